@@ -1,3 +1,4 @@
 from tabkd._version import __version__
+from tabkd.distiller import DistilledClassifier, DistilledRegressor
 
-__all__ = ["__version__"]
+__all__ = ["DistilledClassifier", "DistilledRegressor", "__version__"]

@@ -1,0 +1,10 @@
+from tabkd.augment.base import Augmenter
+from tabkd.augment.jitter import Jitter
+from tabkd.augment.marginal import Marginal
+from tabkd.augment.mixup import Mixup
+from tabkd.augment.munge import Munge
+
+#: The augmenters by the names that the distilled estimators take.
+AUGMENTERS = {"munge": Munge, "marginal": Marginal, "jitter": Jitter, "mixup": Mixup}
+
+__all__ = ["AUGMENTERS", "Augmenter", "Jitter", "Marginal", "Mixup", "Munge"]

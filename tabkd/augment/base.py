@@ -6,17 +6,25 @@ from abc import abstractmethod
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tabkd.table import TableSchema
+from tabkd.table import Column, TableSchema
+
+#: dtypes narrower than the codes, by the names that pandas, polars and Arrow give them.
+_NARROW_FLOATS = {
+    "float32": np.float32,
+    "float16": np.float16,
+    "float[pyarrow]": np.float32,
+    "halffloat[pyarrow]": np.float16,
+}
 
 
 class Augmenter(BaseEstimator):
     """Base class: subclasses say how codes are learnt and how rows are drawn from them.
 
-    Rows are drawn on codes (see `tabkd.table`) and brought back into the table's own form here, so that whole numbers stay
-    whole, bounds hold, and a category is always one that was seen.
+    Rows are drawn on codes (see `tabkd.table`) and brought back into the table's own form here, so that
+    whole numbers stay whole, bounds hold, and a category is always one that was seen.
     """
 
     def fit(self, X, y=None):
@@ -36,34 +44,93 @@ class Augmenter(BaseEstimator):
         return self.fit_codes(schema, schema.encode(X))
 
     def fit_codes(self, schema: TableSchema, codes: np.ndarray):
-        """Learn the codes, float64 of shape (n, d), of a table with this schema."""
+        """Learn the codes, float64 of shape (n, d), of a table with this schema.
+
+        Rows that the table at hand could not have, with an unseen category or a missing value in a column
+        without any, are left out. The codes are kept, not copied, and never written to.
+
+        Raises
+        ------
+        ValueError
+            If no row is left.
+        """
         self._validate_params()
         self.schema_ = schema
+        codes = _rows_of_the_table(schema, codes)
+        numeric = schema.positions("numeric")
+        self._whole = np.array(
+            [i for i in numeric if _is_whole(schema.columns[i], codes[:, i])], dtype=np.int64
+        )
         self._fit(codes)
         return self
 
     def sample(self, n_samples: int, random_state=None):
-        """Draw `n_samples` rows in the form of the table at fit: same columns, dtypes and categories."""
-        check_is_fitted(self)
-        return self.schema_.decode(self.sample_codes(n_samples, random_state))
+        """Draw `n_samples` rows in the form of the table at fit: same columns, dtypes and categories.
+
+        Parameters
+        ----------
+        n_samples : int
+            Memory grows with it: draw many rows in chunks, passing one `RandomState` on.
+        random_state : int, RandomState or None
+
+        Returns
+        -------
+        pandas or polars frame or array of shape (n_samples, d)
+        """
+        codes = self.sample_codes(n_samples, random_state)
+        return self.schema_.decode(codes)
 
     def sample_codes(self, n_samples: int, random_state=None) -> np.ndarray:
         """Draw the codes of `n_samples` rows, float64 of shape (n_samples, d)."""
         check_is_fitted(self)
+        n_samples = check_scalar(n_samples, "n_samples", (int, np.integer), min_val=0)
         codes = self._sample(n_samples, check_random_state(random_state))
         return self._within_table(codes)
 
     def _within_table(self, codes: np.ndarray) -> np.ndarray:
-        """Round whole numbers and hold every value to the range seen at fit; NaN stays."""
+        """Round whole numbers, hold every value to the range seen at fit and to its own dtype; NaN stays."""
+        codes[:, self._whole] = np.round(codes[:, self._whole])
         for i, column in enumerate(self.schema_.columns):
             if column.kind == "numeric":
-                if column.integer:
-                    np.round(codes[:, i], out=codes[:, i])
                 np.clip(codes[:, i], column.low, column.high, out=codes[:, i])
+                narrow = _NARROW_FLOATS.get(str(column.dtype).lower())
+                if narrow is not None:
+                    codes[:, i] = codes[:, i].astype(narrow)
         return codes
 
     @abstractmethod
     def _fit(self, codes: np.ndarray) -> None: ...
 
     @abstractmethod
-    def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray: ...
+    def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
+        """Draw codes into an array of their own; `sample_codes` rounds them and holds them to the range."""
+
+
+def base_rows(n_rows: int, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
+    """Positions of `n_samples` rows in random order, each row as often as any other, or once more."""
+    times, rest = divmod(n_samples, n_rows)
+    rows = np.concatenate([np.tile(np.arange(n_rows), times), rng.permutation(n_rows)[:rest]])
+    rng.shuffle(rows)
+    return rows
+
+
+def _is_whole(column: Column, values: np.ndarray) -> bool:
+    """Whether a numeric column takes whole numbers only, by dtype or by what was seen."""
+    seen = values[~np.isnan(values)]
+    return column.integer or bool(np.all(seen == np.round(seen)))
+
+
+def _rows_of_the_table(schema: TableSchema, codes: np.ndarray) -> np.ndarray:
+    foreign = np.zeros(len(codes), dtype=bool)
+    for i, column in enumerate(schema.columns):
+        if column.kind == "categorical":
+            foreign |= codes[:, i] >= len(column.categories)
+        if not column.has_missing:
+            foreign |= np.isnan(codes[:, i])
+    if foreign.all():
+        raise ValueError(
+            f"None of the {len(codes)} rows can be learnt from: each has a category that is not in the "
+            "schema, or a missing value in a column that has none. Fit on the table that the schema was "
+            "learnt from."
+        )
+    return codes[~foreign] if foreign.any() else codes

@@ -1,0 +1,40 @@
+"""Errors as one line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+
+import typer
+
+#: Set to anything to see where an error came from.
+TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
+
+
+class CommandError(Exception):
+    """What the user can put right: a file, a column, an option."""
+
+
+def clear_errors(command: Callable) -> Callable:
+    """Print the errors that bad input and full disks cause on one line of stderr, and exit with 1."""
+
+    @functools.wraps(command)
+    def guarded(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except (CommandError, OSError, ValueError, TypeError) as error:
+            if os.environ.get(TRACEBACK_VARIABLE):
+                raise
+            typer.echo(f"Error: {one_line(error)}", err=True)
+            raise typer.Exit(1) from error
+
+    return guarded
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
+        text = f"{error.filename}: {text}"
+    return " ".join(text.split()) or type(error).__name__

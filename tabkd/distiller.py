@@ -1,0 +1,495 @@
+"""Distilled estimators: a teacher's skill in one small student."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+
+from tabkd.augment import AUGMENTERS
+from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.progress import progress
+from tabkd.students import STUDENTS
+from tabkd.students.base import SoftRows, SoftStream, Student, validate_names
+from tabkd.table import TableSchema
+from tabkd.teacher import (
+    check_takes_weights,
+    check_teacher,
+    fit_teacher,
+    is_frozen,
+    out_of_fold_targets,
+    soft_targets,
+    soft_targets_of_codes,
+)
+
+# Synthetic rows in memory at a time.
+_CHUNK_ROWS = 65_536
+# What "auto" makes: this many for each real row, within these bounds.
+_AUTO_RATIO = 20
+_AUTO_ROWS = (40_000, 400_000)
+
+_PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
+        Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
+        the mean of LightGBM and XGBoost with early stopping.
+    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
+        What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
+    augmenter : {"munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="munge"
+        What makes synthetic rows for the teacher to label.
+    n_synthetic : int or "auto", default="auto"
+        How many. "auto" makes 20 for each real row, but no fewer than 40 000 and no more than 400 000.
+    temperature : float, default=1.0
+        Hinton's T: the student learns from the teacher's probabilities to the power of 1/T, and its own are
+        brought back by the power of T.
+    alpha : float, default=1.0
+        The weight of the soft targets on labelled rows; the labels get 1 − alpha.
+    cv : int, splitter or None, default=None
+        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    n_jobs : int, optional
+        Threads of the default teacher and of our students; None for all cores.
+    random_state : int, RandomState instance or None
+        The same number gives the same student, on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar with the stage."""
+
+
+class _Distilled(BaseEstimator):
+    """What the classifier and the regressor share."""
+
+    _parameter_constraints = {
+        "teacher": [HasMethods("predict"), HasMethods("predict_proba"), HasMethods("fit"), None],
+        "student": [StrOptions(set(STUDENTS)), HasMethods(["fit", "predict"])],
+        "augmenter": [StrOptions(set(AUGMENTERS)), HasMethods(["fit", "sample"]), None],
+        "n_synthetic": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, 1, closed="both")],
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        teacher=None,
+        *,
+        student="mlp",
+        augmenter="munge",
+        n_synthetic="auto",
+        temperature=1.0,
+        alpha=1.0,
+        cv=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.augmenter = augmenter
+        self.n_synthetic = n_synthetic
+        self.temperature = temperature
+        self.alpha = alpha
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def set_params(self, **params):
+        """Set parameters; ``student__…``, ``augmenter__…`` and ``teacher__…`` also where those are the defaults' names."""
+        for name, make in (
+            ("student", self._make_student),
+            ("augmenter", self._make_augmenter),
+            ("teacher", self._make_teacher),
+        ):
+            given = params.get(name, getattr(self, name))
+            nested = any(key.startswith(f"{name}__") for key in params)
+            if nested and (isinstance(given, str) or (given is None and name == "teacher")):
+                params = {name: make(given), **{k: v for k, v in params.items() if k != name}}
+        return super().set_params(**params)
+
+    def fit(self, X, y, sample_weight=None, X_unlabeled=None, **fit_params):
+        """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Columns of numbers, booleans, strings or categories; missing values are welcome.
+        y : array of shape (n,), or (n, K) for regression
+        sample_weight : array of shape (n,), optional
+            Reaches teacher and student.
+        X_unlabeled : as `X`, optional
+            Further real rows: the teacher labels them and the student learns from them.
+        **fit_params
+            For the teacher, where metadata routing is enabled.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        schema, codes, y = self._check_table(X, y)
+        weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
+        rng = check_random_state(self.random_state)
+        with progress(self.verbose) as bar:
+            bar.stage("teacher")
+            self.teacher_ = self._fit_teacher(X, y, sample_weight, fit_params, rng)
+            bar.stage("soft targets")
+            real = self._real_rows(schema, codes, X, y, weights, X_unlabeled, fit_params)
+            bar.stage("synthetic rows", self._n_synthetic(len(codes)))
+            synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
+            self.student_ = self._fit_student(schema, real, synthetic, rng)
+        return self
+
+    def _fit_teacher(self, X, y, sample_weight, fit_params, rng):
+        teacher = self._make_teacher(self.teacher)
+        check_teacher(teacher, self._task)
+        if not is_frozen(teacher):
+            teacher = clone(teacher)
+            _set_seed(teacher, rng)
+        return fit_teacher(teacher, X, y, self._teacher_params(teacher, sample_weight, fit_params))
+
+    def _teacher_params(self, teacher, sample_weight, fit_params) -> dict:
+        """What of the metadata goes to the teacher's fit."""
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if _routing_enabled():
+            return dict(process_routing(self, "fit", **weights, **fit_params).teacher.fit)
+        if fit_params:
+            raise TypeError(
+                f"fit got {sorted(fit_params)}; parameters for the teacher need "
+                "sklearn.set_config(enable_metadata_routing=True) and set_fit_request on the teacher."
+            )
+        if weights:
+            check_takes_weights(teacher)
+        return weights
+
+    def _real_rows(self, schema, codes, X, y, weights, X_unlabeled, fit_params) -> SoftRows:
+        """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
+        classes = self._classes()
+        if self.cv is None:
+            soft = soft_targets(self.teacher_, X, classes)
+        else:
+            given = weights if len(np.unique(weights)) > 1 else None
+            params = self._teacher_params(self._make_teacher(self.teacher), given, fit_params)
+            soft = out_of_fold_targets(
+                self._make_teacher(self.teacher), X, y, self.cv, params, classes, self.n_jobs
+            )
+        targets = self.alpha * self._soften(soft)
+        if self.alpha < 1:
+            targets += (1 - self.alpha) * self._labels(y)
+        rows = SoftRows(codes, targets, weights)
+        if X_unlabeled is None:
+            return rows
+        more = schema.encode(X_unlabeled)
+        soft = self._soften(soft_targets(self.teacher_, X_unlabeled, classes))
+        return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
+
+    def _synthetic_rows(self, schema, codes, real, rng, bar) -> SoftStream:
+        """A stream of chunks, each made and labelled when the student asks for it."""
+        n = self._n_synthetic(len(codes))
+        augmenter = self._make_augmenter(self.augmenter)
+        if augmenter is None or n == 0:
+            return SoftStream()
+        seed, weight = rng.randint(2**31 - 1), real.weights.mean()
+        if hasattr(augmenter, "fit_codes"):
+            augmenter = clone(augmenter).fit_codes(schema, codes)
+        else:  # an augmenter of the user's own, which knows the table in its own form only
+            augmenter = clone(augmenter, safe=False).fit(schema.decode(codes))
+
+        def chunks():
+            draws = np.random.RandomState(seed)
+            for size in _chunk_sizes(n):
+                if hasattr(augmenter, "sample_codes"):
+                    made = augmenter.sample_codes(size, draws)
+                else:
+                    made = schema.encode(augmenter.sample(size, random_state=draws))
+                soft = soft_targets_of_codes(self.teacher_, schema, made, self._classes())
+                bar.advance(size)
+                yield SoftRows(made, self._soften(soft), np.full(size, weight))
+
+        return SoftStream(n, chunks())
+
+    def _fit_student(self, schema, real: SoftRows, synthetic: SoftStream, rng):
+        student = self._make_student(self.student)
+        _set_seed(student, rng)
+        if isinstance(student, Student):
+            student = student.fit_stream(schema, real, synthetic)
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, name):
+                    setattr(student, name, getattr(self, name))
+            return student
+        rows = SoftRows.concatenate([real, *synthetic])
+        return student.fit(schema.decode(rows.codes), rows.targets, sample_weight=rows.weights)
+
+    def _n_synthetic(self, n_rows: int) -> int:
+        if self.n_synthetic != "auto":
+            return int(self.n_synthetic)
+        return int(np.clip(_AUTO_RATIO * n_rows, *_AUTO_ROWS))
+
+    def _student_targets(self, X) -> np.ndarray:
+        """What the student says of `X`, of shape (n, K)."""
+        check_is_fitted(self)
+        validate_names(self, X)
+        codes = self._schema.encode(X)
+        if isinstance(self.student_, Student):
+            return self.student_.predict_codes(codes)
+        said = np.asarray(self.student_.predict(self._schema.decode(codes)), dtype=np.float64)
+        return said.reshape(len(codes), -1)
+
+    def to_onnx(self, path=None, report=None):
+        """The student as one ONNX model, raw columns in, proven to score the same.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Where to write the file. It appears whole or not at all.
+        report : tabkd.evaluation.Report, optional
+            Its skill kept is written into the model's metadata.
+
+        Returns
+        -------
+        onnx.ModelProto
+
+        Raises
+        ------
+        tabkd.onnx.ParityError
+            Where ONNX Runtime does not reproduce the student; nothing is written.
+        """
+        from tabkd.onnx.export import export
+
+        check_is_fitted(self)
+        return export(self, path, report)
+
+    def onnx_parser(self):
+        """What `skl2onnx` asks for: the outputs of the converted model."""
+        from tabkd.onnx import skl
+
+        return skl.parser(self)
+
+    def onnx_shape_calculator(self):
+        """What `skl2onnx` asks for: the types of the outputs."""
+        from tabkd.onnx import skl
+
+        return skl.shape_calculator(self)
+
+    def onnx_converter(self):
+        """What `skl2onnx` asks for: the nodes."""
+        from tabkd.onnx import skl
+
+        return skl.converter(self)
+
+    def get_metadata_routing(self):
+        """How metadata travels: `fit` takes it for itself and for the teacher."""
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                teacher=self._make_teacher(self.teacher),
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+        )
+
+    def _make_student(self, student):
+        if isinstance(student, str):
+            return STUDENTS[student](n_jobs=self.n_jobs)
+        return clone(student)
+
+    def _make_augmenter(self, augmenter):
+        return AUGMENTERS[augmenter]() if isinstance(augmenter, str) else augmenter
+
+    def _make_teacher(self, teacher):
+        return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
+
+    def __sklearn_tags__(self):
+        from tabkd.onnx.skl import allow_options
+
+        allow_options(type(self))
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+class DistilledClassifier(ClassifierMixin, _Distilled):
+    """A compact classifier that has learnt from a teacher's probabilities.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    teacher_ : estimator
+        The fitted teacher.
+    student_ : regressor
+        The fitted student; its targets are the probabilities of the classes.
+    classes_ : array of shape (K,)
+    n_features_in_ : int
+    feature_names_in_ : array of shape (d,), where the columns have names
+
+    References
+    ----------
+    G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015.
+    C. Buciluă, R. Caruana, A. Niculescu-Mizil, "Model Compression", KDD 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(random_state=0), n_synthetic=5000, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)  # type: ignore[union-attr]
+
+    _task = "classification"
+    _default_teacher = DefaultTeacherClassifier
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, float64 of shape (n, K), each row summing to one."""
+        probabilities = np.clip(self._student_targets(X), 0, None)
+        if self.temperature != 1:
+            probabilities = probabilities**self.temperature
+        total = probabilities.sum(axis=1, keepdims=True)
+        # A regressor of another library may call every class impossible.
+        uniform = np.full_like(probabilities, 1 / probabilities.shape[1])
+        return np.divide(probabilities, total, out=uniform, where=total > 0)
+
+    def predict(self, X):
+        """The most probable class of each row."""
+        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+    def _check_table(self, X, y):
+        validate_data(self, X, skip_check_array=True)
+        self._schema = TableSchema.of(X)
+        codes = self._schema.encode(X)
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(codes, y)
+        check_classification_targets(y)
+        present = np.unique(y)
+        teacher = self._make_teacher(self.teacher)
+        if len(present) < 2:
+            raise ValueError(
+                f"y has one class only, {present[0]!r}; a classifier needs rows of two or more classes."
+            )
+        if is_frozen(teacher):
+            check_teacher(teacher, self._task)
+            present = _joined(np.sort(np.asarray(teacher.classes_)), present)
+        self.classes_ = present
+        return self._schema, codes, y
+
+    def _classes(self):
+        return self.classes_
+
+    def _labels(self, y):
+        return (np.asarray(y)[:, None] == self.classes_[None, :]).astype(np.float64)
+
+    def _soften(self, probabilities):
+        """Hinton's eq. 1 on probabilities: the teacher's logits divided by T."""
+        if self.temperature == 1:
+            return probabilities
+        softened = probabilities ** (1 / self.temperature)
+        return softened / softened.sum(axis=1, keepdims=True)
+
+
+class DistilledRegressor(RegressorMixin, _Distilled):
+    """A compact regressor that has learnt from a teacher's predictions.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    teacher_ : estimator
+        The fitted teacher.
+    student_ : regressor
+        The fitted student.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (d,), where the columns have names
+
+    References
+    ----------
+    C. Buciluă, R. Caruana, A. Niculescu-Mizil, "Model Compression", KDD 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from tabkd import DistilledRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = DistilledRegressor(RandomForestRegressor(random_state=0), n_synthetic=5000, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.7)
+    True
+    """
+
+    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)  # type: ignore[union-attr]
+
+    _task = "regression"
+    _default_teacher = DefaultTeacherRegressor
+
+    def predict(self, X):
+        """Predictions, float64 of shape (n,), or (n, K) where there were several targets."""
+        targets = self._student_targets(X)
+        return targets[:, 0] if self._one_dimensional else targets
+
+    def _check_table(self, X, y):
+        validate_data(self, X, skip_check_array=True)
+        self._schema = TableSchema.of(X)
+        codes = self._schema.encode(X)
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
+        check_consistent_length(codes, y)
+        self._one_dimensional = y.ndim == 1
+        return self._schema, codes, y
+
+    def _classes(self):
+        return None
+
+    def _labels(self, y):
+        return y.reshape(len(y), -1)
+
+    def _soften(self, values):
+        return values
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _chunk_sizes(n: int) -> list[int]:
+    return [min(_CHUNK_ROWS, n - i) for i in range(0, n, _CHUNK_ROWS)]
+
+
+def _joined(known, present):
+    """The classes of a frozen teacher; those of y that it does not know are refused when it is asked."""
+    unknown = [c for c in present if c not in known]
+    return np.sort(np.concatenate([known, unknown])) if unknown else known
+
+
+def _set_seed(estimator, rng) -> None:
+    """Give every `random_state` of an unfrozen estimator that is None a seed of its own."""
+    if isinstance(estimator, BaseEstimator) and not is_frozen(estimator):
+        seeds = {
+            name: rng.randint(2**31 - 1)
+            for name, value in sorted(estimator.get_params(deep=True).items())
+            if value is None and (name == "random_state" or name.endswith("__random_state"))
+        }
+        estimator.set_params(**seeds)

@@ -1,0 +1,108 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_REMEDY = "Free some space, or choose a folder that can be written to."
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    """The same error number, with the path that was asked for and the remedy in the message."""
+    reason = error.strerror or str(error)
+    # OSError picks the subclass that belongs to the number, for example PermissionError.
+    return OSError(error.errno or errno.EIO, f"cannot write {str(path)!r}: {reason}. {_REMEDY}")
+
+
+def _default_mode() -> int:
+    """The permissions a plain ``open(path, "w")`` would give (``mkstemp`` gives its own, stricter ones)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where the platform lets a folder be opened."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path to write to, and move it to `path` only if the block succeeds.
+
+    The temporary file is in the same folder, so that the move is one rename. Whatever goes wrong, the
+    temporary file is removed, and a file that was at `path` before is left as it was.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the finished file goes. Its folder must exist.
+
+    Yields
+    ------
+    pathlib.Path
+        The temporary file, empty, with the suffix of `path`.
+
+    Raises
+    ------
+    OSError
+        The folder is missing or cannot be written to, or the disk is full. The message names `path`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_write(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("whole")
+    ...     (Path(folder) / "a.txt").read_text()
+    'whole'
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(descriptor)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(_default_mode())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _explained(error, path) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the file goes. Its folder must exist; a file there is replaced.
+    data : bytes
+        The contents.
+
+    Raises
+    ------
+    OSError
+        As :func:`atomic_write`.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)

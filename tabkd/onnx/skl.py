@@ -1,0 +1,2 @@
+def allow_options(cls):
+    pass

@@ -1,0 +1,167 @@
+"""What a student is: a regressor on soft targets that can learn from a stream of rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from tabkd.table import TableSchema
+
+
+@dataclass(frozen=True)
+class SoftRows:
+    """Rows with their targets: codes (n, d), targets (n, K) and weights (n,), all of one length."""
+
+    codes: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows) -> SoftRows:
+        """The given rows, in the given order."""
+        return SoftRows(self.codes[rows], self.targets[rows], self.weights[rows])
+
+    @staticmethod
+    def concatenate(parts: list[SoftRows]) -> SoftRows:
+        """The rows of all parts, one after the other."""
+        return SoftRows(
+            np.concatenate([part.codes for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+        )
+
+
+class SoftStream:
+    """Labelled synthetic rows, made chunk by chunk when they are asked for.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many rows the stream gives in all.
+    chunks : iterable of SoftRows
+    """
+
+    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = ()):
+        self.n_rows = n_rows
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[SoftRows]:
+        return iter(self._chunks)
+
+
+def is_simplex(targets: np.ndarray) -> bool:
+    """Whether every row of `targets` (n, K) is a probability distribution over two or more classes."""
+    return bool(
+        targets.ndim == 2
+        and targets.shape[1] > 1
+        and targets.min() >= 0
+        and np.allclose(targets.sum(axis=1), 1, atol=1e-4)
+    )
+
+
+class Student(RegressorMixin, BaseEstimator):
+    """Base class: checks the input, and hands codes and targets to the subclass.
+
+    Attributes
+    ----------
+    schema_ : TableSchema
+    n_outputs_ : int
+        The number K of target columns.
+    task_ : {"classification", "regression"}
+        "classification" where every row of the targets is a distribution.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """Learn to predict the targets.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+        y : array of shape (n, K) or (n,)
+            Class probabilities, or real values.
+        sample_weight : array of shape (n,), optional
+
+        Returns
+        -------
+        self
+        """
+        validate_data(self, X, skip_check_array=True)
+        schema = TableSchema.of(X)
+        codes = schema.encode(X)
+        targets = check_targets(self, y)
+        check_consistent_length(codes, targets)
+        weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
+        self._one_dimensional = targets.ndim == 1
+        rows = SoftRows(codes, targets.reshape(len(targets), -1), weights)
+        return self.fit_stream(schema, rows, SoftStream())
+
+    def fit_stream(self, schema: TableSchema, real: SoftRows, synthetic: SoftStream):
+        """Learn from the real rows and from a stream of synthetic ones.
+
+        Parameters
+        ----------
+        schema : TableSchema
+            What the codes mean.
+        real : SoftRows
+        synthetic : SoftStream
+            Read once; memory need not hold it whole.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self.schema_ = schema
+        self.n_outputs_ = real.targets.shape[1]
+        self.task_ = "classification" if is_simplex(real.targets) else "regression"
+        self._fit_rows(real, synthetic)
+        return self
+
+    def predict(self, X):
+        """Predict the targets of the rows of `X`: float64 of shape (n, K), or (n,) if they were 1-D at fit."""
+        check_is_fitted(self)
+        validate_names(self, X)
+        return self._shaped(self.predict_codes(self.schema_.encode(X)))
+
+    @abstractmethod
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None: ...
+
+    @abstractmethod
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Predict the targets, float64 (n, K), of codes (n, d)."""
+
+    def _shaped(self, targets: np.ndarray) -> np.ndarray:
+        return targets[:, 0] if getattr(self, "_one_dimensional", False) else targets
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def check_targets(estimator, y) -> np.ndarray:
+    """`y` as float64 of shape (n,) or (n, K); scikit-learn's errors for what it refuses."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
+
+
+def validate_names(estimator, X) -> None:
+    """Warn, as scikit-learn does, of names at fit and none now or the other way round; order is free."""
+    columns = getattr(X, "columns", None)
+    named = columns is not None and all(isinstance(name, str) for name in columns)
+    if not named or not hasattr(estimator, "feature_names_in_"):
+        validate_data(estimator, X, reset=False, skip_check_array=True)

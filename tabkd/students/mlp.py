@@ -1,0 +1,240 @@
+"""The MLP student: a compact network on the units of `TableEncoder`."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from tabkd.students.base import SoftRows, SoftStream, Student
+from tabkd.students.encoder import TableEncoder
+from tabkd.students.training import STEPS, Batches, Trainer, Units, initial_weights, learning_rates
+
+# Rows that "auto" passes over in all, and the most and fewest passes that it makes.
+_AUTO_ROWS = 4_000_000
+_AUTO_PASSES = (2, 200)
+# Real rows for each synthetic one, at least.
+_REAL_SHARE = 0.25
+# Rows that a prediction encodes at a time: their units stay in the processor's cache.
+_PREDICT_ROWS = 4096
+
+
+class MLPStudent(Student):
+    """A compact MLP on soft targets, trained in JAX; prediction needs NumPy alone.
+
+    Targets that are class probabilities are learnt by soft cross-entropy, all others by squared error.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(64, 32)
+    n_knots : int, default=192
+        The total of piecewise-linear units over all numeric columns; see `TableEncoder`.
+    max_levels : int, default=64
+        The most levels of a categorical column that get a unit each.
+    batch_size : int, default=256
+    learning_rate_init : float, default=0.005
+        The highest learning rate; it rises for a twentieth of the steps and falls to zero as a cosine.
+    weight_decay : float, default=1e-4
+        Decoupled weight decay (Loshchilov & Hutter, 2019).
+    max_iter : int or "auto", default="auto"
+        Passes over every row. "auto" passes over about four million rows in all.
+    n_jobs : int, optional
+        Threads of the surrogate that places the knots.
+    random_state : int, RandomState instance or None
+
+    Attributes
+    ----------
+    encoder_ : TableEncoder
+    coefs_, intercepts_ : list of arrays
+        The weights (fan_in, fan_out) and biases of each layer; the first layer's rows are units, then levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import MLPStudent
+    >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
+    >>> student = MLPStudent(random_state=0).fit(X, np.sin(6 * X[:, 0]))
+    >>> bool(student.score(X, np.sin(6 * X[:, 0])) > 0.99)
+    True
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like"],
+        "n_knots": [Interval(Integral, 0, None, closed="left")],
+        "max_levels": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes=(64, 32),
+        n_knots=192,
+        max_levels=64,
+        batch_size=256,
+        learning_rate_init=0.005,
+        weight_decay=1e-4,
+        max_iter="auto",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_knots = n_knots
+        self.max_levels = max_levels
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.weight_decay = weight_decay
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        rng = check_random_state(self.random_state)
+        self.encoder_ = TableEncoder(
+            n_knots=self.n_knots, max_levels=self.max_levels, n_jobs=self.n_jobs, random_state=rng.randint(2**31 - 1)
+        ).fit_codes(self.schema_, real.codes, real.targets, real.weights)
+        self._scale_targets(real)
+        layers = initial_weights(
+            [self.encoder_.n_features_out_, *self.hidden_layer_sizes, self.n_outputs_],
+            self._prior(real),
+            np.random.default_rng(rng.randint(2**31 - 1)),
+        )
+        trainer = Trainer(layers, self._units(), self.task_, self.weight_decay)
+        passes = self._passes(len(real) + synthetic.n_rows)
+        n_blocks = self._n_blocks(len(real), synthetic.n_rows, passes)
+        rates = learning_rates(self.learning_rate_init, n_blocks * STEPS).reshape(n_blocks, STEPS)
+        # A chunk more or less than announced changes the number of blocks a little; the last rate then holds.
+        done = 0
+        for lesson in self._lessons(real, synthetic, rng):
+            for _ in range(passes):
+                for batches in self._blocks(lesson, rng):
+                    trainer.step(batches, rates[min(done, n_blocks - 1)])
+                    done += 1
+        self.coefs_, self.intercepts_ = (list(layer) for layer in zip(*trainer.layers, strict=True))
+
+    def _scale_targets(self, real: SoftRows) -> None:
+        """Centre and scale real targets; probabilities stay as they are."""
+        self.target_mean_ = np.zeros(self.n_outputs_)
+        self.target_scale_ = np.ones(self.n_outputs_)
+        if self.task_ == "regression":
+            self.target_mean_ = np.average(real.targets, axis=0, weights=real.weights)
+            scale = real.targets.std(axis=0)
+            self.target_scale_ = np.where(scale > 0, scale, 1.0)
+
+    def _prior(self, real: SoftRows) -> np.ndarray:
+        """The outputs of the best constant: log frequencies, or zero."""
+        if self.task_ == "regression":
+            return np.zeros(self.n_outputs_)
+        return np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
+
+    def _passes(self, n_rows: int) -> int:
+        if self.max_iter == "auto":
+            return int(np.clip(round(_AUTO_ROWS / n_rows), *_AUTO_PASSES))
+        return int(self.max_iter)
+
+    def _units(self) -> Units:
+        encoder = self.encoder_
+        n_inputs = len(encoder.fill_) + len(encoder.missing_)
+        selection = np.zeros((n_inputs, len(encoder.unit_column_)), np.float32)
+        selection[encoder.unit_column_, np.arange(len(encoder.unit_column_))] = encoder.unit_scale_
+        level_column = np.zeros(encoder.n_levels_, np.int32)
+        for j, row_of in enumerate(encoder.level_of_):
+            level_column[row_of[row_of < encoder.n_levels_]] = j
+        return Units(selection, encoder.unit_bias_, level_column)
+
+    def _inputs(self, rows: SoftRows) -> Batches:
+        encoder = self.encoder_
+        targets = ((rows.targets - self.target_mean_) / self.target_scale_).astype(np.float32)
+        return Batches(
+            encoder.filled(encoder.numeric_values(rows.codes)),
+            encoder.level_rows(rows.codes).astype(np.int32),
+            targets,
+            rows.weights.astype(np.float32),
+        )
+
+    def _lessons(self, real: SoftRows, synthetic: SoftStream, rng):
+        """The rows to pass over: each chunk of synthetic rows with its share of real ones."""
+        inputs = self._inputs(real)
+        if synthetic.n_rows == 0:
+            yield inputs
+            return
+        turn = _Turns(len(real), rng)
+        for chunk in synthetic:
+            share = turn.next(_n_real(len(chunk), len(real), synthetic.n_rows))
+            yield Batches(
+                *(
+                    np.concatenate([made, given[share]])
+                    for made, given in zip(self._inputs(chunk), inputs, strict=True)
+                )
+            )
+
+    def _n_blocks(self, n_real: int, n_synthetic: int, passes: int) -> int:
+        n_rows = n_synthetic + _n_real(n_synthetic, n_real, n_synthetic) if n_synthetic else n_real
+        return max(1, round(passes * n_rows / (STEPS * self.batch_size)))
+
+    def _blocks(self, lesson: Batches, rng):
+        """Shuffle a lesson and cut it into blocks of one size; the last is filled up with rows of the first."""
+        size = STEPS * self.batch_size
+        n_rows = len(lesson.weights)
+        order = rng.permutation(n_rows)
+        # Half a block or less is left for the next pass, unless it is all there is.
+        n_blocks = max(1, round(n_rows / size))
+        order = np.resize(order, n_blocks * size)
+        for block in order.reshape(n_blocks, STEPS, self.batch_size):
+            yield Batches(*(part[block] for part in lesson))
+
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        outputs = np.concatenate(
+            [self._forward(codes[i : i + _PREDICT_ROWS]) for i in range(0, len(codes), _PREDICT_ROWS)]
+        )
+        if self.task_ == "classification":
+            return softmax(outputs.astype(np.float64), axis=1)
+        return outputs * self.target_scale_ + self.target_mean_
+
+    def _forward(self, codes: np.ndarray) -> np.ndarray:
+        encoder = self.encoder_
+        units = encoder.units(codes)
+        first, bias = self.coefs_[0], self.intercepts_[0]
+        hidden = units @ first[: units.shape[1]] + bias
+        if len(encoder.level_columns_):
+            hidden += self.level_weights_[encoder.level_rows(codes)].sum(axis=1)
+        for weights, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
+            hidden = np.maximum(hidden, 0) @ weights + bias
+        return hidden
+
+    @property
+    def level_weights_(self) -> np.ndarray:
+        """What each row of `TableEncoder.level_rows` adds to the first layer, float32 (rows, units)."""
+        return self.encoder_.level_units_ @ self.coefs_[0][len(self.encoder_.unit_column_) :]
+
+
+def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:
+    """How many real rows go with a chunk: at least one to `_REAL_SHARE`, and all of them once over the stream."""
+    share = max(_REAL_SHARE, n_real / n_synthetic)
+    return int(round(n_chunk * share))
+
+
+class _Turns:
+    """Row numbers in random order, every row once before any comes again."""
+
+    def __init__(self, n_rows: int, rng):
+        self._n_rows, self._rng = n_rows, rng
+        self._left = np.empty(0, dtype=np.int64)
+
+    def next(self, n: int) -> np.ndarray:
+        parts, have = [self._left], len(self._left)
+        while have < n:
+            parts.append(self._rng.permutation(self._n_rows))
+            have += self._n_rows
+        rows = np.concatenate(parts)
+        self._left = rows[n:]
+        return rows[:n]

@@ -1,0 +1,140 @@
+"""Training the MLP in JAX and Optax: one compiled scan over the minibatches of a block of rows.
+
+Everything about a table is an argument of the compiled function and a block always has the same number of rows, so that
+JAX compiles once for a shape of table and network, and not once for every fit.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import numpy as np
+
+#: Minibatches in one call of the compiled function.
+STEPS = 32
+
+
+class Units(NamedTuple):
+    """What turns numeric inputs into units: ``clip(x @ selection + bias, 0, 1)``, and the column of each level."""
+
+    selection: np.ndarray
+    bias: np.ndarray
+    level_column: np.ndarray
+
+
+class Batches(NamedTuple):
+    """A block of rows, each array of shape (STEPS, batch_size, ...)."""
+
+    inputs: np.ndarray
+    levels: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+def initial_weights(sizes: list[int], prior: np.ndarray, rng) -> list[tuple[np.ndarray, np.ndarray]]:
+    """He's initialisation; the last bias is the prior, so that training starts from the best constant."""
+    layers = []
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        scale = np.sqrt(2 / max(fan_in, 1))
+        layers.append(
+            ((rng.standard_normal((fan_in, fan_out)) * scale).astype(np.float32), np.zeros(fan_out, np.float32))
+        )
+    weights, _ = layers[-1]
+    layers[-1] = (weights * np.float32(0.1), prior.astype(np.float32))
+    return layers
+
+
+def learning_rates(peak: float, n_steps: int) -> np.ndarray:
+    """The learning rate of each step: a short linear rise, then half a cosine down to zero."""
+    import optax
+
+    rise = max(1, n_steps // 20)
+    schedule = optax.warmup_cosine_decay_schedule(peak / 10, peak, rise, max(n_steps, rise + 1))
+    return np.asarray(schedule(np.arange(n_steps)), dtype=np.float32)
+
+
+class Trainer:
+    """The weights of a network in training, and the step that improves them on a block.
+
+    Parameters
+    ----------
+    layers : list of (weights, bias)
+    units : Units
+    task : {"classification", "regression"}
+    weight_decay : float
+    """
+
+    def __init__(self, layers, units: Units, task: str, weight_decay: float):
+        import jax
+
+        self._run = _compiled(task)
+        self._units = units
+        self._decay = np.float32(weight_decay)
+        self._params = jax.tree.map(jax.numpy.asarray, layers)
+        self._state = _optimizer().init(self._params)
+
+    def step(self, batches: Batches, rates: np.ndarray) -> float:
+        """Take one step for each minibatch and return the mean loss."""
+        self._params, self._state, loss = self._run(
+            self._params, self._state, self._units, batches, rates, self._decay
+        )
+        return loss
+
+    @property
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The weights and biases as NumPy arrays."""
+        return [(np.asarray(w), np.asarray(b)) for w, b in self._params]
+
+
+def _optimizer():
+    import optax
+
+    return optax.scale_by_adam(b2=0.99)
+
+
+@lru_cache(maxsize=None)
+def _compiled(task: str):
+    """The scan over a block; jit keeps what it compiled for each shape as long as the process lives."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    optimizer = _optimizer()
+
+    def outputs(layers, units, inputs, levels):
+        hidden = jnp.clip(inputs @ units.selection + units.bias, 0, 1)
+        if len(units.level_column):
+            n_levels = len(units.level_column)
+            one_hot = (levels[:, units.level_column] == jnp.arange(n_levels)).astype(hidden.dtype)
+            hidden = jnp.concatenate([hidden, one_hot], axis=1)
+        for weights, bias in layers[:-1]:
+            hidden = jax.nn.relu(hidden @ weights + bias)
+        weights, bias = layers[-1]
+        return hidden @ weights + bias
+
+    def loss(layers, units, batch):
+        predicted = outputs(layers, units, batch.inputs, batch.levels)
+        if task == "classification":
+            each = optax.softmax_cross_entropy(predicted, batch.targets)
+        else:
+            each = optax.squared_error(predicted, batch.targets).mean(axis=1)
+        return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def run(layers, state, units, batches, rates, decay):
+        def step(carry, inputs):
+            layers, state = carry
+            batch, rate = inputs
+            value, gradients = jax.value_and_grad(loss)(layers, units, batch)
+            updates, state = optimizer.update(gradients, state, layers)
+            layers = [
+                (w - rate * (dw + decay * w), b - rate * db)
+                for (w, b), (dw, db) in zip(layers, updates, strict=True)
+            ]
+            return (layers, state), value
+
+        (layers, state), values = jax.lax.scan(step, (layers, state), (batches, rates))
+        return layers, state, values.mean()
+
+    return run
