@@ -198,7 +198,9 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         codes = self._without_unseen(codes)
         lightgbm, xgboost = self.boosters_
         mean = (lightgbm.predict(codes) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
-        return np.column_stack([1 - mean, mean]) if mean.ndim == 1 else mean
+        if mean.ndim == 1:
+            return np.column_stack([1 - mean, mean])
+        return mean / mean.sum(axis=1, keepdims=True)  # XGBoost's float32 sums to one only nearly
 
 
 class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):

@@ -21,7 +21,7 @@ from tabkd.augment import AUGMENTERS
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
-from tabkd.students.base import SoftRows, SoftStream, Student, validate_names
+from tabkd.students.base import Convertible, SoftRows, SoftStream, Student, validate_names
 from tabkd.table import TableSchema
 from tabkd.teacher import (
     check_takes_weights,
@@ -38,6 +38,8 @@ _CHUNK_ROWS = 65_536
 # What "auto" makes: this many for each real row, within these bounds.
 _AUTO_RATIO = 20
 _AUTO_ROWS = (40_000, 400_000)
+# Real rows, and as many synthetic ones, that stay with the model to prove its ONNX file on.
+_PROBE_ROWS = 256
 
 _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
@@ -63,7 +65,7 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         1 shows a progress bar with the stage."""
 
 
-class _Distilled(BaseEstimator):
+class _Distilled(Convertible, BaseEstimator):
     """What the classifier and the regressor share."""
 
     _parameter_constraints = {
@@ -197,6 +199,7 @@ class _Distilled(BaseEstimator):
         """A stream of chunks, each made and labelled when the student asks for it."""
         n = self._n_synthetic(len(codes))
         augmenter = self._make_augmenter(self.augmenter)
+        self.probe_codes_ = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
         if augmenter is None or n == 0:
             return SoftStream()
         seed, weight = rng.randint(2**31 - 1), real.weights.mean()
@@ -214,6 +217,8 @@ class _Distilled(BaseEstimator):
                     made = schema.encode(augmenter.sample(size, random_state=draws))
                 soft = soft_targets_of_codes(self.teacher_, schema, made, self._classes())
                 bar.advance(size)
+                if len(self.probe_codes_) <= _PROBE_ROWS:
+                    self.probe_codes_ = np.vstack([self.probe_codes_, made[:_PROBE_ROWS]])
                 yield SoftRows(made, self._soften(soft), np.full(size, weight))
 
         return SoftStream(n, chunks())
@@ -269,24 +274,6 @@ class _Distilled(BaseEstimator):
         check_is_fitted(self)
         return export(self, path, report)
 
-    def onnx_parser(self):
-        """What `skl2onnx` asks for: the outputs of the converted model."""
-        from tabkd.onnx import skl
-
-        return skl.parser(self)
-
-    def onnx_shape_calculator(self):
-        """What `skl2onnx` asks for: the types of the outputs."""
-        from tabkd.onnx import skl
-
-        return skl.shape_calculator(self)
-
-    def onnx_converter(self):
-        """What `skl2onnx` asks for: the nodes."""
-        from tabkd.onnx import skl
-
-        return skl.converter(self)
-
     def get_metadata_routing(self):
         """How metadata travels: `fit` takes it for itself and for the teacher."""
         return (
@@ -310,9 +297,6 @@ class _Distilled(BaseEstimator):
         return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
 
     def __sklearn_tags__(self):
-        from tabkd.onnx.skl import allow_options
-
-        allow_options(type(self))
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True

@@ -42,6 +42,8 @@ class Column:
         The dtype of the user's column, given back by `TableSchema.decode`.
     integer : bool
         Whether the values are whole numbers by dtype.
+    boolean : bool
+        Whether they are True and False, whatever the dtype.
     categories : tuple
         The categories in the order of their codes; empty for numeric columns.
     low, high : float
@@ -58,6 +60,7 @@ class Column:
     low: float = float("nan")
     high: float = float("nan")
     has_missing: bool = False
+    boolean: bool = False
 
     @property
     def numeric_categories(self) -> bool:
@@ -157,8 +160,12 @@ class TableSchema:
             return self._decode_array(codes)
         if self.container == "polars":
             return self._decode_polars(codes)
-        series = [_decode_column(codes[:, i], column) for i, column in enumerate(self.columns)]
-        frame = pd.concat([pd.Series(s) for s in series], axis=1) if series else pd.DataFrame()
+        # Keyed by position: names may be of any type, and pandas would order them otherwise.
+        columns = {
+            i: pd.Series(_decode_column(codes[:, i], column), dtype=column.dtype)
+            for i, column in enumerate(self.columns)
+        }
+        frame = pd.DataFrame(columns)
         frame.columns = pd.Index(self.names)
         return frame
 
@@ -304,8 +311,9 @@ def _learn_column(frame: pd.DataFrame, position: int) -> Column:
         values = _numbers(series, name)
         seen = values[~np.isnan(values)]
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
-        integer = pd.api.types.is_integer_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype)
-        return Column(name, kind, series.dtype, bool(integer), (), low, high, missing)
+        boolean = pd.api.types.infer_dtype(series, skipna=True) == "boolean"
+        integer = boolean or pd.api.types.is_integer_dtype(series.dtype)
+        return Column(name, kind, series.dtype, bool(integer), (), low, high, missing, boolean)
     column = Column(name, kind, series.dtype, False, _categories(series, name), has_missing=missing)
     if len(set(column.keys)) < len(column.keys):
         raise ValueError(
@@ -412,7 +420,8 @@ def _level_codes(values: pd.Series, column: Column) -> np.ndarray:
     n = len(column.categories)
     # Read as the ONNX graph reads them, so that 3 and 3.0, or "a" of two string dtypes, are one category.
     if column.numeric_categories:
-        codes = pd.Index(np.asarray(column.keys)).get_indexer(pd.to_numeric(values, errors="coerce"))
+        numbers_ = pd.to_numeric(values, errors="coerce").astype("Float64")
+        codes = pd.Index(np.asarray(column.keys)).get_indexer(numbers_.to_numpy(np.float64, na_value=np.nan))
     else:
         index = pd.Index(column.keys + column.missing_spellings, dtype=object)
         codes = index.get_indexer(pd.Index(values.astype(object).map(str)))
@@ -443,11 +452,21 @@ def _decode_column(codes: np.ndarray, column: Column):
         return pd.array(values, dtype=column.dtype) if column.dtype != object else values
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-        return codes.astype(dtype)
+        return _whole(codes, dtype) if dtype.kind in "iu" else codes.astype(dtype)
     if isinstance(dtype, np.dtype):  # objects
-        values = codes.astype(object)
+        values = codes.astype(bool if column.boolean else np.float64).astype(object)
         values[missing] = None
         return values
-    values = pd.array(np.where(missing, 0, codes), dtype="Float64")
-    values[missing] = pd.NA
-    return values.astype("Int64").astype(dtype) if column.integer else values.astype(dtype)
+    nullable = pd.array(np.where(missing, 0, codes), dtype="Float64")
+    nullable[missing] = pd.NA
+    if not column.integer:
+        return nullable.astype(dtype)
+    whole = pd.array(_whole(np.where(missing, 0, codes), np.dtype(np.int64)), dtype="Int64")
+    whole[missing] = pd.NA
+    return whole.astype(dtype)
+
+
+def _whole(codes: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """float64 as an integer dtype; the largest float64 below its limit stands for all beyond."""
+    info = np.iinfo(dtype)
+    return np.clip(codes, float(info.min), np.nextafter(float(info.max) + 1, 0)).astype(dtype)

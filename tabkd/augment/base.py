@@ -89,7 +89,7 @@ class Augmenter(BaseEstimator):
 
     def _within_table(self, codes: np.ndarray) -> np.ndarray:
         """Round whole numbers, hold every value to the range seen at fit and to its own dtype; NaN stays."""
-        codes[:, self._whole] = np.round(codes[:, self._whole])
+        codes[:, self._whole] = np.round(codes[:, self._whole]) + 0.0  # no -0
         for i, column in enumerate(self.schema_.columns):
             if column.kind == "numeric":
                 np.clip(codes[:, i], column.low, column.high, out=codes[:, i])
@@ -97,6 +97,13 @@ class Augmenter(BaseEstimator):
                 if narrow is not None:
                     codes[:, i] = codes[:, i].astype(narrow)
         return codes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
 
     @abstractmethod
     def _fit(self, codes: np.ndarray) -> None: ...

@@ -17,7 +17,7 @@ class Jitter(Augmenter):
 
     Parameters
     ----------
-    scale : float, default=0.1
+    scale : float, default=0.05
         Standard deviation of the noise, in standard deviations of the column.
     p_swap : float, default=0.1
         Probability with which each category is replaced by one drawn from the column.
@@ -48,7 +48,7 @@ class Jitter(Augmenter):
         "p_swap": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, *, scale=0.1, p_swap=0.1):
+    def __init__(self, *, scale=0.05, p_swap=0.1):
         self.scale = scale
         self.p_swap = p_swap
 
@@ -61,7 +61,8 @@ class Jitter(Augmenter):
     def _sample(self, n_samples, rng):
         drawn = self._codes[base_rows(len(self._codes), n_samples, rng)]
         noise = rng.standard_normal((n_samples, len(self._numeric)))
-        with np.errstate(over="ignore"):  # beyond the range of floats: held to the table's after
+        # What leaves the range of floats is held to the table's by `sample_codes`.
+        with np.errstate(over="ignore"):
             drawn[:, self._numeric] += noise * (self.scale * self._deviations)
         for i, cumulated in self._cumulated.items():
             swapped = (rng.random_sample(n_samples) < self.p_swap) & ~np.isnan(drawn[:, i])

@@ -18,7 +18,7 @@ class Marginal(Augmenter):
 
     Parameters
     ----------
-    p : float, default=0.25
+    p : float, default=0.1
         Probability with which each attribute is replaced.
 
     Notes
@@ -44,7 +44,7 @@ class Marginal(Augmenter):
 
     _parameter_constraints = {"p": [Interval(Real, 0, 1, closed="both")]}
 
-    def __init__(self, *, p=0.25):
+    def __init__(self, *, p=0.1):
         self.p = p
 
     def _fit(self, codes):

@@ -17,7 +17,7 @@ class Mixup(Augmenter):
 
     Parameters
     ----------
-    alpha : float, default=0.4
+    alpha : float, default=0.2
         Both parameters of the Beta distribution of the share; small values stay close to one of the two rows.
 
     Notes
@@ -44,7 +44,7 @@ class Mixup(Augmenter):
 
     _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, *, alpha=0.4):
+    def __init__(self, *, alpha=0.2):
         self.alpha = alpha
 
     def _fit(self, codes):

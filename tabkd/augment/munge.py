@@ -74,9 +74,8 @@ class Munge(Augmenter):
         drawn = self._codes[rows]
         other = self._codes[self._neighbours[rows, choice]]
         untouched = rng.random_sample(drawn.shape) >= self.p
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # beyond the range of floats: held to the table's after
+        # What leaves the range of floats is held to the table's by `sample_codes`.
+        with np.errstate(over="ignore", invalid="ignore"):
             spread = np.abs(drawn - other) / self.s
             spread[np.isnan(spread)] = 0.0
             spread[:, self.schema_.positions("categorical")] = 0.0

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tabkd.table import TableSchema
 
@@ -117,10 +118,12 @@ def nearest(
     n = len(points)
     indices = np.zeros((n, n_neighbors), dtype=np.int32)
     distances = np.full((n, n_neighbors), np.inf, dtype=np.float32)
-    for _ in range(n_trees if n > leaf_size else 1):
-        for rows in _leaves(points, leaf_size, rng):
-            found, squared = _nearest_in_leaf(points[rows], n_neighbors)
-            indices[rows], distances[rows] = _merge(indices[rows], distances[rows], rows[found], squared)
+    # The products are small: on a busy machine BLAS threads wait longer than they save.
+    with threadpool_limits(1, user_api="blas"):
+        for _ in range(n_trees if n > leaf_size else 1):
+            for rows in _leaves(points, leaf_size, rng):
+                found, squared = _nearest_in_leaf(points[rows], n_neighbors)
+                indices[rows], distances[rows] = _merge(indices[rows], distances[rows], rows[found], squared)
     return indices
 
 

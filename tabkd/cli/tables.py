@@ -1,17 +1,19 @@
 """Tables on disk: Parquet and CSV, whole or in batches.
 
-Text stays text: a column that a model knows as strings is read as strings, though its values may look like numbers,
-and the empty field alone is missing in it.
+Text stays text: a column that a model knows as strings is read as strings, though its values may look like
+numbers, and the empty field alone is missing in it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -20,14 +22,17 @@ from tabkd.files import atomic_write
 
 SUFFIXES = (".parquet", ".csv")
 
-Batches = Iterator[pa.RecordBatch]
+#: What pandas calls the index of a frame in the Parquet file of it.
+_STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def check_suffix(path: Path) -> str:
     """The suffix of a table's path, one of `SUFFIXES`."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise CommandError(f"{str(path)!r} has the suffix {suffix!r}; tables are {' or '.join(SUFFIXES)} files.")
+        raise CommandError(
+            f"{str(path)!r} has the suffix {suffix!r}; tables are {' or '.join(SUFFIXES)} files."
+        )
     return suffix
 
 
@@ -54,21 +59,18 @@ def read_table(path: Path) -> pd.DataFrame:
         The file is missing, of an unknown kind, corrupt, without rows, or has a column name twice.
     """
     with _reading(path) as suffix:
-        if suffix == ".parquet":
-            table = pa.parquet.read_table(path)
-        else:
-            table = pa.csv.read_csv(path)
+        table = pa.parquet.read_table(path) if suffix == ".parquet" else _gaps_in_text(pa.csv.read_csv(path))
         _check_names(path, table.schema.names)
         frame = to_frame(table)
     if frame.empty:
-        raise CommandError(f"the table {str(path)!r} has {len(frame)} rows and {frame.shape[1]} columns; nothing to do.")
+        rows, columns = frame.shape
+        raise CommandError(f"the table {str(path)!r} is empty: {rows} rows, {columns} columns.")
     return frame
 
 
-def to_frame(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
-    """An Arrow table as pandas: numbers with gaps as floats, text as strings, no stored index."""
-    if isinstance(table, pa.RecordBatch):
-        table = pa.Table.from_batches([table])
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as pandas: numbers with gaps as floats, text as strings, a stored index left out."""
+    table = table.drop_columns([name for name in table.schema.names if _STORED_INDEX.fullmatch(name)])
     for i, column in enumerate(table.schema):
         if pa.types.is_boolean(column.type) and table.column(i).null_count:
             table = table.set_column(i, column.name, table.column(i).cast(pa.int8()))
@@ -89,9 +91,15 @@ def column_names(path: Path) -> list[str]:
     return names
 
 
+def n_rows(path: Path) -> int | None:
+    """How many rows a Parquet file says it has; None for a CSV, which does not say."""
+    with _reading(path) as suffix:
+        return pa.parquet.read_metadata(path).num_rows if suffix == ".parquet" else None
+
+
 def read_batches(
-    path: Path, columns: list[str], types: Mapping[str, pa.DataType], rows: int
-) -> tuple[pa.Schema, Batches]:
+    path: Path, columns: list[str], known: Collection[Mapping], rows: int
+) -> tuple[pa.Schema, Iterator[pa.Table]]:
     """The named columns of a table, batch by batch.
 
     Parameters
@@ -99,56 +107,68 @@ def read_batches(
     path : Path
     columns : list of str
         The columns to read, in this order.
-    types : mapping of str to pyarrow.DataType
-        How columns of a CSV are read. Those not in it are read as text.
+    known : collection of mapping
+        The columns of the model, as its metadata describes them, which say how those of a CSV are read.
+        Others are read as text.
     rows : int
         About how many rows a batch has.
 
     Returns
     -------
     schema : pyarrow.Schema
-    batches : iterator of pyarrow.RecordBatch
+    batches : iterator of pyarrow.Table
     """
     with _reading(path) as suffix:
         if suffix == ".parquet":
             file = pa.parquet.ParquetFile(path)
             schema = pa.schema([file.schema_arrow.field(name) for name in columns])
-            return schema, _guarded(path, (b.select(columns) for b in file.iter_batches(rows, columns=columns)))
+            batches = file.iter_batches(rows, columns=columns)
+            return schema, _guarded(path, (pa.Table.from_batches([b]).select(columns) for b in batches))
+        with pa.csv.open_csv(path) as reader:
+            inferred = reader.schema
+        types = {column["name"]: _csv_type(column, inferred) for column in known}
         reader = pa.csv.open_csv(
             path,
-            # A row of a CSV has some 10 bytes a column: blocks of about the rows asked for, 1 MB at least.
-            read_options=pa.csv.ReadOptions(block_size=max(1 << 20, 10 * rows * max(1, len(columns)))),
+            # A value of a CSV has some 10 bytes: blocks of about the rows asked for, 1 MB at least.
+            read_options=pa.csv.ReadOptions(block_size=max(1 << 20, 10 * rows * len(columns))),
             convert_options=pa.csv.ConvertOptions(
-                include_columns=columns, column_types={name: types.get(name, pa.string()) for name in columns}
+                include_columns=columns,
+                column_types={name: types.get(name, pa.string()) for name in columns},
             ),
         )
-        return reader.schema, _guarded(path, reader)
+        return reader.schema, _guarded(path, (_gaps_in_text(pa.Table.from_batches([b])) for b in reader))
 
 
-def _guarded(path: Path, batches: Batches) -> Batches:
+def _guarded(path: Path, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same batches; an error of reading them names the file."""
     with _reading(path):
         yield from batches
 
 
-def arrow_types(columns: Collection[Mapping]) -> dict[str, pa.DataType]:
-    """How the columns that a model knows are read from a CSV: its text as text, its numbers as numbers."""
-    return {column["name"]: _arrow_type(column) for column in columns}
+def _csv_type(column: Mapping, inferred: pa.Schema) -> pa.DataType:
+    """How a column that a model knows is read from a CSV: text as text, the rest as numbers."""
+    if column["type"] == "STRING":
+        return pa.string()
+    seen = inferred.field(column["name"]).type
+    return seen if pa.types.is_boolean(seen) else pa.float64()
 
 
-def _arrow_type(column: Mapping) -> pa.DataType:
-    categories = column.get("categories") or []
-    text = column["kind"] == "categorical" and not all(isinstance(c, (int, float)) for c in categories)
-    return pa.string() if text else pa.float64()
+def _gaps_in_text(table: pa.Table) -> pa.Table:
+    """A table from a CSV with its empty text as missing values."""
+    for i, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            values = table.column(i)
+            filled = pa.compute.if_else(pa.compute.equal(values, ""), pa.scalar(None, pa.string()), values)
+            table = table.set_column(i, column, filled)
+    return table
 
 
 @contextlib.contextmanager
-def write_batches(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
-    """Give a function that adds a batch to the table at `path`, which appears whole or not at all."""
-    suffix = check_suffix(path)
-    writer_type = pa.parquet.ParquetWriter if suffix == ".parquet" else pa.csv.CSVWriter
+def write_batches(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that adds rows to the table at `path`, which appears whole or not at all."""
+    writer_type = pa.parquet.ParquetWriter if check_suffix(path) == ".parquet" else pa.csv.CSVWriter
     with atomic_write(path) as temporary, writer_type(temporary, schema) as writer:
-        yield writer.write_batch
+        yield writer.write_table
 
 
 def _check_names(path: Path, names: list[str]) -> None:

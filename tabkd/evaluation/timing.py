@@ -17,7 +17,7 @@ def speed(
     X,
     *,
     batch_size: int = 256,
-    seconds: float = 1.5,
+    seconds: float = 1.0,
     max_runs: int = 300,
 ) -> dict[str, dict[str, float]]:
     """Rows per second at a batch, and the latency of one row, of each predictor.

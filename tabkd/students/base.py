@@ -67,7 +67,35 @@ def is_simplex(targets: np.ndarray) -> bool:
     )
 
 
-class Student(RegressorMixin, BaseEstimator):
+class Convertible:
+    """What `skl2onnx` looks for on a model, so that it converts ours without being told of them."""
+
+    def onnx_parser(self):
+        """What `skl2onnx` asks for: the outputs of the converted model."""
+        from tabkd.onnx import skl
+
+        return skl.parser(self)
+
+    def onnx_shape_calculator(self):
+        """What `skl2onnx` asks for: the types of the outputs."""
+        from tabkd.onnx import skl
+
+        return skl.shape_calculator(self)
+
+    def onnx_converter(self):
+        """What `skl2onnx` asks for: the nodes."""
+        from tabkd.onnx import skl
+
+        return skl.converter(self)
+
+    def __sklearn_tags__(self):
+        from tabkd.onnx.skl import allow_options
+
+        allow_options(type(self))
+        return super().__sklearn_tags__()  # type: ignore[misc]
+
+
+class Student(Convertible, RegressorMixin, BaseEstimator):
     """Base class: checks the input, and hands codes and targets to the subclass.
 
     Attributes

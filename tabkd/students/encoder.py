@@ -16,18 +16,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tabkd.students.base import check_targets, validate_names
+from tabkd.students.base import Convertible, check_targets, validate_names
 from tabkd.students.float32 import centers, to_float32
 from tabkd.students.knots import share_knots, surrogate_splits
+from tabkd.students.levels import level_means, level_positions
 from tabkd.table import TableSchema
 
-# Rows that a level's mean is drawn towards the overall mean by.
-_SMOOTHING = 10.0
 # A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
 _CLOSEST = 1e-5
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
     """Encode a table for an MLP: piecewise-linear units, level units and soft-target means.
 
     Parameters
@@ -95,7 +94,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         # One table of means per column of many levels: a row for each category, then unseen, then missing.
         components = slice(1, None) if targets.shape[1] == 2 else slice(None)
         self.means_ = [
-            _level_means(codes[:, i], len(schema.columns[i].categories), targets[:, components], weights)
+            level_means(codes[:, i], len(schema.columns[i].categories), targets[:, components], weights)
             for i in many
         ]
         # One unit for each level seen: `level_of_[j][code]` is its row, then unseen's, then missing's.
@@ -155,14 +154,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """The numeric columns, float32 (n, m), NaN where missing: centred values, then means of levels."""
         parts = [to_float32(codes[:, self.numeric_], self.center_)]
         for i, means in zip(self.mean_columns_, self.means_, strict=True):
-            parts.append(means[_positions(codes[:, i], len(means) - 2)])
+            parts.append(means[level_positions(codes[:, i], len(means) - 2)])
         return np.hstack(parts)
 
     def level_rows(self, codes: np.ndarray) -> np.ndarray:
         """The row of `level_units_` of each categorical column, int64 (n, j)."""
         rows = np.empty((len(codes), len(self.level_columns_)), dtype=np.int64)
         for j, (i, row_of) in enumerate(zip(self.level_columns_, self.level_of_, strict=True)):
-            rows[:, j] = row_of[_positions(codes[:, i], len(row_of) - 2)]
+            rows[:, j] = row_of[level_positions(codes[:, i], len(row_of) - 2)]
         return rows
 
     def filled(self, values: np.ndarray) -> np.ndarray:
@@ -198,26 +197,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _positions(codes: np.ndarray, n: int) -> np.ndarray:
-    """Codes of one categorical column as positions: categories, then unseen (n), then missing (n + 1)."""
-    return np.where(np.isnan(codes), n + 1, codes).astype(np.int64)
-
-
 def _varies(column: np.ndarray) -> bool:
     """Whether a column tells rows apart."""
     missing = np.isnan(column)
     if missing.any():
         return not missing.all()
     return bool((column != column[0]).any())
-
-
-def _level_means(codes, n, targets, weights) -> np.ndarray:
-    """Smoothed weighted mean target of each category, of unseen, and of missing: float32 (n + 2, k)."""
-    positions = _positions(codes, n)
-    total = np.bincount(positions, weights, minlength=n + 2)[:, None]
-    sums = np.stack([np.bincount(positions, weights * t, minlength=n + 2) for t in targets.T], axis=1)
-    prior = np.average(targets, axis=0, weights=weights)
-    return ((sums + _SMOOTHING * prior) / (total + _SMOOTHING)).astype(np.float32)
 
 
 def _spaced(edges: np.ndarray, closest: float) -> np.ndarray:

@@ -1,0 +1,200 @@
+"""`tabkd distill`: from a table to student.onnx and report.json."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tabkd.cli.errors import CommandError, clear_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from tabkd.evaluation import Report
+
+
+class StudentName(StrEnum):
+    """What `--student` takes."""
+
+    mlp = "mlp"
+    tree = "tree"
+    boosted_trees = "boosted_trees"
+
+
+class TaskName(StrEnum):
+    """What `--task` takes."""
+
+    auto = "auto"
+    classification = "classification"
+    regression = "regression"
+
+
+@clear_errors
+def distill(
+    train: Annotated[
+        Path, typer.Argument(help="The table to learn from, .parquet or .csv.", metavar="TRAIN")
+    ],
+    target: Annotated[str, typer.Option(help="The column to predict.", metavar="COL")],
+    output: Annotated[Path, typer.Option(help="The folder for student.onnx and report.json.", metavar="DIR")],
+    test: Annotated[
+        Path | None, typer.Option(help="A table to measure on, instead of a part of TRAIN.", metavar="FILE")
+    ] = None,
+    test_size: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="The share of TRAIN to measure on.")
+    ] = 0.25,
+    time_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on the latest rows by this column, which is then no feature.", metavar="COL"
+        ),
+    ] = None,
+    teacher: Annotated[
+        str,
+        typer.Option(
+            help="lightgbm, xgboost, random-forest, extra-trees, hist-gradient-boosting, ensemble (LightGBM "
+            "and XGBoost), or the file of a fitted one: XGBoost .json or .ubj, LightGBM .txt, .onnx, .skops.",
+            metavar="NAME|FILE",
+        ),
+    ] = "ensemble",
+    student: Annotated[StudentName, typer.Option(help="What learns from the teacher.")] = StudentName.mlp,
+    task: Annotated[TaskName, typer.Option(help="Found from the target by default.")] = TaskName.auto,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out; may be repeated.", metavar="COL")
+    ] = None,
+    n_synthetic: Annotated[
+        int | None, typer.Option(min=0, help="Synthetic rows to learn from; as many as serve by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
+    jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
+) -> None:
+    """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
+    from rich.console import Console
+
+    from tabkd.cli.output import output_folder
+
+    console = Console()
+    with output_folder(output) as folder:
+        split = read_split(train, target, test, test_size, time_column, drop or [], task, seed)
+        for note in split.notes:
+            console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
+        report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs)
+    print_report(console, report)
+    typer.echo(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from and rows to measure on, with what there is to say about how they came to be."""
+
+    task: str
+    target: str
+    X_train: pd.DataFrame
+    y_train: np.ndarray
+    X_test: pd.DataFrame
+    y_test: np.ndarray
+    notes: list[str]
+
+
+def read_split(
+    train: Path,
+    target: str,
+    test: Path | None,
+    test_size: float,
+    time_column: str | None,
+    drop: list[str],
+    task: str,
+    seed: int,
+) -> Split:
+    """The tables of the command line, checked as far as that is possible before anything is fitted."""
+    from tabkd.cli import columns
+    from tabkd.cli.tables import read_table
+
+    frame = read_table(train)
+    columns.check_present(
+        frame, train, {"--target": [target], "--time-column": [time_column], "--drop": drop}
+    )
+    y, task, note = columns.read_target(frame[target], task)
+    notes = [note]
+    if test is not None:
+        if time_column is not None:
+            raise CommandError("--test and --time-column both say what to measure on; give one of them.")
+        later = read_table(test)
+        columns.check_present(later, test, {"--target": [target]})
+        y_later, _, _ = columns.read_target(later[target], task)
+        parts = (frame, y, later, y_later)
+        notes.append(f"Measured on the {len(later):,} rows of {test}.")
+    else:
+        rows, held_out, how = columns.split_rows(frame, y, task, test_size, time_column, seed)
+        parts = (frame.iloc[rows], y[rows], frame.iloc[held_out], y[held_out])
+        notes.append(how)
+    X_train, y_train, X_test, y_test = parts
+    left_out = [target, *drop, *([time_column] if time_column else [])]
+    X_train = X_train.drop(columns=left_out).reset_index(drop=True)
+    X_test = X_test.drop(columns=left_out, errors="ignore").reset_index(drop=True)
+    columns.check_features(X_train, X_test)
+    if task == "classification":
+        columns.check_classes(y_train, y_test, target)
+    return Split(task, target, X_train, y_train, X_test, y_test, notes)
+
+
+def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, jobs) -> Report:
+    """Distil, measure, export and prove, and only then write both files."""
+    import dataclasses
+
+    import tabkd
+    from tabkd.cli.output import json_bytes
+    from tabkd.cli.teachers import ready_teacher
+    from tabkd.evaluation import evaluate
+    from tabkd.evaluation.report import add_cost
+    from tabkd.files import atomic_write_bytes
+
+    start = time.perf_counter()
+    fitted = ready_teacher(teacher, split.task, split.X_train, split.y_train, n_jobs=jobs, random_state=seed)
+    estimator = tabkd.DistilledClassifier if split.task == "classification" else tabkd.DistilledRegressor
+    model = estimator(
+        fitted,
+        student=str(student),
+        n_synthetic="auto" if n_synthetic is None else n_synthetic,
+        n_jobs=jobs,
+        random_state=seed,
+        verbose=int(console.is_terminal),
+    ).fit(split.X_train, split.y_train)
+    seconds = time.perf_counter() - start
+    report = evaluate(model, split.X_test, split.y_test, X_train=split.X_train, y_train=split.y_train)
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = Path(scratch) / "student.onnx"
+        model.to_onnx(draft, report=report)
+        content = draft.read_bytes()
+        report = add_cost(report, model, tabkd.load(draft), split.X_test)
+    report = dataclasses.replace(report, n_bytes=len(content))
+    about = {
+        "tabkd": tabkd.__version__,
+        "target": split.target,
+        "n_train": len(split.y_train),
+        "n_features": split.X_train.shape[1],
+        "seed": seed,
+        "seconds_to_distil": round(seconds, 2),
+        "notes": split.notes,
+    }
+    summary = json_bytes(about | report.to_dict())
+    atomic_write_bytes(folder / "student.onnx", content)
+    atomic_write_bytes(folder / "report.json", summary)
+    return report
+
+
+def print_report(console, report: Report) -> None:
+    """The measures and the headlines, as two tables."""
+    from rich.table import Table
+
+    console.print(report.to_table())
+    headlines = Table(show_header=False, box=None, pad_edge=False)
+    for label, value in report.summary():
+        headlines.add_row(label, value)
+    console.print(headlines, highlight=False)

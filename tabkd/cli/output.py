@@ -1,0 +1,49 @@
+"""The folder that results go to: checked before the work, and left as it was if the work fails."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tabkd.cli.errors import CommandError
+
+
+@contextlib.contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """Make the folder `path`, prove that it can be written to, and remove it again if the block fails.
+
+    Raises
+    ------
+    CommandError
+        It cannot be made, is a file, or cannot be written to.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"tabkd")
+    except OSError as error:
+        _remove_empty(made)
+        raise CommandError(
+            f"--output {str(path)!r} cannot be written to: {error.strerror or error}. Choose another folder."
+        ) from error
+    try:
+        yield path
+    except BaseException:
+        _remove_empty(made)
+        raise
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders, innermost first, as far as they are there and empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def json_bytes(content: dict) -> bytes:
+    """`content` as indented JSON text; NaN is refused, since JSON has no word for it."""
+    return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()

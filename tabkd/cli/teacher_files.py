@@ -1,0 +1,319 @@
+"""Fitted teachers in a format that runs no code when it is read: XGBoost, LightGBM, ONNX and skops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabkd.cli.errors import CommandError, one_line
+
+_PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
+
+
+def load_teacher(path: Path, task: str) -> Any:
+    """The fitted teacher of a file, which is used as it is.
+
+    Parameters
+    ----------
+    path : Path
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    object
+        With `predict_proba` and `classes_`, or `predict`; it takes the frame and picks its own columns by
+        name.
+
+    Raises
+    ------
+    CommandError
+        The file is missing, corrupt, of another format or task, or could run code.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES:
+        raise CommandError(
+            f"--teacher {str(path)!r} is a pickle, and reading one can run any code, so tabkd never does. "
+            "Save the model in a safe format: XGBoost's save_model('t.json'), LightGBM's "
+            "booster_.save_model('t.txt'), skops.io.dump(model, 't.skops'), or ONNX."
+        )
+    if suffix not in _LOADERS:
+        raise CommandError(
+            f"--teacher {str(path)!r} has the suffix {suffix!r}; a fitted teacher has {', '.join(_LOADERS)}."
+        )
+    if not path.is_file():
+        raise CommandError(f"the teacher {str(path)!r} does not exist; check the path.")
+    try:
+        teacher = _LOADERS[suffix](path)
+    except CommandError:
+        raise
+    except Exception as error:  # each library has errors of its own for a broken file
+        reason = one_line(error).partition(" Stack trace:")[0][:300]
+        raise CommandError(f"cannot read the teacher {str(path)!r} as {suffix}: {reason}") from error
+    if task == "classification" and not hasattr(teacher, "predict_proba"):
+        raise CommandError(
+            f"the teacher {str(path)!r} gives no probabilities, but the task is classification. "
+            "Use a classifier's file, or --task regression."
+        )
+    if task == "regression" and hasattr(teacher, "predict_proba"):
+        raise CommandError(
+            f"the teacher {str(path)!r} is a classifier, but the task is regression. "
+            "Use a regressor's file, or --task classification."
+        )
+    return teacher
+
+
+class FileClassifier:
+    """A classifier of a file: probabilities by a function of the frame.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    scores : callable
+        Frame to probabilities of shape (n, K), or (n,) of the second of two classes.
+    classes : sequence
+        The labels of the columns.
+    """
+
+    def __init__(self, name: str, scores: Callable[[Any], Any], classes: Sequence):
+        self.name = name
+        self.scores = scores
+        self.classes_ = np.asarray(classes)
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Probabilities of shape (n, K), in the order of `classes_`."""
+        P = np.asarray(self.scores(X), dtype=np.float64)
+        return np.column_stack([1 - P, P]) if P.ndim == 1 or P.shape[1] == 1 else P
+
+    def predict(self, X) -> np.ndarray:
+        """The most probable class of each row."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class FileRegressor:
+    """A regressor of a file: predictions by a function of the frame."""
+
+    def __init__(self, name: str, scores: Callable[[Any], Any]):
+        self.name = name
+        self.scores = scores
+
+    def predict(self, X) -> np.ndarray:
+        """Predictions of shape (n,) or (n, n_outputs)."""
+        values = np.asarray(self.scores(X), dtype=np.float64)
+        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def select_columns(X: pd.DataFrame, names: Sequence[str] | None, n_features: int) -> pd.DataFrame:
+    """The columns that a teacher was fitted on: by name, or all of them where it knows no names."""
+    if names is None:
+        if X.shape[1] != n_features:
+            raise CommandError(
+                f"the teacher was fitted on {n_features} columns without names, but the table has "
+                f"{X.shape[1]}: {list(X.columns)[:10]}. Give it the same columns; --drop leaves some out."
+            )
+        return X
+    missing = [name for name in names if name not in X.columns]
+    if missing:
+        raise CommandError(
+            f"the teacher needs the columns {missing[:5]}, which the table does not have. "
+            "Give the table that the teacher was fitted on."
+        )
+    return X[list(names)]
+
+
+def _load_xgboost(path: Path):
+    import xgboost
+
+    booster = xgboost.Booster()
+    booster.load_model(path)
+    learner = json.loads(booster.save_config())["learner"]
+    objective = learner["objective"]["name"]
+    names = booster.feature_names
+    levels = _xgboost_levels(booster, path)
+
+    best = booster.attr("best_iteration")
+    rounds = (0, int(best) + 1) if best is not None else (0, 0)
+
+    def scores(X):
+        X = select_columns(X, names, booster.num_features())
+        if names is None:
+            return booster.inplace_predict(X.to_numpy(np.float64), iteration_range=rounds, missing=np.nan)
+        columns = {
+            name: _with_levels(X[name], levels[name]) if name in levels else X[name].astype(np.float64)
+            for name in names
+        }
+        data = xgboost.DMatrix(pd.DataFrame(columns), enable_categorical=True)
+        return booster.predict(data, iteration_range=rounds)
+
+    if objective in ("binary:logistic", "reg:logistic"):
+        return FileClassifier("XGBoost", scores, [0, 1])
+    if objective == "multi:softprob":
+        return FileClassifier("XGBoost", scores, range(int(learner["learner_model_param"]["num_class"])))
+    if objective.startswith(("multi:", "binary:", "rank:", "survival:")):
+        raise CommandError(
+            f"the teacher {str(path)!r} has the objective {objective!r}, which gives no probabilities. "
+            "Fit it with binary:logistic or multi:softprob."
+        )
+    return FileRegressor("XGBoost", scores)
+
+
+def _xgboost_levels(booster, path: Path) -> dict[str, list]:
+    """The categories of each categorical column of an XGBoost model, in the order of their codes."""
+    types = booster.feature_types or []
+    if "c" not in types:
+        return {}
+    if hasattr(booster, "get_categories"):
+        stored = dict(booster.get_categories(export_to_arrow=True).to_arrow())
+        levels = {name: values.to_pylist() for name, values in stored.items() if values is not None}
+    else:
+        levels = {}
+    unknown = [
+        name
+        for name, kind in zip(booster.feature_names or [], types, strict=False)
+        if kind == "c" and name not in levels
+    ]
+    if unknown or not booster.feature_names:
+        raise CommandError(
+            f"the teacher {str(path)!r} has categorical columns {unknown[:5]} but not the names of their "
+            "categories, so which code is which cannot be known. Fit it on a frame with XGBoost 3.1 or "
+            "later, or use ONNX or skops."
+        )
+    return levels
+
+
+def _with_levels(values: pd.Series, levels: list) -> pd.Categorical:
+    """A column as these categories, in their order; what is not among them is missing."""
+    categories = pd.Index(levels)
+    return pd.Categorical.from_codes(categories.get_indexer(pd.Index(values)), categories=categories)
+
+
+def _load_lightgbm(path: Path):
+    import lightgbm
+
+    with path.open("rb") as file:
+        if file.readline().strip() != b"tree":
+            raise CommandError(f"the teacher {str(path)!r} is not a model that LightGBM's save_model wrote.")
+    booster = lightgbm.Booster(model_file=path)
+    description = booster.dump_model(num_iteration=1)
+    objective = str(description.get("objective", "")).split(" ")[0]
+    names = booster.feature_name()
+    named = not all(name == f"Column_{i}" for i, name in enumerate(names))
+
+    def scores(X):
+        # LightGBM writes spaces of a name as underscores.
+        renamed = X.rename(columns={c: str(c).replace(" ", "_") for c in X.columns}) if named else X
+        X = select_columns(renamed, names if named else None, len(names))
+        text = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c].dtype)]
+        return booster.predict(X.astype(dict.fromkeys(text, "category")))
+
+    if objective == "binary" or objective.startswith("cross_entropy"):
+        return FileClassifier("LightGBM", scores, [0, 1])
+    if objective in ("multiclass", "multiclassova"):
+        return FileClassifier("LightGBM", scores, range(booster.num_model_per_iteration()))
+    return FileRegressor("LightGBM", scores)
+
+
+def _load_onnx(path: Path):
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(path)
+    session = onnxruntime.InferenceSession(
+        path.read_bytes(), sess_options=_quiet(onnxruntime), providers=["CPUExecutionProvider"]
+    )
+    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
+    classes = _onnx_classes(model) if len(outputs) > 1 else []
+    if classes is None:
+        raise CommandError(
+            f"the teacher {str(path)!r} has the outputs {outputs}, but no class labels in its graph. "
+            "Export it by skl2onnx or onnxmltools, which write them."
+        )
+    wanted = "probabilities" if "probabilities" in outputs else outputs[-1]
+
+    def scores(X):
+        (found,) = session.run([wanted], _onnx_feed(X, inputs))
+        if isinstance(found, list):  # ZipMap: a dict of class to probability for each row
+            return pd.DataFrame(found)[classes]
+        return found
+
+    if len(outputs) == 1:
+        return FileRegressor("ONNX", scores)
+    return FileClassifier("ONNX", scores, classes)
+
+
+def _quiet(onnxruntime):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
+def _onnx_classes(model) -> list | None:
+    """The class labels that a classifier's graph has among its attributes, or in the metadata of tabkd."""
+    import onnx
+
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ("classlabels_ints", "classlabels_int64s", "classlabels_strings"):
+                values = onnx.helper.get_attribute_value(attribute)
+                if len(values):
+                    return [v.decode() if isinstance(v, bytes) else int(v) for v in values]
+    return None
+
+
+def _onnx_feed(X: pd.DataFrame, inputs) -> dict[str, np.ndarray]:
+    """The inputs of a graph: one matrix, or a column for each name."""
+    if len(inputs) == 1 and inputs[0].name not in X.columns:
+        width = (
+            inputs[0].shape[1] if len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) else None
+        )
+        matrix = select_columns(X, None, width or X.shape[1])
+        return {inputs[0].name: matrix.to_numpy(dtype=_onnx_dtype(inputs[0]))}
+    X = select_columns(X, [i.name for i in inputs], len(inputs))
+    return {i.name: X[i.name].astype(object).to_numpy().astype(_onnx_dtype(i)).reshape(-1, 1) for i in inputs}
+
+
+def _onnx_dtype(node) -> Any:
+    types = {
+        "tensor(float)": np.float32,
+        "tensor(double)": np.float64,
+        "tensor(int64)": np.int64,
+        "tensor(int32)": np.int32,
+        "tensor(bool)": np.bool_,
+        "tensor(string)": str,
+    }
+    if node.type not in types:
+        raise CommandError(
+            f"the teacher's input {node.name!r} is of type {node.type}, which no column can give."
+        )
+    return types[node.type]
+
+
+def _load_skops(path: Path):
+    try:
+        import skops.io
+    except ImportError as error:
+        raise CommandError("a .skops teacher needs skops: pip install 'tabkd[skops]'.") from error
+    # skops leaves out scikit-learn's trees on purpose (its pull request 535): a forged one can crash.
+    untrusted = skops.io.get_untrusted_types(file=path)
+    if untrusted:
+        types = ", ".join(sorted(untrusted)[:10])
+        raise CommandError(
+            f"the teacher {str(path)!r} holds types that skops does not trust: {types}. Export it to ONNX "
+            "instead; or, if you trust the file, load it in Python with skops.io.load and pass it to "
+            "DistilledClassifier or DistilledRegressor in a FrozenEstimator."
+        )
+    return skops.io.load(path, trusted=[])
+
+
+_LOADERS: dict[str, Callable[[Path], Any]] = {
+    ".json": _load_xgboost,
+    ".ubj": _load_xgboost,
+    ".txt": _load_lightgbm,
+    ".onnx": _load_onnx,
+    ".skops": _load_skops,
+}

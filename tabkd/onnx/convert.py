@@ -1,0 +1,54 @@
+"""From one of our estimators to the nodes of its graph."""
+
+from __future__ import annotations
+
+from onnx import TensorProto
+
+from tabkd.onnx.foreign import write_foreign
+from tabkd.onnx.graph import Graph
+from tabkd.onnx.inputs import Inputs
+from tabkd.onnx.mlp import write_encoder, write_mlp
+from tabkd.onnx.outputs import write_labels, write_probabilities
+from tabkd.onnx.trees import write_boosted_trees, write_tree
+from tabkd.students import BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
+
+_WRITERS = {
+    TableEncoder: write_encoder,
+    MLPStudent: write_mlp,
+    TreeStudent: write_tree,
+    BoostedTreesStudent: write_boosted_trees,
+}
+
+
+def convert(scope, operator, container) -> None:
+    """Write the nodes of a distilled estimator, a student or a `TableEncoder`.
+
+    Raises
+    ------
+    ValueError
+        Where the inputs do not fit the table that the model was fitted on.
+    NotImplementedError
+        For a student that skl2onnx cannot convert.
+    """
+    model, graph = operator.raw_operator, Graph(scope, container)
+    distilled = hasattr(model, "student_")
+    if distilled and _writer(model.student_) is None:
+        targets = write_foreign(graph, scope, operator, container)
+        on_simplex = False
+    else:
+        part = model.student_ if distilled else model
+        targets = _writer(part)(graph, Inputs(graph, operator.inputs, part.schema_), part)
+        on_simplex = True
+    if not hasattr(model, "classes_"):
+        graph.node("Identity", [targets], operator.outputs[0].full_name)
+        return
+    label, probabilities = (output.full_name for output in operator.outputs)
+    write_probabilities(graph, targets, model.temperature, on_simplex, probabilities)
+    write_labels(graph, probabilities, model.classes_, label)
+
+
+def _writer(part):
+    for kind, write in _WRITERS.items():
+        if isinstance(part, kind):
+            return write
+    return None

@@ -1,0 +1,106 @@
+"""What an exported model says of itself: one JSON under the key "tabkd" of its metadata."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from tabkd._version import __version__
+from tabkd.table import Column
+from tabkd.teacher import teacher_name
+
+#: Raised when a reader of today's files could not read those of tomorrow.
+FORMAT = 1
+
+
+def input_type(column: Column, center: float) -> str:
+    """The ONNX type of a column's input: the smallest that loses nothing.
+
+    Examples
+    --------
+    >>> input_type(Column("amount", "numeric", float), 0.0)
+    'FLOAT'
+    >>> input_type(Column("id", "categorical", int, categories=(16777217,)), 0.0)
+    'DOUBLE'
+    """
+    if column.kind == "numeric":
+        return "DOUBLE" if center else "FLOAT"
+    if not column.numeric_categories:
+        return "STRING"
+    keys = np.array(column.keys)
+    return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
+
+
+def describe(model, names: list[str], types: list[str], front, report) -> dict[str, Any]:
+    """The metadata of a distilled estimator.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+    names, types : list of str
+        The input of each column and its ONNX type; one name for all where they share a matrix.
+    front : tuple
+        The positions and centres of the numeric columns that the student reads, and its row tables.
+    report : Report or None
+    """
+    schema = model._schema
+    positions, center, tables = front
+    kept = getattr(report, "skill_kept", None)
+    facts = {
+        "format": FORMAT,
+        "tabkd": __version__,
+        "task": model._task,
+        "n_outputs": _n_outputs(model),
+        "one_dimensional": bool(getattr(model, "_one_dimensional", True)),
+        "teacher": teacher_name(model.teacher_),
+        "student": type(model.student_).__name__,
+        "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
+        "container": schema.container,
+        "columns": [
+            _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
+        ],
+        "values": {"columns": [int(i) for i in positions], "centers": [float(c) for c in center]},
+        "rows": {"columns": [int(i) for i, _ in tables]},
+    }
+    if hasattr(model, "classes_"):
+        facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
+        facts["classes_dtype"] = model.classes_.dtype.kind
+    return facts
+
+
+def attach(proto, facts: dict[str, Any]) -> None:
+    """Write the facts into the model."""
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = "tabkd", json.dumps(facts, ensure_ascii=False, allow_nan=False)
+
+
+def _n_outputs(model) -> int:
+    if hasattr(model, "classes_"):
+        return len(model.classes_)
+    return int(getattr(model.student_, "n_outputs_", 0) or getattr(model, "n_outputs_", 1))
+
+
+def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
+    numeric = column.kind == "numeric"
+    plain = column.name if isinstance(column.name, (str, int)) else str(column.name)
+    return {
+        "name": plain,
+        "kind": column.kind,
+        "dtype": "category" if str(column.dtype) == "category" else str(column.dtype),
+        "input": name,
+        "type": kind,
+        "low": column.low if numeric and math.isfinite(column.low) else None,
+        "high": column.high if numeric and math.isfinite(column.high) else None,
+        "has_missing": column.has_missing,
+        "missing": None if numeric or column.numeric_categories else column.missing_spellings,
+        "n_categories": len(column.categories),
+    }
+
+
+def onnx_type(name: str) -> int:
+    """The number that ONNX has for a type."""
+    return TensorProto.DataType.Value(name)
