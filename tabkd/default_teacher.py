@@ -6,12 +6,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from tabkd.table import TableSchema
+from tabkd.threads import lightgbm_threads
+from tabkd.validation import check_labels, check_table, check_targets
 
 
 class _BoostedMean(BaseEstimator):
@@ -58,14 +59,13 @@ class _BoostedMean(BaseEstimator):
 
     def _codes_at_fit(self, X) -> np.ndarray:
         self._validate_params()
-        validate_data(self, X, skip_check_array=True)
+        X = check_table(self, X)
         self.schema_ = TableSchema.of(X)
         return self._without_unseen(self.schema_.encode(X))
 
     def _codes(self, X) -> np.ndarray:
         check_is_fitted(self)
-        validate_data(self, X, reset=False, skip_check_array=True) if not hasattr(X, "columns") else None
-        return self.schema_.encode(X)
+        return self.schema_.encode(check_table(self, X, reset=False))
 
     def _without_unseen(self, codes) -> np.ndarray:
         """Codes with NaN for unseen categories, which both libraries read as missing."""
@@ -78,6 +78,8 @@ class _BoostedMean(BaseEstimator):
 
     def _fit_pair(self, codes, y, weights, objective: tuple[str, str], n_classes: int, stratum):
         """LightGBM and XGBoost on one target column."""
+        if len(codes) < 2:
+            raise ValueError("Found n_samples=1 while a minimum of 2 is required to fit and to stop early.")
         rng = check_random_state(self.random_state)
         train, valid = _split(stratum, self.validation_fraction, rng)
         seed = rng.randint(2**31 - 1)
@@ -103,7 +105,7 @@ class _BoostedMean(BaseEstimator):
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0,
+            "num_threads": lightgbm_threads(self.n_jobs, len(train)),
         }
         if n_classes > 2:
             params["num_class"] = n_classes
@@ -133,8 +135,7 @@ class _BoostedMean(BaseEstimator):
             "seed": seed,
             "verbosity": 0,
         }
-        if self.n_jobs and self.n_jobs > 0:
-            params["nthread"] = self.n_jobs
+        params["nthread"] = lightgbm_threads(self.n_jobs, len(train))
         if n_classes > 2:
             params["num_class"] = n_classes
         types = ["c" if column.kind == "categorical" else "q" for column in self.schema_.columns]
@@ -173,14 +174,11 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
     def fit(self, X, y, sample_weight=None):
         """Fit both libraries on the table `X` (n, d) and its labels `y` (n,)."""
         codes = self._codes_at_fit(X)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        y = check_labels(self, y)
         check_consistent_length(codes, y)
         weights = _check_sample_weight(sample_weight, codes)
         self.classes_, y = np.unique(y, return_inverse=True)
         n_classes = len(self.classes_)
-        if n_classes < 2:
-            raise ValueError(f"y has one class only, {self.classes_[0]!r}; a classifier needs two or more classes.")
         objective = ("binary", "binary:logistic") if n_classes == 2 else ("multiclass", "multi:softprob")
         self.boosters_ = self._fit_pair(codes, y, weights, objective, n_classes, y)
         return self
@@ -191,7 +189,8 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
 
     def predict(self, X):
         """The most probable class of each row."""
-        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[np.argmax(probabilities, axis=1)]
 
     def predict_codes(self, codes):
         """Probabilities (n, K) of rows given by their codes."""
@@ -214,7 +213,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
     def fit(self, X, y, sample_weight=None):
         """Fit both libraries on the table `X` (n, d) and the targets `y` (n,) or (n, K)."""
         codes = self._codes_at_fit(X)
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
+        y = check_targets(self, y)
         check_consistent_length(codes, y)
         weights = _check_sample_weight(sample_weight, codes)
         self._one_dimensional = y.ndim == 1

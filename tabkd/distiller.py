@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -14,14 +14,13 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from tabkd.augment import AUGMENTERS
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
-from tabkd.students.base import Convertible, SoftRows, SoftStream, Student, validate_names
+from tabkd.students.base import Convertible, SoftRows, SoftStream, Student
 from tabkd.table import TableSchema
 from tabkd.teacher import (
     check_takes_weights,
@@ -32,6 +31,7 @@ from tabkd.teacher import (
     soft_targets,
     soft_targets_of_codes,
 )
+from tabkd.validation import check_labels, check_table, check_targets
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -139,7 +139,11 @@ class _Distilled(Convertible, BaseEstimator):
         self
         """
         self._validate_params()
-        schema, codes, y = self._check_table(X, y)
+        X = check_table(self, X)
+        self._schema = schema = TableSchema.of(X)
+        codes = schema.encode(X)
+        y = self._check_y(y)
+        check_consistent_length(codes, y)
         weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
         rng = check_random_state(self.random_state)
         with progress(self.verbose) as bar:
@@ -243,8 +247,7 @@ class _Distilled(Convertible, BaseEstimator):
     def _student_targets(self, X) -> np.ndarray:
         """What the student says of `X`, of shape (n, K)."""
         check_is_fitted(self)
-        validate_names(self, X)
-        codes = self._schema.encode(X)
+        codes = self._schema.encode(check_table(self, X, reset=False))
         if isinstance(self.student_, Student):
             return self.student_.predict_codes(codes)
         said = np.asarray(self.student_.predict(self._schema.decode(codes)), dtype=np.float64)
@@ -354,28 +357,18 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
 
     def predict(self, X):
         """The most probable class of each row."""
-        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[np.argmax(probabilities, axis=1)]
 
-    def _check_table(self, X, y):
-        validate_data(self, X, skip_check_array=True)
-        self._schema = TableSchema.of(X)
-        codes = self._schema.encode(X)
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(codes, y)
-        check_classification_targets(y)
+    def _check_y(self, y):
+        y = check_labels(self, y)
         present = np.unique(y)
         teacher = self._make_teacher(self.teacher)
-        if len(present) < 2:
-            raise ValueError(
-                f"y has one class only, {present[0]!r}; a classifier needs rows of two or more classes."
-            )
         if is_frozen(teacher):
             check_teacher(teacher, self._task)
             present = _joined(np.sort(np.asarray(teacher.classes_)), present)
         self.classes_ = present
-        return self._schema, codes, y
+        return y
 
     def _classes(self):
         return self.classes_
@@ -432,16 +425,10 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         targets = self._student_targets(X)
         return targets[:, 0] if self._one_dimensional else targets
 
-    def _check_table(self, X, y):
-        validate_data(self, X, skip_check_array=True)
-        self._schema = TableSchema.of(X)
-        codes = self._schema.encode(X)
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
-        check_consistent_length(codes, y)
+    def _check_y(self, y):
+        y = check_targets(self, y)
         self._one_dimensional = y.ndim == 1
-        return self._schema, codes, y
+        return y
 
     def _classes(self):
         return None

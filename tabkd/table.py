@@ -211,6 +211,24 @@ class TableSchema:
         return frame[self.names]
 
 
+def as_table(X):
+    """`X` as it is if it is a frame, else as a 2-D array.
+
+    Raises
+    ------
+    TypeError
+        For sparse matrices.
+    ValueError
+        For arrays that are not 2-D, and complex ones.
+    """
+    if scipy.sparse.issparse(X):
+        raise TypeError(
+            "Sparse data was passed, but dense data is required: tabkd reads tables. "
+            "Use X.toarray() if the table is small enough."
+        )
+    return X if isinstance(X, pd.DataFrame) or _is_polars(X) else _as_array(X)
+
+
 def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     """`X` as a pandas frame, without a copy where that is possible, and the container it came in.
 
@@ -221,17 +239,13 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     ValueError
         For empty tables, tables that are not 2-D, and duplicate column names.
     """
-    if scipy.sparse.issparse(X):
-        raise TypeError(
-            "Sparse data was passed, but dense data is required: tabkd reads tables. "
-            "Use X.toarray() if the table is small enough."
-        )
+    X = as_table(X)
     if isinstance(X, pd.DataFrame):
         frame, container = X, "pandas"
     elif _is_polars(X):
         frame, container = X.to_pandas(), "polars"
     else:
-        frame, container = pd.DataFrame(_as_array(X)), "numpy"
+        frame, container = pd.DataFrame(X), "numpy"
     if frame.columns.has_duplicates:
         repeated = frame.columns[frame.columns.duplicated()].unique().tolist()
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
@@ -261,13 +275,6 @@ def check_finite(values: np.ndarray, names: list) -> None:
             f"Column {names[column]!r} contains infinity or a value too large (row {row}: "
             f"{values[row, column]}). Replace it by a finite number, or by NaN for a missing value."
         )
-
-
-def row_slice(X, rows):
-    """The rows of a frame or an array, in its own form, by an integer array or a slice."""
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[rows]
-    return X[rows]
 
 
 def _is_polars(X) -> bool:

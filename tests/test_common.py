@@ -32,8 +32,21 @@ ESTIMATORS = [
 ]
 
 
+BY_NAME = "columns are matched by name, in any order: a table read from another source must score the same"
+WEIGHTS = {
+    "Distilled": "the forest draws bootstrap rows and the augmenter synthetic ones: weights and copies differ by chance",
+    "DefaultTeacher": "rows to stop by, and each round's rows, are drawn at random: weights and copies differ by chance",
+    "Student": "knots, minibatches and the fewest rows of a leaf count rows, not weights",
+}
+
+
 def expected_failures(estimator):
-    return {}
+    name = type(estimator).__name__
+    failures = {"check_dataframe_column_names_consistency": BY_NAME}
+    for part, reason in WEIGHTS.items():
+        if part in name:
+            failures["check_sample_weight_equivalence_on_dense_data"] = reason
+    return failures if hasattr(estimator, "predict") or name == "TableEncoder" else {}
 
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)

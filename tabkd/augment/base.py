@@ -7,9 +7,10 @@ from abc import abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import Column, TableSchema
+from tabkd.validation import check_table
 
 #: dtypes narrower than the codes, by the names that pandas, polars and Arrow give them.
 _NARROW_FLOATS = {
@@ -39,7 +40,7 @@ class Augmenter(BaseEstimator):
         -------
         self
         """
-        validate_data(self, X, skip_check_array=True)
+        X = check_table(self, X)
         schema = TableSchema.of(X)
         return self.fit_codes(schema, schema.encode(X))
 

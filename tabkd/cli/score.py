@@ -51,7 +51,7 @@ def score_file(scorer, table: Path, output: Path, keep: list[str], batch_size: i
     tables.check_suffix(output)
     if output.exists() and table.exists() and output.samefile(table):
         raise CommandError(f"--output {str(output)!r} is the table to be scored; choose another file.")
-    features = [str(column["name"]) for column in scorer.metadata["columns"]]
+    features = [str(name) for name in scorer.feature_names_in_]
     present = tables.column_names(table)
     missing = [name for name in features if name not in present]
     if missing:
@@ -63,7 +63,8 @@ def score_file(scorer, table: Path, output: Path, keep: list[str], batch_size: i
     if strange:
         raise CommandError(f"--keep {strange[0]!r} is not a column of {str(table)!r}.")
     wanted = list(dict.fromkeys([*features, *keep]))
-    _, batches = tables.read_batches(table, wanted, scorer.metadata["columns"], batch_size)
+    known = dict(zip(features, scorer.metadata["columns"], strict=True))
+    batches = tables.read_batches(table, wanted, known, batch_size)
     add_scores = _score_columns(scorer, features)
     scored = (_beside(batch.select(keep), add_scores(batch)) for batch in batches if batch.num_rows)
     first = next(scored, None)

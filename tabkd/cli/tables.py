@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -98,8 +98,8 @@ def n_rows(path: Path) -> int | None:
 
 
 def read_batches(
-    path: Path, columns: list[str], known: Collection[Mapping], rows: int
-) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    path: Path, columns: list[str], known: Mapping[str, Mapping], rows: int
+) -> Iterator[pa.Table]:
     """The named columns of a table, batch by batch.
 
     Parameters
@@ -107,26 +107,24 @@ def read_batches(
     path : Path
     columns : list of str
         The columns to read, in this order.
-    known : collection of mapping
-        The columns of the model, as its metadata describes them, which say how those of a CSV are read.
-        Others are read as text.
+    known : mapping of str to mapping
+        What the metadata of the model says of its columns, and so how those of a CSV are read. Others are
+        read as text.
     rows : int
         About how many rows a batch has.
 
     Returns
     -------
-    schema : pyarrow.Schema
-    batches : iterator of pyarrow.Table
+    iterator of pyarrow.Table
     """
     with _reading(path) as suffix:
         if suffix == ".parquet":
             file = pa.parquet.ParquetFile(path)
-            schema = pa.schema([file.schema_arrow.field(name) for name in columns])
             batches = file.iter_batches(rows, columns=columns)
-            return schema, _guarded(path, (pa.Table.from_batches([b]).select(columns) for b in batches))
+            return _guarded(path, (pa.Table.from_batches([b]).select(columns) for b in batches))
         with pa.csv.open_csv(path) as reader:
             inferred = reader.schema
-        types = {column["name"]: _csv_type(column, inferred) for column in known}
+        types = {name: _csv_type(column, inferred.field(name).type) for name, column in known.items()}
         reader = pa.csv.open_csv(
             path,
             # A value of a CSV has some 10 bytes: blocks of about the rows asked for, 1 MB at least.
@@ -136,7 +134,7 @@ def read_batches(
                 column_types={name: types.get(name, pa.string()) for name in columns},
             ),
         )
-        return reader.schema, _guarded(path, (_gaps_in_text(pa.Table.from_batches([b])) for b in reader))
+        return _guarded(path, (_gaps_in_text(pa.Table.from_batches([b])) for b in reader))
 
 
 def _guarded(path: Path, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -145,12 +143,11 @@ def _guarded(path: Path, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield from batches
 
 
-def _csv_type(column: Mapping, inferred: pa.Schema) -> pa.DataType:
+def _csv_type(column: Mapping, inferred: pa.DataType) -> pa.DataType:
     """How a column that a model knows is read from a CSV: text as text, the rest as numbers."""
     if column["type"] == "STRING":
         return pa.string()
-    seen = inferred.field(column["name"]).type
-    return seen if pa.types.is_boolean(seen) else pa.float64()
+    return inferred if pa.types.is_boolean(inferred) else pa.float64()
 
 
 def _gaps_in_text(table: pa.Table) -> pa.Table:

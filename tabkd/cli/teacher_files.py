@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tabkd.cli.errors import CommandError, one_line
+from tabkd.cli.frozen import FileClassifier, FileRegressor, select_columns
+from tabkd.cli.teacher_onnx import load_onnx
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 
@@ -65,65 +67,6 @@ def load_teacher(path: Path, task: str) -> Any:
             "Use a regressor's file, or --task classification."
         )
     return teacher
-
-
-class FileClassifier:
-    """A classifier of a file: probabilities by a function of the frame.
-
-    Parameters
-    ----------
-    name : str
-        What it is called in reports.
-    scores : callable
-        Frame to probabilities of shape (n, K), or (n,) of the second of two classes.
-    classes : sequence
-        The labels of the columns.
-    """
-
-    def __init__(self, name: str, scores: Callable[[Any], Any], classes: Sequence):
-        self.name = name
-        self.scores = scores
-        self.classes_ = np.asarray(classes)
-
-    def predict_proba(self, X) -> np.ndarray:
-        """Probabilities of shape (n, K), in the order of `classes_`."""
-        P = np.asarray(self.scores(X), dtype=np.float64)
-        return np.column_stack([1 - P, P]) if P.ndim == 1 or P.shape[1] == 1 else P
-
-    def predict(self, X) -> np.ndarray:
-        """The most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-
-class FileRegressor:
-    """A regressor of a file: predictions by a function of the frame."""
-
-    def __init__(self, name: str, scores: Callable[[Any], Any]):
-        self.name = name
-        self.scores = scores
-
-    def predict(self, X) -> np.ndarray:
-        """Predictions of shape (n,) or (n, n_outputs)."""
-        values = np.asarray(self.scores(X), dtype=np.float64)
-        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-
-
-def select_columns(X: pd.DataFrame, names: Sequence[str] | None, n_features: int) -> pd.DataFrame:
-    """The columns that a teacher was fitted on: by name, or all of them where it knows no names."""
-    if names is None:
-        if X.shape[1] != n_features:
-            raise CommandError(
-                f"the teacher was fitted on {n_features} columns without names, but the table has "
-                f"{X.shape[1]}: {list(X.columns)[:10]}. Give it the same columns; --drop leaves some out."
-            )
-        return X
-    missing = [name for name in names if name not in X.columns]
-    if missing:
-        raise CommandError(
-            f"the teacher needs the columns {missing[:5]}, which the table does not have. "
-            "Give the table that the teacher was fitted on."
-        )
-    return X[list(names)]
 
 
 def _load_xgboost(path: Path):
@@ -218,81 +161,6 @@ def _load_lightgbm(path: Path):
     return FileRegressor("LightGBM", scores)
 
 
-def _load_onnx(path: Path):
-    import onnx
-    import onnxruntime
-
-    model = onnx.load(path)
-    session = onnxruntime.InferenceSession(
-        path.read_bytes(), sess_options=_quiet(onnxruntime), providers=["CPUExecutionProvider"]
-    )
-    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
-    classes = _onnx_classes(model) if len(outputs) > 1 else []
-    if classes is None:
-        raise CommandError(
-            f"the teacher {str(path)!r} has the outputs {outputs}, but no class labels in its graph. "
-            "Export it by skl2onnx or onnxmltools, which write them."
-        )
-    wanted = "probabilities" if "probabilities" in outputs else outputs[-1]
-
-    def scores(X):
-        (found,) = session.run([wanted], _onnx_feed(X, inputs))
-        if isinstance(found, list):  # ZipMap: a dict of class to probability for each row
-            return pd.DataFrame(found)[classes]
-        return found
-
-    if len(outputs) == 1:
-        return FileRegressor("ONNX", scores)
-    return FileClassifier("ONNX", scores, classes)
-
-
-def _quiet(onnxruntime):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return options
-
-
-def _onnx_classes(model) -> list | None:
-    """The class labels that a classifier's graph has among its attributes, or in the metadata of tabkd."""
-    import onnx
-
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name in ("classlabels_ints", "classlabels_int64s", "classlabels_strings"):
-                values = onnx.helper.get_attribute_value(attribute)
-                if len(values):
-                    return [v.decode() if isinstance(v, bytes) else int(v) for v in values]
-    return None
-
-
-def _onnx_feed(X: pd.DataFrame, inputs) -> dict[str, np.ndarray]:
-    """The inputs of a graph: one matrix, or a column for each name."""
-    if len(inputs) == 1 and inputs[0].name not in X.columns:
-        width = (
-            inputs[0].shape[1] if len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) else None
-        )
-        matrix = select_columns(X, None, width or X.shape[1])
-        return {inputs[0].name: matrix.to_numpy(dtype=_onnx_dtype(inputs[0]))}
-    X = select_columns(X, [i.name for i in inputs], len(inputs))
-    return {i.name: X[i.name].astype(object).to_numpy().astype(_onnx_dtype(i)).reshape(-1, 1) for i in inputs}
-
-
-def _onnx_dtype(node) -> Any:
-    types = {
-        "tensor(float)": np.float32,
-        "tensor(double)": np.float64,
-        "tensor(int64)": np.int64,
-        "tensor(int32)": np.int32,
-        "tensor(bool)": np.bool_,
-        "tensor(string)": str,
-    }
-    if node.type not in types:
-        raise CommandError(
-            f"the teacher's input {node.name!r} is of type {node.type}, which no column can give."
-        )
-    return types[node.type]
-
-
 def _load_skops(path: Path):
     try:
         import skops.io
@@ -314,6 +182,6 @@ _LOADERS: dict[str, Callable[[Path], Any]] = {
     ".json": _load_xgboost,
     ".ubj": _load_xgboost,
     ".txt": _load_lightgbm,
-    ".onnx": _load_onnx,
+    ".onnx": load_onnx,
     ".skops": _load_skops,
 }

@@ -104,7 +104,8 @@ def ready_teacher(
         raise CommandError(
             f"--teacher {name!r} is not known: it is one of {known}, or the file of a fitted one."
         )
-    from tabkd.cli.teacher_files import FileClassifier, load_teacher
+    from tabkd.cli.frozen import FileClassifier
+    from tabkd.cli.teacher_files import load_teacher
 
     teacher = load_teacher(path, task)
     if isinstance(teacher, FileClassifier):

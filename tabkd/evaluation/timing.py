@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tabkd.table import row_slice
-
 Predictor = Callable[[object], object]
 
 
@@ -43,8 +41,8 @@ def speed(
     dict
         For each predictor: rows_per_second, batch_ms, one_row_p50_us, one_row_p99_us.
     """
-    batch = row_slice(X, np.resize(np.arange(len(X)), batch_size))
-    singles = [row_slice(X, slice(i, i + 1)) for i in range(min(len(X), max_runs))]
+    batch = _rows(X, np.resize(np.arange(len(X)), batch_size))
+    singles = [_rows(X, slice(i, i + 1)) for i in range(min(len(X), max_runs))]
     at_batch = _alternate(predictors, [batch], seconds, max_runs)
     at_row = _alternate(predictors, singles, seconds, max_runs)
     return {
@@ -56,6 +54,11 @@ def speed(
         }
         for name in predictors
     }
+
+
+def _rows(X, rows):
+    """The rows of a frame or an array, in its own form."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 def _alternate(predictors: Mapping[str, Predictor], inputs: list, seconds: float, max_runs: int) -> dict:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from onnx import TensorProto
+import numpy as np
 
 from tabkd.onnx.foreign import write_foreign
 from tabkd.onnx.graph import Graph
 from tabkd.onnx.inputs import Inputs
-from tabkd.onnx.mlp import write_encoder, write_mlp
+from tabkd.onnx.mlp import encoder_front, write_encoder, write_mlp
 from tabkd.onnx.outputs import write_labels, write_probabilities
-from tabkd.onnx.trees import write_boosted_trees, write_tree
+from tabkd.onnx.trees import ordinal_front, write_boosted_trees, write_tree
 from tabkd.students import BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
 
+#: What each student reads: numeric positions, their centres, and row tables.
+_FRONTS = {MLPStudent: encoder_front, TreeStudent: ordinal_front, BoostedTreesStudent: ordinal_front}
 _WRITERS = {
     TableEncoder: write_encoder,
     MLPStudent: write_mlp,
@@ -33,7 +35,7 @@ def convert(scope, operator, container) -> None:
     model, graph = operator.raw_operator, Graph(scope, container)
     distilled = hasattr(model, "student_")
     if distilled and _writer(model.student_) is None:
-        targets = write_foreign(graph, scope, operator, container)
+        targets = write_foreign(graph, scope, operator)
         on_simplex = False
     else:
         part = model.student_ if distilled else model
@@ -47,8 +49,18 @@ def convert(scope, operator, container) -> None:
     write_labels(graph, probabilities, model.classes_, label)
 
 
+def front_of(model):
+    """What the student of a distilled estimator reads: numeric positions, their centres, and row tables."""
+    front = _for(_FRONTS, model.student_)
+    if front is not None:
+        return front(model.student_.encoder_)
+    numeric = model._schema.positions("numeric")
+    return numeric, np.zeros(len(numeric)), []
+
+
 def _writer(part):
-    for kind, write in _WRITERS.items():
-        if isinstance(part, kind):
-            return write
-    return None
+    return _for(_WRITERS, part)
+
+
+def _for(table, part):
+    return next((entry for kind, entry in table.items() if isinstance(part, kind)), None)

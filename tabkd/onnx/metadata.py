@@ -61,7 +61,8 @@ def describe(model, names: list[str], types: list[str], front, report) -> dict[s
         "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
         "container": schema.container,
         "columns": [
-            _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
+            _column(column, name, kind)
+            for column, name, kind in zip(schema.columns, names, types, strict=True)
         ],
         "values": {"columns": [int(i) for i in positions], "centers": [float(c) for c in center]},
         "rows": {"columns": [int(i) for i, _ in tables]},

@@ -7,6 +7,7 @@ from onnx import TensorProto
 
 from tabkd.onnx.graph import Graph
 from tabkd.onnx.inputs import Inputs
+from tabkd.onnx.outputs import is_wide, write_targets
 from tabkd.students.encoder import TableEncoder
 from tabkd.students.mlp import MLPStudent
 
@@ -72,9 +73,7 @@ def write_mlp(graph: Graph, inputs: Inputs, student: MLPStudent) -> str:
         )
     if student.task_ == "classification":
         return graph.node("Softmax", [hidden], axis=1)
-    if (student.target_scale_ != 1).any():
-        hidden = graph.node("Mul", [hidden, _float32(graph, student.target_scale_, "scale")])
-    return graph.node("Add", [hidden, _float32(graph, student.target_mean_, "mean")])
+    return write_targets(graph, hidden, student.target_scale_, student.target_mean_, is_wide(student))
 
 
 def _units(graph: Graph, values: str, encoder: TableEncoder) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto
 
 from tabkd.onnx.graph import Graph
 
+# A target this many standard deviations from zero is given in float64.
+_WIDE = 32
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
@@ -33,6 +36,33 @@ def write_probabilities(
     n_classes = graph.node("Gather", [graph.node("Shape", [targets]), graph.constant(np.array([1]))])
     uniform = graph.node("Reciprocal", [graph.cast(n_classes, 1)])
     graph.node("Where", [possible, share, uniform], output)
+
+
+def is_wide(part) -> bool:
+    """Whether real targets lie so far from zero, against their spread, that float32 would lose what they differ by."""
+    if getattr(part, "task_", None) != "regression":
+        return False
+    mean, scale = spread(part)
+    return bool((np.abs(mean) > _WIDE * scale).any())
+
+
+def spread(part) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation of a student's targets."""
+    if hasattr(part, "target_mean_"):
+        return part.target_mean_, part.target_scale_
+    values = part.decision_tree_.tree_.value[:, :, 0]
+    scale = values.std(axis=0)
+    return values[0], np.where(scale > 0, scale, np.inf)
+
+
+def write_targets(graph: Graph, scores: str, scale: np.ndarray, mean: np.ndarray, wide: bool) -> str:
+    """Scores (n, K) in standard deviations as targets: float32, or float64 where `wide`."""
+    dtype = np.float64 if wide else np.float32
+    if wide:
+        scores = graph.cast(scores, TensorProto.DOUBLE)
+    if (scale != 1).any():
+        scores = graph.node("Mul", [scores, graph.constant(scale.astype(dtype), "scale")])
+    return graph.node("Add", [scores, graph.constant(mean.astype(dtype), "mean")]) if mean.any() else scores
 
 
 def write_labels(graph: Graph, probabilities: str, classes: np.ndarray, output: str) -> None:

@@ -60,7 +60,7 @@ def parse(scope, model, inputs, custom_parsers=None):
 
 def set_types(operator) -> None:
     """Set the types of the outputs: labels (n,), and float32 (n, K)."""
-    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 
     model = operator.raw_operator
     if hasattr(model, "classes_"):
@@ -68,7 +68,10 @@ def set_types(operator) -> None:
         operator.outputs[0].type = Int64TensorType([None]) if numbers else StringTensorType([None])
         operator.outputs[1].type = FloatTensorType([None, len(model.classes_)])
     else:
-        operator.outputs[0].type = FloatTensorType([None, _width(model)])
+        from tabkd.onnx.outputs import is_wide
+
+        tensor = DoubleTensorType if is_wide(getattr(model, "student_", model)) else FloatTensorType
+        operator.outputs[0].type = tensor([None, _width(model)])
 
 
 def write_nodes(scope, operator, container) -> None:

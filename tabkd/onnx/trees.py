@@ -12,6 +12,7 @@ import numpy as np
 
 from tabkd.onnx.graph import Graph
 from tabkd.onnx.inputs import Inputs
+from tabkd.onnx.outputs import is_wide, write_targets
 from tabkd.students.boosted_trees import BoostedTreesStudent
 from tabkd.students.ordinal import OrdinalTable
 from tabkd.students.tree import TreeStudent
@@ -45,7 +46,11 @@ def write_tree(graph: Graph, inputs: Inputs, student: TreeStudent) -> str:
     """What `TreeStudent.predict` gives, float32 (n, K)."""
     table = _table(graph, inputs, student.encoder_)
     nodes = sklearn_nodes(student.decision_tree_.tree_)
-    return _ensemble(graph, table, [(nodes, range(student.n_outputs_))], student.n_outputs_)
+    n_outputs, wide = student.n_outputs_, is_wide(student)
+    root = nodes.values[0] if wide else np.zeros(n_outputs)
+    nodes.values = nodes.values - root
+    scores = _ensemble(graph, table, [(nodes, range(n_outputs))], n_outputs)
+    return write_targets(graph, scores, np.ones(n_outputs), root, wide)
 
 
 def write_boosted_trees(graph: Graph, inputs: Inputs, student: BoostedTreesStudent) -> str:
@@ -60,8 +65,7 @@ def write_boosted_trees(graph: Graph, inputs: Inputs, student: BoostedTreesStude
             return graph.node("Softmax", [scores], axis=1)
         positive = graph.node("Sigmoid", [scores])
         return graph.concat([graph.node("Sub", [graph.constant(np.float32(1)), positive]), positive])
-    scores = graph.node("Mul", [scores, graph.constant(student.target_scale_.astype(np.float32))])
-    return graph.node("Add", [scores, graph.constant(student.target_mean_.astype(np.float32))])
+    return write_targets(graph, scores, student.target_scale_, student.target_mean_, is_wide(student))
 
 
 def ordinal_front(encoder: OrdinalTable) -> tuple[np.ndarray, np.ndarray, list[tuple[int, np.ndarray]]]:

@@ -59,7 +59,9 @@ def attributes(node: Node) -> dict[str, Any]:
             elif field == 7:
                 found["floats"] += _numbers(inner, "f", 4)
             elif field == 8:
-                found["ints"] += [_signed(inner)] if isinstance(inner, int) else [_signed(v) for v in _varints(inner)]
+                found["ints"] += (
+                    [_signed(inner)] if isinstance(inner, int) else [_signed(v) for v in _varints(inner)]
+                )
             elif field == 9:
                 found["strings"].append(inner.decode())
         out[name] = found["int"] if "int" in found else next((v for v in found.values() if v), [])

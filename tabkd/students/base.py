@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from tabkd.table import TableSchema
+from tabkd.validation import check_table, check_targets
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Student(Convertible, RegressorMixin, BaseEstimator):
         -------
         self
         """
-        validate_data(self, X, skip_check_array=True)
+        X = check_table(self, X)
         schema = TableSchema.of(X)
         codes = schema.encode(X)
         targets = check_targets(self, y)
@@ -156,7 +157,7 @@ class Student(Convertible, RegressorMixin, BaseEstimator):
     def predict(self, X):
         """Predict the targets of the rows of `X`: float64 of shape (n, K), or (n,) if they were 1-D at fit."""
         check_is_fitted(self)
-        validate_names(self, X)
+        X = check_table(self, X, reset=False)
         return self._shaped(self.predict_codes(self.schema_.encode(X)))
 
     @abstractmethod
@@ -176,20 +177,3 @@ class Student(Convertible, RegressorMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def check_targets(estimator, y) -> np.ndarray:
-    """`y` as float64 of shape (n,) or (n, K); scikit-learn's errors for what it refuses."""
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
-        )
-    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
-
-
-def validate_names(estimator, X) -> None:
-    """Warn, as scikit-learn does, of names at fit and none now or the other way round; order is free."""
-    columns = getattr(X, "columns", None)
-    named = columns is not None and all(isinstance(name, str) for name in columns)
-    if not named or not hasattr(estimator, "feature_names_in_"):
-        validate_data(estimator, X, reset=False, skip_check_array=True)

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.ordinal import OrdinalTable, bounded
+from tabkd.threads import lightgbm_threads
 
 
 class BoostedTreesStudent(Student):
@@ -92,14 +93,20 @@ class BoostedTreesStudent(Student):
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0,
+            "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
         }
+        table = self.encoder_.transform_codes(rows.codes)
+        if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
+            raise ValueError(
+                f"No column varies over the rows (n_samples={len(rows)}), so there is nothing to split on. "
+                "Give the student more rows, or other columns."
+            )
         dataset = lightgbm.Dataset(
-            self.encoder_.transform_codes(rows.codes),
+            table,
             np.zeros(len(rows)),
             weight=rows.weights,
             init_score=np.squeeze(np.tile(self.base_score_, (len(rows), 1)), axis=None if n_scores > 1 else 1),
-            params={"verbosity": -1},
+            params={"verbosity": -1, "num_threads": params["num_threads"]},
         )
         self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
 

@@ -14,13 +14,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from tabkd.students.base import Convertible, check_targets, validate_names
+from tabkd.students.base import Convertible
 from tabkd.students.float32 import centers, to_float32
 from tabkd.students.knots import share_knots, surrogate_splits
 from tabkd.students.levels import level_means, level_positions
 from tabkd.table import TableSchema
+from tabkd.validation import check_table, check_targets
 
 # A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
 _CLOSEST = 1e-5
@@ -59,7 +60,7 @@ class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
 
     def fit(self, X, y):
         """Learn the encoding of table `X` (n, d) from its soft targets `y` (n, K) or (n,)."""
-        validate_data(self, X, skip_check_array=True)
+        X = check_table(self, X)
         schema = TableSchema.of(X)
         targets = check_targets(self, y)
         codes = schema.encode(X)
@@ -176,14 +177,15 @@ class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
         """The units of the numeric columns, float32 (n, u)."""
         inputs = self.filled(self.numeric_values(codes))
         units = inputs[:, self.unit_column_]
-        units *= self.unit_scale_
-        units += self.unit_bias_
+        with np.errstate(over="ignore"):  # far beyond the knots is as good as infinity
+            units *= self.unit_scale_
+            units += self.unit_bias_
         return np.clip(units, 0, 1, out=units)
 
     def transform(self, X):
         """The features of `X`, float32 of shape (n, n_features_out_)."""
         check_is_fitted(self)
-        validate_names(self, X)
+        X = check_table(self, X, reset=False)
         codes = self.schema_.encode(X)
         return np.hstack([self.units(codes), self.level_units_[self.level_rows(codes)].sum(axis=1)])
 

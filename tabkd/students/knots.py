@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tabkd.students.base import is_simplex
+from tabkd.threads import lightgbm_threads
 
 _MAX_ROWS = 100_000
 _MAX_TARGETS = 10
@@ -51,19 +52,22 @@ def surrogate_splits(
     -------
     list of Splits, one for each column of `values`
     """
+    m = values.shape[1]
+    if m == 0 or not (values != values[0]).any():
+        return [Splits(np.empty(0), np.empty(0))] * m
     import lightgbm
 
     rng = np.random.RandomState(random_state)
     if len(values) > _MAX_ROWS:
         rows = rng.choice(len(values), _MAX_ROWS, replace=False)
         values, levels, targets, weights = values[rows], levels[rows], targets[rows], weights[rows]
+    threads = lightgbm_threads(n_jobs, len(values))
     directions, objective = _directions(targets, rng)
-    m = values.shape[1]
     found: list[dict[float, float]] = [{} for _ in range(m)]
     dataset = lightgbm.Dataset(
         np.hstack([values, levels]),
         categorical_feature=list(range(m, m + levels.shape[1])),
-        params={"verbosity": -1, "max_bin": 255, "min_data_in_bin": 1},
+        params={"verbosity": -1, "max_bin": 255, "min_data_in_bin": 1, "num_threads": threads},
         free_raw_data=False,
     )
     params = {
@@ -75,7 +79,7 @@ def surrogate_splits(
         "seed": random_state % (2**31),
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": n_jobs or 0,
+        "num_threads": threads,
     }
     for direction in directions.T:
         dataset.set_label(direction)

@@ -48,6 +48,8 @@ class MLPStudent(Student):
     Attributes
     ----------
     encoder_ : TableEncoder
+    n_iter_ : int
+        Passes made over every row.
     coefs_, intercepts_ : list of arrays
         The weights (fan_in, fan_out) and biases of each layer; the first layer's rows are units, then levels.
 
@@ -109,6 +111,7 @@ class MLPStudent(Student):
         )
         trainer = Trainer(layers, self._units(), self.task_, self.weight_decay)
         passes = self._passes(len(real) + synthetic.n_rows)
+        self.n_iter_ = passes
         n_blocks = self._n_blocks(len(real), synthetic.n_rows, passes)
         rates = learning_rates(self.learning_rate_init, n_blocks * STEPS).reshape(n_blocks, STEPS)
         # A chunk more or less than announced changes the number of blocks a little; the last rate then holds.
@@ -197,16 +200,16 @@ class MLPStudent(Student):
             [self._forward(codes[i : i + _PREDICT_ROWS]) for i in range(0, len(codes), _PREDICT_ROWS)]
         )
         if self.task_ == "classification":
-            return softmax(outputs.astype(np.float64), axis=1)
+            return softmax(outputs, axis=1)
         return outputs * self.target_scale_ + self.target_mean_
 
     def _forward(self, codes: np.ndarray) -> np.ndarray:
+        """The outputs of the network, float64: sums in float32 would depend on the order of the rows."""
         encoder = self.encoder_
-        units = encoder.units(codes)
-        first, bias = self.coefs_[0], self.intercepts_[0]
-        hidden = units @ first[: units.shape[1]] + bias
+        units = encoder.units(codes).astype(np.float64)
+        hidden = units @ self.coefs_[0][: units.shape[1]] + self.intercepts_[0]
         if len(encoder.level_columns_):
-            hidden += self.level_weights_[encoder.level_rows(codes)].sum(axis=1)
+            hidden += self.level_weights_[encoder.level_rows(codes)].sum(axis=1, dtype=np.float64)
         for weights, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
             hidden = np.maximum(hidden, 0) @ weights + bias
         return hidden

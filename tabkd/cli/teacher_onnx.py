@@ -1,0 +1,109 @@
+"""Teachers stored as ONNX, asked by ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabkd.cli.errors import CommandError
+from tabkd.cli.frozen import FileClassifier, FileRegressor, select_columns
+
+
+def load_onnx(path: Path) -> FileClassifier | FileRegressor:
+    """The model of an ONNX file: a classifier if it has labels and probabilities, or a regressor.
+
+    Raises
+    ------
+    CommandError
+        It has several outputs but no class labels, or wants what no column can give.
+    """
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(path)
+    if any(entry.key == "tabkd" for entry in model.metadata_props):
+        return _load_student(path)
+    session = onnxruntime.InferenceSession(
+        path.read_bytes(), sess_options=_quiet(onnxruntime), providers=["CPUExecutionProvider"]
+    )
+    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
+    classes = _onnx_classes(model) if len(outputs) > 1 else []
+    if classes is None:
+        raise CommandError(
+            f"the teacher {str(path)!r} has the outputs {outputs}, but no class labels in its graph. "
+            "Export it by skl2onnx or onnxmltools, which write them."
+        )
+    wanted = "probabilities" if "probabilities" in outputs else outputs[-1]
+
+    def scores(X):
+        (found,) = session.run([wanted], _onnx_feed(X, inputs))
+        if isinstance(found, list):  # ZipMap: a dict of class to probability for each row
+            return pd.DataFrame(found)[classes]
+        return found
+
+    if len(outputs) == 1:
+        return FileRegressor("ONNX", scores)
+    return FileClassifier("ONNX", scores, classes)
+
+
+def _load_student(path: Path):
+    """A student that tabkd exported, as the teacher of another."""
+    import tabkd
+
+    scorer = tabkd.load(path)
+    names = [str(name) for name in scorer.feature_names_in_]
+    if scorer.metadata["task"] == "regression":
+        return FileRegressor("tabkd", lambda X: scorer.predict(select_columns(X, names, len(names))))
+    return FileClassifier(
+        "tabkd", lambda X: scorer.predict_proba(select_columns(X, names, len(names))), scorer.classes_
+    )
+
+
+def _quiet(onnxruntime):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
+def _onnx_classes(model) -> list | None:
+    """The class labels that a classifier's graph has among its attributes, or in the metadata of tabkd."""
+    import onnx
+
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ("classlabels_ints", "classlabels_int64s", "classlabels_strings"):
+                values = onnx.helper.get_attribute_value(attribute)
+                if len(values):
+                    return [v.decode() if isinstance(v, bytes) else int(v) for v in values]
+    return None
+
+
+def _onnx_feed(X: pd.DataFrame, inputs) -> dict[str, np.ndarray]:
+    """The inputs of a graph: one matrix, or a column for each name."""
+    if len(inputs) == 1 and inputs[0].name not in X.columns:
+        width = (
+            inputs[0].shape[1] if len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) else None
+        )
+        matrix = select_columns(X, None, width or X.shape[1])
+        return {inputs[0].name: matrix.to_numpy(dtype=_onnx_dtype(inputs[0]))}
+    X = select_columns(X, [i.name for i in inputs], len(inputs))
+    return {i.name: X[i.name].astype(object).to_numpy().astype(_onnx_dtype(i)).reshape(-1, 1) for i in inputs}
+
+
+def _onnx_dtype(node) -> Any:
+    types = {
+        "tensor(float)": np.float32,
+        "tensor(double)": np.float64,
+        "tensor(int64)": np.int64,
+        "tensor(int32)": np.int32,
+        "tensor(bool)": np.bool_,
+        "tensor(string)": str,
+    }
+    if node.type not in types:
+        raise CommandError(
+            f"the teacher's input {node.name!r} is of type {node.type}, which no column can give."
+        )
+    return types[node.type]

@@ -1,0 +1,101 @@
+"""Columns of a frame as an exported model reads them: numbers as float32, categories as row numbers.
+
+`TableSchema.encode` decides what is right; what stands here is the same for the common types, and faster.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tabkd.table import Column, TableSchema, check_finite
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def to_float32(values: np.ndarray, center, names: list) -> np.ndarray:
+    """float32 of `values - center`; a number beyond float32 becomes its largest.
+
+    Raises
+    ------
+    ValueError
+        For infinite values, with the name of the column.
+    """
+    if center is not None:
+        values = values - center
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = values.astype(np.float32, copy=False)
+        if np.isfinite(out.sum()):
+            return out
+    check_finite(values, names)
+    return np.clip(out, -_LARGEST, _LARGEST)
+
+
+class CategoryRows:
+    """Look up the rows of one column's categories.
+
+    Parameters
+    ----------
+    column : Column
+        Its categories are those of the model.
+    row_of : array of shape (n_categories + 2,)
+        The row of each category, then that of an unseen one, then that of a missing one.
+    """
+
+    def __init__(self, column: Column, row_of: np.ndarray):
+        self._column, self._row_of = column, np.asarray(row_of, dtype=np.int64)
+        self._schema = TableSchema((column,), "pandas")
+        self._table = _Table(column, self._row_of)
+        self._known: tuple[pd.Index | None, np.ndarray] = (None, self._row_of)
+
+    def __call__(self, values) -> np.ndarray:
+        """int64 (n,): the rows of a column's values, an array of NumPy's or pandas'."""
+        if isinstance(values, pd.Categorical):
+            return self._of_categories(values.categories)[values.codes]
+        if (
+            not self._column.numeric_categories
+            and values.dtype.kind in "OU"
+            or isinstance(values.dtype, pd.StringDtype)
+        ):
+            try:
+                objects = values if isinstance(values, np.ndarray) else values.to_numpy(dtype=object)
+                return np.fromiter(map(self._table.__getitem__, objects), np.int64, len(objects))
+            except _UnusualError:
+                pass
+        return self._rows(self._encode(values))
+
+    def _of_categories(self, categories: pd.Index) -> np.ndarray:
+        """The row of each of pandas' categories, then, for its code -1, that of a missing value."""
+        known, rows = self._known
+        if known is not categories:
+            codes = self._encode(pd.Series(categories)) if len(categories) else np.empty(0)
+            rows = np.append(self._rows(codes), self._row_of[-1])
+            self._known = (categories, rows)
+        return rows
+
+    def _encode(self, values) -> np.ndarray:
+        return self._schema.encode(pd.DataFrame({self._column.name: values}))[:, 0]
+
+    def _rows(self, codes: np.ndarray) -> np.ndarray:
+        return self._row_of[np.where(np.isnan(codes), len(self._row_of) - 1, codes).astype(np.int64)]
+
+
+class _UnusualError(Exception):
+    """A value that is neither a string nor missing."""
+
+
+class _Table(dict):
+    """String to row, with rows for what is not among the categories."""
+
+    def __init__(self, column: Column, row_of: np.ndarray):
+        missing = int(row_of[-1])
+        super().__init__(dict.fromkeys(column.missing_spellings, missing))
+        self.update(zip(column.keys, row_of.tolist(), strict=False))
+        self._unseen, self._missing = int(row_of[-2]), missing
+
+    def __missing__(self, value) -> int:
+        if isinstance(value, str):
+            return self._unseen
+        if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+            return self._missing
+        raise _UnusualError

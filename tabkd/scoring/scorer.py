@@ -1,0 +1,265 @@
+"""Scoring with an exported student: ONNX Runtime, NumPy and pandas are all it needs."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabkd.scoring import wire
+from tabkd.scoring.reader import Reader
+
+# Batches up to this size are not worth waking threads for.
+_SMALL_BATCH = 1024
+# Rows at a time, so that what lies between the layers stays in the processor's cache.
+_CHUNK_ROWS = 8192
+_FLOAT, _INT64 = 1, 7
+
+
+class Scorer:
+    """A distilled student, read from its ONNX file by `tabkd.load`.
+
+    Parameters
+    ----------
+    content : bytes
+        An ONNX model that tabkd wrote.
+    n_threads : int, optional
+        None scores small batches on one thread and large ones on all cores.
+    source : str, default="the model"
+        What errors call it.
+
+    Attributes
+    ----------
+    classes_ : array of shape (K,)
+        Classification only.
+    feature_names_in_ : array of shape (d,)
+    n_features_in_ : int
+    n_bytes : int
+        The size of the model.
+    metadata : dict
+        What the model says of itself: task, columns, teacher, version and so on.
+
+    Raises
+    ------
+    ValueError
+        Where the bytes are no ONNX model, or one that tabkd did not write.
+    """
+
+    def __init__(self, content: bytes, n_threads: int | None = None, *, source: str = "the model"):
+        if n_threads is not None and n_threads < 1:
+            raise ValueError(f"n_threads is {n_threads!r}; expected a positive number, or None.")
+        self._content, self.n_threads, self._source = bytes(content), n_threads, source
+        self._open()
+
+    def _open(self) -> None:
+        self.metadata = facts = _facts(self._content, self._source)
+        self.n_bytes = len(self._content)
+        self.n_features_in_ = len(facts["columns"])
+        names = [f"x{c['name']}" if facts["container"] == "numpy" else c["name"] for c in facts["columns"]]
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self._output = "variable"
+        if facts["task"] == "classification":
+            self.classes_ = _classes(facts)
+            self._output = "probabilities"
+        self._single = all(c["input"] == "X" and c["type"] != "STRING" for c in facts["columns"])
+        self._sessions: dict[int, Any] = {}
+        try:
+            self._prepare()
+            self._session(1)
+        except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
+            raise _unreadable(self._source, error) from error
+
+    def _prepare(self) -> None:
+        """Find the tables of the categories, and cut the graph behind them."""
+        facts = self.metadata
+        found = None if self._single else _category_tables(self._content, facts)
+        self._reader = Reader(facts, found)
+        self._whole = not self._single and found is None
+        inputs = {}
+        if found is not None:
+            widths = {
+                "tabkd_values": (_FLOAT, len(facts["values"]["columns"])),
+                "tabkd_rows": (_INT64, len(found)),
+            }
+            inputs = {name: entry for name, entry in widths.items() if entry[1]}
+            for (categories, _), i in zip(found, facts["rows"]["columns"], strict=True):
+                facts["columns"][i]["categories"] = categories
+        self._inputs = list(inputs)
+        # A graph none of whose columns says anything has to keep its inputs.
+        self._whole = self._whole or (found is not None and not inputs)
+        self._graph = wire.cut(self._content, inputs, self._output) if not self._whole else self._content
+
+    def _session(self, n_rows: int):
+        n_threads = self.n_threads or (1 if n_rows <= _SMALL_BATCH else 0)
+        if n_threads not in self._sessions:
+            self._sessions[n_threads] = _session(self._graph, n_threads)
+        return self._sessions[n_threads]
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Probabilities of the classes, float64 of shape (n, K).
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns the model was fitted on, in any order; an array has them in order.
+
+        Raises
+        ------
+        AttributeError
+            For a regressor.
+        ValueError
+            For missing or unexpected columns, infinite values and wrong types, with the name of the column.
+        """
+        if self.metadata["task"] != "classification":
+            raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
+        return self._scores(X).astype(np.float64)
+
+    def predict(self, X) -> np.ndarray:
+        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K)."""
+        scores = self._scores(X)
+        if self.metadata["task"] == "classification":
+            return self.classes_[scores.argmax(axis=1)]
+        scores = scores.astype(np.float64)
+        return scores[:, 0] if self.metadata["one_dimensional"] else scores
+
+    def _scores(self, X) -> np.ndarray:
+        n_rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
+        if n_rows == 0:
+            return self._scores_of_none(X)
+        feeds = self._feeds(X)
+        session, wanted = self._session(n_rows), [self._output]
+        if n_rows <= _CHUNK_ROWS:
+            return session.run(wanted, feeds)[0]
+        parts = [
+            session.run(wanted, {name: array[i : i + _CHUNK_ROWS] for name, array in feeds.items()})[0]
+            for i in range(0, n_rows, _CHUNK_ROWS)
+        ]
+        return np.concatenate(parts)
+
+    def _feeds(self, X) -> dict[str, np.ndarray]:
+        if self._single:
+            return {"X": self._reader.matrix(X)}
+        if self._whole:
+            return self._reader.columns(X)
+        values, rows = self._reader.tensors(X)
+        feeds = {"tabkd_values": values, "tabkd_rows": rows}
+        return {name: feeds[name] for name in self._inputs}
+
+    def _scores_of_none(self, X) -> np.ndarray:
+        """No rows in, no rows out; the columns are checked all the same."""
+        if hasattr(X, "columns"):
+            import pandas as pd
+
+            self._reader.schema._align(pd.DataFrame(columns=list(X.columns)), named=True)
+        return np.empty((0, self.metadata["n_outputs"]), np.float32)
+
+    def __getstate__(self):
+        return {"content": self._content, "n_threads": self.n_threads, "source": self._source}
+
+    def __setstate__(self, state):
+        self._content, self.n_threads, self._source = state["content"], state["n_threads"], state["source"]
+        self._open()
+
+    def __repr__(self):
+        facts = self.metadata
+        return f"<Scorer: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
+
+
+def load(path, n_threads: int | None = None) -> Scorer:
+    """Load a student that `to_onnx` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+    n_threads : int, optional
+        None scores small batches on one thread and large ones on all cores.
+
+    Returns
+    -------
+    Scorer
+        With `predict`, `predict_proba` and `classes_`, for frames and arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is a folder, or no ONNX file that tabkd wrote.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
+        ) from None
+    return Scorer(content, n_threads, source=repr(str(path)))
+
+
+def _facts(content: bytes, source: str) -> dict[str, Any]:
+    try:
+        entries = wire.metadata(content)
+        wire.nodes(content)
+    except (ValueError, KeyError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise _unreadable(source, error) from error
+    if "tabkd" not in entries:
+        raise ValueError(
+            f"{source} is an ONNX model, but not one that tabkd wrote: it has no metadata 'tabkd'. Score it with "
+            "onnxruntime.InferenceSession, or export a distilled model with to_onnx."
+        )
+    facts = json.loads(entries["tabkd"])
+    if facts.get("format") != 1:
+        raise ValueError(
+            f"{source} has format {facts.get('format')!r}, written by tabkd {facts.get('tabkd')}; this version reads "
+            "format 1. Update tabkd."
+        )
+    return facts
+
+
+def _unreadable(source: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"{source} is not a whole ONNX file ({error}). It may be cut off or of another kind; write it again by "
+        "model.to_onnx(path)."
+    )
+
+
+def _classes(facts: dict[str, Any]) -> np.ndarray:
+    kind, classes = facts["classes_dtype"], facts["classes"]
+    return np.array(
+        classes, dtype={"O": object, "U": None}.get(kind, np.dtype(f"{kind}8") if kind in "iuf" else kind)
+    )
+
+
+def _category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, np.ndarray]] | None:
+    """Categories and rows of each categorical column, read from its LabelEncoder; None if some have none."""
+    found = wire.nodes(content)
+    makers = {name: node for node in found for name in node.outputs}
+    if not facts["rows"]["columns"]:
+        return []
+    tables = []
+    for i, name in zip(facts["rows"]["columns"], makers["tabkd_rows"].inputs, strict=True):
+        if makers[name].type != "LabelEncoder":
+            return None
+        entry = wire.attributes(makers[name])
+        keys = next(entry[key] for key in ("keys_strings", "keys_floats", "keys_int64s") if key in entry)
+        # Behind the categories stand the spellings of a missing value, all with its row.
+        n = facts["columns"][i]["n_categories"]
+        rows = [*entry["values_int64s"][:n], entry["default_int64"], entry["values_int64s"][-1]]
+        tables.append((keys[:n], np.array(rows, dtype=np.int64)))
+    return tables
+
+
+def _session(content: bytes, n_threads: int):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.log_severity_level = 4
+    # Idle threads that wait for work by spinning would burn a core each.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

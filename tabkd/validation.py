@@ -1,0 +1,59 @@
+"""What every estimator checks of its input, with scikit-learn's errors."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y, validate_data
+
+from tabkd.table import as_table
+
+
+def check_table(estimator, X, reset: bool = True):
+    """`X` as a frame or a 2-D array, its number and names of columns learnt (`reset`) or checked.
+
+    Columns with names are left to `TableSchema.encode`, which takes them in any order.
+    """
+    X = as_table(X)
+    columns = getattr(X, "columns", None)
+    named = columns is not None and all(isinstance(name, str) for name in columns)
+    if reset or not named or not hasattr(estimator, "feature_names_in_"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def check_labels(estimator, y) -> np.ndarray:
+    """Class labels of shape (n,), none of them missing.
+
+    Raises
+    ------
+    ValueError
+        Also where there is one class only.
+    """
+    _check_given(estimator, y)
+    y = _check_y(y, estimator=estimator)
+    check_classification_targets(y)
+    if y.dtype == object and (missing := [v for v in y if v is None or v != v]):
+        raise ValueError(f"Input y contains {missing[0]!r} ({len(missing)} rows); leave out rows without a label.")
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has one class only, {classes.tolist()[0]!r}, in {len(y)} rows; a classifier needs rows of two or "
+            "more classes."
+        )
+    return y
+
+
+def check_targets(estimator, y) -> np.ndarray:
+    """Real targets, float64 of shape (n,) or (n, K), all finite."""
+    _check_given(estimator, y)
+    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
+
+
+def _check_given(estimator, y) -> None:
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None; give it as the second "
+            "argument of fit."
+        )
