@@ -49,7 +49,8 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
     augmenter : {"munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="munge"
         What makes synthetic rows for the teacher to label.
     n_synthetic : int or "auto", default="auto"
-        How many. "auto" makes 20 for each real row, but no fewer than 40 000 and no more than 400 000.
+        How many. "auto" makes 20 for each real row, at most 400 000, and in proportion fewer for more than four
+        classes, whose labelling takes that much longer; but no fewer than 40 000.
     temperature : float, default=1.0
         Hinton's T: the student learns from the teacher's probabilities to the power of 1/T, and its own are
         brought back by the power of T.
@@ -242,7 +243,10 @@ class _Distilled(Convertible, BaseEstimator):
     def _n_synthetic(self, n_rows: int) -> int:
         if self.n_synthetic != "auto":
             return int(self.n_synthetic)
-        return int(np.clip(_AUTO_RATIO * n_rows, *_AUTO_ROWS))
+        fewest, most = _AUTO_ROWS
+        # A boosted teacher has a tree for each class in every round.
+        costly = max(1.0, len(self._classes() if self._classes() is not None else ()) / 4)
+        return int(max(fewest, min(_AUTO_RATIO * n_rows, most) / costly))
 
     def _student_targets(self, X) -> np.ndarray:
         """What the student says of `X`, of shape (n, K)."""

@@ -44,6 +44,8 @@ class Column:
         Whether the values are whole numbers by dtype.
     boolean : bool
         Whether they are True and False, whatever the dtype.
+    missing : object
+        What stands for a missing value in a column of objects: None, NaN or pandas.NA, as the user has it.
     categories : tuple
         The categories in the order of their codes; empty for numeric columns.
     low, high : float
@@ -61,6 +63,7 @@ class Column:
     high: float = float("nan")
     has_missing: bool = False
     boolean: bool = False
+    missing: Any = None
 
     @property
     def numeric_categories(self) -> bool:
@@ -171,6 +174,7 @@ class TableSchema:
 
     def _decode_array(self, codes):
         if self.is_numeric and self.dtype is not None and self.dtype != object:
+            codes = _whole(codes, self.dtype) if self.dtype.kind in "iu" else codes
             return np.ascontiguousarray(codes, dtype=self.dtype)
         out = np.empty(codes.shape, dtype=object)
         for i, column in enumerate(self.columns):
@@ -182,9 +186,11 @@ class TableSchema:
 
         def values(i, column):
             missing = np.isnan(codes[:, i])
+            if column.kind == "numeric" and column.integer:
+                whole = _whole(np.where(missing, 0, codes[:, i]), _widest(column.dtype.is_unsigned_integer()))
+                return pl.Series(column.name, whole).set(pl.Series(missing), None).cast(column.dtype)
             if column.kind == "numeric":
-                series = pl.Series(column.name, codes[:, i], nan_to_null=True)
-                return series.cast(pl.Int64).cast(column.dtype) if column.integer else series.cast(column.dtype)
+                return pl.Series(column.name, codes[:, i], nan_to_null=True).cast(column.dtype)
             position = pl.Series(np.where(missing, 0, codes[:, i]).astype(np.int64))
             position = position.set(pl.Series(missing), None)
             levels = pl.Series(list(column.categories)).cast(column.dtype)
@@ -245,7 +251,8 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     elif _is_polars(X):
         frame, container = X.to_pandas(), "polars"
     else:
-        frame, container = pd.DataFrame(X), "numpy"
+        # pandas would make columns of its own strings out of objects, and another missing value with them.
+        frame, container = pd.DataFrame(X, dtype=object if X.dtype == object else None), "numpy"
     if frame.columns.has_duplicates:
         repeated = frame.columns[frame.columns.duplicated()].unique().tolist()
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
@@ -320,7 +327,8 @@ def _learn_column(frame: pd.DataFrame, position: int) -> Column:
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
         boolean = pd.api.types.infer_dtype(series, skipna=True) == "boolean"
         integer = boolean or pd.api.types.is_integer_dtype(series.dtype)
-        return Column(name, kind, series.dtype, bool(integer), (), low, high, missing, boolean)
+        sign = _missing_sign(series)
+        return Column(name, kind, series.dtype, bool(integer), (), low, high, missing, boolean, sign)
     column = Column(name, kind, series.dtype, False, _categories(series, name), has_missing=missing)
     if len(set(column.keys)) < len(column.keys):
         raise ValueError(
@@ -330,12 +338,24 @@ def _learn_column(frame: pd.DataFrame, position: int) -> Column:
     codes = _encode_column(series, column)
     seen = codes[~np.isnan(codes)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
-    return Column(name, kind, series.dtype, False, column.categories, low, high, missing)
+    sign = _missing_sign(series)
+    return Column(name, kind, series.dtype, False, column.categories, low, high, missing, missing=sign)
+
+
+def _missing_sign(series: pd.Series):
+    """What the user writes for a missing value in a column of objects; None for other dtypes."""
+    if series.dtype != object:
+        return None
+    missing = series[series.isna()]
+    sign = missing.iloc[0] if len(missing) else None
+    return np.nan if isinstance(sign, float) else sign
 
 
 def _kind(series: pd.Series, name) -> Kind:
     dtype = series.dtype
     types = pd.api.types
+    if isinstance(dtype, pd.SparseDtype):
+        raise TypeError(f"Column {name!r} is sparse ({dtype}); use X[{name!r}].sparse.to_dense().")
     if isinstance(dtype, pd.CategoricalDtype):
         return "categorical"
     if types.is_complex_dtype(dtype):
@@ -346,8 +366,6 @@ def _kind(series: pd.Series, name) -> Kind:
         raise _unfit(series, name, "datetime")
     if types.is_timedelta64_dtype(dtype):
         raise _unfit(series, name, "timedelta")
-    if isinstance(dtype, pd.SparseDtype):
-        raise TypeError(f"Column {name!r} is sparse ({dtype}); use X[{name!r}].sparse.to_dense().")
     inferred = types.infer_dtype(series, skipna=True)
     if inferred == "string":
         return "categorical"
@@ -440,7 +458,7 @@ def _level_codes(values: pd.Series, column: Column) -> np.ndarray:
 
 def _check_comparable(series: pd.Series, column: Column) -> None:
     """Refuse a column none of whose values could ever be one of the categories: a wrong type, not new levels."""
-    example = series.dropna().iloc[0]
+    example = series.dropna().head(1).tolist()[0]
     if not column.categories or isinstance(example, str) == isinstance(column.categories[0], str):
         return
     raise ValueError(
@@ -454,7 +472,7 @@ def _decode_column(codes: np.ndarray, column: Column):
     if column.kind == "categorical":
         if isinstance(column.dtype, pd.CategoricalDtype):
             return pd.Categorical.from_codes(np.where(missing, -1, codes).astype(np.int64), dtype=column.dtype)
-        levels = np.array([*column.categories, None], dtype=object)
+        levels = np.array([*column.categories, column.missing], dtype=object)
         values = levels[np.where(missing, len(column.categories), codes).astype(np.int64)]
         return pd.array(values, dtype=column.dtype) if column.dtype != object else values
     dtype = column.dtype
@@ -462,15 +480,21 @@ def _decode_column(codes: np.ndarray, column: Column):
         return _whole(codes, dtype) if dtype.kind in "iu" else codes.astype(dtype)
     if isinstance(dtype, np.dtype):  # objects
         values = codes.astype(bool if column.boolean else np.float64).astype(object)
-        values[missing] = None
+        values[missing] = column.missing
         return values
     nullable = pd.array(np.where(missing, 0, codes), dtype="Float64")
     nullable[missing] = pd.NA
     if not column.integer:
         return nullable.astype(dtype)
-    whole = pd.array(_whole(np.where(missing, 0, codes), np.dtype(np.int64)), dtype="Int64")
+    unsigned = dtype.kind == "u"
+    values = _whole(np.where(missing, 0, codes), _widest(unsigned))
+    whole = pd.array(values, dtype="UInt64" if unsigned else "Int64")
     whole[missing] = pd.NA
     return whole.astype(dtype)
+
+
+def _widest(unsigned: bool) -> np.dtype:
+    return np.dtype(np.uint64 if unsigned else np.int64)
 
 
 def _whole(codes: np.ndarray, dtype: np.dtype) -> np.ndarray:

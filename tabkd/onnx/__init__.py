@@ -1,4 +1,4 @@
-"""Students as ONNX: the hooks of skl2onnx, one converter per part, and the proof that the model scores the same."""
+"""Students as ONNX: the hooks of skl2onnx, one converter per part, the parity gate."""
 
 from tabkd.onnx.errors import ParityError
 

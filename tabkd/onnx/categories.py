@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from onnx import TensorProto
 
@@ -49,9 +51,14 @@ def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np
             row_of[whole],
             row_of,
         )
-    if (keys == np.floor(keys)).all() and (np.abs(keys) < _FAR / 2).all():
+    if are_whole(keys):
         return _whole_rows(graph, name, keys, row_of)
     return _double_rows(graph, name, keys, row_of)
+
+
+def are_whole(keys: np.ndarray) -> bool:
+    """Whether int64 can stand for these float64 categories."""
+    return bool((keys == np.floor(keys)).all() and (np.abs(keys) < _FAR / 2).all())
 
 
 def _as_strings(graph: Graph, name: str, kind: int, column: Column) -> str:
@@ -59,8 +66,8 @@ def _as_strings(graph: Graph, name: str, kind: int, column: Column) -> str:
         return name
     if kind in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL):
         raise ValueError(
-            f"Column {column.name!r} has the categories {list(column.categories[:3])}, strings, but its ONNX input holds "
-            f"{TensorProto.DataType.Name(kind)}. Give it StringTensorType([None, 1])."
+            f"Column {column.name!r} has the categories {list(column.categories[:3])}, strings, but its ONNX "
+            f"input holds {TensorProto.DataType.Name(kind)}. Give it StringTensorType([None, 1])."
         )
     return graph.cast(name, TensorProto.STRING)
 
@@ -74,8 +81,8 @@ def _string_rows(graph: Graph, name: str, column: Column, row_of: np.ndarray) ->
 def _float_rows(graph: Graph, name: str, column: Column, keys: np.ndarray, row_of: np.ndarray) -> str:
     if len(np.unique(keys)) < len(keys):
         raise ValueError(
-            f"Column {column.name!r} has categories that float32 cannot tell apart, for example {column.categories[:3]}. "
-            "Pass the table as float64, or make the categories strings."
+            f"Column {column.name!r} has categories that float32 cannot tell apart, for example "
+            f"{column.categories[:3]}. Pass the table as float64, or make the categories strings."
         )
     missing = _unused(keys, np.float32(-3e38))
     filled = graph.node("Where", [graph.node("IsNaN", [name]), graph.constant(missing), name])
@@ -89,9 +96,7 @@ def _whole_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -
     whole = graph.node("Equal", [filled, graph.node("Floor", [filled])])
     near = graph.node("Clip", [graph.node("Where", [whole, filled, unseen]), missing, unseen])
     whole_keys = [*keys.astype(np.int64), -int(_FAR)]
-    return _encode(
-        graph, graph.cast(near, TensorProto.INT64), "int64s", whole_keys, [*row_of[:-2], row_of[-1]], row_of
-    )
+    return _encode(graph, graph.cast(near, TensorProto.INT64), "int64s", whole_keys, [*row_of[:-2], row_of[-1]], row_of)
 
 
 def _double_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -> str:
@@ -116,11 +121,11 @@ def _unused(keys: np.ndarray, start: np.float32) -> np.float32:
 
 def _encode(graph: Graph, name: str, kind: str, keys, rows, row_of: np.ndarray) -> str:
     plain = {"strings": str, "floats": float, "int64s": int}[kind]
+    attributes: dict[str, Any] = {f"keys_{kind}": [plain(key) for key in keys]}
+    attributes |= {"values_int64s": [int(row) for row in rows], "default_int64": int(row_of[-2])}
     return graph.node(
         "LabelEncoder",
         [name],
         hint="row",
-        **{f"keys_{kind}": [plain(key) for key in keys]},
-        values_int64s=[int(row) for row in rows],
-        default_int64=int(row_of[-2]),
+        **attributes,
     )

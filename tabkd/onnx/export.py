@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from tabkd._version import __version__
 from tabkd.files import atomic_write_bytes
 from tabkd.onnx.convert import front_of
+from tabkd.onnx.inputs import ROWS, VALUES
 from tabkd.onnx.metadata import attach, describe, input_type
 from tabkd.onnx.parity import check_parity
 from tabkd.table import TableSchema
@@ -68,7 +71,10 @@ def build(model, report=None):
     if not schema.is_numeric:
         names = _rename_inputs(proto.graph, names)
     _tidy(proto)
-    attach(proto, describe(model, names, types, front, report))
+    facts = describe(model, names, types, front, report)
+    for part in (VALUES, ROWS):
+        facts[part]["name"] = _named(proto.graph, part)
+    attach(proto, facts)
     return proto
 
 
@@ -95,7 +101,7 @@ def _tensor_type(kind: str, width: int):
 
 
 def _rename_inputs(graph, names: list[str]) -> list[str]:
-    """Give the inputs their columns' own names, which skl2onnx makes into identifiers; never that of an output."""
+    """Give the inputs their columns' own names, not skl2onnx's identifiers, nor that of an output."""
     given = [entry.name for entry in graph.input]
     taken = {name for node in graph.node for name in node.output}
     taken |= {tensor.name for tensor in graph.initializer} | set(_OUTPUTS)
@@ -111,6 +117,12 @@ def _rename_inputs(graph, names: list[str]) -> list[str]:
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
     return wanted
+
+
+def _named(graph, part: str) -> str | None:
+    """The name of the values or rows in the graph of a mixed table; None where there are none."""
+    outputs = (node.output[0] for node in graph.node if node.op_type == "Concat")
+    return next((name for name in outputs if re.fullmatch(rf"tabkd_{part}\d*", name)), None)
 
 
 def _tidy(proto) -> None:

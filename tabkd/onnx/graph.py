@@ -37,9 +37,7 @@ class Graph:
         self._scope, self._container = scope, container
         self.opset = container.target_opset_any_domain("")
         if self.opset < _LOWEST_OPSET:
-            raise ValueError(
-                f"target_opset is {self.opset}, but tabkd needs {_LOWEST_OPSET} or later; leave it out."
-            )
+            raise ValueError(f"target_opset is {self.opset}, but tabkd needs {_LOWEST_OPSET} or later; leave it out.")
 
     def constant(self, values, hint: str = "c") -> str:
         """The name of a constant with these values: an array of numbers, or a list of strings."""
@@ -48,14 +46,10 @@ class Graph:
             self._container.add_initializer(name, TensorProto.STRING, [len(values)], values)
             return name
         values = np.asarray(values)
-        self._container.add_initializer(
-            name, _TYPES[values.dtype], list(values.shape), values.ravel().tolist()
-        )
+        self._container.add_initializer(name, _TYPES[values.dtype], list(values.shape), values.ravel().tolist())
         return name
 
-    def node(
-        self, op: str, inputs: list[str], output: str | None = None, hint: str | None = None, **attributes
-    ) -> str:
+    def node(self, op: str, inputs: list[str], output: str | None = None, hint: str | None = None, **attributes) -> str:
         """Add a node and return the name of its output."""
         output = output or self.name(hint or op.lower())
         version = _ML_VERSIONS.get(op)

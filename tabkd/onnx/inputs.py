@@ -1,8 +1,9 @@
 """The inputs of a graph as the columns of a table, in whatever pieces and types they come.
 
-skl2onnx hands over one matrix, one input for each column, or several matrices (behind a ColumnTransformer), of floats, integers,
-booleans or strings. `Inputs` finds each column of the table in them and gives the two tensors that all converters start from: the
-*values*, float32 (n, m) of numeric columns, and the *rows*, int64 (n, j), where in a table of weights each category stands.
+skl2onnx hands over one matrix, one input for each column, or several matrices (behind a
+ColumnTransformer), of floats, integers, booleans or strings. `Inputs` finds each column of the table in
+them and gives the two tensors that all converters start from: the *values*, float32 (n, m) of numeric
+columns, and the *rows*, int64 (n, j), where in a table of weights each category stands.
 """
 
 from __future__ import annotations
@@ -55,21 +56,17 @@ class Inputs:
         if len(given) == len(names) > 1 and sorted(given) == sorted(names):
             places = [places[given.index(name)] for name in names]
         self._places = places
-
-    @property
-    def in_pieces(self) -> bool:
-        """Whether there is more than one input."""
-        return len(self.pieces) > 1
+        self._mixed = not schema.is_numeric
 
     def values(self, positions, center) -> str | None:
-        """float32 (n, m) of the numeric columns at `positions`, `center` taken off in float64; None if m is 0."""
+        """float32 (n, m) of numeric columns, `center` taken off in float64; None if m is 0."""
         parts = []
         numbered = list(zip(positions, np.asarray(center), strict=True))
         for piece, group in groupby(numbered, lambda item: self._places[item[0]][0]):
             columns, shifts = zip(*group, strict=True)
             offsets = [self._places[i][1] for i in columns]
             parts.append(self._as_float32(*self._columns(piece, offsets), np.array(shifts)))
-        return self._graph.concat(parts, VALUES, fixed=self.in_pieces) if parts else None
+        return self._graph.concat(parts, VALUES, fixed=self._mixed) if parts else None
 
     def rows(self, tables: list[tuple[int, np.ndarray]]) -> str | None:
         """int64 (n, j): for each (position, row_of) the row of the category; None if there are none.
@@ -81,7 +78,7 @@ class Inputs:
             piece, offset = self._places[position]
             name, kind = self._columns(piece, [offset])
             parts.append(category_rows(self._graph, name, kind, self._schema.columns[position], row_of))
-        return self._graph.concat(parts, ROWS, fixed=self.in_pieces) if parts else None
+        return self._graph.concat(parts, ROWS, fixed=self._mixed) if parts else None
 
     def _columns(self, piece: Piece, offsets: list[int]) -> tuple[str, int]:
         if offsets == list(range(piece.width)):
@@ -120,8 +117,10 @@ def _pieces(variables, n_columns: int) -> list[Piece]:
         widths = [rest if width is None else width for width in widths]
     if None in widths or sum(widths) != n_columns:
         raise ValueError(
-            f"The graph brings {'an unknown number of' if None in widths else sum(widths)} columns to a model that was "
-            f"fitted on {n_columns}. Give initial types with the shape of that table, or pass it: to_onnx(model, X[:1])."
+            f"The graph brings {'an unknown number of' if None in widths else sum(widths)} columns to a "
+            "model "
+            f"that was fitted on {n_columns}. Give initial types with the shape of that table, or pass it: "
+            "to_onnx(model, X[:1])."
         )
     return [
         Piece(variable.full_name, guess_proto_type(variable.type), width)

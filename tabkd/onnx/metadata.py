@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from tabkd._version import __version__
+from tabkd.onnx.categories import are_whole
 from tabkd.table import Column
 from tabkd.teacher import teacher_name
 
@@ -61,11 +62,13 @@ def describe(model, names: list[str], types: list[str], front, report) -> dict[s
         "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
         "container": schema.container,
         "columns": [
-            _column(column, name, kind)
-            for column, name, kind in zip(schema.columns, names, types, strict=True)
+            _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
         ],
         "values": {"columns": [int(i) for i in positions], "centers": [float(c) for c in center]},
-        "rows": {"columns": [int(i) for i, _ in tables]},
+        "rows": {
+            "columns": [int(i) for i, _ in tables],
+            "tables": [_table(schema.columns[i], types[i], row_of) for i, row_of in tables],
+        },
     }
     if hasattr(model, "classes_"):
         facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
@@ -76,7 +79,10 @@ def describe(model, names: list[str], types: list[str], front, report) -> dict[s
 def attach(proto, facts: dict[str, Any]) -> None:
     """Write the facts into the model."""
     entry = proto.metadata_props.add()
-    entry.key, entry.value = "tabkd", json.dumps(facts, ensure_ascii=False, allow_nan=False)
+    entry.key, entry.value = (
+        "tabkd",
+        json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+    )
 
 
 def _n_outputs(model) -> int:
@@ -85,11 +91,17 @@ def _n_outputs(model) -> int:
     return int(getattr(model.student_, "n_outputs_", 0) or getattr(model, "n_outputs_", 1))
 
 
+def _table(column: Column, kind: str, row_of: np.ndarray) -> dict[str, list] | None:
+    """Categories and rows where the graph has no LabelEncoder to read them from."""
+    if kind != "DOUBLE" or are_whole(np.array(column.keys)):
+        return None
+    return {"categories": column.keys, "rows": [int(row) for row in row_of]}
+
+
 def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
     numeric = column.kind == "numeric"
-    plain = column.name if isinstance(column.name, (str, int)) else str(column.name)
     return {
-        "name": plain,
+        "name": int(column.name) if isinstance(column.name, Integral) else str(column.name),
         "kind": column.kind,
         "dtype": "category" if str(column.dtype) == "category" else str(column.dtype),
         "input": name,
@@ -100,8 +112,3 @@ def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
         "missing": None if numeric or column.numeric_categories else column.missing_spellings,
         "n_categories": len(column.categories),
     }
-
-
-def onnx_type(name: str) -> int:
-    """The number that ONNX has for a type."""
-    return TensorProto.DataType.Value(name)

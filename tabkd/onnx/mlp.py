@@ -15,8 +15,8 @@ from tabkd.students.mlp import MLPStudent
 def encoder_front(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray, list[tuple[int, np.ndarray]]]:
     """What the encoder reads: numeric positions, their centres, and the row table of each categorical column.
 
-    Columns of few levels come first, their rows numbered as in `level_units_`; columns of many levels follow, their rows
-    numbered through all of their tables of means.
+    Columns of few levels come first, their rows numbered as in `level_units_`; columns of many levels
+    follow, their rows numbered through all of their tables of means.
     """
     tables = [(int(i), row_of) for i, row_of in zip(encoder.level_columns_, encoder.level_of_, strict=True)]
     first = 0
@@ -27,7 +27,7 @@ def encoder_front(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray, list[t
 
 
 def write_features(graph: Graph, inputs: Inputs, encoder: TableEncoder) -> tuple[str | None, str | None]:
-    """The numeric units, float32 (n, u), and the one-hot rows of levels, float32 (n, r); None for what there is none of."""
+    """The numeric units (n, u) and the one-hot rows of levels (n, r), float32; None for none."""
     positions, center, tables = encoder_front(encoder)
     values, rows = inputs.values(positions, center), inputs.rows(tables)
     n_levels = len(encoder.level_columns_)
@@ -68,9 +68,7 @@ def write_mlp(graph: Graph, inputs: Inputs, student: MLPStudent) -> str:
     ):
         if layer:
             hidden = graph.node("Relu", [hidden])
-        hidden = graph.node(
-            "Gemm", [hidden, _float32(graph, weight, "weights"), _float32(graph, bias, "bias")]
-        )
+        hidden = graph.node("Gemm", [hidden, _float32(graph, weight, "weights"), _float32(graph, bias, "bias")])
     if student.task_ == "classification":
         return graph.node("Softmax", [hidden], axis=1)
     return write_targets(graph, hidden, student.target_scale_, student.target_mean_, is_wide(student))
@@ -83,16 +81,14 @@ def _units(graph: Graph, values: str, encoder: TableEncoder) -> str:
     if len(encoder.missing_):
         indicators = graph.cast(graph.columns(missing, encoder.missing_), TensorProto.FLOAT)
         filled = graph.concat([filled, indicators])
-    # One entry a column: stored as its position, and laid out when a session is made (ONNX Runtime folds constants).
+    # One entry a column: stored as its position; ONNX Runtime folds it when a session is made.
     depth = graph.constant(np.array(len(encoder.fill_) + len(encoder.missing_)))
     onoff = graph.constant(np.array([0, 1], np.float32))
     position = graph.constant(encoder.unit_column_.astype(np.int64), "unit_column")
     selection = graph.node("OneHot", [position, depth, onoff], axis=0)
     selection = graph.node("Mul", [selection, _float32(graph, encoder.unit_scale_, "unit_scale")])
     units = graph.node("Gemm", [filled, selection, _float32(graph, encoder.unit_bias_, "unit_bias")])
-    return graph.node(
-        "Clip", [units, graph.constant(np.float32(0)), graph.constant(np.float32(1))], hint="units"
-    )
+    return graph.node("Clip", [units, graph.constant(np.float32(0)), graph.constant(np.float32(1))], hint="units")
 
 
 def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:
@@ -105,7 +101,7 @@ def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:
 
 
 def _one_hot(graph: Graph, rows: str, width: int) -> str:
-    """float32 (n, width), 1 where `rows` (n, j) points: twice as fast as adding up rows of weights, for big batches."""
+    """float32 (n, width), 1 where `rows` (n, j) points: faster than adding up rows of weights."""
     zeros, ones = (
         graph.zeros(rows, width),
         graph.node("ConstantOfShape", [graph.node("Shape", [rows])], value=_one()),

@@ -12,10 +12,8 @@ _WIDE = 32
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
-def write_probabilities(
-    graph: Graph, targets: str, temperature: float, on_simplex: bool, output: str
-) -> None:
-    """Targets (n, K) as probabilities: clipped, brought back from the temperature, and divided by their sum."""
+def write_probabilities(graph: Graph, targets: str, temperature: float, on_simplex: bool, output: str) -> None:
+    """Targets (n, K) as probabilities: clipped, to the power of the temperature, over their sum."""
     if on_simplex and temperature == 1:
         graph.node("Identity", [targets], output)
         return
@@ -23,9 +21,7 @@ def write_probabilities(
     if temperature != 1:
         # Divided by the largest first, so that no power can underflow in all classes.
         largest = graph.node("Max", [graph.reduce("ReduceMax", weights), graph.constant(_TINY)])
-        weights = graph.node(
-            "Pow", [graph.node("Div", [weights, largest]), graph.constant(np.float32(temperature))]
-        )
+        weights = graph.node("Pow", [graph.node("Div", [weights, largest]), graph.constant(np.float32(temperature))])
     total = graph.reduce("ReduceSum", weights)
     share = graph.node("Div", [weights, graph.node("Max", [total, graph.constant(_TINY)])])
     if on_simplex:
@@ -39,7 +35,7 @@ def write_probabilities(
 
 
 def is_wide(part) -> bool:
-    """Whether real targets lie so far from zero, against their spread, that float32 would lose what they differ by."""
+    """Whether real targets lie so far from zero that float32 would lose what they differ by."""
     if getattr(part, "task_", None) != "regression":
         return False
     mean, scale = spread(part)

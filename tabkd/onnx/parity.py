@@ -60,7 +60,7 @@ def _expected(model, frame: pd.DataFrame) -> np.ndarray:
 
 
 def _scale(model, expected: np.ndarray) -> np.ndarray:
-    """What a difference is measured in: one for probabilities, the target's standard deviation for regression."""
+    """What a difference is measured in: 1, or the target's standard deviation."""
     if hasattr(model, "classes_"):
         return np.ones(expected.shape[1])
     scale = getattr(model.student_, "target_scale_", None)
@@ -96,9 +96,7 @@ def _run_whole(model, content: bytes, frame: pd.DataFrame):
 
 def _feed(series: pd.Series, kind: str) -> np.ndarray:
     # Missing strings go in as None, for ONNX Runtime to spell as it does.
-    return (series.to_numpy(object) if kind == "STRING" else _numbers(series.to_numpy(np.float64), kind))[
-        :, None
-    ]
+    return (series.to_numpy(object) if kind == "STRING" else _numbers(series.to_numpy(np.float64), kind))[:, None]
 
 
 def _numbers(values: np.ndarray, kind: str) -> np.ndarray:
@@ -112,9 +110,7 @@ def _check_labels(model, frame, expected: np.ndarray, labels) -> None:
     """Refuse a label other than Python's, unless the two best classes are a draw."""
     top = np.sort(expected, axis=1)[:, -2:]
     best = model.classes_[expected.argmax(axis=1)]
-    wrong = (top[:, 1] - top[:, 0] > 2 * TOLERANCE) & (
-        best.astype(str) != _as_classes(model, labels).astype(str)
-    )
+    wrong = (top[:, 1] - top[:, 0] > 2 * TOLERANCE) & (best.astype(str) != _as_classes(model, labels).astype(str))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise _error(model, frame, row, best[row], labels[row], None)
@@ -131,15 +127,14 @@ def _error(model, frame: pd.DataFrame, row: int, python, onnx, output: int | Non
         values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]
     what = "the label"
     if output is not None:
-        what = (
-            f"the probability of {model.classes_[output]!r}"
-            if hasattr(model, "classes_")
-            else f"output {output}"
-        )
+        what = f"the probability of {model.classes_[output]!r}" if hasattr(model, "classes_") else f"output {output}"
     return ParityError(
-        f"ONNX Runtime does not reproduce the student {type(model.student_).__name__}, so nothing was written: {what} is "
-        f"{python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed (regression: of the target's "
-        f"standard deviation), for the row {', '.join(values)}. Update onnxruntime and skl2onnx; if it "
-        "persists with one of tabkd's own students ('mlp', 'tree', 'boosted_trees'), report it with this row; a student "
-        "of another library may not be exact in float32: use one of tabkd's."
+        f"ONNX Runtime does not reproduce the student {type(model.student_).__name__}, so nothing was "
+        "written: "
+        f"{what} is {python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed "
+        "(regression: "
+        f"of the target's standard deviation), for the row {', '.join(values)}. Update onnxruntime and "
+        "skl2onnx. "
+        "A student of another library may not be exact in float32: use one of tabkd's ('mlp', 'tree', "
+        "'boosted_trees'); if it is one of these, please report it with this row."
     )

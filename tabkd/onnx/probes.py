@@ -1,4 +1,4 @@
-"""Rows on which a model has to prove itself: real, with values missing, out of range, and next to each threshold."""
+"""Rows to prove a model on: real, with values missing, out of range, next to each threshold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FAR = (0.5, 1e3)
 def probe_codes(model) -> np.ndarray:
     """Codes (n, d) of the rows to prove a distilled estimator on.
 
-    A student of another library is asked only what it was fitted for: nothing missing or unseen where nothing was.
+    A student of another library is asked no more than what it was fitted on.
     """
     rng = np.random.default_rng(0)
     schema: TableSchema = model._schema

@@ -1,8 +1,9 @@
 """The hooks that skl2onnx looks for on a model it does not know.
 
-skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. It refuses options such as ``zipmap``
-for classes that are not registered, though, and asks before any hook is called; so ours register themselves as soon as
-scikit-learn's tags are read while skl2onnx is loaded. Importing tabkd never imports skl2onnx.
+skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. It refuses options
+such as ``zipmap`` for classes that are not registered, though, and asks before any hook is called; so
+ours register themselves as soon as scikit-learn's tags are read while skl2onnx is loaded. Importing
+tabkd never imports skl2onnx.
 
 Our classifiers give one tensor of probabilities, whatever ``zipmap`` says: there never is a ZipMap.
 """
@@ -60,7 +61,12 @@ def parse(scope, model, inputs, custom_parsers=None):
 
 def set_types(operator) -> None:
     """Set the types of the outputs: labels (n,), and float32 (n, K)."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+    from skl2onnx.common.data_types import (
+        DoubleTensorType,
+        FloatTensorType,
+        Int64TensorType,
+        StringTensorType,
+    )
 
     model = operator.raw_operator
     if hasattr(model, "classes_"):

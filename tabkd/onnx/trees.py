@@ -1,12 +1,13 @@
 """One decision tree and boosted trees as ONNX, compared in float32 as ONNX Runtime does.
 
-A value x of float32 lies at or below the float64 threshold t exactly if it lies at or below the largest float32 that is no
-greater than t; with thresholds rounded down so, each value goes the way it goes in Python.
+A value x of float32 lies at or below the float64 threshold t exactly if it lies at or below the largest
+float32 that is no greater than t; with thresholds rounded down so, each value goes the way it goes in Python.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -111,9 +112,7 @@ def sklearn_nodes(tree) -> Nodes:
 
 def lightgbm_nodes(booster) -> list[Nodes]:
     """The nodes of each tree of a LightGBM booster without categorical splits, in the order of its rounds."""
-    return [
-        _lightgbm_tree(text) for text in booster.model_to_string(importance_type="gain").split("\nTree=")[1:]
-    ]
+    return [_lightgbm_tree(text) for text in booster.model_to_string(importance_type="gain").split("\nTree=")[1:]]
 
 
 def _lightgbm_tree(text: str) -> Nodes:
@@ -127,7 +126,7 @@ def _lightgbm_tree(text: str) -> Nodes:
     if n_inner == 0:
         none = np.array([-1])
         return Nodes(none, none, np.zeros(1, int), np.zeros(1), np.zeros(1, bool), leaf[:, None])
-    # LightGBM numbers inner nodes and leaves apart: a child of -1 is leaf 0. Here leaves follow the inner nodes.
+    # LightGBM numbers inner nodes and leaves apart: child -1 is leaf 0. Here leaves follow.
     left, right = (np.where(c >= 0, c, n_inner + ~c) for c in (numbers("left_child"), numbers("right_child")))
     threshold, decision = numbers("threshold", np.float64), numbers("decision_type")
     # Two bits tell what is missing; where nothing is, NaN is read as zero.
@@ -159,7 +158,9 @@ def rounded_down(thresholds: np.ndarray) -> np.ndarray:
 
 def _ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
     """The sum of trees; each comes with the targets that its values are added to."""
-    split = {name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")}
+    split: dict[str, list] = {
+        name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")
+    }
     split |= {"falsenodeids": [], "missing_value_tracks_true": []}
     leaf: dict[str, list] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
     for number, (nodes, targets) in enumerate(trees):
@@ -180,10 +181,6 @@ def _ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
         leaf["weights"] += nodes.values[ends].ravel().tolist()
     if not any(split["missing_value_tracks_true"]):
         del split["missing_value_tracks_true"]
-    return graph.node(
-        "TreeEnsembleRegressor",
-        [table],
-        n_targets=n_targets,
-        **{f"nodes_{name}": values for name, values in split.items()},
-        **{f"target_{name}": values for name, values in leaf.items()},
-    )
+    attributes: dict[str, Any] = {f"nodes_{name}": values for name, values in split.items()}
+    attributes |= {f"target_{name}": values for name, values in leaf.items()}
+    return graph.node("TreeEnsembleRegressor", [table], n_targets=n_targets, **attributes)

@@ -11,6 +11,8 @@ import pandas as pd
 from tabkd.scoring.columns import CategoryRows, to_float32
 from tabkd.table import Column, TableSchema, as_frame
 
+_DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
+
 
 class Reader:
     """Read frames for one exported model.
@@ -19,13 +21,13 @@ class Reader:
     ----------
     facts : dict
         The metadata of the model.
-    categories : list of (list, array) or None
-        For each column of ``facts["rows"]`` its categories and the row of each, of an unseen and of a missing one. None
-        where the graph has no such table: numbers are then fed as numbers.
+    categories : list of (list, array)
+        For each column of ``facts["rows"]`` its categories and the row of each, of an unseen and of a
+        missing one.
     """
 
-    def __init__(self, facts: dict[str, Any], categories: list[tuple[list, np.ndarray]] | None):
-        levels = dict(zip(facts["rows"]["columns"], categories or [], strict=False))
+    def __init__(self, facts: dict[str, Any], categories: list[tuple[list, np.ndarray]]):
+        levels = dict(zip(facts["rows"]["columns"], categories, strict=True))
         self._columns = facts["columns"]
         self.schema = TableSchema(
             tuple(_column(entry, levels.get(i, ((), None))[0]) for i, entry in enumerate(self._columns)),
@@ -38,15 +40,14 @@ class Reader:
         centers = np.array(facts["values"]["centers"])
         self._centers = centers if centers.any() else None
         self._rows: dict[int, tuple[int, CategoryRows]] = {
-            i: (k, CategoryRows(self.schema.columns[i], row_of))
-            for k, (i, (_, row_of)) in enumerate(levels.items())
+            i: (k, CategoryRows(self.schema.columns[i], row_of)) for k, (i, (_, row_of)) in enumerate(levels.items())
         }
 
     def matrix(self, X) -> np.ndarray:
         """The table as the one matrix that a model of numeric columns takes, float32 or float64."""
         values = self._plain_numbers(X)
         if values is None:
-            values = self.schema.encode(X)
+            values = self.schema.encode(self._aligned(X))
         if self._double:
             values = values.astype(np.float64, copy=False)
             to_float32(values, None, self.schema.names)
@@ -58,10 +59,10 @@ class Reader:
         frame = self._aligned(X)
         names = [self.schema.names[i] for i in self._values]
         if self._centers is None:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 numbers, rows = self._read(frame, np.float32)
-            if np.isfinite(numbers.sum()) or not np.isinf(numbers).any():
-                return numbers, rows
+                if np.isfinite(numbers.sum()) or not np.isinf(numbers).any():
+                    return numbers, rows
         # Once more without rounding, to take off centres, or to tell the infinite from the large.
         numbers, rows = self._read(frame, np.float64)
         return to_float32(numbers, self._centers, names), rows
@@ -79,12 +80,12 @@ class Reader:
                 self._check(i, array)
         return numbers, rows
 
-    def columns(self, X) -> dict[str, np.ndarray]:
-        """What the whole graph of a mixed table takes: an array (n, 1) for each column."""
-        frame = self._aligned(X)
+    def nothing(self, X) -> dict[str, np.ndarray]:
+        """As many rows as `X` has, whatever is in them, for a graph that only counts them."""
+        n = len(self._aligned(X))
         return {
-            entry["input"]: self._column(i, array)[:, None]
-            for i, (entry, array) in enumerate(zip(self._columns, _arrays(frame), strict=True))
+            entry["input"]: np.full((n, 1), "" if entry["type"] == "STRING" else 0, _DTYPES[entry["type"]])
+            for entry in self._columns
         }
 
     def _plain_numbers(self, X) -> np.ndarray | None:
@@ -103,7 +104,12 @@ class Reader:
         if isinstance(X, pd.DataFrame) and self._by_name and X.columns.equals(self._index):
             return X
         frame, container = as_frame(X)
-        return self.schema._align(frame, named=container != "numpy")
+        named = self._by_name and container != "numpy"
+        if named and not all(isinstance(name, (str, int)) for name in frame.columns):
+            # Names of other types stand in the model as text.
+            frame = frame.set_axis([n if isinstance(n, (str, int)) else str(n) for n in frame.columns], axis=1)
+        frame = self.schema._align(frame, named=named)
+        return frame if named else frame.set_axis(self._index, axis=1)
 
     def _numbers(self, i: int, array) -> np.ndarray:
         if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":
@@ -117,15 +123,6 @@ class Reader:
     def _check(self, i: int, array) -> None:
         """Refuse what does not belong into a column that the model does not use."""
         self._encode(i, array)
-
-    def _column(self, i: int, array) -> np.ndarray:
-        kind, column = self._columns[i]["type"], self.schema.columns[i]
-        if kind != "STRING":
-            return self._numbers(i, array).astype(np.float32 if kind == "FLOAT" else np.float64)
-        series = pd.Series(array)
-        return (
-            series.astype(object).map(str).where(series.notna(), column.missing_spellings[0]).to_numpy(object)
-        )
 
 
 def _column(entry: dict[str, Any], categories) -> Column:

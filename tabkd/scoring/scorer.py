@@ -75,22 +75,19 @@ class Scorer:
     def _prepare(self) -> None:
         """Find the tables of the categories, and cut the graph behind them."""
         facts = self.metadata
-        found = None if self._single else _category_tables(self._content, facts)
-        self._reader = Reader(facts, found)
-        self._whole = not self._single and found is None
+        tables = [] if self._single else _category_tables(self._content, facts)
+        self._reader = Reader(facts, tables)
         inputs = {}
-        if found is not None:
-            widths = {
-                "tabkd_values": (_FLOAT, len(facts["values"]["columns"])),
-                "tabkd_rows": (_INT64, len(found)),
-            }
-            inputs = {name: entry for name, entry in widths.items() if entry[1]}
-            for (categories, _), i in zip(found, facts["rows"]["columns"], strict=True):
-                facts["columns"][i]["categories"] = categories
+        if not self._single:
+            inputs[facts["values"]["name"]] = (_FLOAT, len(facts["values"]["columns"]))
+            inputs[facts["rows"]["name"]] = (_INT64, len(tables))
+        for (categories, _), i in zip(tables, facts["rows"]["columns"], strict=True):
+            facts["columns"][i]["categories"] = categories
+        inputs = {name: entry for name, entry in inputs.items() if entry[1]}
         self._inputs = list(inputs)
-        # A graph none of whose columns says anything has to keep its inputs.
-        self._whole = self._whole or (found is not None and not inputs)
-        self._graph = wire.cut(self._content, inputs, self._output) if not self._whole else self._content
+        # A graph none of whose columns says anything still counts their rows.
+        self._says_nothing = not self._single and not inputs
+        self._graph = self._content if self._says_nothing else wire.cut(self._content, inputs, self._output)
 
     def _session(self, n_rows: int):
         n_threads = self.n_threads or (1 if n_rows <= _SMALL_BATCH else 0)
@@ -142,10 +139,10 @@ class Scorer:
     def _feeds(self, X) -> dict[str, np.ndarray]:
         if self._single:
             return {"X": self._reader.matrix(X)}
-        if self._whole:
-            return self._reader.columns(X)
+        if self._says_nothing:
+            return self._reader.nothing(X)
         values, rows = self._reader.tensors(X)
-        feeds = {"tabkd_values": values, "tabkd_rows": rows}
+        feeds = {self.metadata["values"]["name"]: values, self.metadata["rows"]["name"]: rows}
         return {name: feeds[name] for name in self._inputs}
 
     def _scores_of_none(self, X) -> np.ndarray:
@@ -209,42 +206,42 @@ def _facts(content: bytes, source: str) -> dict[str, Any]:
         raise _unreadable(source, error) from error
     if "tabkd" not in entries:
         raise ValueError(
-            f"{source} is an ONNX model, but not one that tabkd wrote: it has no metadata 'tabkd'. Score it with "
-            "onnxruntime.InferenceSession, or export a distilled model with to_onnx."
+            f"{source} is an ONNX model, but not one that tabkd wrote: it has no metadata 'tabkd'. Score it "
+            "with onnxruntime.InferenceSession, or export a distilled model with to_onnx."
         )
     facts = json.loads(entries["tabkd"])
     if facts.get("format") != 1:
         raise ValueError(
-            f"{source} has format {facts.get('format')!r}, written by tabkd {facts.get('tabkd')}; this version reads "
-            "format 1. Update tabkd."
+            f"{source} has format {facts.get('format')!r}, written by tabkd {facts.get('tabkd')}; this "
+            "version "
+            "reads format 1. Update tabkd."
         )
     return facts
 
 
 def _unreadable(source: str, error: Exception) -> ValueError:
     return ValueError(
-        f"{source} is not a whole ONNX file ({error}). It may be cut off or of another kind; write it again by "
+        f"{source} is not a whole ONNX file ({error}). It may be cut off or of another kind; write it "
+        "again by "
         "model.to_onnx(path)."
     )
 
 
 def _classes(facts: dict[str, Any]) -> np.ndarray:
-    kind, classes = facts["classes_dtype"], facts["classes"]
-    return np.array(
-        classes, dtype={"O": object, "U": None}.get(kind, np.dtype(f"{kind}8") if kind in "iuf" else kind)
-    )
+    dtypes = {"i": np.int64, "u": np.uint64, "f": np.float64, "b": np.bool_, "O": object}
+    # Strings take the width that they need.
+    return np.array(facts["classes"], dtype=dtypes.get(facts["classes_dtype"]))
 
 
-def _category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, np.ndarray]] | None:
-    """Categories and rows of each categorical column, read from its LabelEncoder; None if some have none."""
-    found = wire.nodes(content)
-    makers = {name: node for node in found for name in node.outputs}
-    if not facts["rows"]["columns"]:
-        return []
-    tables = []
-    for i, name in zip(facts["rows"]["columns"], makers["tabkd_rows"].inputs, strict=True):
-        if makers[name].type != "LabelEncoder":
-            return None
+def _category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, np.ndarray]]:
+    """Categories and rows of each categorical column, from its LabelEncoder or the facts."""
+    part, tables = facts["rows"], []
+    makers = {name: node for node in wire.nodes(content) for name in node.outputs}
+    inputs = makers[part["name"]].inputs if part["columns"] else []
+    for i, name, given in zip(part["columns"], inputs, part["tables"], strict=True):
+        if given is not None:
+            tables.append((given["categories"], np.array(given["rows"], dtype=np.int64)))
+            continue
         entry = wire.attributes(makers[name])
         keys = next(entry[key] for key in ("keys_strings", "keys_floats", "keys_int64s") if key in entry)
         # Behind the categories stand the spellings of a missing value, all with its row.

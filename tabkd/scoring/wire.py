@@ -1,7 +1,8 @@
 """Reading and cutting ONNX files by the wire format of Protocol Buffers, so that scoring needs no `onnx`.
 
-A message is a row of fields, each a tag (field number times eight, plus how it is written), then its contents: a varint, 4 or 8
-bytes, or a length and as many bytes. The field numbers are those of `onnx.proto`, which never change.
+A message is a row of fields, each a tag (field number times eight, plus how it is written), then its
+contents: a varint, 4 or 8 bytes, or a length and as many bytes. The field numbers are those of
+`onnx.proto`, which never change.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def attributes(node: Node) -> dict[str, Any]:
     for number, value in _fields(node.content):
         if number != _NODE_ATTRIBUTE:
             continue
-        name, found = "", {"floats": [], "ints": [], "strings": []}  # type: ignore[var-annotated]
+        name = ""
+        found: dict[str, Any] = {"floats": [], "ints": [], "strings": []}
         for field, inner in _fields(value):
             if field == 1:
                 name = inner.decode()
@@ -59,9 +61,7 @@ def attributes(node: Node) -> dict[str, Any]:
             elif field == 7:
                 found["floats"] += _numbers(inner, "f", 4)
             elif field == 8:
-                found["ints"] += (
-                    [_signed(inner)] if isinstance(inner, int) else [_signed(v) for v in _varints(inner)]
-                )
+                found["ints"] += [_signed(inner)] if isinstance(inner, int) else [_signed(v) for v in _varints(inner)]
             elif field == 9:
                 found["strings"].append(inner.decode())
         out[name] = found["int"] if "int" in found else next((v for v in found.values() if v), [])

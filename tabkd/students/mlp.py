@@ -11,13 +11,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.encoder import TableEncoder
+from tabkd.students.lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
 from tabkd.students.training import STEPS, Batches, Trainer, Units, initial_weights, learning_rates
 
 # Rows that "auto" passes over in all, and the most and fewest passes that it makes.
 _AUTO_ROWS = 4_000_000
 _AUTO_PASSES = (2, 200)
-# Real rows for each synthetic one, at least.
-_REAL_SHARE = 0.25
 # Rows that a prediction encodes at a time: their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
 
@@ -40,7 +39,8 @@ class MLPStudent(Student):
     weight_decay : float, default=1e-4
         Decoupled weight decay (Loshchilov & Hutter, 2019).
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about four million rows in all.
+        Passes over every row. "auto" passes over about four million rows in all; with no synthetic rows it
+        holds out a tenth of the rows and stops early by them.
     n_jobs : int, optional
         Threads of the surrogate that places the knots.
     random_state : int, RandomState instance or None
@@ -104,24 +104,36 @@ class MLPStudent(Student):
             n_knots=self.n_knots, max_levels=self.max_levels, n_jobs=self.n_jobs, random_state=rng.randint(2**31 - 1)
         ).fit_codes(self.schema_, real.codes, real.targets, real.weights)
         self._scale_targets(real)
-        layers = initial_weights(
-            [self.encoder_.n_features_out_, *self.hidden_layer_sizes, self.n_outputs_],
-            self._prior(real),
-            np.random.default_rng(rng.randint(2**31 - 1)),
-        )
-        trainer = Trainer(layers, self._units(), self.task_, self.weight_decay)
+        held_out = None
+        if synthetic.n_rows == 0 and self.max_iter == "auto":
+            real, held_out = hold_out(real, rng)
+        self._set_layers(self._train(real, synthetic, held_out, rng))
+
+    def _train(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng):
+        """The layers after all passes, or the best of them where rows are held out to stop by."""
+        trainer = Trainer(self._first_layers(real, rng), self._units(), self.task_, self.weight_decay)
         passes = self._passes(len(real) + synthetic.n_rows)
-        self.n_iter_ = passes
-        n_blocks = self._n_blocks(len(real), synthetic.n_rows, passes)
+        n_blocks = n_blocks_in_all(len(real), synthetic.n_rows, passes, self.batch_size)
         rates = learning_rates(self.learning_rate_init, n_blocks * STEPS).reshape(n_blocks, STEPS)
-        # A chunk more or less than announced changes the number of blocks a little; the last rate then holds.
+        progress = Progress(self._loss_of(held_out) if held_out is not None else None)
+        inputs = self._inputs(real)
         done = 0
-        for lesson in self._lessons(real, synthetic, rng):
-            for _ in range(passes):
-                for batches in self._blocks(lesson, rng):
+        for lesson in lessons(inputs, map(self._inputs, synthetic), synthetic.n_rows, rng):
+            for self.n_iter_ in range(1, passes + 1):
+                for batches in blocks(lesson, self.batch_size, rng):
+                    # Chunks that fill no whole blocks can add a few steps: the last rate holds for them.
                     trainer.step(batches, rates[min(done, n_blocks - 1)])
                     done += 1
-        self.coefs_, self.intercepts_ = (list(layer) for layer in zip(*trainer.layers, strict=True))
+                if progress.stalled(trainer):
+                    break
+        return progress.best or trainer.layers
+
+    def _first_layers(self, real: SoftRows, rng):
+        sizes = [self.encoder_.n_features_out_, *self.hidden_layer_sizes, self.n_outputs_]
+        return initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
+
+    def _set_layers(self, layers) -> None:
+        self.coefs_, self.intercepts_ = (list(part) for part in zip(*layers, strict=True))
 
     def _scale_targets(self, real: SoftRows) -> None:
         """Centre and scale real targets; probabilities stay as they are."""
@@ -137,6 +149,20 @@ class MLPStudent(Student):
         if self.task_ == "regression":
             return np.zeros(self.n_outputs_)
         return np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
+
+    def _loss_of(self, rows: SoftRows):
+        """The mean loss of layers on rows: cross-entropy, or squared error of scaled targets."""
+
+        def loss(layers) -> float:
+            self._set_layers(layers)
+            predicted = self.predict_codes(rows.codes)
+            if self.task_ == "classification":
+                each = -(rows.targets * np.log(np.maximum(predicted, 1e-12))).sum(axis=1)
+            else:
+                each = (((predicted - rows.targets) / self.target_scale_) ** 2).mean(axis=1)
+            return float((each * rows.weights).sum() / max(rows.weights.sum(), 1e-12))
+
+        return loss
 
     def _passes(self, n_rows: int) -> int:
         if self.max_iter == "auto":
@@ -163,37 +189,6 @@ class MLPStudent(Student):
             rows.weights.astype(np.float32),
         )
 
-    def _lessons(self, real: SoftRows, synthetic: SoftStream, rng):
-        """The rows to pass over: each chunk of synthetic rows with its share of real ones."""
-        inputs = self._inputs(real)
-        if synthetic.n_rows == 0:
-            yield inputs
-            return
-        turn = _Turns(len(real), rng)
-        for chunk in synthetic:
-            share = turn.next(_n_real(len(chunk), len(real), synthetic.n_rows))
-            yield Batches(
-                *(
-                    np.concatenate([made, given[share]])
-                    for made, given in zip(self._inputs(chunk), inputs, strict=True)
-                )
-            )
-
-    def _n_blocks(self, n_real: int, n_synthetic: int, passes: int) -> int:
-        n_rows = n_synthetic + _n_real(n_synthetic, n_real, n_synthetic) if n_synthetic else n_real
-        return max(1, round(passes * n_rows / (STEPS * self.batch_size)))
-
-    def _blocks(self, lesson: Batches, rng):
-        """Shuffle a lesson and cut it into blocks of one size; the last is filled up with rows of the first."""
-        size = STEPS * self.batch_size
-        n_rows = len(lesson.weights)
-        order = rng.permutation(n_rows)
-        # Half a block or less is left for the next pass, unless it is all there is.
-        n_blocks = max(1, round(n_rows / size))
-        order = np.resize(order, n_blocks * size)
-        for block in order.reshape(n_blocks, STEPS, self.batch_size):
-            yield Batches(*(part[block] for part in lesson))
-
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets, float64 (n, K), of codes (n, d)."""
         outputs = np.concatenate(
@@ -218,26 +213,3 @@ class MLPStudent(Student):
     def level_weights_(self) -> np.ndarray:
         """What each row of `TableEncoder.level_rows` adds to the first layer, float32 (rows, units)."""
         return self.encoder_.level_units_ @ self.coefs_[0][len(self.encoder_.unit_column_) :]
-
-
-def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:
-    """How many real rows go with a chunk: at least one to `_REAL_SHARE`, and all of them once over the stream."""
-    share = max(_REAL_SHARE, n_real / n_synthetic)
-    return int(round(n_chunk * share))
-
-
-class _Turns:
-    """Row numbers in random order, every row once before any comes again."""
-
-    def __init__(self, n_rows: int, rng):
-        self._n_rows, self._rng = n_rows, rng
-        self._left = np.empty(0, dtype=np.int64)
-
-    def next(self, n: int) -> np.ndarray:
-        parts, have = [self._left], len(self._left)
-        while have < n:
-            parts.append(self._rng.permutation(self._n_rows))
-            have += self._n_rows
-        rows = np.concatenate(parts)
-        self._left = rows[n:]
-        return rows[:n]

@@ -1,0 +1,1 @@
+"""Measurements of tabkd, through its public interface alone."""
