@@ -197,7 +197,7 @@ def correlation(model, X) -> float:
     return min(np.corrcoef(s, t)[0, 1] for s, t in zip(student.T, teacher.T, strict=True))
 
 
-@pytest.mark.parametrize(("frame", "make", "student", "task"), combinations())
+@pytest.mark.parametrize(("frame", "make", "student", "task"), list(combinations()))
 def test_every_student_learns_from_every_teacher(frame, make, student, task):
     X = frame(N_ROWS)
     y = targets(X, task)

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabkd.students.base import SoftRows, SoftStream, Student
@@ -28,7 +28,7 @@ class MLPStudent(Student):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(64, 32)
+    hidden_layer_sizes : int or tuple of int, default=(64, 32)
     n_knots : int, default=192
         The total of piecewise-linear units over all numeric columns; see `TableEncoder`.
     max_levels : int, default=64
@@ -64,7 +64,7 @@ class MLPStudent(Student):
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like"],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "n_knots": [Interval(Integral, 0, None, closed="left")],
         "max_levels": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -129,7 +129,7 @@ class MLPStudent(Student):
         return progress.best or trainer.layers
 
     def _first_layers(self, real: SoftRows, rng):
-        sizes = [self.encoder_.n_features_out_, *self.hidden_layer_sizes, self.n_outputs_]
+        sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
         return initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
 
     def _set_layers(self, layers) -> None:
@@ -213,3 +213,9 @@ class MLPStudent(Student):
     def level_weights_(self) -> np.ndarray:
         """What each row of `TableEncoder.level_rows` adds to the first layer, float32 (rows, units)."""
         return self.encoder_.level_units_ @ self.coefs_[0][len(self.encoder_.unit_column_) :]
+
+
+def _layer_sizes(hidden_layer_sizes) -> list[int]:
+    """The sizes of the hidden layers, each a whole number from 1."""
+    sizes = np.atleast_1d(hidden_layer_sizes)
+    return [check_scalar(size, "hidden_layer_sizes", Integral, min_val=1) for size in sizes]

@@ -1,0 +1,35 @@
+"""The code of README and docs, run as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "guide.md"]
+
+
+def code_blocks(page: Path) -> str:
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    exec(compile(code_blocks(page), str(page), "exec"), namespace)
+    assert (tmp_path / "student.onnx").stat().st_size <= 100_000
+    assert namespace["load"]("student.onnx").predict_proba(namespace["X"]).shape == (len(namespace["X"]), 2)
+
+
+def test_the_notebook_example_has_at_most_ten_lines():
+    example = re.search(r"^```python\n(.*?)^```", PAGES[0].read_text(encoding="utf-8"), re.S | re.M)[1]
+    assert len([line for line in example.splitlines() if line.strip()]) <= 10
+
+
+def test_links_lead_somewhere():
+    pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"]
+    subprocess.run([sys.executable, "docs/check_links.py", *pages], cwd=ROOT, env=os.environ, check=True)
