@@ -23,7 +23,7 @@ from tabkd.students import STUDENTS
 from tabkd.students.base import Convertible, SoftRows, SoftStream, Student
 from tabkd.table import TableSchema
 from tabkd.teacher import (
-    check_takes_weights,
+    check_known,
     check_teacher,
     fit_teacher,
     is_frozen,
@@ -32,6 +32,7 @@ from tabkd.teacher import (
     soft_targets_of_codes,
 )
 from tabkd.validation import check_labels, check_table, check_targets
+from tabkd.weights import weight_params
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -167,17 +168,15 @@ class _Distilled(Convertible, BaseEstimator):
 
     def _teacher_params(self, teacher, sample_weight, fit_params) -> dict:
         """What of the metadata goes to the teacher's fit."""
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if _routing_enabled():
+            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
             return dict(process_routing(self, "fit", **weights, **fit_params).teacher.fit)
         if fit_params:
             raise TypeError(
                 f"fit got {sorted(fit_params)}; parameters for the teacher need "
                 "sklearn.set_config(enable_metadata_routing=True) and set_fit_request on the teacher."
             )
-        if weights:
-            check_takes_weights(teacher)
-        return weights
+        return {} if is_frozen(teacher) else weight_params(teacher, sample_weight)
 
     def _real_rows(self, schema, codes, X, y, weights, X_unlabeled, fit_params) -> SoftRows:
         """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
@@ -237,8 +236,7 @@ class _Distilled(Convertible, BaseEstimator):
                 if hasattr(self, name):
                     setattr(student, name, getattr(self, name))
             return student
-        rows = SoftRows.concatenate([real, *synthetic])
-        return student.fit(schema.decode(rows.codes), rows.targets, sample_weight=rows.weights)
+        return _fit_foreign(student, schema, SoftRows.concatenate([real, *synthetic]))
 
     def _n_synthetic(self, n_rows: int) -> int:
         if self.n_synthetic != "auto":
@@ -370,7 +368,8 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         teacher = self._make_teacher(self.teacher)
         if is_frozen(teacher):
             check_teacher(teacher, self._task)
-            present = _joined(np.sort(np.asarray(teacher.classes_)), present)
+            check_known(teacher, present)
+            present = np.sort(np.asarray(teacher.classes_))
         self.classes_ = present
         return y
 
@@ -453,10 +452,12 @@ def _chunk_sizes(n: int) -> list[int]:
     return [min(_CHUNK_ROWS, n - i) for i in range(0, n, _CHUNK_ROWS)]
 
 
-def _joined(known, present):
-    """The classes of a frozen teacher; those of y that it does not know are refused when it is asked."""
-    unknown = [c for c in present if c not in known]
-    return np.sort(np.concatenate([known, unknown])) if unknown else known
+def _fit_foreign(student, schema: TableSchema, rows: SoftRows):
+    """A regressor that is none of ours, fitted on rows in the table's own form."""
+    weights = rows.weights if np.ptp(rows.weights) else None
+    # One target is what most regressors want as (n,), and some warn of (n, 1).
+    targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
+    return student.fit(schema.decode(rows.codes), targets, **weight_params(student, weights))
 
 
 def _set_seed(estimator, rng) -> None:

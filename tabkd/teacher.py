@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
 
@@ -68,32 +68,27 @@ def teacher_name(teacher) -> str:
 
 
 def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
-    """`teacher` fitted on (X, y); a frozen teacher as it is.
-
-    `sample_weight` in `fit_params` goes to the last step of a pipeline.
-    """
+    """`teacher` fitted on (X, y); a frozen teacher as it is."""
     if is_frozen(teacher):
         return teacher
     if _needs_integer_classes(teacher) and not np.array_equal(np.unique(y), np.arange(len(np.unique(y)))):
         teacher = IntegerClasses(teacher)
-    elif isinstance(teacher, Pipeline) and "sample_weight" in fit_params:
-        fit_params = dict(fit_params)
-        fit_params[f"{teacher.steps[-1][0]}__sample_weight"] = fit_params.pop("sample_weight")
     return teacher.fit(X, y, **fit_params)
 
 
-def check_takes_weights(teacher) -> None:
-    """Refuse sample weights that a teacher would not learn from.
+def check_known(teacher, classes) -> None:
+    """Refuse classes that a frozen teacher was not fitted on.
 
     Raises
     ------
     ValueError
     """
-    last = teacher.steps[-1][1] if isinstance(teacher, Pipeline) else teacher
-    if not is_frozen(teacher) and not has_fit_parameter(last, "sample_weight"):
+    known = np.asarray(teacher.classes_)
+    unknown = [c for c in classes if c not in known]
+    if unknown:
         raise ValueError(
-            f"sample_weight was passed, but the fit of teacher {type(last).__name__} does not take it. "
-            "Use a teacher that does, or freeze a fitted one with FrozenEstimator."
+            f"y holds the classes {unknown[:5]}, which teacher {teacher_name(teacher)} does not know: its classes_ "
+            f"are {known.tolist()[:20]}. Leave those rows out, or fit the teacher on them."
         )
 
 
@@ -188,13 +183,8 @@ def _needs_integer_classes(teacher) -> bool:
 
 
 def _probabilities(teacher, classes) -> Callable[[Any], np.ndarray]:
+    check_known(teacher, classes)
     known = np.asarray(teacher.classes_)
-    unknown = [c for c in classes if c not in known]
-    if unknown:
-        raise ValueError(
-            f"y holds the classes {unknown[:5]}, which teacher {teacher_name(teacher)} does not know: its classes_ "
-            f"are {known.tolist()[:20]}. Leave those rows out, or fit the teacher on them."
-        )
     order = np.array([int(np.flatnonzero(known == c)[0]) for c in classes])
 
     def ask(X):

@@ -23,6 +23,7 @@ from sklearn.preprocessing import MinMaxScaler, OrdinalEncoder, StandardScaler
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.onnx import ParityError
+from tabkd.scoring import Scorer
 from tabkd.students import BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
 
 FAST = {"n_synthetic": 500, "random_state": 0}
@@ -260,9 +261,7 @@ def test_columns_in_another_order_are_matched_by_name(mixed):
         "O": skl2onnx.common.data_types.StringTensorType,
         "f": skl2onnx.common.data_types.DoubleTensorType,
     }
-    turned = X[X.columns[::-1]].astype(
-        {"code": float, "id": float, "rate": float, "flag": float, "count": float}
-    )
+    turned = X[X.columns[::-1]].astype({"code": float, "id": float, "rate": float, "flag": float, "count": float})
     initial = [(name, types[turned[name].dtype.kind]([None, 1])) for name in turned]
     proto = skl2onnx.convert_sklearn(model, initial_types=initial)
     got = run(proto, feeds_of(proto, turned))
@@ -384,20 +383,21 @@ def test_a_student_that_skl2onnx_does_not_know(numbers):
 
 
 def test_a_table_that_says_nothing():
-    X = pd.DataFrame({"a": np.ones(60), "b": ["x"] * 60})
+    X = pd.DataFrame({"a": np.ones(60), "b": ["x"] * 60, "c": pd.Categorical([7] * 60), "d": np.arange(60.0)})
     y = np.arange(60) % 2
-    ordinal = make_pipeline(OrdinalEncoder(), RandomForestClassifier(3))
-    model = DistilledClassifier(ordinal, student=small_students()["mlp"], **FAST).fit(X, y)
-    model.to_onnx()
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    for columns in (list("abc"), list("abcd")):
+        teacher = make_pipeline(ordinal, RandomForestClassifier(3))
+        model = DistilledClassifier(teacher, student=small_students()["mlp"], **FAST).fit(X[columns], y)
+        scorer = Scorer(model.to_onnx().SerializeToString())
+        np.testing.assert_allclose(scorer.predict_proba(X[columns]), model.predict_proba(X[columns]), atol=1e-5)
 
 
 def test_thirty_columns_stay_small_and_the_selection_is_folded(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 30))
     student = MLPStudent(max_iter=1)
-    model = DistilledClassifier(RandomForestClassifier(5), student=student, **FAST).fit(
-        X, X[:, 0] * X[:, 1] > 0
-    )
+    model = DistilledClassifier(RandomForestClassifier(5), student=student, **FAST).fit(X, X[:, 0] * X[:, 1] > 0)
     model.to_onnx(tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").stat().st_size <= 100_000
     options = onnxruntime.SessionOptions()
@@ -451,9 +451,7 @@ def test_the_gate_goes_red_and_nothing_is_written(part, tmp_path, monkeypatch):
         return proto
 
     monkeypatch.setattr(export, "build", corrupt)
-    with pytest.raises(
-        ParityError, match=r"nothing was written: .* for the row amount \(EUR\)=.*label="
-    ) as error:
+    with pytest.raises(ParityError, match=r"nothing was written: .* for the row amount \(EUR\)=.*label=") as error:
         model.to_onnx(tmp_path / "model.onnx")
     assert isinstance(error.value, RuntimeError)
     assert list(tmp_path.iterdir()) == []
@@ -529,8 +527,6 @@ ROWS = st.lists(
 def test_python_and_onnx_agree_on_any_rows(mixed, rows):
     model, X = mixed
     if not hasattr(model, "_scorer"):
-        from tabkd.scoring import Scorer
-
         model._scorer = Scorer(model.to_onnx().SerializeToString())
     frame = pd.DataFrame(rows, columns=list(X))
     for name in ("label", "probabilities", "many"):

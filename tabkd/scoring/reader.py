@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabkd.scoring.columns import CategoryRows, to_float32
-from tabkd.table import Column, TableSchema, as_frame
+from tabkd.table import Column, TableSchema, as_frame, check_finite
 
 _DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
 
@@ -121,13 +121,13 @@ class Reader:
         return TableSchema((column,), "pandas").encode(pd.DataFrame({column.name: array}))[:, 0]
 
     def _check(self, i: int, array) -> None:
-        """Refuse what does not belong into a column that the model does not use."""
-        self._encode(i, array)
+        """Refuse what does not belong into a column of numbers that the model does not use."""
+        if self.schema.columns[i].kind == "numeric":
+            check_finite(self._numbers(i, array)[:, None], [self.schema.columns[i].name])
 
 
 def _column(entry: dict[str, Any], categories) -> Column:
-    kind = "categorical" if len(categories) or entry["type"] == "STRING" else "numeric"
-    return Column(entry["name"], kind, entry["dtype"], categories=tuple(categories))  # type: ignore[arg-type]
+    return Column(entry["name"], entry["kind"], entry["dtype"], categories=tuple(categories))
 
 
 def _arrays(frame: pd.DataFrame) -> Iterable:

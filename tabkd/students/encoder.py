@@ -25,6 +25,8 @@ from tabkd.validation import check_table, check_targets
 
 # A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
 _CLOSEST = 1e-5
+# Of float32's 24 bits a unit keeps at least 12.
+_WIDEST_RATIO = 4096
 
 
 class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
@@ -208,10 +210,13 @@ def _varies(column: np.ndarray) -> bool:
 
 
 def _spaced(edges: np.ndarray, closest: float) -> np.ndarray:
-    """Ascending edges without those closer than `closest` to the one before; the ends stay."""
+    """Ascending edges without those closer than `closest` to the one before; the ends stay.
+
+    ``x * scale + bias`` loses the digits that |x| has beyond the unit's width, so that far from zero units are wider.
+    """
     kept = [edges[0]]
     for edge in edges[1:]:
-        if edge - kept[-1] > closest:
+        if edge - kept[-1] > max(closest, abs(edge) / _WIDEST_RATIO):
             kept.append(edge)
     kept[-1] = max(kept[-1], edges[-1])
     return np.array(kept)

@@ -70,7 +70,9 @@ def bounded(real: SoftRows, synthetic: SoftStream, max_rows: int, rng) -> SoftRo
 def _ranks(rows: SoftRows, i: int, n: int) -> np.ndarray:
     codes = rows.codes[:, i]
     means = level_means(codes, n, rows.targets, rows.weights).astype(np.float64)
-    line = means[:, 0] if means.shape[1] == 1 else PCA(1).fit_transform(means)[:, 0]
+    line = means[:, 0]
+    if means.shape[1] > 1 and np.ptp(means, axis=0).any():
+        line = PCA(1).fit_transform(means)[:, 0]
     present = np.zeros(n + 2, dtype=bool)
     present[np.unique(level_positions(codes, n))] = True
     # A level that was never seen has the overall mean, and stands where that falls among the others.
