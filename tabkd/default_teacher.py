@@ -169,7 +169,7 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
     Takes any table: categorical and string columns and missing values are handed to the two libraries as such.
     """
 
-    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[operator, union-attr]
+    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[union-attr]
 
     def fit(self, X, y, sample_weight=None):
         """Fit both libraries on the table `X` (n, d) and its labels `y` (n,)."""
@@ -208,7 +208,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
     Takes any table: categorical and string columns and missing values are handed to the two libraries as such.
     """
 
-    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[operator, union-attr]
+    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[union-attr]
 
     def fit(self, X, y, sample_weight=None):
         """Fit both libraries on the table `X` (n, d) and the targets `y` (n,) or (n, K)."""

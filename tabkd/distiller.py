@@ -342,7 +342,7 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
     True
     """
 
-    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)  # type: ignore[union-attr]
+    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)
 
     _task = "classification"
     _default_teacher = DefaultTeacherClassifier
@@ -418,7 +418,7 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     True
     """
 
-    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)  # type: ignore[union-attr]
+    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)
 
     _task = "regression"
     _default_teacher = DefaultTeacherRegressor

@@ -61,10 +61,21 @@ def check_teacher(teacher, task: str) -> None:
         )
 
 
-def teacher_name(teacher) -> str:
-    """The class of the teacher, behind a frozen wrapper."""
-    inner = teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher
-    return type(inner).__name__
+def teacher_name(estimator) -> str:
+    """What an estimator is called: its class, behind a FrozenEstimator, at the end of a Pipeline.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> teacher_name(FrozenEstimator(RandomForestClassifier()))
+    'RandomForestClassifier'
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return teacher_name(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return teacher_name(estimator.steps[-1][1])
+    return str(getattr(estimator, "name", type(estimator).__name__))
 
 
 def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):

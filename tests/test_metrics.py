@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabkd.evaluation import evaluate
 from tabkd.evaluation import metrics as measure
-from tabkd.evaluation.report import estimator_name
+from tabkd.teacher import teacher_name
 from tabkd.evaluation.timing import speed
 
 
@@ -301,4 +301,4 @@ def test_estimators_are_named_by_what_is_inside():
     from sklearn.preprocessing import StandardScaler
 
     pipeline = make_pipeline(StandardScaler(), RandomForestClassifier())
-    assert estimator_name(FrozenEstimator(pipeline)) == "RandomForestClassifier"
+    assert teacher_name(FrozenEstimator(pipeline)) == "RandomForestClassifier"

@@ -302,7 +302,7 @@ def test_metadata(mixed):
     assert facts["tabkd"] == tabkd.__version__
     assert facts["classes"] == ["nö", "yes"]
     assert facts["skill_kept"] == 0.97
-    assert facts["teacher"] == "Pipeline"
+    assert facts["teacher"] == type(model.teacher_.steps[-1][1]).__name__
     assert facts["student"] == type(model.student_).__name__
     assert facts["task"] == "classification"
     assert [column["name"] for column in facts["columns"]] == list(X)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
 from tabkd.evaluation import metrics as measure
 from tabkd.evaluation.timing import compare_speed
+from tabkd.teacher import soft_targets, teacher_name
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -155,8 +154,8 @@ def evaluate(
         gap = measure.kept_share(losses["hard"], losses["student"], losses["teacher"], **options)
     report = Report(
         task="classification" if is_classifier(model) else "regression",
-        teacher=estimator_name(model.teacher_),
-        student=estimator_name(model.student_),
+        teacher=teacher_name(model.teacher_),
+        student=teacher_name(model.student_),
         n_test=len(y_test),
         metrics=metrics,
         fidelity=fidelity,
@@ -193,26 +192,7 @@ def add_cost(report: Report, model, scorer, X, *, timing: bool = True, **options
     )
 
 
-def estimator_name(estimator) -> str:
-    """What an estimator is called: its class, behind a FrozenEstimator, at the end of a Pipeline.
-
-    Examples
-    --------
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn.frozen import FrozenEstimator
-    >>> estimator_name(FrozenEstimator(RandomForestClassifier()))
-    'RandomForestClassifier'
-    """
-    if isinstance(estimator, FrozenEstimator):
-        return estimator_name(estimator.estimator)
-    if isinstance(estimator, Pipeline):
-        return estimator_name(estimator.steps[-1][1])
-    return str(getattr(estimator, "name", type(estimator).__name__))
-
-
 def _classification(model, X_test, y_test, X_train, y_train):
-    from tabkd.teacher import soft_targets
-
     classes = np.asarray(model.classes_)
     codes = measure.class_codes(y_test, classes)
     train_codes = codes if y_train is None else measure.class_codes(y_train, classes)
