@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
 from tabkd.threads import lightgbm_threads
 from tabkd.validation import check_labels, check_table, check_targets
+from tabkd.weights import check_weights
 
 
 class _BoostedMean(BaseEstimator):
@@ -176,7 +177,7 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         codes = self._codes_at_fit(X)
         y = check_labels(self, y)
         check_consistent_length(codes, y)
-        weights = _check_sample_weight(sample_weight, codes)
+        weights = check_weights(sample_weight, codes)
         self.classes_, y = np.unique(y, return_inverse=True)
         n_classes = len(self.classes_)
         objective = ("binary", "binary:logistic") if n_classes == 2 else ("multiclass", "multi:softprob")
@@ -215,7 +216,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         codes = self._codes_at_fit(X)
         y = check_targets(self, y)
         check_consistent_length(codes, y)
-        weights = _check_sample_weight(sample_weight, codes)
+        weights = check_weights(sample_weight, codes)
         self._one_dimensional = y.ndim == 1
         self.boosters_ = [
             self._fit_pair(codes, column, weights, ("regression", "reg:squarederror"), 1, np.zeros(len(column)))

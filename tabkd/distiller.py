@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from tabkd.augment import AUGMENTERS
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
@@ -32,7 +32,7 @@ from tabkd.teacher import (
     soft_targets_of_codes,
 )
 from tabkd.validation import check_labels, check_table, check_targets
-from tabkd.weights import weight_params
+from tabkd.weights import check_weights, weight_params
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -140,13 +140,13 @@ class _Distilled(Convertible, BaseEstimator):
         -------
         self
         """
-        self._validate_params()
+        self._check_params()
         X = check_table(self, X)
         self._schema = schema = TableSchema.of(X)
         codes = schema.encode(X)
         y = self._check_y(y)
         check_consistent_length(codes, y)
-        weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
+        weights = check_weights(sample_weight, codes)
         rng = check_random_state(self.random_state)
         with progress(self.verbose) as bar:
             bar.stage("teacher")
@@ -157,6 +157,13 @@ class _Distilled(Convertible, BaseEstimator):
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
         return self
+
+    def _check_params(self) -> None:
+        self._validate_params()
+        for name in ("teacher", "student", "augmenter"):
+            given = getattr(self, name)
+            if isinstance(given, type):
+                raise TypeError(f"{name} is the class {given.__name__}; pass an instance: {given.__name__}().")
 
     def _fit_teacher(self, X, y, sample_weight, fit_params, rng):
         teacher = self._make_teacher(self.teacher)
@@ -186,9 +193,7 @@ class _Distilled(Convertible, BaseEstimator):
         else:
             given = weights if len(np.unique(weights)) > 1 else None
             params = self._teacher_params(self._make_teacher(self.teacher), given, fit_params)
-            soft = out_of_fold_targets(
-                self._make_teacher(self.teacher), X, y, self.cv, params, classes, self.n_jobs
-            )
+            soft = out_of_fold_targets(self._make_teacher(self.teacher), X, y, self.cv, params, classes, self.n_jobs)
         targets = self.alpha * self._soften(soft)
         if self.alpha < 1:
             targets += (1 - self.alpha) * self._labels(y)
@@ -196,7 +201,7 @@ class _Distilled(Convertible, BaseEstimator):
         if X_unlabeled is None:
             return rows
         more = schema.encode(X_unlabeled)
-        soft = self._soften(soft_targets(self.teacher_, X_unlabeled, classes))
+        soft = self._soften(soft_targets_of_codes(self.teacher_, schema, more, classes))
         return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
 
     def _synthetic_rows(self, schema, codes, real, rng, bar) -> SoftStream:

@@ -68,9 +68,7 @@ class Column:
     @property
     def numeric_categories(self) -> bool:
         """Whether the categories are numbers, so that a matrix of numbers can carry them."""
-        return bool(self.categories) and all(
-            isinstance(c, (numbers.Real, np.bool_)) for c in self.categories
-        )
+        return bool(self.categories) and all(isinstance(c, (numbers.Real, np.bool_)) for c in self.categories)
 
     @property
     def keys(self) -> list:
@@ -116,9 +114,7 @@ class TableSchema:
         frame, container = as_frame(X)
         columns = tuple(_learn_column(frame, i) for i in range(frame.shape[1]))
         if container == "polars":
-            columns = tuple(
-                _replace_dtype(column, dtype) for column, dtype in zip(columns, X.dtypes, strict=True)
-            )
+            columns = tuple(_replace_dtype(column, dtype) for column, dtype in zip(columns, X.dtypes, strict=True))
         dtype = getattr(X, "dtype", None) if container == "numpy" else None
         return cls(columns, container, dtype)
 
@@ -158,24 +154,24 @@ class TableSchema:
         return codes
 
     def decode(self, codes: np.ndarray):
-        """The table that has these codes: same container, columns, dtypes and categories as at fit."""
+        """The table that has these codes: same container, columns, dtypes and categories as at fit.
+
+        An unseen category becomes a missing value. NumPy's whole numbers and booleans have none: such a column is
+        float64 where its codes hold NaN.
+        """
         if self.container == "numpy":
             return self._decode_array(codes)
         if self.container == "polars":
             return self._decode_polars(codes)
         # Keyed by position: names may be of any type, and pandas would order them otherwise.
-        columns = {
-            i: pd.Series(_decode_column(codes[:, i], column), dtype=column.dtype)
-            for i, column in enumerate(self.columns)
-        }
-        frame = pd.DataFrame(columns)
+        columns = {i: _decode_column(codes[:, i], column) for i, column in enumerate(self.columns)}
+        frame = pd.DataFrame({i: pd.Series(values, dtype=values.dtype) for i, values in columns.items()})
         frame.columns = pd.Index(self.names)
         return frame
 
     def _decode_array(self, codes):
         if self.is_numeric and self.dtype is not None and self.dtype != object:
-            codes = _whole(codes, self.dtype) if self.dtype.kind in "iu" else codes
-            return np.ascontiguousarray(codes, dtype=self.dtype)
+            return np.ascontiguousarray(_as_dtype(codes, self.dtype))
         out = np.empty(codes.shape, dtype=object)
         for i, column in enumerate(self.columns):
             out[:, i] = np.asarray(_decode_column(codes[:, i], column), dtype=object)
@@ -185,7 +181,7 @@ class TableSchema:
         import polars as pl
 
         def values(i, column):
-            missing = np.isnan(codes[:, i])
+            missing = _without_value(codes[:, i], column)
             if column.kind == "numeric" and column.integer:
                 whole = _whole(np.where(missing, 0, codes[:, i]), _widest(column.dtype.is_unsigned_integer()))
                 return pl.Series(column.name, whole).set(pl.Series(missing), None).cast(column.dtype)
@@ -467,8 +463,15 @@ def _check_comparable(series: pd.Series, column: Column) -> None:
     )
 
 
-def _decode_column(codes: np.ndarray, column: Column):
+def _without_value(codes: np.ndarray, column: Column) -> np.ndarray:
+    """Which codes stand for no value of the column: missing ones and unseen categories."""
     missing = np.isnan(codes)
+    return missing | (codes >= len(column.categories)) if column.kind == "categorical" else missing
+
+
+def _decode_column(codes: np.ndarray, column: Column):
+    """The values as an array with the dtype of the column."""
+    missing = _without_value(codes, column)
     if column.kind == "categorical":
         if isinstance(column.dtype, pd.CategoricalDtype):
             return pd.Categorical.from_codes(np.where(missing, -1, codes).astype(np.int64), dtype=column.dtype)
@@ -477,7 +480,7 @@ def _decode_column(codes: np.ndarray, column: Column):
         return pd.array(values, dtype=column.dtype) if column.dtype != object else values
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-        return _whole(codes, dtype) if dtype.kind in "iu" else codes.astype(dtype)
+        return _as_dtype(codes, dtype)
     if isinstance(dtype, np.dtype):  # objects
         values = codes.astype(bool if column.boolean else np.float64).astype(object)
         values[missing] = column.missing
@@ -495,6 +498,13 @@ def _decode_column(codes: np.ndarray, column: Column):
 
 def _widest(unsigned: bool) -> np.dtype:
     return np.dtype(np.uint64 if unsigned else np.int64)
+
+
+def _as_dtype(codes: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """float64 as another dtype of NumPy; as they are where it has no missing value and the codes do."""
+    if dtype.kind in "iub" and np.isnan(codes).any():
+        return codes
+    return _whole(codes, dtype) if dtype.kind in "iu" else codes.astype(dtype)
 
 
 def _whole(codes: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
@@ -94,12 +95,12 @@ def check_known(teacher, classes) -> None:
     ------
     ValueError
     """
-    known = np.asarray(teacher.classes_)
-    unknown = [c for c in classes if c not in known]
+    known = np.asarray(teacher.classes_).tolist()
+    unknown = [c for c in np.asarray(classes).tolist() if c not in known]
     if unknown:
         raise ValueError(
             f"y holds the classes {unknown[:5]}, which teacher {teacher_name(teacher)} does not know: its classes_ "
-            f"are {known.tolist()[:20]}. Leave those rows out, or fit the teacher on them."
+            f"are {known[:20]}. Leave those rows out, or fit the teacher on them."
         )
 
 
@@ -182,6 +183,11 @@ class IntegerClasses(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         """The most probable class of each row."""
         return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+    def get_metadata_routing(self):
+        """How metadata travels: `fit` hands it to the estimator."""
+        fit = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=fit)
 
 
 def _needs_integer_classes(teacher) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, validate_data
@@ -32,10 +33,12 @@ def check_labels(estimator, y) -> np.ndarray:
         Also where there is one class only.
     """
     _check_given(estimator, y)
+    if isinstance(y, (list, tuple)):  # NumPy would make strings of numbers and of NaN among strings
+        _check_label_objects(np.asarray(y, dtype=object))
     y = _check_y(y, estimator=estimator)
+    if y.dtype == object:
+        _check_label_objects(y)
     check_classification_targets(y)
-    if y.dtype == object and (missing := [v for v in y if v is None or v != v]):
-        raise ValueError(f"Input y contains {missing[0]!r} ({len(missing)} rows); leave out rows without a label.")
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
@@ -43,6 +46,15 @@ def check_labels(estimator, y) -> np.ndarray:
             "more classes."
         )
     return y
+
+
+def _check_label_objects(y: np.ndarray) -> None:
+    missing = pd.isna(y)
+    if missing.any():
+        raise ValueError(f"Input y contains {y[missing][0]!r} ({missing.sum()} rows); leave out rows without a label.")
+    if len({isinstance(label, str) for label in y}) > 1:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise ValueError(f"y has labels of type {' and '.join(kinds)}; make them all strings or all numbers.")
 
 
 def check_targets(estimator, y) -> np.ndarray:

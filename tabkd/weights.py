@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+
+
+def check_weights(sample_weight, X) -> np.ndarray:
+    """One weight for each row of `X`, float64 of shape (n,); ones for None.
+
+    Raises
+    ------
+    ValueError
+        For negative weights, and where every weight is zero.
+    """
+    weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every row, so there is nothing to learn from; give some a weight.")
+    return weights
 
 
 def takes_weights(estimator) -> bool:

@@ -219,6 +219,7 @@ def teacher_files(numbers, tmp_path_factory):
     forest = RandomForestClassifier(10, random_state=0).fit(X.to_numpy(np.float32), y)
     (folder / "t.onnx").write_bytes(to_onnx(forest, X.to_numpy(np.float32)[:1]).SerializeToString())
     skops.io.dump(forest, folder / "untrusted.skops")
+    skops.io.dump(RandomForestClassifier(10, random_state=0).fit(X, y), folder / "forest.skops")
     skops.io.dump(LogisticRegression(max_iter=1000).fit(X, y), folder / "t.skops")
     (folder / "t.pkl").write_bytes(b"never opened")
     for name in ("broken.json", "broken.txt", "broken.onnx", "broken.skops"):
@@ -233,6 +234,15 @@ def test_a_teacher_from_its_file(numbers, teacher_files, tmp_path, name):
     run("distill", table, *arguments, *SMALL)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["metrics"]["teacher"]["accuracy"] > 0.95
+
+
+def test_a_forest_of_skops_is_read_when_its_types_are_trusted(numbers, teacher_files, tmp_path):
+    table = write(numbers, tmp_path / "t.parquet")
+    arguments = ("--target", "y", "--teacher", teacher_files / "forest.skops", "--output", tmp_path / "out")
+    trust = ("--trust", "sklearn.tree._tree.Tree")
+    run("distill", table, *arguments, *trust, *SMALL)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["teacher"] == "RandomForestClassifier"
 
 
 def test_labels_of_text_meet_the_codes_of_a_boosted_teacher(numbers, teacher_files, tmp_path):

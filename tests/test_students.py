@@ -252,7 +252,14 @@ def test_a_network_without_hidden_layers_is_linear_in_its_units(line):
 
 @pytest.mark.parametrize(
     "params",
-    [{"hidden_layer_sizes": (0,)}, {"hidden_layer_sizes": (8.5,)}, {"hidden_layer_sizes": 0}, {"max_iter": 0}, {"n_knots": -1}, {"batch_size": 0}],
+    [
+        {"hidden_layer_sizes": (0,)},
+        {"hidden_layer_sizes": (8.5,)},
+        {"hidden_layer_sizes": 0},
+        {"max_iter": 0},
+        {"n_knots": -1},
+        {"batch_size": 0},
+    ],
     ids=str,
 )
 def test_impossible_parameters_of_the_mlp_are_named(line, params):
@@ -379,7 +386,9 @@ def test_a_categorical_column_is_split_by_its_mean_target():
 
 
 def test_boosted_trees_are_as_few_as_asked_for(line):
-    student = BoostedTreesStudent(n_estimators=3, max_leaf_nodes=4).fit(line, soft_classes(np.hstack([line, 0 * line, -line])))
+    student = BoostedTreesStudent(n_estimators=3, max_leaf_nodes=4).fit(
+        line, soft_classes(np.hstack([line, 0 * line, -line]))
+    )
     assert student.booster_.num_trees() == 9
     assert student.booster_.dump_model()["tree_info"][0]["num_leaves"] <= 4
 

@@ -92,14 +92,14 @@ def tables(draw, columns, make_column):
     made = {}
     for i, kind in enumerate(kinds):
         values, dtype = columns[kind]
-        made[f"{i} {kind}"] = make_column(
-            draw(st.lists(values, min_size=n_rows, max_size=n_rows)), dtype
-        )
+        made[f"{i} {kind}"] = make_column(draw(st.lists(values, min_size=n_rows, max_size=n_rows)), dtype)
     return made
 
 
 def pandas_column(values, dtype):
-    return pd.Series(pd.Categorical(values, dtype=dtype) if isinstance(dtype, pd.CategoricalDtype) else values, dtype=dtype)
+    return pd.Series(
+        pd.Categorical(values, dtype=dtype) if isinstance(dtype, pd.CategoricalDtype) else values, dtype=dtype
+    )
 
 
 def assert_round_trip(X):
@@ -248,10 +248,14 @@ def test_complex_arrays_are_refused():
 UNREADABLE = {
     "datetime": (pd.Series(pd.to_datetime(["2024-01-01", None])), ValueError, "convert it to a number"),
     "datetime with zone": (
-        pd.Series(pd.to_datetime(["2024-01-01"]).tz_localize("UTC")), ValueError, "convert it to a number"
+        pd.Series(pd.to_datetime(["2024-01-01"]).tz_localize("UTC")),
+        ValueError,
+        "convert it to a number",
     ),
     "Arrow timestamp": (
-        pd.Series(pd.to_datetime(["2024-01-01"])).astype("timestamp[ns][pyarrow]"), ValueError, "convert it to a number"
+        pd.Series(pd.to_datetime(["2024-01-01"])).astype("timestamp[ns][pyarrow]"),
+        ValueError,
+        "convert it to a number",
     ),
     "period": (pd.Series(pd.period_range("2024-01", periods=1, freq="M")), ValueError, "convert it to a number"),
     "object dates": (pd.Series([datetime.date(2024, 1, 1)]), ValueError, "convert it to a number"),
@@ -383,7 +387,9 @@ def test_a_table_of_unseen_categories_only_is_read():
 
 def test_every_spelling_of_missing_is_missing():
     schema = TableSchema.of(pd.DataFrame({"c": ["a", None]}))
-    given = pd.DataFrame({"c": pd.Series(["a", None, np.nan, pd.NA, float("nan"), "nan", "None", "<NA>"], dtype=object)})
+    given = pd.DataFrame(
+        {"c": pd.Series(["a", None, np.nan, pd.NA, float("nan"), "nan", "None", "<NA>"], dtype=object)}
+    )
     np.testing.assert_array_equal(schema.encode(given)[:, 0], [0] + [np.nan] * 7)
 
 
@@ -400,6 +406,25 @@ def test_categories_that_read_the_same_are_refused():
     X = pd.DataFrame({"c": pd.Categorical([1, "1"], categories=[1, "1"])})
     with pytest.raises(ValueError, match=r"Column 'c' has categories that read the same.*Use strings, or numbers"):
         TableSchema.of(X)
+
+
+def test_unseen_categories_come_back_as_missing_values():
+    X = pd.DataFrame({"c": pd.Categorical(["a", "b"]), "s": pd.Series(["u", "v"], dtype=object)})
+    for container in (X, pl.from_pandas(X)):
+        schema = TableSchema.of(container)
+        back = schema.decode(np.array([[1.0, 0.0], [2.0, 2.0]]))
+        assert [back["c"][0], back["s"][0]] == ["b", "u"]
+        assert pd.isna(back["c"][1])
+        assert back["s"][1] is None
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool"])
+def test_missing_values_that_a_dtype_cannot_hold_come_back_as_floats(dtype):
+    values = np.array([[1.0], [np.nan]])
+    for X in (pd.DataFrame({"x": np.array([0, 1], dtype)}), np.array([[0], [1]], dtype)):
+        back = TableSchema.of(X).decode(values)
+        np.testing.assert_array_equal(back, values)
+        assert np.asarray(back).dtype == np.float64
 
 
 # Degenerate columns

@@ -115,9 +115,12 @@ TEACHERS = {
     "voting": (
         numeric_frame,
         lambda: VotingClassifier(
-            [("a", RandomForestClassifier(10, random_state=0)), ("b", DecisionTreeClassifier(max_depth=4))], voting="soft"
+            [("a", RandomForestClassifier(10, random_state=0)), ("b", DecisionTreeClassifier(max_depth=4))],
+            voting="soft",
         ),
-        lambda: VotingRegressor([("a", RandomForestRegressor(10, random_state=0)), ("b", DecisionTreeRegressor(max_depth=4))]),
+        lambda: VotingRegressor(
+            [("a", RandomForestRegressor(10, random_state=0)), ("b", DecisionTreeRegressor(max_depth=4))]
+        ),
         None,
     ),
     "stacking": (
@@ -379,15 +382,23 @@ def test_a_frozen_xgboost_fitted_on_numbers_teaches():
 # Teachers that cannot teach
 
 CLASSIFIER_REFUSED = {
-    "no probabilities": (LinearSVC(), TypeError, r"LinearSVC has no `predict_proba`.*CalibratedClassifierCV\(LinearSVC\(\)\)"),
+    "no probabilities": (
+        LinearSVC(),
+        TypeError,
+        r"LinearSVC has no `predict_proba`.*CalibratedClassifierCV\(LinearSVC\(\)\)",
+    ),
     "voting without probabilities": (
-        VotingClassifier([("a", DecisionTreeClassifier())], voting="hard"), TypeError, "VotingClassifier has no `predict_proba`"
+        VotingClassifier([("a", DecisionTreeClassifier())], voting="hard"),
+        TypeError,
+        "VotingClassifier has no `predict_proba`",
     ),
     "regressor": (Ridge(), TypeError, "Ridge is a regressor; use DistilledRegressor"),
     "class": (RandomForestClassifier, TypeError, r"the class RandomForestClassifier; pass an instance"),
     "not fitted": (FrozenEstimator(RandomForestClassifier()), NotFittedError, "RandomForestClassifier.*not fitted"),
     "no classes": (
-        type("NoClasses", (), {"predict_proba": lambda self, X: X})(), TypeError, "NoClasses has no attribute `classes_`"
+        type("NoClasses", (), {"predict_proba": lambda self, X: X})(),
+        TypeError,
+        "NoClasses has no attribute `classes_`",
     ),
     "string": ("lightgbm", ValueError, "'teacher' parameter"),
     "few columns": (
@@ -407,7 +418,9 @@ REGRESSOR_REFUSED = {
     "class": (Ridge, TypeError, "the class Ridge; pass an instance"),
     "not fitted": (FrozenEstimator(Ridge()), NotFittedError, "Ridge.*not fitted"),
     "NaN": (
-        type("Undecided", (), {"predict": lambda self, X: np.full(len(X), np.inf)})(), ValueError, "NaN or infinite values"
+        type("Undecided", (), {"predict": lambda self, X: np.full(len(X), np.inf)})(),
+        ValueError,
+        "NaN or infinite values",
     ),
     "no predict": (type("Mute", (), {"predict_proba": lambda self, X: X})(), TypeError, "Mute has no `predict`"),
 }
@@ -427,7 +440,9 @@ def test_classes_that_a_frozen_teacher_does_not_know_are_named():
     X = numeric_frame(100)
     teacher = FrozenEstimator(DecisionTreeClassifier().fit(X, np.where(X["visits"] > 10, "no", "yes")))
     y = np.where(np.arange(100) < 3, "maybe", "no")
-    with pytest.raises(ValueError, match=r"classes \['maybe'\].*DecisionTreeClassifier does not know.*\['no', 'yes'\].*Leave"):
+    with pytest.raises(
+        ValueError, match=r"classes \['maybe'\].*DecisionTreeClassifier does not know.*\['no', 'yes'\].*Leave"
+    ):
         distilled("binary", teacher).fit(X, y)
 
 

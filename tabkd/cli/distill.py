@@ -63,6 +63,10 @@ def distill(
             metavar="NAME|FILE",
         ),
     ] = "ensemble",
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(help="A type that a .skops teacher may hold; may be repeated.", metavar="TYPE"),
+    ] = None,
     student: Annotated[StudentName, typer.Option(help="What learns from the teacher.")] = StudentName.mlp,
     task: Annotated[TaskName, typer.Option(help="Found from the target by default.")] = TaskName.auto,
     drop: Annotated[
@@ -84,7 +88,7 @@ def distill(
         split = read_split(train, target, test, test_size, time_column, drop or [], task, seed)
         for note in split.notes:
             console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
-        report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs)
+        report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
     print_report(console, report)
     typer.echo(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
 
@@ -144,7 +148,7 @@ def read_split(
     return Split(task, target, X_train, y_train, X_test, y_test, notes)
 
 
-def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, jobs) -> Report:
+def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, jobs, trusted=()) -> Report:
     """Distil, measure, export and prove, and only then write both files."""
     import dataclasses
 
@@ -156,7 +160,9 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
     from tabkd.files import atomic_write_bytes
 
     start = time.perf_counter()
-    fitted = ready_teacher(teacher, split.task, split.X_train, split.y_train, n_jobs=jobs, random_state=seed)
+    fitted = ready_teacher(
+        teacher, split.task, split.X_train, split.y_train, n_jobs=jobs, random_state=seed, trusted=trusted
+    )
     estimator = tabkd.DistilledClassifier if split.task == "classification" else tabkd.DistilledRegressor
     model = estimator(
         fitted,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from tabkd.cli.teacher_onnx import load_onnx
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 
 
-def load_teacher(path: Path, task: str) -> Any:
+def load_teacher(path: Path, task: str, trusted: Sequence[str] = ()) -> Any:
     """The fitted teacher of a file, which is used as it is.
 
     Parameters
     ----------
     path : Path
     task : {"classification", "regression"}
+    trusted : sequence of str
+        Types in a skops file that the user trusts, beside those that skops trusts.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def load_teacher(path: Path, task: str) -> Any:
     if not path.is_file():
         raise CommandError(f"the teacher {str(path)!r} does not exist; check the path.")
     try:
-        teacher = _LOADERS[suffix](path)
+        teacher = _load_skops(path, trusted) if suffix == ".skops" else _LOADERS[suffix](path)
     except CommandError:
         raise
     except Exception as error:  # each library has errors of its own for a broken file
@@ -161,21 +163,20 @@ def _load_lightgbm(path: Path):
     return FileRegressor("LightGBM", scores)
 
 
-def _load_skops(path: Path):
+def _load_skops(path: Path, trusted: Sequence[str] = ()):
     try:
         import skops.io
     except ImportError as error:
         raise CommandError("a .skops teacher needs skops: pip install 'tabkd[skops]'.") from error
     # skops leaves out scikit-learn's trees on purpose (its pull request 535): a forged one can crash.
-    untrusted = skops.io.get_untrusted_types(file=path)
+    untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
     if untrusted:
-        types = ", ".join(sorted(untrusted)[:10])
+        options = " ".join(f"--trust {name}" for name in untrusted)
         raise CommandError(
-            f"the teacher {str(path)!r} holds types that skops does not trust: {types}. Export it to ONNX "
-            "instead; or, if you trust the file, load it in Python with skops.io.load and pass it to "
-            "DistilledClassifier or DistilledRegressor in a FrozenEstimator."
+            f"the teacher {str(path)!r} holds types that skops does not trust: {', '.join(untrusted[:10])}. If you know "
+            f"where the file comes from, add {options}."
         )
-    return skops.io.load(path, trusted=[])
+    return skops.io.load(path, trusted=list(trusted))
 
 
 _LOADERS: dict[str, Callable[[Path], Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,14 @@ class TableCodes(TransformerMixin, BaseEstimator):
 
 
 def ready_teacher(
-    name: str, task: str, X: pd.DataFrame, y: np.ndarray, *, n_jobs: int | None, random_state: int
+    name: str,
+    task: str,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    *,
+    n_jobs: int | None,
+    random_state: int,
+    trusted: Sequence[str] = (),
 ) -> Any:
     """A teacher for a distilled estimator: unfitted by its name, or fitted and frozen from its file.
 
@@ -85,6 +92,8 @@ def ready_teacher(
         The labels that it has to know.
     n_jobs : int or None
     random_state : int
+    trusted : sequence of str
+        Types in a skops file that the user trusts.
 
     Returns
     -------
@@ -107,7 +116,7 @@ def ready_teacher(
     from tabkd.cli.frozen import FileClassifier
     from tabkd.cli.teacher_files import load_teacher
 
-    teacher = load_teacher(path, task)
+    teacher = load_teacher(path, task, trusted)
     if isinstance(teacher, FileClassifier):
         teacher.classes_ = _labels_of_codes(teacher.classes_, np.unique(y), path)
     return FrozenEstimator(teacher) if hasattr(teacher, "fit") else teacher

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
 from tabkd.validation import check_table, check_targets
+from tabkd.weights import check_weights
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Student(Convertible, RegressorMixin, BaseEstimator):
         codes = schema.encode(X)
         targets = check_targets(self, y)
         check_consistent_length(codes, targets)
-        weights = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
+        weights = check_weights(sample_weight, codes)
         self._one_dimensional = targets.ndim == 1
         rows = SoftRows(codes, targets.reshape(len(targets), -1), weights)
         return self.fit_stream(schema, rows, SoftStream())

@@ -97,8 +97,7 @@ class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
         # One table of means per column of many levels: a row for each category, then unseen, then missing.
         components = slice(1, None) if targets.shape[1] == 2 else slice(None)
         self.means_ = [
-            level_means(codes[:, i], len(schema.columns[i].categories), targets[:, components], weights)
-            for i in many
+            level_means(codes[:, i], len(schema.columns[i].categories), targets[:, components], weights) for i in many
         ]
         # One unit for each level seen: `level_of_[j][code]` is its row, then unseen's, then missing's.
         self.level_of_ = []

@@ -76,9 +76,7 @@ class Trainer:
 
     def step(self, batches: Batches, rates: np.ndarray) -> float:
         """Take one step for each minibatch and return the mean loss."""
-        self._params, self._state, loss = self._run(
-            self._params, self._state, self._units, batches, rates, self._decay
-        )
+        self._params, self._state, loss = self._run(self._params, self._state, self._units, batches, rates, self._decay)
         return loss
 
     @property
@@ -129,8 +127,7 @@ def _compiled(task: str):
             value, gradients = jax.value_and_grad(loss)(layers, units, batch)
             updates, state = optimizer.update(gradients, state, layers)
             layers = [
-                (w - rate * (dw + decay * w), b - rate * db)
-                for (w, b), (dw, db) in zip(layers, updates, strict=True)
+                (w - rate * (dw + decay * w), b - rate * db) for (w, b), (dw, db) in zip(layers, updates, strict=True)
             ]
             return (layers, state), value
 
