@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from sklearn.frozen import FrozenEstimator
@@ -42,14 +43,15 @@ def run(problems: Iterable[Problem], seed: int) -> None:
         teacher = (DefaultTeacherRegressor if regression else DefaultTeacherClassifier)(random_state=seed)
         frozen = FrozenEstimator(teacher.fit(X_train, y_train))
         distilled = DistilledRegressor if regression else DistilledClassifier
-        columns[problem.name] = {}
+        columns[problem.name] = found = {}
         for name, changed in VARIANTS.items():
             if regression and name in CLASSIFIER_ONLY:
                 continue
             model = distilled(frozen, **{"random_state": seed, "n_synthetic": 200_000, **changed})
             model.fit(X_train, y_train)
             report = evaluate(model, X_valid, y_valid, y_train=y_train, n_resamples=9)
-            columns[problem.name][name] = report.skill_kept
+            found[name] = report.skill_kept
+            print(f"{problem.name}, {name}: {report.skill_kept:.2%}", file=sys.stderr, flush=True)
     print("| changed | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for name in VARIANTS:

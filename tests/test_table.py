@@ -10,7 +10,7 @@ import polars as pl
 import polars.testing
 import pytest
 import scipy.sparse
-from conftest import mixed_frame
+from small_tables import mixed_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -239,7 +239,7 @@ def test_sparse_matrices_are_refused(make):
 
 
 def test_complex_arrays_are_refused():
-    with pytest.raises(ValueError, match="Complex data not supported.*real and its imaginary"):
+    with pytest.raises(ValueError, match=r"Complex data not supported.*real and its imaginary"):
         TableSchema.of(np.ones((2, 2), dtype=complex))
 
 
@@ -311,7 +311,7 @@ def test_infinite_values_at_prediction_are_named_in_a_mixed_table():
     X = mixed_frame(10)
     schema = TableSchema.of(X)
     X.loc[4, "amount"] = np.inf
-    with pytest.raises(ValueError, match="Column 'amount' contains infinity.*row 4"):
+    with pytest.raises(ValueError, match=r"Column 'amount' contains infinity.*row 4"):
         schema.encode(X)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from conftest import category_frame, mixed_frame, numeric_frame, signal, targets
+from small_tables import category_frame, mixed_frame, numeric_frame, signal, targets
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -79,8 +79,8 @@ def catboost_frame(n, seed=0):
     return frame
 
 
-# For each teacher: the table that it takes, then the classifier, the regressor and, where it can, the regressor of several
-# targets. Each is made when its test runs, so that a library that is missing skips only its own.
+# For each teacher: the table that it takes, then the classifier, the regressor and, where it can, the regressor of
+# several targets. Each is made when its test runs, so that a library that is missing skips only its own.
 TEACHERS = {
     "random forest": (
         numeric_frame,

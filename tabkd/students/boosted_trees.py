@@ -98,7 +98,7 @@ class BoostedTreesStudent(Student):
         table = self.encoder_.transform_codes(rows.codes)
         if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
             raise ValueError(
-                f"No column varies over the rows (n_samples={len(rows)}), so there is nothing to split on. "
+                f"No column varies over the rows (n_samples={len(real)}), so there is nothing to split on. "
                 "Give the student more rows, or other columns."
             )
         dataset = lightgbm.Dataset(
