@@ -72,9 +72,7 @@ def _payments(n: int, rng: np.random.RandomState) -> pd.DataFrame:
     usual = np.exp(rng.normal(3.3, 0.6, n_customers))[customer]
 
     terminal = rng.choice(_N_TERMINALS, n, p=_shares(_N_TERMINALS, 0.7, rng))
-    merchant = np.r_[np.arange(_N_MERCHANTS), rng.randint(_N_MERCHANTS, size=_N_TERMINALS - _N_MERCHANTS)][
-        terminal
-    ]
+    merchant = np.r_[np.arange(_N_MERCHANTS), rng.randint(_N_MERCHANTS, size=_N_TERMINALS - _N_MERCHANTS)][terminal]
     category = rng.choice(len(_CATEGORIES), _N_MERCHANTS, p=_shares(len(_CATEGORIES), 0.5, rng))[merchant]
 
     time = np.sort(rng.uniform(0, _DAYS, n).astype(int) + _time_of_day(n, rng))

@@ -109,7 +109,7 @@ class _Distilled(Convertible, BaseEstimator):
         self.verbose = verbose
 
     def set_params(self, **params):
-        """Set parameters; ``student__…``, ``augmenter__…`` and ``teacher__…`` also where those are the defaults' names."""
+        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher."""
         for name, make in (
             ("student", self._make_student),
             ("augmenter", self._make_augmenter),

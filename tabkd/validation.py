@@ -33,11 +33,11 @@ def check_labels(estimator, y) -> np.ndarray:
         Also where there is one class only.
     """
     _check_given(estimator, y)
-    if isinstance(y, (list, tuple)):  # NumPy would make strings of numbers and of NaN among strings
-        _check_label_objects(np.asarray(y, dtype=object))
+    # As objects first: NumPy would make strings of the numbers and of NaN in a list of strings.
+    labels = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)
+    if labels.dtype == object:
+        _check_label_objects(labels)
     y = _check_y(y, estimator=estimator)
-    if y.dtype == object:
-        _check_label_objects(y)
     check_classification_targets(y)
     classes = np.unique(y)
     if len(classes) < 2:

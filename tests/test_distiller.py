@@ -10,7 +10,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from small_tables import category_frame, mixed_frame, numeric_frame, signal, targets
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
@@ -23,6 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from small_tables import category_frame, mixed_frame, numeric_frame, signal, targets
 from xgboost import XGBClassifier
 
 from tabkd import DistilledClassifier, DistilledRegressor

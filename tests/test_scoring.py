@@ -10,10 +10,10 @@ import onnx
 import pandas as pd
 import polars as pl
 import pytest
-from conftest import category_frame, mixed_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from small_tables import category_frame, mixed_frame
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor

@@ -11,8 +11,10 @@ import pytest
 from small_tables import mixed_frame, signal
 
 from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
+from tabkd.students.base import SoftRows, SoftStream
 from tabkd.students.knots import Splits, share_knots
 from tabkd.students.training import _compiled
+from tabkd.table import TableSchema
 
 SMALL_MLP = MLPStudent(hidden_layer_sizes=(16,), n_knots=32, batch_size=32, max_iter=60, random_state=0)
 SMALL = {
@@ -394,10 +396,22 @@ def test_boosted_trees_are_as_few_as_asked_for(line):
 
 
 @pytest.mark.parametrize("probability", [1e-3, 1e-6])
-def test_boosted_trees_stay_stable_on_rare_targets(probability, line):
-    """Newton steps on a tiny curvature overshoot, unless they are held."""
+def test_boosted_trees_learn_rare_targets(probability, line):
     positive = np.where(line[:, 0] > 0.9, 0.4, probability)
     P = BoostedTreesStudent(random_state=0).fit(line, np.column_stack([1 - positive, positive])).predict(line)[:, 1]
     beside_the_step = np.abs(line[:, 0] - 0.9) < 0.02
     assert np.abs(P - positive)[~beside_the_step].max() < 0.01
     assert P[(line[:, 0] < 0.88)].max() < 10 * max(probability, 1e-5)
+
+
+def test_boosted_trees_stay_stable_on_targets_that_only_synthetic_rows_have(line):
+    """Newton steps from next to nothing have hardly any curvature, and overshoot unless they are held."""
+
+    def rows(positive):
+        return SoftRows(line, np.column_stack([1 - positive, positive]), np.ones(500))
+
+    real = rows(np.full(500, 1e-7))
+    made = rows(np.where(line[:, 0] > 0.7, 0.4, 1e-7))
+    student = BoostedTreesStudent(n_estimators=100, random_state=0)
+    student.fit_stream(TableSchema.of(line), real, SoftStream(500, [made]))
+    assert student.predict(line)[line[:, 0] > 0.75, 1] == pytest.approx(0.2, abs=0.02)

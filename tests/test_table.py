@@ -10,9 +10,9 @@ import polars as pl
 import polars.testing
 import pytest
 import scipy.sparse
-from small_tables import mixed_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_tables import mixed_frame
 
 from tabkd.table import TableSchema
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from small_tables import category_frame, mixed_frame, numeric_frame, signal, targets
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -35,6 +34,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from small_tables import category_frame, mixed_frame, numeric_frame, signal, targets
 from xgboost import XGBClassifier, XGBRegressor
 
 from tabkd import DistilledClassifier, DistilledRegressor

@@ -59,9 +59,7 @@ class Augmenter(BaseEstimator):
         self.schema_ = schema
         codes = _rows_of_the_table(schema, codes)
         numeric = schema.positions("numeric")
-        self._whole = np.array(
-            [i for i in numeric if _is_whole(schema.columns[i], codes[:, i])], dtype=np.int64
-        )
+        self._whole = np.array([i for i in numeric if _is_whole(schema.columns[i], codes[:, i])], dtype=np.int64)
         self._fit(codes)
         return self
 

@@ -40,9 +40,7 @@ def read_target(target: pd.Series, task: str) -> tuple[np.ndarray, str, str]:
         )
     numeric = pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype)
     if numeric and np.isinf(target.to_numpy(np.float64)).any():
-        raise CommandError(
-            f"--target {target.name!r} has infinite values; leave these rows out of the table."
-        )
+        raise CommandError(f"--target {target.name!r} has infinite values; leave these rows out of the table.")
     n_values = target.nunique()
     if task == "auto":
         task = _found_task(target, numeric, n_values)
@@ -65,11 +63,7 @@ def _found_task(target: pd.Series, numeric: bool, n_values: int) -> str:
     if not numeric:
         return "classification"
     whole = bool((target == target.round()).all())
-    return (
-        "classification"
-        if whole and n_values <= min(MAX_CLASSES, max(2, len(target) // 10))
-        else "regression"
-    )
+    return "classification" if whole and n_values <= min(MAX_CLASSES, max(2, len(target) // 10)) else "regression"
 
 
 def split_rows(
@@ -81,17 +75,13 @@ def split_rows(
         raise CommandError(f"the table has {len(frame)} rows, too few to split; give more rows, or --test.")
     if time_column is not None:
         times = frame[time_column]
-        if not (
-            pd.api.types.is_numeric_dtype(times.dtype) or pd.api.types.is_datetime64_any_dtype(times.dtype)
-        ):
+        if not (pd.api.types.is_numeric_dtype(times.dtype) or pd.api.types.is_datetime64_any_dtype(times.dtype)):
             raise CommandError(
                 f"--time-column {time_column!r} is of type {times.dtype}, for example {times.iloc[0]!r}, "
                 "which has no order in time. Store it as a timestamp or a number."
             )
         if times.isna().any():
-            raise CommandError(
-                f"--time-column {time_column!r} is missing in {int(times.isna().sum()):,} rows."
-            )
+            raise CommandError(f"--time-column {time_column!r} is missing in {int(times.isna().sum()):,} rows.")
         order = np.argsort(times.to_numpy(), kind="stable")
         rows, held_out = order[:-n_test], order[-n_test:]
         how = f"Measured on the latest {n_test:,} rows by {time_column!r}, from {times.iloc[held_out[0]]} on."

@@ -53,9 +53,7 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     console.print(f"Scored all {n_scored:,} payments with the ONNX file alone.")
     console.print(verdict(report))
     if kept:
-        console.print(
-            f"The payments, the student, the report and the scores are in {folder}.", highlight=False
-        )
+        console.print(f"The payments, the student, the report and the scores are in {folder}.", highlight=False)
 
 
 def verdict(report) -> str:

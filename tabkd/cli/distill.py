@@ -38,22 +38,16 @@ class TaskName(StrEnum):
 
 @clear_errors
 def distill(
-    train: Annotated[
-        Path, typer.Argument(help="The table to learn from, .parquet or .csv.", metavar="TRAIN")
-    ],
+    train: Annotated[Path, typer.Argument(help="The table to learn from, .parquet or .csv.", metavar="TRAIN")],
     target: Annotated[str, typer.Option(help="The column to predict.", metavar="COL")],
     output: Annotated[Path, typer.Option(help="The folder for student.onnx and report.json.", metavar="DIR")],
     test: Annotated[
         Path | None, typer.Option(help="A table to measure on, instead of a part of TRAIN.", metavar="FILE")
     ] = None,
-    test_size: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="The share of TRAIN to measure on.")
-    ] = 0.25,
+    test_size: Annotated[float, typer.Option(min=0.01, max=0.9, help="The share of TRAIN to measure on.")] = 0.25,
     time_column: Annotated[
         str | None,
-        typer.Option(
-            help="Measure on the latest rows by this column, which is then no feature.", metavar="COL"
-        ),
+        typer.Option(help="Measure on the latest rows by this column, which is then no feature.", metavar="COL"),
     ] = None,
     teacher: Annotated[
         str,
@@ -121,9 +115,7 @@ def read_split(
     from tabkd.cli.tables import read_table
 
     frame = read_table(train)
-    columns.check_present(
-        frame, train, {"--target": [target], "--time-column": [time_column], "--drop": drop}
-    )
+    columns.check_present(frame, train, {"--target": [target], "--time-column": [time_column], "--drop": drop})
     y, task, note = columns.read_target(frame[target], task)
     notes = [note]
     if test is not None:

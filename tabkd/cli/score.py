@@ -23,9 +23,7 @@ def score(
     keep: Annotated[
         list[str] | None, typer.Option(help="A column of TABLE to copy; may be repeated.", metavar="COL")
     ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="About how many rows are in memory at a time.")
-    ] = 65_536,
+    batch_size: Annotated[int, typer.Option(min=1, help="About how many rows are in memory at a time.")] = 65_536,
 ) -> None:
     """Score a table of any length, batch by batch, and write a prediction for each of its rows."""
     import tabkd
@@ -72,9 +70,7 @@ def score_file(scorer, table: Path, output: Path, keep: list[str], batch_size: i
         raise CommandError(f"the table {str(table)!r} is empty: 0 rows to score.")
     clashes = [name for name in keep if first.schema.names.count(name) > 1]
     if clashes:
-        raise CommandError(
-            f"--keep {clashes[0]!r} has the name of a column of scores; rename it in the table."
-        )
+        raise CommandError(f"--keep {clashes[0]!r} has the name of a column of scores; rename it in the table.")
     written = 0
     with tables.write_batches(output, first.schema) as write:
         for part in _chain(first, scored):

@@ -30,9 +30,7 @@ def check_suffix(path: Path) -> str:
     """The suffix of a table's path, one of `SUFFIXES`."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise CommandError(
-            f"{str(path)!r} has the suffix {suffix!r}; tables are {' or '.join(SUFFIXES)} files."
-        )
+        raise CommandError(f"{str(path)!r} has the suffix {suffix!r}; tables are {' or '.join(SUFFIXES)} files.")
     return suffix
 
 
@@ -97,9 +95,7 @@ def n_rows(path: Path) -> int | None:
         return pa.parquet.read_metadata(path).num_rows if suffix == ".parquet" else None
 
 
-def read_batches(
-    path: Path, columns: list[str], known: Mapping[str, Mapping], rows: int
-) -> Iterator[pa.Table]:
+def read_batches(path: Path, columns: list[str], known: Mapping[str, Mapping], rows: int) -> Iterator[pa.Table]:
     """The named columns of a table, batch by batch.
 
     Parameters

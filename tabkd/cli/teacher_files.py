@@ -173,8 +173,8 @@ def _load_skops(path: Path, trusted: Sequence[str] = ()):
     if untrusted:
         options = " ".join(f"--trust {name}" for name in untrusted)
         raise CommandError(
-            f"the teacher {str(path)!r} holds types that skops does not trust: {', '.join(untrusted[:10])}. If you know "
-            f"where the file comes from, add {options}."
+            f"the teacher {str(path)!r} holds types that skops does not trust: {', '.join(untrusted[:10])}. "
+            f"If you know where the file comes from, add {options}."
         )
     return skops.io.load(path, trusted=list(trusted))
 

@@ -84,9 +84,7 @@ def _onnx_classes(model) -> list | None:
 def _onnx_feed(X: pd.DataFrame, inputs) -> dict[str, np.ndarray]:
     """The inputs of a graph: one matrix, or a column for each name."""
     if len(inputs) == 1 and inputs[0].name not in X.columns:
-        width = (
-            inputs[0].shape[1] if len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) else None
-        )
+        width = inputs[0].shape[1] if len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) else None
         matrix = select_columns(X, None, width or X.shape[1])
         return {inputs[0].name: matrix.to_numpy(dtype=_onnx_dtype(inputs[0]))}
     X = select_columns(X, [i.name for i in inputs], len(inputs))
@@ -103,7 +101,5 @@ def _onnx_dtype(node) -> Any:
         "tensor(string)": str,
     }
     if node.type not in types:
-        raise CommandError(
-            f"the teacher's input {node.name!r} is of type {node.type}, which no column can give."
-        )
+        raise CommandError(f"the teacher's input {node.name!r} is of type {node.type}, which no column can give.")
     return types[node.type]

@@ -110,9 +110,7 @@ def ready_teacher(
     path = Path(name)
     if not path.suffix:
         known = ", ".join(TeacherName)
-        raise CommandError(
-            f"--teacher {name!r} is not known: it is one of {known}, or the file of a fitted one."
-        )
+        raise CommandError(f"--teacher {name!r} is not known: it is one of {known}, or the file of a fitted one.")
     from tabkd.cli.frozen import FileClassifier
     from tabkd.cli.teacher_files import load_teacher
 

@@ -99,9 +99,7 @@ def compare_speed(model, scorer, X, **options) -> dict:
     method = "predict_proba" if hasattr(model.teacher_, "predict_proba") else "predict"
     if not hasattr(model, "classes_"):
         method = "predict"
-    found = speed(
-        {"student": getattr(scorer, method), "teacher": getattr(model.teacher_, method)}, X, **options
-    )
+    found = speed({"student": getattr(scorer, method), "teacher": getattr(model.teacher_, method)}, X, **options)
     student, teacher = found["student"], found["teacher"]
     return {
         **found,

@@ -18,8 +18,8 @@ from tabkd.threads import lightgbm_threads
 class BoostedTreesStudent(Student):
     """A few small LightGBM trees on soft targets.
 
-    Probabilities are learnt by soft cross-entropy (two classes as one logistic score, more as a softmax), real targets by
-    squared error. For K > 2 classes or outputs a round makes K trees.
+    Probabilities are learnt by soft cross-entropy (two classes as one logistic score, more as a softmax), real
+    targets by squared error. For K > 2 classes or outputs a round makes K trees.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _objective(task: str, targets: np.ndarray) -> Callable:
 
 
 def _curvature(predicted, goal):
-    """p (1 − p), or t (1 − t) where that is more: a target of .001 met by p = 1e-8 would else be overshot a thousandfold."""
+    """P (1 − p), or t (1 − t) where that is more: else p = 1e-8 would overshoot a target of .001 a thousandfold."""
     return np.maximum(np.maximum(predicted * (1 - predicted), goal * (1 - goal)), 1e-6)
 
 

@@ -1,13 +1,14 @@
 """The table as an MLP reads it: every feature between 0 and 1.
 
 A numeric column becomes piecewise-linear units (Gorishniy, Rubachev, Babenko, "On Embeddings for Numerical Features in
-Tabular Deep Learning", 2022, eq. 1): between the knots a and b the unit is ``clip((x - a) / (b - a), 0, 1)``. One more unit
-spans the whole column, and one tells a missing value. A categorical column becomes one unit a level; beyond a
+Tabular Deep Learning", 2022, eq. 1): between the knots a and b the unit is ``clip((x - a) / (b - a), 0, 1)``. One more
+unit spans the whole column, and one tells a missing value. A categorical column becomes one unit a level; beyond a
 limit of levels, the mean soft target of its level, read as a numeric column.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
@@ -141,7 +142,7 @@ class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
             low_, high_ = np.quantile(seen, [0.01, 0.99])
             add(i, *((low_, high_) if high_ > low_ else (low, high)))
             edges = _spaced(np.concatenate([[low], knots[i], [high]]), _CLOSEST * max(high_ - low_, 1e-30))
-            for a, b in zip(edges[:-1], edges[1:], strict=True):
+            for a, b in pairwise(edges):
                 if len(edges) > 2:
                     add(i, a, b)
         for k in range(len(self.missing_)):

@@ -1,7 +1,7 @@
 """Numeric columns in float32, as ONNX Runtime computes, with nothing lost.
 
-Seconds since 1970 differ by less than float32 can tell apart. Such a column is moved to its middle in float64 first; all
-others keep their values, so that their graph needs no float64 at all.
+Seconds since 1970 differ by less than float32 can tell apart. Such a column is moved to its middle in float64 first;
+all others keep their values, so that their graph needs no float64 at all.
 """
 
 from __future__ import annotations

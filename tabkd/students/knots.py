@@ -1,7 +1,7 @@
 """Where to put the knots of a piecewise-linear encoding: where the soft targets change.
 
-An MLP is bad at the steps that a tree ensemble makes. A small gradient-boosted surrogate of the soft targets finds those
-steps; the gain of its splits says how many knots a column deserves and where.
+An MLP is bad at the steps that a tree ensemble makes. A small gradient-boosted surrogate of the soft targets finds
+those steps; the gain of its splits says how many knots a column deserves and where.
 """
 
 from __future__ import annotations

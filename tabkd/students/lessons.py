@@ -32,8 +32,8 @@ def lessons(real: Batches, synthetic: Iterable[Batches], n_synthetic: int, rng) 
 def blocks(lesson: Batches, batch_size: int, rng) -> Iterator[Batches]:
     """The rows of a lesson, shuffled, in blocks of `STEPS` minibatches.
 
-    All blocks have one size, so that training is compiled once: the last is filled up from the first, or left for the next
-    pass if less than half of it is there.
+    All blocks have one size, so that training is compiled once: the last is filled up from the first, or left for the
+    next pass if less than half of it is there.
     """
     n_rows, size = len(lesson.weights), STEPS * batch_size
     order = np.resize(rng.permutation(n_rows), max(1, round(n_rows / size)) * size)
@@ -82,7 +82,7 @@ class Progress:
 
 def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:
     """How many real rows go with a chunk: `_REAL_SHARE` at least, and enough for every row to come once."""
-    return int(round(n_chunk * max(_REAL_SHARE, n_real / n_synthetic)))
+    return round(n_chunk * max(_REAL_SHARE, n_real / n_synthetic))
 
 
 class _Turns:

@@ -1,7 +1,7 @@
 """The table as a tree reads it: float32 columns, the levels of a categorical one in the order of their mean target.
 
-That order is the best one for a split of a categorical column in two (Breiman, Friedman, Olshen, Stone, "Classification and
-Regression Trees", 1984, sec. 4.2, for one target; along the first principal component for several).
+That order is the best one for a split of a categorical column in two (Breiman, Friedman, Olshen, Stone, "Classification
+and Regression Trees", 1984, sec. 4.2, for one target; along the first principal component for several).
 """
 
 from __future__ import annotations

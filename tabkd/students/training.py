@@ -6,7 +6,8 @@ JAX compiles once for a shape of table and network, and not once for every fit.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cache, partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Batches(NamedTuple):
 def initial_weights(sizes: list[int], prior: np.ndarray, rng) -> list[tuple[np.ndarray, np.ndarray]]:
     """He's initialisation; the last bias is the prior, so that training starts from the best constant."""
     layers = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         scale = np.sqrt(2 / max(fan_in, 1))
         layers.append(
             ((rng.standard_normal((fan_in, fan_out)) * scale).astype(np.float32), np.zeros(fan_out, np.float32))
@@ -91,7 +92,7 @@ def _optimizer():
     return optax.scale_by_adam(b2=0.99)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(task: str):
     """The scan over a block; jit keeps what it compiled for each shape as long as the process lives."""
     import jax

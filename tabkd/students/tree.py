@@ -17,8 +17,8 @@ from tabkd.students.ordinal import OrdinalTable, bounded
 class TreeStudent(Student):
     """One shallow decision tree on soft targets.
 
-    A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Least squares on probabilities is
-    the Gini criterion for soft labels.
+    A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Least squares on probabilities
+    is the Gini criterion for soft labels.
 
     Parameters
     ----------
