@@ -61,9 +61,7 @@ def table(frame, tmp_path_factory):
 @pytest.fixture(scope="session")
 def distilled(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("distilled") / "new" / "folder"
-    result = run(
-        "distill", table, "--target", "fraud", "--time-column", "time_days", "--output", folder, *SMALL
-    )
+    result = run("distill", table, "--target", "fraud", "--time-column", "time_days", "--output", folder, *SMALL)
     return folder, result.stdout
 
 
@@ -475,9 +473,7 @@ def test_scores_that_cannot_be_made(distilled, frame, tmp_path):
 
 
 def test_infinite_values_late_in_a_table_leave_no_scores(distilled, frame, tmp_path):
-    table = write(
-        frame.assign(amount=frame["amount"].where(frame.index < 1400, np.inf)), tmp_path / "t.parquet"
-    )
+    table = write(frame.assign(amount=frame["amount"].where(frame.index < 1400, np.inf)), tmp_path / "t.parquet")
     out = tmp_path / "out.parquet"
     out.write_text("what was there before")
     message = refused("score", distilled[0] / "student.onnx", table, "--output", out, "--batch-size", "100")

@@ -1,9 +1,6 @@
 """scikit-learn's own checks, over every estimator and transformer."""
 
-import numpy as np
-import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tabkd import DistilledClassifier, DistilledRegressor

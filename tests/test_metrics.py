@@ -13,8 +13,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabkd.evaluation import evaluate
 from tabkd.evaluation import metrics as measure
-from tabkd.teacher import teacher_name
 from tabkd.evaluation.timing import speed
+from tabkd.teacher import teacher_name
 
 
 @pytest.fixture
