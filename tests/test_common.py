@@ -31,8 +31,8 @@ ESTIMATORS = [
 
 BY_NAME = "columns are matched by name, in any order: a table read from another source must score the same"
 WEIGHTS = {
-    "Distilled": "the forest draws bootstrap rows and the augmenter synthetic ones: weights and copies differ by chance",
-    "DefaultTeacher": "rows to stop by, and each round's rows, are drawn at random: weights and copies differ by chance",
+    "Distilled": "the forest draws bootstrap rows and the augmenter synthetic ones: weights and copies differ",
+    "DefaultTeacher": "rows to stop by, and each round's rows, are drawn at random: weights and copies differ",
     "Student": "knots, minibatches and the fewest rows of a leaf count rows, not weights",
 }
 
