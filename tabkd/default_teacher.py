@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
 from tabkd.threads import lightgbm_threads
-from tabkd.validation import check_labels, check_table, check_targets
+from tabkd.validation import TakesTables, check_labels, check_table, check_targets
 from tabkd.weights import check_weights
 
 
-class _BoostedMean(BaseEstimator):
+class _BoostedMean(TakesTables, BaseEstimator):
     """What the classifier and the regressor share.
 
     Parameters
@@ -155,13 +155,6 @@ class _BoostedMean(BaseEstimator):
             verbose_eval=False,
         )
         return booster[: booster.best_iteration + 1]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
 
 
 class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):

@@ -31,7 +31,7 @@ from tabkd.teacher import (
     soft_targets,
     soft_targets_of_codes,
 )
-from tabkd.validation import check_labels, check_table, check_targets
+from tabkd.validation import TakesTables, check_labels, check_table, check_targets
 from tabkd.weights import check_weights, weight_params
 
 # Synthetic rows in memory at a time.
@@ -67,7 +67,7 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         1 shows a progress bar with the stage."""
 
 
-class _Distilled(Convertible, BaseEstimator):
+class _Distilled(Convertible, TakesTables, BaseEstimator):
     """What the classifier and the regressor share."""
 
     _parameter_constraints = {
@@ -305,13 +305,6 @@ class _Distilled(Convertible, BaseEstimator):
 
     def _make_teacher(self, teacher):
         return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
 
 
 class DistilledClassifier(ClassifierMixin, _Distilled):

@@ -11,6 +11,17 @@ from sklearn.utils.validation import _check_y, validate_data
 from tabkd.table import as_table
 
 
+class TakesTables:
+    """Mixin that says so in scikit-learn's tags: numbers, strings, categories, and missing values."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
 def check_table(estimator, X, reset: bool = True):
     """`X` as a frame or a 2-D array, its number and names of columns learnt (`reset`) or checked.
 

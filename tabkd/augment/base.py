@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import Column, TableSchema
-from tabkd.validation import check_table
+from tabkd.validation import TakesTables, check_table
 
 #: dtypes narrower than the codes, by the names that pandas, polars and Arrow give them.
 _NARROW_FLOATS = {
@@ -21,7 +21,7 @@ _NARROW_FLOATS = {
 }
 
 
-class Augmenter(BaseEstimator):
+class Augmenter(TakesTables, BaseEstimator):
     """Base class: subclasses say how codes are learnt and how rows are drawn from them.
 
     Rows are drawn on codes (see `tabkd.table`) and brought back into the table's own form here, so that
@@ -96,13 +96,6 @@ class Augmenter(BaseEstimator):
                 if narrow is not None:
                     codes[:, i] = codes[:, i].astype(narrow)
         return codes
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
 
     @abstractmethod
     def _fit(self, codes: np.ndarray) -> None: ...

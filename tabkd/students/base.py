@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
-from tabkd.validation import check_table, check_targets
+from tabkd.validation import TakesTables, check_table, check_targets
 from tabkd.weights import check_weights
 
 
@@ -97,7 +97,7 @@ class Convertible:
         return super().__sklearn_tags__()  # type: ignore[misc]
 
 
-class Student(Convertible, RegressorMixin, BaseEstimator):
+class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator):
     """Base class: checks the input, and hands codes and targets to the subclass.
 
     Attributes
@@ -173,8 +173,5 @@ class Student(Convertible, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
         tags.target_tags.multi_output = True
         return tags

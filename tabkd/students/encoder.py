@@ -22,7 +22,7 @@ from tabkd.students.float32 import centers, to_float32
 from tabkd.students.knots import share_knots, surrogate_splits
 from tabkd.students.levels import level_means, level_positions
 from tabkd.table import TableSchema
-from tabkd.validation import check_table, check_targets
+from tabkd.validation import TakesTables, check_table, check_targets
 
 # A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
 _CLOSEST = 1e-5
@@ -30,7 +30,7 @@ _CLOSEST = 1e-5
 _WIDEST_RATIO = 4096
 
 
-class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
+class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
     """Encode a table for an MLP: piecewise-linear units, level units and soft-target means.
 
     Parameters
@@ -193,9 +193,6 @@ class TableEncoder(Convertible, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
