@@ -30,6 +30,7 @@ from tabkd.teacher import (
     out_of_fold_targets,
     soft_targets,
     soft_targets_of_codes,
+    unfitted_copy,
 )
 from tabkd.validation import TakesTables, check_labels, check_table, check_targets
 from tabkd.weights import check_weights, weight_params
@@ -169,7 +170,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         teacher = self._make_teacher(self.teacher)
         check_teacher(teacher, self._task)
         if not is_frozen(teacher):
-            teacher = clone(teacher)
+            teacher = unfitted_copy(teacher)
             _set_seed(teacher, rng)
         return fit_teacher(teacher, X, y, self._teacher_params(teacher, sample_weight, fit_params))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,14 @@ def teacher_name(estimator) -> str:
     if isinstance(estimator, Pipeline):
         return teacher_name(estimator.steps[-1][1])
     return str(getattr(estimator, "name", type(estimator).__name__))
+
+
+def unfitted_copy(teacher):
+    """A clone of the teacher, or a deep copy of one that scikit-learn cannot clone: CatBoost with `cat_features`."""
+    try:
+        return clone(teacher)
+    except RuntimeError:
+        return deepcopy(teacher)
 
 
 def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):

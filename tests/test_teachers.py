@@ -65,7 +65,14 @@ def pipeline_of(last):
 
 def catboost(name):
     library = pytest.importorskip("catboost")
-    quiet = {"iterations": 20, "depth": 4, "random_seed": 0, "verbose": False, "allow_writing_files": False}
+    quiet = {
+        "iterations": 40,
+        "learning_rate": 0.2,
+        "depth": 4,
+        "random_seed": 0,
+        "verbose": False,
+        "allow_writing_files": False,
+    }
     params = {"cat_features": ["country", "shop"], **quiet}
     multi = name == "multioutput"
     return library.CatBoostRegressor(loss_function="MultiRMSE", **params) if multi else getattr(library, name)(**params)
