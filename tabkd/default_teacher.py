@@ -211,6 +211,11 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
         self._one_dimensional = y.ndim == 1
+        # Both libraries penalise leaves by amounts that mean nothing unless the target's scale is known.
+        self.target_mean_ = y.mean(axis=0)
+        scale = y.std(axis=0)
+        self.target_scale_ = np.where(scale > 0, scale, 1.0)
+        y = (y - self.target_mean_) / self.target_scale_
         self.boosters_ = [
             self._fit_pair(codes, column, weights, ("regression", "reg:squarederror"), 1, np.zeros(len(column)))
             for column in y.reshape(len(y), -1).T
@@ -228,7 +233,8 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
             (lightgbm.predict(codes) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
             for lightgbm, xgboost in self.boosters_
         ]
-        return outputs[0] if self._one_dimensional else np.column_stack(outputs)
+        scaled = outputs[0] if self._one_dimensional else np.column_stack(outputs)
+        return scaled * self.target_scale_ + self.target_mean_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

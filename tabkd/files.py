@@ -68,11 +68,14 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     temporary: Path | None = None
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if path.exists() and not path.is_file():
+            # A rename would put a file in the place of the device or pipe.
+            raise OSError(errno.EINVAL, "it is not a regular file")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         os.close(descriptor)
         temporary = Path(name)

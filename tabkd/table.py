@@ -221,14 +221,19 @@ def as_table(X):
     TypeError
         For sparse matrices.
     ValueError
-        For arrays that are not 2-D, and complex ones.
+        For arrays that are not 2-D, complex ones, and columns of one name.
     """
     if scipy.sparse.issparse(X):
         raise TypeError(
             "Sparse data was passed, but dense data is required: tabkd reads tables. "
             "Use X.toarray() if the table is small enough."
         )
-    return X if isinstance(X, pd.DataFrame) or _is_polars(X) else _as_array(X)
+    if isinstance(X, pd.DataFrame):
+        if X.columns.has_duplicates:
+            repeated = X.columns[X.columns.duplicated()].unique().tolist()
+            raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
+        return X
+    return X if _is_polars(X) else _as_array(X)
 
 
 def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
@@ -239,7 +244,7 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     TypeError
         For sparse matrices and other containers.
     ValueError
-        For empty tables, tables that are not 2-D, and duplicate column names.
+        For empty tables, and what `as_table` refuses.
     """
     X = as_table(X)
     if isinstance(X, pd.DataFrame):
@@ -249,9 +254,6 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     else:
         # pandas would make columns of its own strings out of objects, and another missing value with them.
         frame, container = pd.DataFrame(X, dtype=object if X.dtype == object else None), "numpy"
-    if frame.columns.has_duplicates:
-        repeated = frame.columns[frame.columns.duplicated()].unique().tolist()
-        raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
     if len(frame) == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required: "
@@ -331,6 +333,8 @@ def _learn_column(frame: pd.DataFrame, position: int) -> Column:
             f"Column {name!r} has categories that read the same as text: {column.categories[:10]}. "
             "Use strings, or numbers, but not both."
         )
+    if column.numeric_categories and not np.isfinite(column.keys).all():
+        raise ValueError(f"Column {name!r} has a category that is infinite; replace it by a finite number or a string.")
     codes = _encode_column(series, column)
     seen = codes[~np.isnan(codes)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)

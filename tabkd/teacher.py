@@ -228,6 +228,12 @@ def _probabilities(teacher, classes) -> Callable[[Any], np.ndarray]:
                 "learn from them."
             )
         given = np.clip(given[:, order], 0, None)
+        if not given.any(axis=1).all():
+            row = int(np.flatnonzero(~given.any(axis=1))[0])
+            raise ValueError(
+                f"predict_proba of teacher {teacher_name(teacher)} gave no class of row {row} a positive probability; "
+                "no student can learn from that."
+            )
         return given / np.maximum(given.sum(axis=1, keepdims=True), 1e-300)
 
     return ask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_array
@@ -9,6 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, validate_data
 
 from tabkd.table import as_table
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class TakesTables:
@@ -48,6 +52,10 @@ def check_labels(estimator, y) -> np.ndarray:
     labels = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)
     if labels.dtype == object:
         _check_label_objects(labels)
+    if labels.dtype.kind in "mMcV":
+        raise ValueError(
+            f"y has labels of dtype {labels.dtype}, but classes are strings, numbers or booleans; use y.astype(str)."
+        )
     y = _check_y(y, estimator=estimator)
     check_classification_targets(y)
     classes = np.unique(y)
@@ -63,6 +71,12 @@ def _check_label_objects(y: np.ndarray) -> None:
     missing = pd.isna(y)
     if missing.any():
         raise ValueError(f"Input y contains {y[missing][0]!r} ({missing.sum()} rows); leave out rows without a label.")
+    strange = [label for label in y if not isinstance(label, (str, numbers.Number, np.bool_))]
+    if strange:
+        raise ValueError(
+            f"y has the label {strange[0]!r} of type {type(strange[0]).__name__}, but classes are strings, numbers or "
+            "booleans; convert y, for example with y.astype(str)."
+        )
     if len({isinstance(label, str) for label in y}) > 1:
         kinds = sorted({type(label).__name__ for label in y})
         raise ValueError(f"y has labels of type {' and '.join(kinds)}; make them all strings or all numbers.")
@@ -71,7 +85,13 @@ def _check_label_objects(y: np.ndarray) -> None:
 def check_targets(estimator, y) -> np.ndarray:
     """Real targets, float64 of shape (n,) or (n, K), all finite."""
     _check_given(estimator, y)
-    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
+    if (np.abs(y) > _LARGEST).any():
+        raise ValueError(
+            f"y holds {y.flat[np.abs(y).argmax()]:g}, but ONNX Runtime computes in float32, which ends at "
+            f"{_LARGEST:g}; rescale y."
+        )
+    return y
 
 
 def _check_given(estimator, y) -> None:

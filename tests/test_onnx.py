@@ -296,9 +296,10 @@ def test_metadata(mixed):
     class Report:
         skill_kept = 0.97
 
-    (entry,) = model.to_onnx(report=Report()).metadata_props
+    entry, seal = model.to_onnx(report=Report()).metadata_props
     facts = json.loads(entry.value)
     assert entry.key == "tabkd"
+    assert seal.key == "tabkd_sha256"
     assert facts["tabkd"] == tabkd.__version__
     assert facts["classes"] == ["nö", "yes"]
     assert facts["skill_kept"] == 0.97
@@ -534,3 +535,19 @@ def test_python_and_onnx_agree_on_any_rows(mixed, rows):
     for name in ("code", "id", "rate"):
         frame[name] = frame[name].astype(float)
     np.testing.assert_allclose(model._scorer.predict_proba(frame), model.predict_proba(frame), atol=1e-5)
+
+
+def test_boosted_trees_around_zero():
+    """LightGBM reads numbers up to 1e-35 as zero, on the far side of a threshold of that size."""
+    X = pd.DataFrame({"balance": np.random.default_rng(0).integers(-3, 4, 600).astype(float)})
+    model = DistilledClassifier(RandomForestClassifier(5), student="boosted_trees", n_synthetic=600, random_state=0)
+    model.fit(X, X["balance"] >= 0).to_onnx()
+    assert model.parity_["max_difference"] < 1e-5
+
+
+def test_every_spelling_of_missing_is_a_category():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=500), "c": rng.choice(["nan", "x", "None", "<NA>"], 500)})
+    model = DistilledClassifier(n_synthetic=500, random_state=0).fit(X, X["a"] + (X["c"] == "nan") > 0)
+    model.to_onnx()
+    assert model.parity_["max_difference"] < 1e-5

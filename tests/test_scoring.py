@@ -281,3 +281,25 @@ def test_any_rows(categories, data):
     if data.draw(st.booleans()):
         X = X.astype({"country": "category", "shop": "str"})
     np.testing.assert_allclose(model._scorer.predict_proba(X), model.predict_proba(X), atol=1e-5)
+
+
+def test_a_damaged_file_is_never_scored(numbers, tmp_path):
+    content = numbers[2].read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(content), size=100):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        (tmp_path / "model.onnx").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"model\.onnx"):
+            tabkd.load(tmp_path / "model.onnx")
+
+
+def test_strings_for_numeric_categories_are_read_as_in_python(tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"level": pd.Categorical(rng.integers(0, 4, 300)), "x": rng.normal(size=300)})
+    y = X["x"] + (X["level"] == 2) > 0
+    model = DistilledClassifier(n_synthetic=300, random_state=0).fit(X, y)
+    model.to_onnx(tmp_path / "model.onnx")
+    text = X.assign(level=X["level"].astype(str))
+    scores = tabkd.load(tmp_path / "model.onnx").predict_proba(text)
+    np.testing.assert_allclose(scores, model.predict_proba(text), atol=1e-5)

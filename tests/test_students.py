@@ -415,3 +415,18 @@ def test_boosted_trees_stay_stable_on_targets_that_only_synthetic_rows_have(line
     student = BoostedTreesStudent(n_estimators=100, random_state=0)
     student.fit_stream(TableSchema.of(line), real, SoftStream(500, [made]))
     assert student.predict(line)[line[:, 0] > 0.75, 1] == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize("student", STUDENTS.values(), ids=STUDENTS)
+@pytest.mark.parametrize(("scale", "shift"), [(1e-9, 0), (1, 1e7)])
+def test_the_scale_of_a_target_does_not_matter(student, scale, shift):
+    X = np.random.default_rng(0).normal(size=(800, 1))
+    y = X[:, 0] * scale + shift
+    assert student(random_state=0).fit(X, y).score(X, y) > 0.98
+
+
+@pytest.mark.parametrize("student", STUDENTS.values(), ids=STUDENTS)
+def test_numbers_beyond_float32_are_refused(student):
+    X = pd.DataFrame({"a": [1e39, -1e39] * 20})
+    with pytest.raises(ValueError, match=r"Column 'a' holds numbers of size 1e\+39.*float32"):
+        student().fit(X, np.arange(40.0))

@@ -28,6 +28,9 @@ def clear_errors(command: Callable) -> Callable:
                 raise
             typer.echo(f"Error: {one_line(error)}", err=True)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            typer.echo("Interrupted; nothing was written.", err=True)
+            raise typer.Exit(130) from error
 
     return guarded
 

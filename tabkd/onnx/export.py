@@ -10,7 +10,7 @@ from tabkd._version import __version__
 from tabkd.files import atomic_write_bytes
 from tabkd.onnx.convert import front_of
 from tabkd.onnx.inputs import ROWS, VALUES
-from tabkd.onnx.metadata import attach, describe, input_type
+from tabkd.onnx.metadata import attach, describe, input_type, seal
 from tabkd.onnx.parity import check_parity
 from tabkd.table import TableSchema
 
@@ -45,7 +45,7 @@ def export(model, path=None, report=None):
         Where skl2onnx cannot convert a student of another library.
     """
     proto = build(model, report)
-    content = proto.SerializeToString()
+    content = seal(proto)
     model.parity_ = check_parity(model, content)
     if path is not None:
         atomic_write_bytes(path, content)
@@ -53,7 +53,7 @@ def export(model, path=None, report=None):
 
 
 def build(model, report=None):
-    """The ONNX model, not yet proven."""
+    """The ONNX model, neither sealed nor proven."""
     from skl2onnx import convert_sklearn
 
     schema = model._schema

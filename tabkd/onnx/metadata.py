@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from numbers import Integral
@@ -11,6 +12,7 @@ import numpy as np
 
 from tabkd._version import __version__
 from tabkd.onnx.categories import are_whole
+from tabkd.scoring import wire
 from tabkd.table import Column
 from tabkd.teacher import teacher_name
 
@@ -83,6 +85,15 @@ def attach(proto, facts: dict[str, Any]) -> None:
         "tabkd",
         json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
     )
+
+
+def seal(proto) -> bytes:
+    """Write the checksum of the model into it, by which `tabkd.load` knows it for undamaged; the model as bytes."""
+    # Metadata is the last field of a model: the checksum comes behind everything that it is taken of.
+    digest = hashlib.sha256(proto.SerializeToString()).hexdigest()
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = wire.CHECKSUM, digest
+    return proto.SerializeToString()
 
 
 def _n_outputs(model) -> int:

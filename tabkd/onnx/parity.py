@@ -87,16 +87,21 @@ def _run_whole(model, content: bytes, frame: pd.DataFrame):
     if columns[0]["input"] == "X" and len({c["input"] for c in columns}) == 1 and model._schema.is_numeric:
         feeds = {"X": _numbers(frame.to_numpy(), columns[0]["type"])}
     else:
-        feeds = {c["input"]: _feed(frame.iloc[:, i], c["type"]) for i, c in enumerate(columns)}
+        feeds = {c["input"]: _feed(frame.iloc[:, i], c) for i, c in enumerate(columns)}
     scores = session.run(None, feeds)
     if hasattr(model, "classes_"):
         return scores[1].astype(np.float64), scores[0]
     return scores[0].astype(np.float64), None
 
 
-def _feed(series: pd.Series, kind: str) -> np.ndarray:
-    # Missing strings go in as None, for ONNX Runtime to spell as it does.
-    return (series.to_numpy(object) if kind == "STRING" else _numbers(series.to_numpy(np.float64), kind))[:, None]
+def _feed(series: pd.Series, column: dict[str, Any]) -> np.ndarray:
+    if column["type"] != "STRING":
+        return _numbers(series.to_numpy(np.float64), column["type"])[:, None]
+    values = series.to_numpy(object)
+    # ONNX Runtime spells None "None"; where that is a category, a missing value has another spelling.
+    if "None" not in column["missing"]:
+        values = np.array([column["missing"][0] if v is None else v for v in values], dtype=object)
+    return values[:, None]
 
 
 def _numbers(values: np.ndarray, kind: str) -> np.ndarray:

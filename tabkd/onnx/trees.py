@@ -97,6 +97,9 @@ def _table(graph: Graph, inputs: Inputs, encoder: OrdinalTable) -> str:
     return table if np.array_equal(order, np.arange(len(order))) else graph.columns(table, order)
 
 
+_LIGHTGBM_ZERO = float(np.float32(1e-35))
+
+
 def sklearn_nodes(tree) -> Nodes:
     """The nodes of scikit-learn's `tree_`."""
     state = tree.__getstate__()["nodes"]
@@ -129,6 +132,8 @@ def _lightgbm_tree(text: str) -> Nodes:
     # LightGBM numbers inner nodes and leaves apart: child -1 is leaf 0. Here leaves follow.
     left, right = (np.where(c >= 0, c, n_inner + ~c) for c in (numbers("left_child"), numbers("right_child")))
     threshold, decision = numbers("threshold", np.float64), numbers("decision_type")
+    # LightGBM reads numbers up to this size as zero, which is right of the threshold just below it.
+    threshold[threshold == -_LIGHTGBM_ZERO] = np.nextafter(np.float32(-_LIGHTGBM_ZERO), np.float32(-np.inf))
     # Two bits tell what is missing; where nothing is, NaN is read as zero.
     missing_left = np.where(decision >> 2 & 3, decision & 2 > 0, threshold >= 0)
     ends = np.full(n_inner + 1, -1)

@@ -52,9 +52,8 @@ class CategoryRows:
         """int64 (n,): the rows of a column's values, an array of NumPy's or pandas'."""
         if isinstance(values, pd.Categorical):
             return self._of_categories(values.categories)[values.codes]
-        if (not self._column.numeric_categories and values.dtype.kind in "OU") or isinstance(
-            values.dtype, pd.StringDtype
-        ):
+        strings = isinstance(values.dtype, pd.StringDtype) or values.dtype.kind in "OU"
+        if strings and not self._column.numeric_categories:
             try:
                 objects = values if isinstance(values, np.ndarray) else values.to_numpy(dtype=object)
                 return np.fromiter(map(self._table.__getitem__, objects), np.int64, len(objects))

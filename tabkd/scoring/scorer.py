@@ -11,6 +11,7 @@ import numpy as np
 
 from tabkd.scoring import wire
 from tabkd.scoring.reader import Reader
+from tabkd.table import as_table
 
 # Batches up to this size are not worth waking threads for.
 _SMALL_BATCH = 1024
@@ -123,7 +124,8 @@ class Scorer:
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
 
     def _scores(self, X) -> np.ndarray:
-        n_rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
+        X = as_table(X)
+        n_rows = X.shape[0]
         if n_rows == 0:
             return self._scores_of_none(X)
         feeds = self._feeds(X)
@@ -151,6 +153,8 @@ class Scorer:
             import pandas as pd
 
             self._reader.schema._align(pd.DataFrame(columns=list(X.columns)), named=True)
+        elif X.shape[1] != self.n_features_in_:
+            raise ValueError(f"X has {X.shape[1]} features, but {self._source} is expecting {self.n_features_in_}.")
         return np.empty((0, self.metadata["n_outputs"]), np.float32)
 
     def __getstate__(self):
@@ -209,12 +213,20 @@ def _facts(content: bytes, source: str) -> dict[str, Any]:
             f"{source} is an ONNX model, but not one that tabkd wrote: it has no metadata 'tabkd'. Score it "
             "with onnxruntime.InferenceSession, or export a distilled model with to_onnx."
         )
-    facts = json.loads(entries["tabkd"])
+    try:
+        facts = dict(json.loads(entries["tabkd"]))
+    except ValueError as error:
+        raise _unreadable(source, error) from error
     if facts.get("format") != 1:
         raise ValueError(
             f"{source} has format {facts.get('format')!r}, written by tabkd {facts.get('tabkd')}; this "
             "version "
             "reads format 1. Update tabkd."
+        )
+    if not wire.is_whole(content):
+        raise ValueError(
+            f"{source} is not byte for byte what tabkd wrote: its checksum is wrong, so nothing proves its scores. "
+            "It was damaged or edited; write it again by model.to_onnx(path), or score it with onnxruntime alone."
         )
     return facts
 

@@ -7,6 +7,7 @@ contents: a varint, 4 or 8 bytes, or a length and as many bytes. The field numbe
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,6 +18,12 @@ _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _NODE_ATTRIBUTE = 1, 2, 4, 5
 _TENSOR_NAME = 8
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+
+
+#: The key of the SHA-256 of everything before its own entry, the last of a model that tabkd wrote.
+CHECKSUM = "tabkd_sha256"
+# Tag and length of the entry, of its key, and of its value of 64 hexadecimal digits.
+_SEAL = bytes([114, 80, 10, len(CHECKSUM)]) + CHECKSUM.encode() + bytes([18, 64])
 
 
 class Node(NamedTuple):
@@ -38,6 +45,12 @@ def metadata(content: bytes) -> dict[str, str]:
     """
     entries = (dict(_fields(value)) for number, value in _fields(content) if number == _MODEL_METADATA)
     return {entry[1].decode(): entry.get(2, b"").decode() for entry in entries}
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether the model is byte for byte what tabkd wrote."""
+    body, seal = content[: -len(_SEAL) - 64], content[-len(_SEAL) - 64 :]
+    return seal == _SEAL + hashlib.sha256(body).hexdigest().encode()
 
 
 def nodes(content: bytes) -> list[Node]:

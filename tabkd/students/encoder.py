@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.students.base import Convertible
-from tabkd.students.float32 import centers, to_float32
+from tabkd.students.float32 import centers, check_range, to_float32
 from tabkd.students.knots import share_knots, surrogate_splits
 from tabkd.students.levels import level_means, level_positions
 from tabkd.table import TableSchema
@@ -73,6 +73,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         """Learn the encoding from codes (n, d), targets (n, K) and weights (n,)."""
         self._validate_params()
         self.schema_ = schema
+        check_range(schema)
         self._fit_columns(codes, targets, weights)
         values = self.numeric_values(codes)
         rows = self.level_rows(codes)

@@ -8,8 +8,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from tabkd.table import TableSchema
+
+LARGEST = float(np.finfo(np.float32).max)
 # float32 has 24 bits: a column that lies within 64 of its spreads from zero keeps at least 18 of them.
 _HARMLESS_RATIO = 64.0
+
+
+def check_range(schema: TableSchema) -> None:
+    """Refuse a table with numbers that float32 does not hold.
+
+    Raises
+    ------
+    ValueError
+    """
+    for column in schema.columns:
+        largest = max(abs(column.low), abs(column.high))
+        if column.kind == "numeric" and largest > LARGEST:
+            raise ValueError(
+                f"Column {column.name!r} holds numbers of size {largest:g}, but ONNX Runtime computes in float32, "
+                f"which ends at {LARGEST:g}. Rescale the column, for example by its logarithm."
+            )
 
 
 def centers(values: np.ndarray) -> np.ndarray:
@@ -30,5 +49,4 @@ def centers(values: np.ndarray) -> np.ndarray:
 def to_float32(values: np.ndarray, center: np.ndarray) -> np.ndarray:
     """float32 of `values - center`; a value beyond float32 becomes its largest number."""
     shifted = values - center if center.any() else values
-    limit = float(np.finfo(np.float32).max)
-    return np.clip(shifted, -limit, limit).astype(np.float32)
+    return np.clip(shifted, -LARGEST, LARGEST).astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tabkd.students.base import SoftRows, SoftStream
-from tabkd.students.float32 import centers, to_float32
+from tabkd.students.float32 import centers, check_range, to_float32
 from tabkd.students.levels import level_means, level_positions
 from tabkd.table import TableSchema
 
@@ -29,6 +29,7 @@ class OrdinalTable:
     """
 
     def __init__(self, schema: TableSchema, rows: SoftRows):
+        check_range(schema)
         numeric = schema.positions("numeric")
         self.center_ = np.zeros(len(schema.columns))
         self.center_[numeric] = centers(rows.codes[:, numeric])

@@ -85,7 +85,16 @@ class TreeStudent(Student):
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=min(self.min_samples_leaf, max(1, len(rows) // 4)),
             random_state=rng.randint(2**31 - 1),
-        ).fit(self.encoder_.transform_codes(rows.codes), rows.targets, sample_weight=rows.weights)
+        )
+        # Scikit-learn stops at an impurity of 1e-16 whatever the scale, and squares lose the digits of a large mean.
+        mean, scale = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
+        if self.task_ == "regression":
+            mean, spread = rows.targets.mean(axis=0), rows.targets.std(axis=0)
+            scale = np.where(spread > 0, spread, 1.0)
+        table, targets = self.encoder_.transform_codes(rows.codes), (rows.targets - mean) / scale
+        self.decision_tree_.fit(table, targets, sample_weight=rows.weights)
+        values = self.decision_tree_.tree_.value
+        values[:, :, 0] = values[:, :, 0] * scale + mean
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets, float64 (n, K), of codes (n, d)."""
