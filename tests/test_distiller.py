@@ -808,3 +808,56 @@ def test_dummy_teachers_are_teachers_too(X, y):
 
 def test_stages_that_take_a_linear_teacher(X, y):
     assert classifier(make_pipeline(StandardScaler(), LogisticRegression())).fit(X, y).score(X, y) > 0.8
+
+
+# What an attack with bad input found
+
+
+class Certain:
+    """A bare teacher that says the same of every row."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self, said=(0.3, 0.7)):
+        self.said = said
+
+    def predict_proba(self, X):
+        return np.tile(self.said, (len(X), 1))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (pd.DataFrame([[1, 2]] * 9, columns=["a", "a"]), [0, 1, 0] * 3, r"Columns \['a'\] occur more than once"),
+        (pd.DataFrame({"a": [1.0, 2.0] * 9}), pd.to_datetime(["2020-01-01", "2020-01-02"] * 9), "Timestamp.*astype"),
+        (
+            pd.DataFrame({"a": [1.0, 2.0] * 9}),
+            np.array(["2020-01-01", "2020-01-02"] * 9, "datetime64[D]"),
+            r"dtype datetime64\[D\].*astype",
+        ),
+        (
+            pd.DataFrame({"c": pd.Categorical([np.inf, 1.0] * 9)}),
+            [0, 1] * 9,
+            "Column 'c' has a category that is infinite",
+        ),
+    ],
+    ids=["names", "timestamps", "datetime64", "infinite category"],
+)
+def test_bad_tables_and_labels_are_named(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        DistilledClassifier(Certain(), n_synthetic=0).fit(X, y)
+
+
+def test_a_target_beyond_float32_is_refused():
+    with pytest.raises(ValueError, match=r"y holds 1e\+300.*float32"):
+        DistilledRegressor(n_synthetic=0).fit(pd.DataFrame({"a": [1.0, 2.0] * 9}), [0, 1e300] * 9)
+
+
+def test_a_teacher_that_gives_no_class_a_chance_is_refused():
+    with pytest.raises(ValueError, match="teacher Certain gave no class of row 0 a positive probability"):
+        DistilledClassifier(Certain((0.0, 0.0)), n_synthetic=0).fit(pd.DataFrame({"a": [1.0, 2.0] * 9}), [0, 1] * 9)
+
+
+def test_weights_that_are_all_zero_are_refused():
+    with pytest.raises(ValueError, match=r"non-zero|zero for every row"):
+        DistilledClassifier(Certain()).fit(pd.DataFrame({"a": [1.0, 2.0] * 9}), [0, 1] * 9, sample_weight=np.zeros(18))

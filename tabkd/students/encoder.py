@@ -13,11 +13,12 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from tabkd.students.base import Convertible
+from tabkd.students.base import Convertible, is_simplex
 from tabkd.students.float32 import centers, check_range, to_float32
 from tabkd.students.knots import share_knots, surrogate_splits
 from tabkd.students.levels import level_means, level_positions
@@ -39,6 +40,10 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         The most units that numeric columns may have in all, beside one for the whole range of each.
     max_levels : int, default=64
         The most levels that a categorical column may have to get a unit for each.
+    max_units : int, default=288
+        The most units in all, on which the size of a network depends. Where levels would take more than two
+        thirds of them, the columns of the most levels are read by their mean targets; knots get what is left,
+        but no less than a third of `n_knots`.
     n_jobs : int, optional
         Threads of the surrogate.
     random_state : int, RandomState instance or None
@@ -51,13 +56,15 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
     _parameter_constraints = {
         "n_knots": [Interval(Integral, 0, None, closed="left")],
         "max_levels": [Interval(Integral, 1, None, closed="left")],
+        "max_units": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, n_knots=192, max_levels=64, n_jobs=None, random_state=None):
+    def __init__(self, *, n_knots=192, max_levels=64, max_units=288, n_jobs=None, random_state=None):
         self.n_knots = n_knots
         self.max_levels = max_levels
+        self.max_units = max_units
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -80,7 +87,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         self._fit_levels(rows, weights)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         splits = surrogate_splits(values, rows, targets, weights, seed, self.n_jobs)
-        self._fit_units(values, share_knots(splits, self.n_knots))
+        self._fit_units(values, share_knots(splits, self._n_knots(values)))
         self.n_features_out_ = len(self.unit_column_) + self.n_levels_
         return self
 
@@ -89,7 +96,8 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         schema = self.schema_
         categorical = schema.positions("categorical")
         seen = {i: np.unique(codes[~np.isnan(codes[:, i]), i]).astype(int) for i in categorical}
-        many = [i for i in categorical if len(seen[i]) > self.max_levels]
+        few = _few_levels({i: len(levels) for i, levels in seen.items()}, self.max_levels, 2 * self.max_units // 3)
+        many = [i for i in categorical if i not in few]
         self.numeric_ = np.array([i for i in schema.positions("numeric") if _varies(codes[:, i])], dtype=int)
         self.level_columns_ = np.array(
             [i for i in categorical if i not in many and (len(seen[i]) > 1 or _varies(codes[:, i]))], dtype=int
@@ -97,10 +105,8 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         self.mean_columns_ = np.array(many, dtype=int)
         self.center_ = centers(codes[:, self.numeric_])
         # One table of means per column of many levels: a row for each category, then unseen, then missing.
-        components = slice(1, None) if targets.shape[1] == 2 else slice(None)
-        self.means_ = [
-            level_means(codes[:, i], len(schema.columns[i].categories), targets[:, components], weights) for i in many
-        ]
+        summary = _summary(targets)
+        self.means_ = [level_means(codes[:, i], len(schema.columns[i].categories), summary, weights) for i in many]
         # One unit for each level seen: `level_of_[j][code]` is its row, then unseen's, then missing's.
         self.level_of_ = []
         self.n_levels_ = 0
@@ -114,6 +120,11 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         # Whatever was never seen in a column shares one row of that column, after all others.
         for j, row_of in enumerate(self.level_of_):
             row_of[row_of < 0] = self.n_levels_ + j
+
+    def _n_knots(self, values) -> int:
+        """How many knots there is room for: a column has a unit of its own, one between two knots, one for missing."""
+        taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
+        return int(np.clip(self.max_units - taken, self.n_knots // 3, self.n_knots))
 
     def _fit_levels(self, rows, weights):
         """`level_units_`: the units of each row; unseen levels stand for the average of their column."""
@@ -197,6 +208,23 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _summary(targets: np.ndarray) -> np.ndarray:
+    """What the mean target of a level is taken of: one of two classes, and three principal components of many."""
+    if targets.shape[1] <= 3:
+        return targets[:, 1:] if is_simplex(targets) else targets
+    return PCA(min(3, len(targets))).fit_transform(targets)
+
+
+def _few_levels(counts: dict[int, int], most: int, in_all: int) -> list[int]:
+    """The columns of at most `most` levels each and `in_all` together, those of the fewest first."""
+    chosen, total = [], 0
+    for i in sorted(counts, key=lambda i: counts[i]):
+        total += counts[i]
+        if counts[i] <= most and total <= in_all:
+            chosen.append(i)
+    return chosen
 
 
 def _varies(column: np.ndarray) -> bool:

@@ -33,6 +33,8 @@ class MLPStudent(Student):
         The total of piecewise-linear units over all numeric columns; see `TableEncoder`.
     max_levels : int, default=64
         The most levels of a categorical column that get a unit each.
+    max_units : int, default=288
+        The most units in all; with `hidden_layer_sizes`, it bounds the bytes of the exported network.
     batch_size : int, default=256
     learning_rate_init : float, default=0.005
         The highest learning rate; it rises for a twentieth of the steps and falls to zero as a cosine.
@@ -67,6 +69,7 @@ class MLPStudent(Student):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "n_knots": [Interval(Integral, 0, None, closed="left")],
         "max_levels": [Interval(Integral, 1, None, closed="left")],
+        "max_units": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -81,6 +84,7 @@ class MLPStudent(Student):
         hidden_layer_sizes=(64, 32),
         n_knots=192,
         max_levels=64,
+        max_units=288,
         batch_size=256,
         learning_rate_init=0.005,
         weight_decay=1e-4,
@@ -91,6 +95,7 @@ class MLPStudent(Student):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_knots = n_knots
         self.max_levels = max_levels
+        self.max_units = max_units
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
@@ -101,7 +106,11 @@ class MLPStudent(Student):
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         rng = check_random_state(self.random_state)
         self.encoder_ = TableEncoder(
-            n_knots=self.n_knots, max_levels=self.max_levels, n_jobs=self.n_jobs, random_state=rng.randint(2**31 - 1)
+            n_knots=self.n_knots,
+            max_levels=self.max_levels,
+            max_units=self.max_units,
+            n_jobs=self.n_jobs,
+            random_state=rng.randint(2**31 - 1),
         ).fit_codes(self.schema_, real.codes, real.targets, real.weights)
         self._scale_targets(real)
         held_out = None
