@@ -16,6 +16,9 @@ from tabkd.validation import TakesTables, check_labels, check_table, check_targe
 from tabkd.weights import check_weights
 
 
+_SMALL_BATCH = 2048
+
+
 class _BoostedMean(TakesTables, BaseEstimator):
     """What the classifier and the regressor share.
 
@@ -190,7 +193,7 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         """Probabilities (n, K) of rows given by their codes."""
         codes = self._without_unseen(codes)
         lightgbm, xgboost = self.boosters_
-        mean = (lightgbm.predict(codes) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
+        mean = _mean_prediction(lightgbm, xgboost, codes)
         if mean.ndim == 1:
             return np.column_stack([1 - mean, mean])
         return mean / mean.sum(axis=1, keepdims=True)  # XGBoost's float32 sums to one only nearly
@@ -229,10 +232,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
     def predict_codes(self, codes):
         """Predictions (n,) or (n, K) of rows given by their codes."""
         codes = self._without_unseen(codes)
-        outputs = [
-            (lightgbm.predict(codes) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
-            for lightgbm, xgboost in self.boosters_
-        ]
+        outputs = [_mean_prediction(lightgbm, xgboost, codes) for lightgbm, xgboost in self.boosters_]
         scaled = outputs[0] if self._one_dimensional else np.column_stack(outputs)
         return scaled * self.target_scale_ + self.target_mean_
 
@@ -240,6 +240,13 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _mean_prediction(lightgbm, xgboost, codes) -> np.ndarray:
+    # Each library has threads of its own, and those of the one spin in the way of the other's: that cost several
+    # milliseconds whatever the rows, so that for few of them one of the two does without.
+    threads = {"num_threads": 1} if len(codes) <= _SMALL_BATCH else {}
+    return (lightgbm.predict(codes, **threads) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
 
 
 def _split(stratum, fraction: float, rng) -> tuple[np.ndarray, np.ndarray]:

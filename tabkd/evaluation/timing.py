@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 Predictor = Callable[[object], object]
+# Seconds of a turn that are not counted, and that are.
+_WARM_UP, _MEASURED = 0.02, 0.03
 
 
 def speed(
@@ -20,8 +22,8 @@ def speed(
 ) -> dict[str, dict[str, float]]:
     """Rows per second at a batch, and the latency of one row, of each predictor.
 
-    The predictors take turns, run by run, so that a busy machine slows all of them alike; what is reported
-    is the median.
+    The predictors take turns of a few hundredths of a second, so that a busy machine slows all of them alike; a turn
+    begins with a warm-up that is not counted, and what is reported is the median.
 
     Parameters
     ----------
@@ -62,18 +64,27 @@ def _rows(X, rows):
 
 
 def _alternate(predictors: Mapping[str, Predictor], inputs: list, seconds: float, max_runs: int) -> dict:
-    """Seconds of each run of each predictor, in turns; at least three runs after a warm-up."""
-    for predict in predictors.values():
-        predict(inputs[0])
+    """Seconds of each run of each predictor, which take turns; at least three runs of each."""
     times: dict[str, list[float]] = {name: [] for name in predictors}
     end = time.perf_counter() + seconds * len(predictors)
-    for run in range(max_runs):
+    while min(map(len, times.values())) < 3 or time.perf_counter() < end:
         for name, predict in predictors.items():
-            start = time.perf_counter()
-            predict(inputs[run % len(inputs)])
-            times[name].append(time.perf_counter() - start)
-        if run >= 2 and time.perf_counter() > end:
+            times[name] += _turn(predict, inputs, len(times[name]))
+        if min(map(len, times.values())) >= max_runs:
             break
+    return {name: found[:max_runs] for name, found in times.items()}
+
+
+def _turn(predict: Predictor, inputs: list, first: int) -> list[float]:
+    """Seconds of the runs of one turn, once the threads that the others left spinning have gone to sleep."""
+    start = time.perf_counter()
+    times: list[float] = []
+    while not times or time.perf_counter() - start < _WARM_UP + _MEASURED:
+        began = time.perf_counter()
+        predict(inputs[(first + len(times)) % len(inputs)])
+        ended = time.perf_counter()
+        if began - start >= _WARM_UP:
+            times.append(ended - began)
     return times
 
 
