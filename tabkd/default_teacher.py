@@ -15,7 +15,7 @@ from tabkd.threads import lightgbm_threads
 from tabkd.validation import TakesTables, check_labels, check_table, check_targets
 from tabkd.weights import check_weights
 
-
+# Rows up to which LightGBM predicts on one thread.
 _SMALL_BATCH = 2048
 
 
