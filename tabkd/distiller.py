@@ -151,9 +151,11 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         rng = check_random_state(self.random_state)
         with progress(self.verbose) as bar:
             bar.stage("teacher")
-            self.teacher_ = self._fit_teacher(X, y, sample_weight, fit_params, rng)
+            teacher = self._unfitted_teacher(rng)
+            params = self._teacher_params(teacher, sample_weight, fit_params)
+            self.teacher_ = fit_teacher(teacher, X, y, params)
             bar.stage("soft targets")
-            real = self._real_rows(schema, codes, X, y, weights, X_unlabeled, fit_params)
+            real = self._real_rows(schema, codes, X, y, weights, X_unlabeled, teacher, params)
             bar.stage("synthetic rows", self._n_synthetic(len(codes)))
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
@@ -166,13 +168,14 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             if isinstance(given, type):
                 raise TypeError(f"{name} is the class {given.__name__}; pass an instance: {given.__name__}().")
 
-    def _fit_teacher(self, X, y, sample_weight, fit_params, rng):
+    def _unfitted_teacher(self, rng):
+        """The teacher to fit, with seeds of its own; a frozen one as it is."""
         teacher = self._make_teacher(self.teacher)
         check_teacher(teacher, self._task)
         if not is_frozen(teacher):
             teacher = unfitted_copy(teacher)
             _set_seed(teacher, rng)
-        return fit_teacher(teacher, X, y, self._teacher_params(teacher, sample_weight, fit_params))
+        return teacher
 
     def _teacher_params(self, teacher, sample_weight, fit_params) -> dict:
         """What of the metadata goes to the teacher's fit."""
@@ -186,15 +189,13 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             )
         return {} if is_frozen(teacher) else weight_params(teacher, sample_weight)
 
-    def _real_rows(self, schema, codes, X, y, weights, X_unlabeled, fit_params) -> SoftRows:
+    def _real_rows(self, schema, codes, X, y, weights, X_unlabeled, teacher, params) -> SoftRows:
         """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
         classes = self._classes()
         if self.cv is None:
             soft = soft_targets(self.teacher_, X, classes)
         else:
-            given = weights if len(np.unique(weights)) > 1 else None
-            params = self._teacher_params(self._make_teacher(self.teacher), given, fit_params)
-            soft = out_of_fold_targets(self._make_teacher(self.teacher), X, y, self.cv, params, classes, self.n_jobs)
+            soft = out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs)
         targets = self.alpha * self._soften(soft)
         if self.alpha < 1:
             targets += (1 - self.alpha) * self._labels(y)

@@ -861,3 +861,13 @@ def test_a_teacher_that_gives_no_class_a_chance_is_refused():
 def test_weights_that_are_all_zero_are_refused():
     with pytest.raises(ValueError, match=r"non-zero|zero for every row"):
         DistilledClassifier(Certain()).fit(pd.DataFrame({"a": [1.0, 2.0] * 9}), [0, 1] * 9, sample_weight=np.zeros(18))
+
+
+def test_out_of_fold_targets_follow_the_seed():
+    X = numeric_frame(200)
+    y = targets(X, "binary")
+    students = [
+        DistilledClassifier(student="tree", n_synthetic=0, cv=3, random_state=0).fit(X, y).predict_proba(X)
+        for _ in "ab"
+    ]
+    np.testing.assert_array_equal(*students)
