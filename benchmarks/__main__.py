@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python -m benchmarks skill|defaults|footprint`."""
+"""Measure tabkd beside what a user would do instead: `python -m benchmarks COMMAND`."""
 
 from __future__ import annotations
 
@@ -15,38 +15,79 @@ DataDir = Annotated[
 ]
 Datasets = Annotated[str, typer.Option(help="Names of tables, with commas between; all without.")]
 MaxRows = Annotated[int, typer.Option(help="Larger tables are cut to this many rows, at random.")]
+Output = Annotated[
+    Path | None, typer.Option(help="Folder for the records, the tables and the plot; what is in it is not done again.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="A small version of it, to see that it works.")]
 
 
 @app.command()
-def skill(
+def fidelity(
     data_dir: DataDir = None,
     datasets: Datasets = "",
-    seed: int = 0,
-    max_rows: MaxRows = 200_000,
-    output: Annotated[Path | None, typer.Option(help="Folder for skill.md and skill.jsonl.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 3,
+    max_rows: MaxRows = 100_000,
+    output: Output = None,
+    autogluon: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a virtual environment with AutoGluon, made where it is not there; else without."),
+    ] = None,
+    time_limit: Annotated[int, typer.Option(help="Seconds that AutoGluon may take to fit its ensemble.")] = 120,
+    quick: Quick = False,
 ) -> None:
-    """Skill kept, bytes and speed of the default student of the default teacher."""
+    """Skill kept by the teacher's students, and by what a user would do instead, on every table."""
+    from benchmarks import fidelity, fidelity_tables
     from benchmarks.problems import problems
-    from benchmarks.skill import run
+    from benchmarks.runs import Runs
 
-    run(problems(data_dir, datasets.split(",") if datasets else None, max_rows), seed, output)
+    if quick:
+        seeds, max_rows, datasets = 1, 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    runs = Runs(output, "fidelity")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    fidelity.run(tables, seeds, runs, autogluon, time_limit)
+    print(fidelity_tables.write(runs))
 
 
 @app.command()
-def defaults(data_dir: DataDir = None, datasets: Datasets = "", seed: int = 0, max_rows: MaxRows = 40_000) -> None:
-    """Evidence for the defaults: one parameter changed at a time, on rows held out of the training rows."""
-    from benchmarks.defaults import run
+def ablation(
+    data_dir: DataDir = None,
+    datasets: Datasets = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 1,
+    max_rows: MaxRows = 40_000,
+    variants: Annotated[str, typer.Option(help="Names of variants, with commas between; all without.")] = "",
+    output: Output = None,
+) -> None:
+    """Evidence for the defaults: one lever moved at a time, on rows held out of the training rows."""
+    from benchmarks.ablation import run
     from benchmarks.problems import problems
+    from benchmarks.runs import Runs
 
-    run(problems(data_dir, datasets.split(",") if datasets else None, max_rows), seed)
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "ablation"), variants.split(",") if variants else None))
 
 
 @app.command()
-def footprint(rows: int = 100_000, columns: int = 30) -> None:
-    """Import time, and peak memory of a distillation."""
-    from benchmarks.footprint import run
+def speed(output: Output = None, quick: Quick = False) -> None:
+    """Rows per second and latency of the students, of the teacher, and of the teacher compiled."""
+    from benchmarks.speed import run
 
-    run(rows, columns)
+    print(run(output, quick))
+
+
+@app.command()
+def cost(output: Output = None, quick: Quick = False) -> None:
+    """Import time; seconds and peak memory of a distillation by its stages, over rows and columns."""
+    from benchmarks.cost import run
+
+    print(run(output, quick))
+
+
+@app.command()
+def article(seeds: Annotated[int, typer.Option(min=1)] = 20, output: Output = None, quick: Quick = False) -> None:
+    """The published example of ensemble distillation, over many seeds."""
+    from benchmarks.article import run
+
+    print(run(output, seeds, quick))
 
 
 if __name__ == "__main__":

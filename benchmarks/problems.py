@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,58 @@ import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
+_TEST_SIZE = 0.25
+# What a manifest's notes say of a table whose rows are in the order of time.
+_IN_TIME_ORDER = re.compile(r"\b(time|date)[ -]order", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from and rows to test on."""
+
+    table: str
+    task: str
+    seed: int
+    X_train: pd.DataFrame
+    X_test: pd.DataFrame
+    y_train: np.ndarray
+    y_test: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The classes of the training rows, in ascending order."""
+        return np.unique(self.y_train)
+
 
 @dataclass(frozen=True)
 class Problem:
-    """A table with its target, and whether classes or values are to be predicted."""
+    """A table with its target, its task, and whether its rows are in the order of time."""
 
     name: str
     task: str
     X: pd.DataFrame
     y: np.ndarray
+    in_time_order: bool = False
 
-    def split(self, seed: int) -> list:
-        """75 % to learn from and 25 % to test on, at random, each class in proportion where that can be."""
-        stratify = None
-        if self.task == "classification" and np.unique(self.y, return_counts=True)[1].min() > 1:
-            stratify = self.y
-        return train_test_split(self.X, self.y, test_size=0.25, random_state=seed, stratify=stratify)
+    def split(self, seed: int) -> Split:
+        """75 % to learn from and 25 % to test on.
+
+        At random, each class in proportion where that can be; in time order, where a table has one, the later rows
+        test what the earlier ones taught, and each seed leaves out another tenth of the latest rows.
+        """
+        if self.in_time_order:
+            end = round(len(self.X) * (1 - seed % 5 / 10))
+            train, test = np.split(np.arange(end), [round(end * (1 - _TEST_SIZE))])
+            # A class that comes up only later is nothing that any contestant could know.
+            if self.task == "classification":
+                test = test[np.isin(self.y[test], self.y[train])]
+        else:
+            rare = self.task == "regression" or np.unique(self.y, return_counts=True)[1].min() < 2
+            train, test = train_test_split(
+                np.arange(len(self.X)), test_size=_TEST_SIZE, random_state=seed, stratify=None if rare else self.y
+            )
+        X, y = self.X, self.y
+        return Split(self.name, self.task, seed, X.iloc[train], X.iloc[test], y[train], y[test])
 
 
 def problems(data_dir: Path | None, names: list[str] | None, max_rows: int) -> Iterator[Problem]:
@@ -35,8 +72,8 @@ def problems(data_dir: Path | None, names: list[str] | None, max_rows: int) -> I
     found = _of_folder(data_dir, names) if data_dir else _of_sklearn(names)
     for problem in found:
         if len(problem.X) > max_rows:
-            rows = np.random.default_rng(0).permutation(len(problem.X))[:max_rows]
-            problem = Problem(problem.name, problem.task, problem.X.iloc[rows], problem.y[rows])
+            rows = np.sort(np.random.default_rng(0).permutation(len(problem.X))[:max_rows])
+            problem = replace(problem, X=problem.X.iloc[rows], y=problem.y[rows])
         yield problem
 
 
@@ -53,7 +90,8 @@ def _of_folder(data_dir: Path, names: list[str] | None) -> Iterator[Problem]:
         regression = rows[name]["task"] == "regression"
         target = frame.pop("target")
         y = target.to_numpy(np.float64) if regression else np.asarray(target)
-        yield Problem(name, "regression" if regression else "classification", frame, y)
+        in_time_order = bool(_IN_TIME_ORDER.search(rows[name].get("notes") or ""))
+        yield Problem(name, "regression" if regression else "classification", frame, y, in_time_order)
 
 
 def _of_sklearn(names: list[str] | None) -> Iterator[Problem]:

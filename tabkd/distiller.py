@@ -48,8 +48,8 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         the mean of LightGBM and XGBoost with early stopping.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
         What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
-    augmenter : {"munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="munge"
-        What makes synthetic rows for the teacher to label.
+    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
+        What makes synthetic rows for the teacher to label; "mixture" is three rows of MUNGE for one of the marginals.
     n_synthetic : int or "auto", default="auto"
         How many. "auto" makes 20 for each real row, at most 400 000, and in proportion fewer for more than four
         classes, whose labelling takes that much longer; but no fewer than 40 000.
@@ -89,7 +89,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         teacher=None,
         *,
         student="mlp",
-        augmenter="munge",
+        augmenter="mixture",
         n_synthetic="auto",
         temperature=1.0,
         alpha=1.0,

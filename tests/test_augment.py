@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tabkd.augment import AUGMENTERS, Jitter, Marginal, Mixup, Munge
+from tabkd.augment import AUGMENTERS, Jitter, Marginal, Mixture, Mixup, Munge
 from tabkd.augment.base import base_rows
 from tabkd.augment.neighbours import (
     LEAF_SIZE,
@@ -475,3 +475,32 @@ def test_high_cardinality_is_projected():
     same = X["id"].to_numpy()[:1500] == X["id"].to_numpy()[1500:]
     assert abs(squared[~same].mean() - 1) < 0.05
     assert np.all(squared[~same] > 0.3)
+
+
+def test_marginals_of_a_lower_power_draw_rare_values_more_often():
+    X = np.repeat([[0.0], [1.0]], [9900, 100], axis=0)
+    shares = {power: Marginal(p=1, power=power).fit(X).sample(20_000, 0).mean() for power in (1, 0.5, 0)}
+    # 100 of 10 000; sqrt(100) of sqrt(9900) + sqrt(100); 1 of 2.
+    assert shares == pytest.approx({1: 0.01, 0.5: 10 / (10 + 9900**0.5), 0: 0.5}, abs=0.01)
+
+
+def test_marginals_of_every_degree_keep_some_rows_whole_and_few_columns_together():
+    X = np.repeat(np.arange(1000.0)[:, None], 4, axis=1)
+    spread = np.ptp(Marginal(p=None).fit(X).sample(5000, 0), axis=1)
+    assert 0.1 < (spread == 0).mean() < 0.4
+
+
+def test_a_mixture_draws_by_its_weights():
+    X = np.arange(200.0).reshape(-1, 1)
+    parts = [Marginal(p=0), Jitter(scale=0.5)]
+    sampled = Mixture(parts, weights=[1, 3]).fit(X / 7).sample(4000, 0)
+    inside = sampled[(sampled > 0) & (sampled < X.max() / 7)]  # where noise is not held to the range
+    assert np.isin(inside, X / 7).sum() / 4000 == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("parts", "weights"), [([], None), ([Marginal()], [1, 2]), ([Marginal()], [0]), (None, [-1, 2])]
+)
+def test_a_mixture_of_nothing_is_refused(parts, weights):
+    with pytest.raises(ValueError, match="weights are"):
+        Mixture(parts, weights=weights).fit(np.eye(3))

@@ -135,6 +135,14 @@ def test_kept_share_is_nan_where_the_teacher_gains_nothing():
     assert np.isnan([share.value, share.low, share.high]).all()
 
 
+def test_mean_difference_covers_the_truth_and_knows_no_bounds_for_one_row(rng):
+    lead = rng.normal(0.1, 1, 2000)
+    found = measure.mean_difference(lead, np.zeros(2000), n_resamples=299)
+    assert found.low < 0.1 < found.high
+    assert found.high - found.low < 0.15
+    assert measure.mean_difference([1.0], [0.0]).low == -np.inf
+
+
 def test_kept_share_of_a_large_test_set_is_quick_and_agrees(rng):
     n = 100_000
     losses = (2 + rng.normal(0, 1, n), 1.2 + rng.normal(0, 1, n), 1 + rng.normal(0, 1, n))

@@ -244,7 +244,7 @@ class Watching(ClassifierMixin, BaseEstimator):
         return np.column_stack([1 - positive, positive])
 
 
-@pytest.mark.parametrize("augmenter", ["munge", "marginal", "jitter", "mixup"])
+@pytest.mark.parametrize("augmenter", ["mixture", "munge", "marginal", "jitter", "mixup"])
 def test_the_teacher_sees_synthetic_rows_in_the_form_of_the_table(augmenter):
     X = mixed_frame(200)
     y = targets(X, "binary")

@@ -18,8 +18,12 @@ class Marginal(Augmenter):
 
     Parameters
     ----------
-    p : float, default=0.1
-        Probability with which each attribute is replaced.
+    p : float or None, default=0.1
+        Probability with which each attribute is replaced; None draws one for each row, uniformly from [0, 1], so that
+        the rows reach from those of the table to columns that know nothing of each other.
+    power : float, default=1.0
+        A value that occurs c times in its column is drawn in proportion to c to this power: 1 is the marginal
+        distribution itself, 0 draws every distinct value alike, so that rare ones come up more often.
 
     Notes
     -----
@@ -42,17 +46,45 @@ class Marginal(Augmenter):
     (array([0.5, 1.5]), array([10., 20.]))
     """
 
-    _parameter_constraints = {"p": [Interval(Real, 0, 1, closed="both")]}
+    _parameter_constraints = {
+        "p": [Interval(Real, 0, 1, closed="both"), None],
+        "power": [Interval(Real, 0, 1, closed="both")],
+    }
 
-    def __init__(self, *, p=0.1):
+    def __init__(self, *, p=0.1, power=1.0):
         self.p = p
+        self.power = power
 
     def _fit(self, codes):
         self._codes = codes
+        # What replaces values: a column of `codes`, or as many values of it in other proportions.
+        self._pool = codes if self.power == 1 else np.column_stack([_flattened(c, self.power) for c in codes.T])
 
     def _sample(self, n_samples, rng):
         drawn = self._codes[base_rows(len(self._codes), n_samples, rng)]
-        replaced = rng.random_sample(drawn.shape) < self.p
-        sources = rng.randint(len(self._codes), size=np.count_nonzero(replaced))
-        drawn[replaced] = self._codes[sources, np.nonzero(replaced)[1]]
+        p = rng.random_sample((n_samples, 1)) if self.p is None else self.p
+        replaced = rng.random_sample(drawn.shape) < p
+        sources = rng.randint(len(self._pool), size=np.count_nonzero(replaced))
+        drawn[replaced] = self._pool[sources, np.nonzero(replaced)[1]]
         return drawn
+
+
+def _flattened(column: np.ndarray, power: float) -> np.ndarray:
+    """As many values as there are in the column, each as often as its count to the power says.
+
+    Missing and present values are two such values first, so that a missing one has not to stand against many distinct
+    numbers.
+    """
+    n, n_missing = len(column), np.count_nonzero(np.isnan(column))
+    if n_missing in (0, n):
+        return _repeated(*np.unique(column, return_counts=True), power, n)
+    missing, present = n_missing**power, (n - n_missing) ** power
+    n_missing = round(n * missing / (missing + present))
+    values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    return np.append(_repeated(values, counts, power, n - n_missing), np.full(n_missing, np.nan))
+
+
+def _repeated(values: np.ndarray, counts: np.ndarray, power: float, n: int) -> np.ndarray:
+    cumulative = np.cumsum(counts**power)
+    middles = (np.arange(n) + 0.5) / n
+    return values[np.searchsorted(cumulative, middles * cumulative[-1])]

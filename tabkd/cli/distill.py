@@ -148,7 +148,6 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
     from tabkd.cli.output import json_bytes
     from tabkd.cli.teachers import ready_teacher
     from tabkd.evaluation import evaluate
-    from tabkd.evaluation.report import add_cost
     from tabkd.files import atomic_write_bytes
 
     start = time.perf_counter()
@@ -165,12 +164,20 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
         verbose=int(console.is_terminal),
     ).fit(split.X_train, split.y_train)
     seconds = time.perf_counter() - start
-    report = evaluate(model, split.X_test, split.y_test, X_train=split.X_train, y_train=split.y_train)
     with tempfile.TemporaryDirectory() as scratch:
         draft = Path(scratch) / "student.onnx"
+        # Once to be measured, and once more with what was measured.
+        model.to_onnx(draft)
+        report = evaluate(
+            model,
+            split.X_test,
+            split.y_test,
+            X_train=split.X_train,
+            y_train=split.y_train,
+            scorer=tabkd.load(draft),
+        )
         model.to_onnx(draft, report=report)
         content = draft.read_bytes()
-        report = add_cost(report, model, tabkd.load(draft), split.X_test)
     report = dataclasses.replace(report, n_bytes=len(content))
     about = {
         "tabkd": tabkd.__version__,
@@ -196,3 +203,5 @@ def print_report(console, report: Report) -> None:
     for label, value in report.summary():
         headlines.add_row(label, value)
     console.print(headlines, highlight=False)
+    if report.advice:
+        console.print(report.advice, style="bold", highlight=False, soft_wrap=True)

@@ -124,6 +124,25 @@ def kept_share(reference, student, teacher, *, n_resamples=999, confidence=0.95,
     return Interval(value, float(low), float(high))
 
 
+def mean_difference(a, b, *, n_resamples=999, confidence=0.95, random_state=0) -> Interval:
+    """The mean of a - b over the test rows, with its bootstrap interval; losses of the same rows, shape (n,)."""
+    difference = _grouped(np.stack([a, b]), random_state)
+    difference = difference[0] - difference[1]
+    value = float(np.mean(a) - np.mean(b))
+    if len(difference) < 2:
+        return Interval(value, -np.inf, np.inf)
+    draws = bootstrap(
+        (difference,),
+        np.mean,
+        n_resamples=n_resamples,
+        batch=25,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(random_state),
+    ).confidence_interval
+    return Interval(value, float(draws.low), float(draws.high))
+
+
 def _kept(reference, student, teacher):
     gain = reference - teacher
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 
 from tabkd.evaluation import metrics as measure
+from tabkd.evaluation.small_lightgbm import SmallLightGBM
 from tabkd.evaluation.timing import compare_speed
 from tabkd.teacher import soft_targets, teacher_name
 
@@ -30,8 +31,9 @@ class Report:
     n_test : int
         Rows that the measures were taken on.
     metrics : dict of str to dict
-        For each contestant (teacher, student, hard, prior) its measures. `hard` is the student fitted on
-        the labels alone, `prior` the class frequencies or the mean of the training rows.
+        For each contestant (teacher, student, hard, small, prior) its measures. `hard` is the student fitted on
+        the labels alone, `small` a LightGBM of the student's bytes on the labels alone, `prior` the class frequencies
+        or the mean of the training rows.
     fidelity : dict
         How alike student and teacher are.
     skill_kept : float
@@ -44,6 +46,9 @@ class Report:
         where no hard-label student was fitted, NaN where the teacher is no better than it.
     recovered_gap_interval : tuple of float or None
         Its 95 % bootstrap interval, infinite where the gap cannot be told from zero.
+    advice : str or None
+        A sentence that says so where nothing is gained by distilling: where `small` is as good as the student,
+        or better than the teacher.
     n_bytes : int or None
         The size of the ONNX file.
     speed : dict or None
@@ -62,6 +67,7 @@ class Report:
     skill_kept_interval: tuple[float, float]
     recovered_gap: float | None = None
     recovered_gap_interval: tuple[float, float] | None = None
+    advice: str | None = None
     n_bytes: int | None = None
     speed: dict | None = None
     parity: dict | None = None
@@ -112,7 +118,7 @@ def evaluate(
     n_resamples: int = 999,
     random_state: int = 0,
 ) -> Report:
-    """Measure a distilled model against its teacher, its hard-label twin and the prior.
+    """Measure a distilled model against its teacher, its hard-label twin, a LightGBM of its bytes and the prior.
 
     Parameters
     ----------
@@ -123,8 +129,8 @@ def evaluate(
     y_test : array of shape (n,) or (n, n_outputs)
     X_train, y_train : frame or array, optional
         The rows the model was fitted on. With both, a clone of the student is fitted on the labels alone,
-        which the recovered gap needs; with `y_train`, the prior is its class frequencies or mean, and that
-        of `y_test` without.
+        which the recovered gap needs, and with a `scorer` and one output a LightGBM of its bytes, which the advice
+        needs; with `y_train`, the prior is its class frequencies or mean, and that of `y_test` without.
     scorer : Scorer, optional
         What `tabkd.load` gave for the exported model: adds bytes, speed and parity.
     timing : bool
@@ -146,7 +152,10 @@ def evaluate(
     if len(y_test) == 0:
         raise ValueError("X_test has 0 rows; give the rows to measure on.")
     measured = _classification if is_classifier(model) else _regression
-    metrics, losses, fidelity = measured(model, X_test, y_test, X_train, y_train)
+    small, n_bytes = None, getattr(scorer, "n_bytes", None)
+    if n_bytes and X_train is not None and y_train is not None and np.ndim(y_train) == 1:
+        small = _small(model, X_train, y_train, n_bytes, random_state)
+    metrics, losses, fidelity = measured(model, X_test, y_test, X_train, y_train, small)
     options = {"n_resamples": n_resamples, "random_state": random_state}
     skill = measure.kept_share(losses["reference"], losses["student"], losses["teacher"], **options)
     gap = None
@@ -163,6 +172,7 @@ def evaluate(
         skill_kept_interval=(skill.low, skill.high),
         recovered_gap=gap.value if gap else None,
         recovered_gap_interval=(gap.low, gap.high) if gap else None,
+        advice=_advice(small, losses, options) if small else None,
         classes=np.asarray(getattr(model, "classes_", [])).tolist(),
     )
     return report if scorer is None else add_cost(report, model, scorer, X_test, timing=timing)
@@ -192,7 +202,26 @@ def add_cost(report: Report, model, scorer, X, *, timing: bool = True, **options
     )
 
 
-def _classification(model, X_test, y_test, X_train, y_train):
+def _small(model, X_train, y_train, n_bytes: int, random_state: int) -> SmallLightGBM:
+    """A LightGBM of the bytes of the exported student, on the labels."""
+    task = "classification" if is_classifier(model) else "regression"
+    return SmallLightGBM(n_bytes, task=task, random_state=random_state).fit(X_train, y_train)
+
+
+def _advice(small: SmallLightGBM, losses, options) -> str | None:
+    """One sentence where a LightGBM of the same bytes does as well."""
+    what = f"a LightGBM of {small.n_bytes_ / 1000:,.0f} KB, fitted on the labels alone,"
+    if losses["small"].mean() < losses["teacher"].mean():
+        return f"Do not distil: {what} is better than the teacher itself."
+    lead = measure.mean_difference(losses["small"], losses["student"], **options)
+    if lead.value <= 0:
+        return f"Do not distil: {what} is as good as the student."
+    if lead.low <= 0:
+        return f"Do not distil: {what} cannot be told from the student on these {len(losses['small']):,} test rows."
+    return None
+
+
+def _classification(model, X_test, y_test, X_train, y_train, small):
     classes = np.asarray(model.classes_)
     codes = measure.class_codes(y_test, classes)
     train_codes = codes if y_train is None else measure.class_codes(y_train, classes)
@@ -204,6 +233,8 @@ def _classification(model, X_test, y_test, X_train, y_train):
     if X_train is not None and y_train is not None:
         hard = clone(model.student_).fit(X_train, np.eye(len(classes))[train_codes])
         scores["hard"] = measure.normalised(hard.predict(X_test))
+    if small is not None:
+        scores["small"] = _of_classes(small, X_test, classes)
     scores["prior"] = np.tile(frequencies, (len(codes), 1))
     metrics = {name: measure.classification_metrics(codes, P) for name, P in scores.items()}
     losses = {name: measure.log_losses(codes, P) for name, P in scores.items()}
@@ -211,13 +242,22 @@ def _classification(model, X_test, y_test, X_train, y_train):
     return metrics, losses | {"reference": losses["prior"]}, fidelity
 
 
-def _regression(model, X_test, y_test, X_train, y_train):
+def _of_classes(small, X_test, classes) -> np.ndarray:
+    """The probabilities of a model that may not have seen every class."""
+    P = np.zeros((len(X_test), len(classes)))
+    P[:, measure.class_codes(small.classes_, classes)] = small.predict(X_test)
+    return measure.normalised(P)
+
+
+def _regression(model, X_test, y_test, X_train, y_train, small):
     y = np.asarray(y_test, dtype=np.float64)
     mean = np.mean(y if y_train is None else np.asarray(y_train, dtype=np.float64), axis=0)
     scores = {"teacher": model.teacher_.predict(X_test), "student": model.predict(X_test)}
     if X_train is not None and y_train is not None:
         hard = clone(model.student_).fit(X_train, np.asarray(y_train, dtype=np.float64))
         scores["hard"] = hard.predict(X_test)
+    if small is not None:
+        scores["small"] = small.predict(X_test)
     scores["prior"] = np.broadcast_to(mean, y.shape)
     scores = {name: np.asarray(score, dtype=np.float64).reshape(y.shape) for name, score in scores.items()}
     metrics = {name: measure.regression_metrics(y, score) for name, score in scores.items()}
@@ -228,7 +268,13 @@ def _regression(model, X_test, y_test, X_train, y_train):
     return metrics, losses, fidelity
 
 
-_HEADINGS = {"teacher": "teacher", "student": "student", "hard": "hard-label student", "prior": "prior"}
+_HEADINGS = {
+    "teacher": "teacher",
+    "student": "student",
+    "hard": "hard-label student",
+    "small": "LightGBM of its bytes",
+    "prior": "prior",
+}
 _LABELS = {
     "log_loss": "log-loss",
     "roc_auc": "ROC AUC",

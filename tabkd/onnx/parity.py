@@ -82,7 +82,7 @@ def _run_whole(model, content: bytes, frame: pd.DataFrame):
     from tabkd.scoring import wire
     from tabkd.scoring.scorer import _session
 
-    session = _session(content, 1)
+    session = _session(content)
     columns = json.loads(wire.metadata(content)["tabkd"])["columns"]
     if columns[0]["input"] == "X" and len({c["input"] for c in columns}) == 1 and model._schema.is_numeric:
         feeds = {"X": _numbers(frame.to_numpy(), columns[0]["type"])}

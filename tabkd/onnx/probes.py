@@ -139,7 +139,7 @@ def _thresholds(student) -> list[tuple[int, float, np.ndarray]]:
     from tabkd.onnx.trees import lightgbm_nodes, sklearn_nodes
 
     tree = getattr(student, "decision_tree_", None)
-    trees = [sklearn_nodes(tree.tree_)] if tree is not None else lightgbm_nodes(student.booster_)
+    trees = [sklearn_nodes(tree.tree_)] if tree is not None else lightgbm_nodes(student.booster_.model_to_string())
     feature = np.concatenate([nodes.feature[nodes.left >= 0] for nodes in trees])
     threshold = np.concatenate([nodes.threshold[nodes.left >= 0] for nodes in trees])
     finite = np.isfinite(threshold)

@@ -58,7 +58,8 @@ def write_boosted_trees(graph: Graph, inputs: Inputs, student: BoostedTreesStude
     """What `BoostedTreesStudent.predict` gives, float32 (n, K)."""
     n_scores = len(student.base_score_)
     table = _table(graph, inputs, student.encoder_)
-    trees = [(nodes, [i % n_scores]) for i, nodes in enumerate(lightgbm_nodes(student.booster_))]
+    text = student.booster_.model_to_string()
+    trees = [(nodes, [i % n_scores]) for i, nodes in enumerate(lightgbm_nodes(text))]
     scores = _ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
     scores = graph.node("Add", [scores, graph.constant(student.base_score_.astype(np.float32))])
     if student.task_ == "classification":
@@ -113,9 +114,12 @@ def sklearn_nodes(tree) -> Nodes:
     )
 
 
-def lightgbm_nodes(booster) -> list[Nodes]:
-    """The nodes of each tree of a LightGBM booster without categorical splits, in the order of its rounds."""
-    return [_lightgbm_tree(text) for text in booster.model_to_string(importance_type="gain").split("\nTree=")[1:]]
+def lightgbm_nodes(text: str) -> list[Nodes]:
+    """The nodes of each tree of a LightGBM model, given as its text, in the order of its rounds.
+
+    It must have no splits by categories.
+    """
+    return [_lightgbm_tree(tree) for tree in text.split("\nTree=")[1:]]
 
 
 def _lightgbm_tree(text: str) -> Nodes:
@@ -163,6 +167,11 @@ def rounded_down(thresholds: np.ndarray) -> np.ndarray:
 
 def _ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
     """The sum of trees; each comes with the targets that its values are added to."""
+    return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets))
+
+
+def ensemble_attributes(trees, n_targets: int) -> dict[str, Any]:
+    """The attributes of a `TreeEnsembleRegressor`."""
     split: dict[str, list] = {
         name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")
     }
@@ -188,4 +197,4 @@ def _ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
         del split["missing_value_tracks_true"]
     attributes: dict[str, Any] = {f"nodes_{name}": values for name, values in split.items()}
     attributes |= {f"target_{name}": values for name, values in leaf.items()}
-    return graph.node("TreeEnsembleRegressor", [table], n_targets=n_targets, **attributes)
+    return attributes | {"n_targets": n_targets}

@@ -1,0 +1,205 @@
+"""Problems × contestants: what each keeps of the teacher's skill, and at how many bytes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from benchmarks.answers import Answer, measures
+from benchmarks.problems import Problem, Split
+from benchmarks.runs import Runs
+from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.evaluation.small_lightgbm import SmallLightGBM
+from tabkd.table import TableSchema
+
+TEACHER = "teacher"
+STUDENT = "tabkd MLP"
+STUDENTS = {"tabkd MLP": "mlp", "tabkd boosted trees": "boosted_trees", "tabkd tree": "tree"}
+ON_LABELS = {"tabkd MLP": "the MLP on labels", "tabkd boosted trees": "the boosted trees on labels"}
+ON_LABELS["tabkd tree"] = "the tree on labels"
+SKLEARN_MLP = "scikit-learn MLP"
+LIGHTGBM = "LightGBM of equal bytes"
+AUTOGLUON = ("AutoGluon GBM student", "AutoGluon RF student", "AutoGluon ensemble")
+CONTESTANTS = (TEACHER, *STUDENTS, *ON_LABELS.values(), SKLEARN_MLP, LIGHTGBM, *AUTOGLUON)
+
+
+@dataclass
+class Contest:
+    """One split with its teacher, which every contestant is measured against."""
+
+    split: Split
+    student_bytes: int | None
+    teacher: object = field(init=False)
+    teacher_scores: np.ndarray = field(init=False)
+    teacher_seconds: float = field(init=False)
+
+    def __post_init__(self):
+        regression = self.split.task == "regression"
+        teacher = (DefaultTeacherRegressor if regression else DefaultTeacherClassifier)(random_state=self.split.seed)
+        start = time.perf_counter()
+        self.teacher = teacher.fit(self.split.X_train, self.split.y_train)
+        self.teacher_seconds = time.perf_counter() - start
+        self.teacher_scores = _scores(self.teacher, self.split.X_test)
+
+
+def run(
+    problems: Iterable[Problem],
+    seeds: int,
+    runs: Runs,
+    autogluon: Path | None,
+    time_limit: int,
+    without: tuple[str, ...] = (),
+) -> None:
+    """Measure what `runs` does not have yet: each contestant on each split of each problem."""
+    for problem in problems:
+        for seed in range(seeds):
+            key = {"table": problem.name, "seed": seed}
+
+            def missing(names, key=key):
+                return any(not runs.find(**key, contestant=name) for name in names)
+
+            groups = {names: fit for names, fit in _groups(autogluon, time_limit).items() if missing(names)}
+            groups = {names: fit for names, fit in groups.items() if not set(names) & set(without)}
+            if not groups:
+                continue
+            known = runs.find(**key, contestant=STUDENT)
+            contest = Contest(problem.split(seed), known[0]["n_bytes"] if known else None)
+            for names, fit in groups.items():
+                answers = fit(contest)
+                for name in names:
+                    runs.add(key | {"contestant": name} | _record(contest, answers[name]))
+                    print(_line(runs.records[-1]), file=sys.stderr, flush=True)
+
+
+def _groups(autogluon: Path | None, time_limit: int) -> dict[tuple[str, ...], Callable]:
+    """What is fitted together, by the contestants that come of it; the student first, whose bytes others have too."""
+    groups: dict[tuple[str, ...], Callable] = {(TEACHER,): _teacher}
+    groups |= {(name, ON_LABELS[name]): partial(_distilled, name) for name in STUDENTS}
+    groups |= {(SKLEARN_MLP,): _sklearn_mlp, (LIGHTGBM,): _lightgbm}
+    if autogluon is not None:
+        groups[AUTOGLUON] = partial(_autogluon, autogluon, time_limit)
+    return groups
+
+
+def _teacher(contest: Contest) -> dict[str, Answer]:
+    return {TEACHER: Answer(contest.teacher_scores, None, contest.teacher_seconds)}
+
+
+def _distilled(name: str, contest: Contest) -> dict[str, Answer]:
+    """One of our students, and its twin on the labels."""
+    split = contest.split
+    estimator = DistilledRegressor if split.task == "regression" else DistilledClassifier
+    start = time.perf_counter()
+    model = estimator(FrozenEstimator(contest.teacher), student=STUDENTS[name], random_state=split.seed)
+    model.fit(split.X_train, split.y_train)
+    seconds = time.perf_counter() - start
+    n_bytes = len(model.to_onnx().SerializeToString())
+    if name == STUDENT:
+        contest.student_bytes = n_bytes
+    start = time.perf_counter()
+    twin = clone(model.student_).fit(split.X_train, _targets(split))
+    return {
+        name: Answer(_scores(model, split.X_test), n_bytes, seconds),
+        ON_LABELS[name]: Answer(twin.predict(split.X_test), n_bytes, time.perf_counter() - start),
+    }
+
+
+def _targets(split: Split) -> np.ndarray:
+    if split.task == "regression":
+        return np.asarray(split.y_train, dtype=np.float64)
+    return (np.asarray(split.y_train)[:, None] == split.classes).astype(np.float64)
+
+
+def _sklearn_mlp(contest: Contest) -> dict[str, Answer]:
+    """What a user would write: scaled numbers, one-hot categories, the student's hidden sizes, early stopping."""
+    split = contest.split
+    schema = TableSchema.of(split.X_train)
+    numeric = [column.name for column in schema.columns if column.kind == "numeric"]
+    nominal = [column.name for column in schema.columns if column.kind == "categorical"]
+    # Booleans and dates as numbers, categories as text: what the transformers take.
+    X_train, X_test = (_plain(X, numeric, nominal, schema) for X in (split.X_train, split.X_test))
+    front = make_column_transformer(
+        (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), numeric),
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=64), nominal),
+    )
+    options = {"hidden_layer_sizes": (64, 32), "early_stopping": True, "random_state": split.seed}
+    y = split.y_train
+    if split.task == "regression":
+        mean, scale = y.mean(), y.std()
+        y = (y - mean) / scale
+        mlp = MLPRegressor(**options)
+    else:
+        _, y = np.unique(y, return_inverse=True)
+        # scikit-learn draws its validation rows by class, which a class of one row does not allow.
+        mlp = MLPClassifier(**(options | {"early_stopping": np.bincount(y).min() > 1}))
+    start = time.perf_counter()
+    model = make_pipeline(front, mlp).fit(X_train, y)
+    seconds = time.perf_counter() - start
+    n_bytes = 4 * sum(part.size for part in [*mlp.coefs_, *mlp.intercepts_])
+    if split.task == "regression":
+        return {SKLEARN_MLP: Answer(model.predict(X_test) * scale + mean, n_bytes, seconds)}
+    return {SKLEARN_MLP: Answer(model.predict_proba(X_test), n_bytes, seconds)}
+
+
+def _plain(X, numeric, nominal, schema):
+    import pandas as pd
+
+    codes = schema.encode(X)
+    position = {column.name: i for i, column in enumerate(schema.columns)}
+    columns = {name: codes[:, position[name]] for name in numeric}
+    columns |= {name: codes[:, position[name]].astype(str) for name in nominal}
+    return pd.DataFrame(columns)
+
+
+def _lightgbm(contest: Contest) -> dict[str, Answer]:
+    split = contest.split
+    assert contest.student_bytes is not None
+    start = time.perf_counter()
+    model = SmallLightGBM(contest.student_bytes, task=split.task, random_state=split.seed)
+    model.fit(split.X_train, split.y_train)
+    seconds = time.perf_counter() - start
+    return {LIGHTGBM: Answer(model.predict(split.X_test), model.n_bytes_, seconds)}
+
+
+def _autogluon(environment: Path, time_limit: int, contest: Contest) -> dict[str, Answer]:
+    from benchmarks import autogluon
+
+    python = autogluon.environment(environment)
+    found = autogluon.distil(contest.split, python, time_limit)
+    return dict(zip(AUTOGLUON, (found[name] for name in autogluon.CONTESTANTS), strict=True))
+
+
+def _scores(model, X) -> np.ndarray:
+    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
+
+
+def _record(contest: Contest, answer: Answer) -> dict:
+    split = contest.split
+    shape = {"task": split.task, "n_train": len(split.y_train), "n_test": len(split.y_test)}
+    shape |= {"n_columns": split.X_train.shape[1], "n_bytes": answer.n_bytes, "seconds": answer.seconds}
+    scores = answer.scores
+    if split.task == "classification":
+        scores = np.clip(scores, 0, 1)
+        if len(split.classes) == 2:
+            shape["positive_rate"] = float((split.y_test == split.classes[1]).mean())
+    return shape | measures(split, scores, contest.teacher_scores)
+
+
+def _line(record: dict) -> str:
+    kept = record["kept"]
+    share = "no skill to keep" if kept is None else f"{kept:.1%} of the teacher's skill"
+    return f"{record['table']}, seed {record['seed']}, {record['contestant']}: {share}"

@@ -1,0 +1,135 @@
+"""The tables and the plot of the fidelity benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import wilcoxon
+
+from benchmarks.fidelity import AUTOGLUON, CONTESTANTS, LIGHTGBM, ON_LABELS, SKLEARN_MLP, STUDENT, STUDENTS, TEACHER
+from benchmarks.runs import Runs, markdown
+
+# A teacher that saves less than this share of the prior's loss has next to no skill that could be kept.
+_LEAST_SKILL = 0.05
+_RARE = 0.15
+_RIVALS = (ON_LABELS[STUDENT], SKLEARN_MLP, LIGHTGBM, *AUTOGLUON[:2])
+
+
+def write(runs: Runs) -> str:
+    """Write every table beside the records, and return them as one Markdown text."""
+    frame = pd.DataFrame(runs.records)
+    apart = weak_teachers(frame)
+    strong = frame[~frame["table"].isin(apart)]
+    parts = {
+        "": by_table(strong),
+        "-summary": summary(strong),
+        "-rivals": rivals(strong),
+        "-rare": rare_positives(frame),
+        "-apart": by_table(frame[frame["table"].isin(apart)]),
+    }
+    if runs.path is not None:
+        plot(strong, runs.path.with_suffix(".png"))
+    return "\n".join(runs.write_table(lines, suffix) for suffix, lines in parts.items())
+
+
+def weak_teachers(frame: pd.DataFrame) -> list[str]:
+    """The tables whose teacher saves too little of the prior's loss, on the mean of the splits."""
+    teacher = frame[frame.contestant == TEACHER].groupby("table")[["loss", "prior_loss"]].mean()
+    return list(teacher.index[teacher.loss > (1 - _LEAST_SKILL) * teacher.prior_loss])
+
+
+def kept(frame: pd.DataFrame) -> pd.DataFrame:
+    """Skill kept, of the mean losses over the splits: a row for each table, a column for each contestant."""
+    losses = frame.pivot_table(index="table", columns="contestant", values="loss", sort=False)
+    nothing = frame[frame.contestant == TEACHER].groupby("table")["prior_loss"].mean()
+    gain = -losses.sub(nothing, axis=0)
+    names = [name for name in CONTESTANTS if name in losses]
+    return gain.div(gain[TEACHER], axis=0).loc[frame["table"].unique(), names]
+
+
+def by_table(frame: pd.DataFrame) -> list[str]:
+    """Skill kept by every contestant on every table, and the bytes of the student."""
+    if frame.empty:
+        return ["None."]
+    shares = kept(frame)
+    student = frame[frame.contestant == STUDENT].groupby("table")
+    bounds, n_bytes = student[["kept_low", "kept_high"]].mean(), student["n_bytes"].mean()
+    rows = []
+    for table, share in shares.drop(columns=TEACHER).iterrows():
+        low, high = bounds.loc[table]
+        between = f" ({low:.1%} – {high:.1%})" if np.isfinite([low, high]).all() else ""
+        cells = [f"{value:.1%}" + (between if name == STUDENT else "") for name, value in share.items()]
+        rows.append([str(table), *(cell.replace("nan%", "–") for cell in cells), f"{n_bytes[table] / 1000:.0f} KB"])
+    return markdown(["table", *shares.columns.drop(TEACHER), "file of the MLP"], rows)
+
+
+def summary(frame: pd.DataFrame) -> list[str]:
+    """Over all tables: rank, skill kept and bytes of each contestant."""
+    shares = kept(frame)
+    whole = shares.dropna(axis=1)
+    ranks = whole.rank(axis=1, ascending=False).mean()
+    n_bytes = frame.groupby("contestant")["n_bytes"].median()
+    rows = [
+        [
+            name,
+            f"{ranks[name]:.2f}" if name in ranks else "–",
+            f"{share.median():.1%}",
+            f"{share.min():.1%}",
+            f"{(share >= 1).sum()} of {share.count()}",
+            "–" if np.isnan(n_bytes[name]) else f"{n_bytes[name] / 1000:,.0f} KB",
+        ]
+        for name, share in shares.items()
+    ]
+    return markdown(["contestant", "mean rank", "median kept", "least kept", "100 % or more", "median size"], rows)
+
+
+def rivals(frame: pd.DataFrame) -> list[str]:
+    """The default student against each rival: on how many tables it is better, and Wilcoxon's test over them."""
+    shares = kept(frame)
+    rows = []
+    for name in (rival for rival in _RIVALS if rival in shares):
+        lead = (shares[STUDENT] - shares[name]).dropna()
+        p = wilcoxon(lead, alternative="greater").pvalue if len(lead) > 1 else float("nan")
+        rows.append([name, f"{(lead > 0).sum()} of {len(lead)}", f"{lead.median():+.1%}", f"{p:.4f}"])
+    return markdown([f"{STUDENT} against", "better on", "median lead in skill kept", "Wilcoxon p, one-sided"], rows)
+
+
+def rare_positives(frame: pd.DataFrame) -> list[str]:
+    """Ranking and calibration where one class of two is rare."""
+    measures = ("average_precision", "recall_at_0.005", "ece")
+    if not set(measures) <= set(frame):
+        return ["None."]
+    means = frame.groupby(["table", "contestant"], sort=False)[[*measures, "positive_rate"]].mean()
+    rows = []
+    for table in frame["table"].unique():
+        rate = means.loc[(table, TEACHER), "positive_rate"]
+        if not rate <= _RARE:
+            continue
+        cells = [f"{means.loc[(table, name), m]:.4f}" for m in measures for name in (TEACHER, *STUDENTS)]
+        rows.append([str(table), f"{rate:.1%}", *cells])
+    names = ("average precision", "recall in the top 0.5 %", "ECE")
+    header = [f"{name}: {who}" for name in names for who in (TEACHER, *STUDENTS)]
+    return markdown(["table", "positives", *header], rows)
+
+
+def plot(frame: pd.DataFrame, path: Path) -> None:
+    """A row for each table, a dot for each contestant at its skill kept; without matplotlib, nothing."""
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        return
+    if frame.empty:
+        return
+    shares = kept(frame)[[STUDENT, *(name for name in _RIVALS if name in kept(frame))]].iloc[::-1]
+    figure, axes = pyplot.subplots(figsize=(8, 0.4 * len(shares) + 1.5), layout="constrained")
+    for name, values in shares.items():
+        size = 70 if name == STUDENT else 25
+        axes.scatter(100 * values.clip(0.8, 1.1), shares.index, s=size, label=name, zorder=3 if name == STUDENT else 2)
+    axes.axvline(100, color="0.6", linewidth=1)
+    axes.set_xlabel("skill kept, % of the teacher's (held to 80 – 110)")
+    axes.grid(axis="y", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

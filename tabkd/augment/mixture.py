@@ -1,0 +1,59 @@
+"""Rows of several augmenters."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+
+from tabkd.augment.base import Augmenter
+from tabkd.augment.marginal import Marginal
+from tabkd.augment.munge import Munge
+
+
+class Mixture(Augmenter):
+    """Draw from several augmenters, each its share of the rows.
+
+    By default three rows of MUNGE, which are like those of the table, for each row whose values come together at any
+    degree of independence, rare ones more often than in the table. From the latter the student learns to follow its
+    teacher where the table has next to no rows, which is where the world goes when it changes.
+
+    Parameters
+    ----------
+    augmenters : list of Augmenter, optional
+        None is ``[Munge(), Marginal(p=None, power=0.5)]``, with the weights 3 and 1.
+    weights : list of float, optional
+        The shares of the rows are in proportion to them; None shares alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.augment import Jitter, Marginal, Mixture
+    >>> X = np.array([[0.5, 10.5], [1.5, 20.5]])
+    >>> Mixture([Jitter(), Marginal()]).fit(X).sample(100, random_state=0).shape
+    (100, 2)
+    """
+
+    _parameter_constraints = {"augmenters": ["array-like", None], "weights": ["array-like", None]}
+
+    def __init__(self, augmenters=None, *, weights=None):
+        self.augmenters = augmenters
+        self.weights = weights
+
+    def _fit(self, codes):
+        parts, weights = self.augmenters, self.weights
+        if parts is None:
+            parts, weights = [Munge(), Marginal(p=None, power=0.5)], [3, 1] if weights is None else weights
+        weights = np.ones(len(parts)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if len(parts) == 0 or len(weights) != len(parts) or not (weights.min() >= 0 and weights.sum() > 0):
+            raise ValueError(
+                f"weights are {weights.tolist()} for {len(parts)} augmenters; give one or more augmenters, and one "
+                "number from 0 for each of them."
+            )
+        self.augmenters_ = [clone(part).fit_codes(self.schema_, codes) for part in parts]
+        self.shares_ = weights / weights.sum()
+
+    def _sample(self, n_samples, rng):
+        edges = np.round(np.cumsum(self.shares_) * n_samples).astype(int)
+        sizes = np.diff(edges, prepend=0)
+        drawn = [part.sample_codes(n, rng) for part, n in zip(self.augmenters_, sizes, strict=True)]
+        return np.concatenate(drawn)[rng.permutation(n_samples)]
