@@ -1,4 +1,8 @@
-"""The published example of ensemble distillation, over many draws of its data and on a hundred times its test rows."""
+"""The published example of ensemble distillation, over many draws of its data and on a hundred times its test rows.
+
+The article: ensemble 97.8 %, distilled 97.2 %, hard labels 96.5 %, which is 53.8 % of the gap at 160 times fewer
+weights; one seed, 1,000 test rows.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +27,8 @@ from tabkd import DistilledClassifier
 from tabkd.evaluation import metrics
 from tabkd.students import MLPStudent
 
-HIDDEN = ((64, 32), (32, 16), (16, 8))
 MEASURES = ("accuracy", "log_loss")
 BASELINES = ("tabkd MLP", "scikit-learn MLP", "scikit-learn MLP, early stopping")
-ARTICLE = (
-    "The article: ensemble 97.8%, distilled 97.2%, hard labels 96.5%, which is 53.8% of the gap at 160 times fewer "
-    "weights; one seed, 1,000 test rows."
-)
 _FIRST_SEED = 42
 
 
@@ -45,6 +44,8 @@ class Setting:
         Networks in the teacher.
     member : tuple of int
         Hidden layers of each.
+    hidden : tuple of tuple of int
+        Hidden layers of the students, the article's first.
     n_synthetic, max_iter : int or "auto"
         Synthetic rows, and the student's passes over all rows.
     """
@@ -53,21 +54,22 @@ class Setting:
     n_test: int = 100_000
     n_members: int = 12
     member: tuple[int, ...] = (256, 128, 64)
+    hidden: tuple[tuple[int, ...], ...] = ((64, 32), (32, 16), (16, 8))
     n_synthetic: int | str = "auto"
     max_iter: int | str = "auto"
 
 
-QUICK = Setting(n_train=1_000, n_test=10_000, n_members=3, member=(64, 32), n_synthetic=10_000, max_iter=5)
+QUICK = Setting(1_000, 10_000, n_members=2, hidden=((16, 8),), n_synthetic=10_000, max_iter=5)
 
 
 def run(output: Path | None, n_seeds: int, quick: bool) -> str:
     """Measure the seeds that are not recorded in `output` yet, a line each; return the table, with its heading."""
-    runs = Runs(output, "article")
+    runs, setting = Runs(output, "article"), QUICK if quick else Setting()
     records = []
     for seed in range(n_seeds):
-        records.append(runs.once({"seed": seed, "quick": quick}, partial(measure, seed, QUICK if quick else Setting())))
-        print(f"seed {seed}: {_summary(records[-1])}", file=sys.stderr, flush=True)
-    return runs.write_table([*_heading(records), "", *_table(records)])
+        records.append(runs.once({"seed": seed, "quick": quick}, partial(measure, seed, setting)))
+        print(f"seed {seed}: {_summary(records[-1], setting)}", file=sys.stderr, flush=True)
+    return runs.write_table([*_heading(records, setting), "", *_table(records, setting)])
 
 
 def draw(seed: int, setting: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -92,7 +94,7 @@ def measure(seed: int, setting: Setting) -> dict:
     teacher = fit_teacher(X_train, y_train, setting)
     members = teacher.estimators_
     record = {"teacher weights": sum(map(n_weights, members))} | _scores("teacher", teacher, X_test, y_test)
-    for hidden in HIDDEN:
+    for hidden in setting.hidden:
         contestants = fit_students(FrozenEstimator(teacher), X_train, y_train, hidden, seed, setting)
         student = contestants["distilled"].student_
         record[f"{_name(hidden)} weights"] = n_weights(student)
@@ -154,27 +156,26 @@ def _name(hidden: tuple[int, ...]) -> str:
     return "-".join(map(str, hidden))
 
 
-def _summary(record: dict) -> str:
-    names = ("teacher", *(f"{_name(hidden)} distilled" for hidden in HIDDEN))
+def _summary(record: dict, setting: Setting) -> str:
+    names = ("teacher", *(f"{_name(hidden)} distilled" for hidden in setting.hidden))
     return ", ".join(f"{name} {record[f'{name} accuracy']:.2%}" for name in names)
 
 
-def _heading(records: list[dict]) -> list[str]:
-    per_column = {record[f"{_name(hidden)} encoder"] for record in records for hidden in HIDDEN}
+def _heading(records: list[dict], setting: Setting) -> list[str]:
+    of_encoder = {record[f"{_name(hidden)} encoder"] for record in records for hidden in setting.hidden}
     return [
-        ARTICLE,
-        f"Here: {len(records)} seeds, means; the gap is the distilled student's lead over the labels divided by the "
+        f"Means over {len(records)} seeds; the gap is the distilled student's lead over the labels divided by the "
         "teacher's, with its 95% interval over seeds. Weights are those of all layers; beside them tabkd's encoder "
-        f"holds {' or '.join(map(str, sorted(per_column)))} numbers, a scale and an offset for each input.",
+        f"holds {' or '.join(map(str, sorted(of_encoder)))} numbers, a scale and an offset for each input.",
     ]
 
 
-def _table(records: list[dict]) -> list[str]:
+def _table(records: list[dict], setting: Setting) -> list[str]:
     header = ["student", "weights", "fewer", "measure", "teacher", "distilled", "on labels", "", "gap recovered"]
     rows = [
         [*_size(records[0], hidden), measure.replace("_", "-"), *_cells(records, hidden, baseline, measure)]
         for measure in MEASURES
-        for hidden in HIDDEN
+        for hidden in setting.hidden
         for baseline in BASELINES
     ]
     return markdown(header, rows)

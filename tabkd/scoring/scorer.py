@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -67,7 +68,11 @@ class Scorer:
         if facts["task"] == "classification":
             self.classes_ = _classes(facts)
             self._output = "probabilities"
+        # Of the one matrix that a model of numeric columns takes.
+        self._matrix_dtype = None
         self._single = all(c["input"] == "X" and c["type"] != "STRING" for c in facts["columns"])
+        if self._single and facts["columns"][0]["type"] == "FLOAT":
+            self._matrix_dtype = np.dtype(np.float32)
         try:
             self._prepare()
             self._session = _session(self._graph)
@@ -121,6 +126,8 @@ class Scorer:
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
 
     def _scores(self, X) -> np.ndarray:
+        if self._is_ready(X):
+            return self._session.run([self._output], {"X": X})[0]
         X = as_table(X)
         n_rows = X.shape[0]
         if n_rows == 0:
@@ -136,6 +143,20 @@ class Scorer:
             for share in waiting:
                 share.result()
         return scores
+
+    def _is_ready(self, X) -> bool:
+        """Whether `X` can go in as it is: for one row, reading a table takes longer than scoring it.
+
+        The sum of squares is not finite where a number is infinite, missing or very large: those are looked at closely.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.dtype == self._matrix_dtype
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and 0 < len(X) <= _BLOCK_ROWS
+            and math.isfinite(np.vdot(X, X))
+        )
 
     def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range) -> None:
         """Score a range of rows, block by block."""
