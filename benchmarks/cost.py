@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -68,7 +69,9 @@ def distil_apart(n_rows: int, n_columns: int, quick: bool) -> dict:
     except subprocess.TimeoutExpired:
         return {"skipped": f"more than {MOST_SECONDS // 60} minutes"}
     except subprocess.CalledProcessError as error:
-        return {"skipped": f"ended by {error.returncode}"}
+        if error.returncode != -signal.SIGKILL:
+            raise
+        return {"skipped": "killed, as for want of memory"}
     return json.loads(found.stdout.splitlines()[-1])
 
 

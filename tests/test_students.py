@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 from small_tables import mixed_frame, signal
 
 from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
@@ -430,3 +431,12 @@ def test_numbers_beyond_float32_are_refused(student):
     X = pd.DataFrame({"a": [1e39, -1e39] * 20})
     with pytest.raises(ValueError, match=r"Column 'a' holds numbers of size 1e\+39.*float32"):
         student().fit(X, np.arange(40.0))
+
+
+def test_boosted_trees_on_bare_labels_of_a_rare_class_stay_sane():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40_000, 8))
+    y = (rng.random(40_000) < 0.04 / (1 + np.exp(4 * (1 + X[:, 1] - X[:, 0])))).astype(int)
+    student = BoostedTreesStudent(random_state=0).fit(X[:30_000], np.eye(2)[y[:30_000]])
+    prior = np.full(10_000, y[:30_000].mean())
+    assert log_loss(y[30_000:], student.predict(X[30_000:])[:, 1]) < 0.95 * log_loss(y[30_000:], prior)

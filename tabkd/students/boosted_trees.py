@@ -89,6 +89,8 @@ class BoostedTreesStudent(Student):
             "num_leaves": self.max_leaf_nodes,
             "min_data_in_leaf": min(self.min_samples_leaf, max(1, len(rows) // 4)),
             "min_sum_hessian_in_leaf": 1e-6,
+            # On bare labels, the sure leaves of rare classes would otherwise run off to any size.
+            "lambda_l2": 1.0,
             "seed": rng.randint(2**31 - 1),
             "deterministic": True,
             "force_row_wise": True,
