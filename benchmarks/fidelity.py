@@ -195,7 +195,7 @@ def _record(contest: Contest, answer: Answer) -> dict:
     if split.task == "classification":
         scores = np.clip(scores, 0, 1)
         if len(split.classes) == 2:
-            shape["positive_rate"] = float((split.y_test == split.classes[1]).mean())
+            shape["positive_rate"] = float((split.y_train == split.classes[1]).mean())
     return shape | measures(split, scores, contest.teacher_scores)
 
 

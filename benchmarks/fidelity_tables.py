@@ -27,6 +27,7 @@ def write(runs: Runs) -> str:
         "-summary": summary(strong),
         "-rivals": rivals(strong),
         "-rare": rare_positives(frame),
+        "-headline": headline(strong),
         "-apart": by_table(frame[frame["table"].isin(apart)]),
     }
     if runs.path is not None:
@@ -55,7 +56,8 @@ def by_table(frame: pd.DataFrame) -> list[str]:
         return ["None."]
     shares = kept(frame)
     student = frame[frame.contestant == STUDENT].groupby("table")
-    bounds, n_bytes = student[["kept_low", "kept_high"]].mean(), student["n_bytes"].mean()
+    bounds = student[["kept_low", "kept_high"]].mean().reindex(shares.index)
+    n_bytes = student["n_bytes"].mean().reindex(shares.index)
     rows = []
     for table, share in shares.drop(columns=TEACHER).iterrows():
         low, high = bounds.loc[table]
@@ -63,6 +65,19 @@ def by_table(frame: pd.DataFrame) -> list[str]:
         cells = [f"{value:.1%}" + (between if name == STUDENT else "") for name, value in share.items()]
         rows.append([str(table), *(cell.replace("nan%", "–") for cell in cells), f"{n_bytes[table] / 1000:.0f} KB"])
     return markdown(["table", *shares.columns.drop(TEACHER), "file of the MLP"], rows)
+
+
+def headline(frame: pd.DataFrame) -> list[str]:
+    """Skill kept by the default student and by what else is of its size, for who reads one table only."""
+    shares = kept(frame)
+    student = frame[frame.contestant == STUDENT].groupby("table", sort=False)
+    student = student[["n_train", "n_test", "n_columns", "n_bytes"]]
+    rows = []
+    for table, (n_train, n_test, n_columns, n_bytes) in student.mean().iterrows():
+        cells = [f"{shares.loc[table, name]:.1%}" for name in (STUDENT, LIGHTGBM, SKLEARN_MLP)]
+        size = f"{n_train + n_test:,.0f} × {n_columns:.0f}"
+        rows.append([str(table), size, *cells, f"{n_bytes / 1000:.0f} KB"])
+    return markdown(["table", "rows × columns", STUDENT, LIGHTGBM, SKLEARN_MLP, "ONNX file"], rows)
 
 
 def summary(frame: pd.DataFrame) -> list[str]:

@@ -86,8 +86,10 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         rows = self.level_rows(codes)
         self._fit_levels(rows, weights)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        splits = surrogate_splits(values, rows, targets, weights, seed, self.n_jobs)
-        self._fit_units(values, share_knots(splits, self._n_knots(values)))
+        knots = [np.empty(0)] * values.shape[1]
+        if n_knots := self._n_knots(values):
+            knots = share_knots(surrogate_splits(values, rows, targets, weights, seed, self.n_jobs), n_knots)
+        self._fit_units(values, knots)
         self.n_features_out_ = len(self.unit_column_) + self.n_levels_
         return self
 

@@ -1,0 +1,73 @@
+"""The benchmarks' own parts: what is resumed, how tables are split, and that the documents show what was measured."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.answers import Answer, measures
+from benchmarks.problems import Problem, problems
+from benchmarks.runs import Runs
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_finished_runs_are_not_done_again(tmp_path):
+    Runs(tmp_path, "r").once({"table": "a"}, lambda: {"loss": np.float32(0.5), "gap": float("nan")})
+    again = Runs(tmp_path, "r")
+    assert again.once({"table": "a"}, lambda: pytest.fail("done twice")) == {"table": "a", "loss": 0.5, "gap": None}
+
+
+def test_a_run_that_was_killed_while_it_wrote_is_done_again(tmp_path):
+    runs = Runs(tmp_path, "r")
+    runs.add({"table": "a"})
+    runs.path.write_text(runs.path.read_text() + '{"table": "b", "lo')
+    again = Runs(tmp_path, "r")
+    assert again.records == [{"table": "a"}]
+    again.add({"table": "b"})
+    assert [json.loads(line)["table"] for line in again.path.read_text().splitlines()] == ["a", "b"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(100), "target": np.arange(100) % 2})
+    for name in ("plain", "dated"):
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    (tmp_path / "MANIFEST.csv").write_text("name,task,notes\nplain,binary,\ndated,binary,rows in time order\n")
+    return tmp_path
+
+
+def test_later_rows_test_what_earlier_ones_taught(folder):
+    plain, dated = problems(folder, None, 80)
+    assert (plain.in_time_order, dated.in_time_order) == (False, True)
+    for seed in range(3):
+        split = dated.split(seed)
+        assert split.X_train["x"].max() < split.X_test["x"].min()
+    assert dated.split(0).X_test["x"].max() > dated.split(1).X_test["x"].max()
+    assert plain.split(0).X_train["x"].max() > plain.split(0).X_test["x"].min()
+
+
+def test_unknown_tables_are_named(folder):
+    with pytest.raises(SystemExit, match=r"does not list \['other'\]"):
+        list(problems(folder, ["other"], 80))
+
+
+def test_the_teacher_keeps_all_of_its_skill():
+    rng = np.random.default_rng(0)
+    X, y = pd.DataFrame({"x": rng.normal(size=400)}), rng.integers(0, 2, 400)
+    split = Problem("p", "classification", X, y).split(0)
+    scores = np.column_stack([1 - split.y_test, split.y_test]) * 0.8 + 0.1
+    found = measures(split, Answer(scores).scores, scores)
+    assert found["kept"] == pytest.approx(1)
+    assert found["loss"] == pytest.approx(-np.log(0.9))
+    assert found["kl"] == pytest.approx(0)
+
+
+def test_the_documents_show_what_was_measured():
+    pages = ["README.md", "docs/benchmarks.md"]
+    subprocess.run([sys.executable, "docs/include.py", "--check", *pages], cwd=ROOT, env=os.environ, check=True)
