@@ -117,15 +117,16 @@ def rare_positives(frame: pd.DataFrame) -> list[str]:
     if not set(measures) <= set(frame):
         return ["None."]
     means = frame.groupby(["table", "contestant"], sort=False)[[*measures, "positive_rate"]].mean()
+    whom = [name for name in (TEACHER, *STUDENTS) if name in frame["contestant"].unique()]
     rows = []
     for table in frame["table"].unique():
         rate = means.loc[(table, TEACHER), "positive_rate"]
         if not rate <= _RARE:
             continue
-        cells = [f"{means.loc[(table, name), m]:.4f}" for m in measures for name in (TEACHER, *STUDENTS)]
+        cells = [f"{means.loc[(table, name), m]:.4f}" for m in measures for name in whom]
         rows.append([str(table), f"{rate:.1%}", *cells])
     names = ("average precision", "recall in the top 0.5 %", "ECE")
-    header = [f"{name}: {who}" for name in names for who in (TEACHER, *STUDENTS)]
+    header = [f"{name}: {who}" for name in names for who in whom]
     return markdown(["table", "positives", *header], rows)
 
 

@@ -17,9 +17,11 @@ from tabkd.scoring import wire
 from tabkd.scoring.reader import Reader
 from tabkd.table import as_table
 
-# Rows at a time: few enough that what lies between the layers stays in a core's own cache, which makes the graph two to
-# three times as fast as all rows at once; many enough that calling ONNX Runtime costs nothing beside them.
-_BLOCK_ROWS = 512
+# Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
+# two to three times as fast as all rows at once; many enough that calling ONNX Runtime costs little beside them.
+_NETWORK_ROWS = 512
+# Trees keep nothing between layers, and score so fast that the calls would show.
+_TREE_ROWS = 16_384
 _FLOAT, _INT64 = 1, 7
 
 
@@ -76,6 +78,8 @@ class Scorer:
         try:
             self._prepare()
             self._session = _session(self._graph)
+            layers = any(node.type in ("Gemm", "MatMul") for node in wire.nodes(self._graph))
+            self._block_rows = _NETWORK_ROWS if layers else _TREE_ROWS
             kind = next(o.type for o in self._session.get_outputs() if o.name == self._output)
             self._dtype = np.float64 if kind == "tensor(double)" else np.float32
         except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
@@ -133,10 +137,10 @@ class Scorer:
         if n_rows == 0:
             return self._scores_of_none(X)
         feeds = self._feeds(X)
-        if n_rows <= _BLOCK_ROWS:
+        if n_rows <= self._block_rows:
             return self._session.run([self._output], feeds)[0]
         scores = np.empty((n_rows, self.metadata["n_outputs"]), self._dtype)
-        shares = _shares(n_rows, self.n_threads or _n_cores())
+        shares = _shares(n_rows, self.n_threads or _n_cores(), self._block_rows)
         with ThreadPoolExecutor(max(1, len(shares) - 1)) as others:
             waiting = [others.submit(self._fill, scores, feeds, share) for share in shares[1:]]
             self._fill(scores, feeds, shares[0])
@@ -154,14 +158,14 @@ class Scorer:
             and X.dtype == self._matrix_dtype
             and X.ndim == 2
             and X.shape[1] == self.n_features_in_
-            and 0 < len(X) <= _BLOCK_ROWS
+            and 0 < len(X) <= self._block_rows
             and math.isfinite(np.vdot(X, X))
         )
 
     def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range) -> None:
         """Score a range of rows, block by block."""
-        for start in range(rows.start, rows.stop, _BLOCK_ROWS):
-            block = slice(start, min(start + _BLOCK_ROWS, rows.stop))
+        for start in range(rows.start, rows.stop, self._block_rows):
+            block = slice(start, min(start + self._block_rows, rows.stop))
             scores[block] = self._session.run([self._output], {name: part[block] for name, part in feeds.items()})[0]
 
     def _feeds(self, X) -> dict[str, np.ndarray]:
@@ -304,9 +308,9 @@ def _n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _shares(n_rows: int, n_threads: int) -> list[range]:
+def _shares(n_rows: int, n_threads: int, block_rows: int) -> list[range]:
     """Ranges of whole blocks, one for each thread that gets any."""
-    n_blocks = -(-n_rows // _BLOCK_ROWS)
+    n_blocks = -(-n_rows // block_rows)
     n_shares = min(n_threads, n_blocks)
-    edges = [n_blocks * i // n_shares * _BLOCK_ROWS for i in range(n_shares)] + [n_rows]
+    edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]
     return [range(start, stop) for start, stop in pairwise(edges)]
