@@ -103,11 +103,11 @@ def test_distill_writes_the_student_and_its_report(distilled):
     folder, output = distilled
     assert sorted(path.name for path in folder.iterdir()) == ["report.json", "student.onnx"]
     report = json.loads((folder / "report.json").read_text())
-    assert set(report["metrics"]) == {"teacher", "student", "hard", "prior"}
+    assert set(report["metrics"]) == {"teacher", "student", "hard", "small", "prior"}
     assert report["n_bytes"] == (folder / "student.onnx").stat().st_size
     assert report["parity"]["max_difference"] < 1e-5
     assert report["speed"]["ratio"] > 0
-    assert {"skill_kept", "recovered_gap", "fidelity"} <= set(report)
+    assert {"skill_kept", "recovered_gap", "fidelity", "advice"} <= set(report)
     assert report["classes"] == ["no", "yes"]
     for words in ("skill kept", "hard-label student", "latest 375 rows", "classification"):
         assert words in output

@@ -89,8 +89,7 @@ class BoostedTreesStudent(Student):
             "num_leaves": self.max_leaf_nodes,
             "min_data_in_leaf": min(self.min_samples_leaf, max(1, len(rows) // 4)),
             "min_sum_hessian_in_leaf": 1e-6,
-            # On bare labels, the sure leaves of rare classes would otherwise run off to any size.
-            "lambda_l2": 1.0,
+            "lambda_l2": _shrinkage(self.task_, targets),
             "seed": rng.randint(2**31 - 1),
             "deterministic": True,
             "force_row_wise": True,
@@ -157,6 +156,14 @@ def _objective(task: str, targets: np.ndarray) -> Callable:
     if task == "regression":
         return squared_error
     return logistic if n_scores == 1 else cross_entropy
+
+
+def _shrinkage(task: str, targets: np.ndarray) -> float:
+    """LightGBM's `lambda_l2`: on bare labels, sure leaves of a rare class would otherwise run off to any size.
+
+    Soft targets say themselves how sure a leaf may be, and shrinking would keep it from the rarest of them.
+    """
+    return float(task == "classification" and bool(((targets == 0) | (targets == 1)).all()))
 
 
 def _curvature(predicted, goal):
