@@ -109,7 +109,7 @@ def test_distill_writes_the_student_and_its_report(distilled):
     assert report["speed"]["ratio"] > 0
     assert {"skill_kept", "recovered_gap", "fidelity", "advice"} <= set(report)
     assert report["classes"] == ["no", "yes"]
-    for words in ("skill kept", "hard-label student", "latest 375 rows", "classification"):
+    for words in ("skill kept", "hard-label", "latest 375 rows", "classification"):
         assert words in output
 
 

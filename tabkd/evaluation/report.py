@@ -271,8 +271,8 @@ def _regression(model, X_test, y_test, X_train, y_train, small):
 _HEADINGS = {
     "teacher": "teacher",
     "student": "student",
-    "hard": "hard-label student",
-    "small": "LightGBM of its bytes",
+    "hard": "hard-label",
+    "small": "LightGBM",
     "prior": "prior",
 }
 _LABELS = {
