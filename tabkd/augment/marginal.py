@@ -75,7 +75,7 @@ def _flattened(column: np.ndarray, power: float) -> np.ndarray:
     Missing and present values are two such values first, so that a missing one has not to stand against many distinct
     numbers.
     """
-    n, n_missing = len(column), np.count_nonzero(np.isnan(column))
+    n, n_missing = len(column), int(np.isnan(column).sum())
     if n_missing in (0, n):
         return _repeated(*np.unique(column, return_counts=True), power, n)
     missing, present = n_missing**power, (n - n_missing) ** power
