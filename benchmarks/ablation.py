@@ -23,8 +23,8 @@ CLASSIFIER_ONLY = ("temperature 2", "temperature 4")
 VARIANTS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "no knots": {"student": MLPStudent(n_knots=0)},
-    "half the knots": {"student": MLPStudent(n_knots=96)},
-    "half as many knots again": {"student": MLPStudent(n_knots=288, max_units=400)},
+    "half the knots": {"student": MLPStudent(n_knots=64)},
+    "half as many knots again": {"student": MLPStudent(n_knots=192)},
     "no synthetic rows": {"augmenter": None},
     # For each row of the table; the default makes 20, at most 400,000 in all.
     "5 synthetic rows a row": {"n_synthetic": 5},

@@ -56,14 +56,7 @@ class Contest:
         self.teacher_scores = _scores(self.teacher, self.split.X_test)
 
 
-def run(
-    problems: Iterable[Problem],
-    seeds: int,
-    runs: Runs,
-    autogluon: Path | None,
-    time_limit: int,
-    without: tuple[str, ...] = (),
-) -> None:
+def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | None, time_limit: int) -> None:
     """Measure what `runs` does not have yet: each contestant on each split of each problem."""
     for problem in problems:
         for seed in range(seeds):
@@ -73,7 +66,6 @@ def run(
                 return any(not runs.find(**key, contestant=name) for name in names)
 
             groups = {names: fit for names, fit in _groups(autogluon, time_limit).items() if missing(names)}
-            groups = {names: fit for names, fit in groups.items() if not set(names) & set(without)}
             if not groups:
                 continue
             known = runs.find(**key, contestant=STUDENT)

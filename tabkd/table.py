@@ -267,8 +267,8 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     return frame, container  # type: ignore[return-value]
 
 
-def check_finite(values: np.ndarray, names: list) -> None:
-    """Refuse infinite values, naming the first column that has one; NaN passes."""
+def check_finite(values: np.ndarray, names: list, first_row: int = 0) -> None:
+    """Refuse infinite values, naming the first row, counted from `first_row`, and column that has one; NaN passes."""
     # A sum is one pass with no copy, and it is finite unless something is wrong or missing.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
@@ -277,7 +277,7 @@ def check_finite(values: np.ndarray, names: list) -> None:
     if infinite.any():
         row, column = np.argwhere(infinite)[0]
         raise ValueError(
-            f"Column {names[column]!r} contains infinity or a value too large (row {row}: "
+            f"Column {names[column]!r} contains infinity or a value too large (row {first_row + row}: "
             f"{values[row, column]}). Replace it by a finite number, or by NaN for a missing value."
         )
 

@@ -141,6 +141,26 @@ def test_bad_tables(fixture, request):
         scorer.predict(np.zeros((2, 3)))
 
 
+@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+def test_matrices_with_missing_and_constant_columns(student, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    X[:, 1], X[::5, 2] = 7.0, np.nan
+    model = DistilledClassifier(RandomForestClassifier(5), student=student, **FAST).fit(X, X[:, 0] > 0)
+    model.to_onnx(tmp_path / "model.onnx")
+    scorer = tabkd.load(tmp_path / "model.onnx", n_threads=2)
+    big = np.where(rng.random((9000, 4)) < 0.2, np.nan, rng.normal(size=(9000, 4)))
+    for rows in (big, big[:1], big[np.isfinite(big).all(axis=1)], big.astype(np.float32), np.asfortranarray(big)):
+        np.testing.assert_allclose(scorer.predict_proba(rows), model.predict_proba(rows), atol=1e-5)
+    for row, column in ((8000, 0), (8999, 1), (3, 3)):
+        bad = big.copy()
+        bad[row, column] = np.inf
+        with pytest.raises(ValueError, match=rf"Column {column} contains infinity .*row {row}:"):
+            scorer.predict_proba(bad)
+        with pytest.raises(ValueError, match=rf"Column {column} contains infinity .*row 0:"):
+            scorer.predict_proba(bad[row : row + 1])
+
+
 def test_a_category_of_another_type(categories):
     _, frame, path = categories
     with pytest.raises(ValueError, match=r"Column 'shop' had categories such as 'books' at fit, but holds 3"):

@@ -22,7 +22,7 @@ class Mixture(Augmenter):
     augmenters : list of Augmenter, optional
         None is ``[Munge(), Marginal(p=None, power=0.5)]``, with the weights 3 and 1.
     weights : list of float, optional
-        The shares of the rows are in proportion to them; None shares alike.
+        The shares of the rows are in proportion to them; None shares alike, and 3 to 1 among the default augmenters.
 
     Examples
     --------
@@ -43,11 +43,13 @@ class Mixture(Augmenter):
         parts, weights = self.augmenters, self.weights
         if parts is None:
             parts, weights = [Munge(), Marginal(p=None, power=0.5)], [3, 1] if weights is None else weights
+        if len(parts) == 0:
+            raise ValueError("augmenters is empty; give one or more, or None for the default ones.")
         weights = np.ones(len(parts)) if weights is None else np.asarray(weights, dtype=np.float64)
-        if len(parts) == 0 or len(weights) != len(parts) or not (weights.min() >= 0 and weights.sum() > 0):
+        if len(weights) != len(parts) or not (weights.min() >= 0 and weights.sum() > 0):
             raise ValueError(
-                f"weights are {weights.tolist()} for {len(parts)} augmenters; give one or more augmenters, and one "
-                "number from 0 for each of them."
+                f"weights are {weights.tolist()} for {len(parts)} augmenters; give one number from 0 for each of them, "
+                "not all of them 0."
             )
         self.augmenters_ = [clone(part).fit_codes(self.schema_, codes) for part in parts]
         self.shares_ = weights / weights.sum()

@@ -6,13 +6,12 @@ import numpy as np
 
 from tabkd.onnx.foreign import write_foreign
 from tabkd.onnx.graph import Graph
-from tabkd.onnx.inputs import Inputs
+from tabkd.onnx.inputs import Front, Inputs
 from tabkd.onnx.mlp import encoder_front, write_encoder, write_mlp
 from tabkd.onnx.outputs import write_labels, write_probabilities
 from tabkd.onnx.trees import ordinal_front, write_boosted_trees, write_tree
 from tabkd.students import BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
 
-#: What each student reads: numeric positions, their centres, and row tables.
 _FRONTS = {MLPStudent: encoder_front, TreeStudent: ordinal_front, BoostedTreesStudent: ordinal_front}
 _WRITERS = {
     TableEncoder: write_encoder,
@@ -49,13 +48,13 @@ def convert(scope, operator, container) -> None:
     write_labels(graph, probabilities, model.classes_, label)
 
 
-def front_of(model):
-    """What the student of a distilled estimator reads: numeric positions, their centres, and row tables."""
+def front_of(model) -> Front:
+    """What the student of a distilled estimator reads."""
     front = _for(_FRONTS, model.student_)
     if front is not None:
         return front(model.student_.encoder_)
     numeric = model._schema.positions("numeric")
-    return numeric, np.zeros(len(numeric)), []
+    return Front(numeric, np.zeros(len(numeric)), [])
 
 
 def _writer(part):

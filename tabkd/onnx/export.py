@@ -9,7 +9,7 @@ import numpy as np
 from tabkd._version import __version__
 from tabkd.files import atomic_write_bytes
 from tabkd.onnx.convert import front_of
-from tabkd.onnx.inputs import ROWS, VALUES
+from tabkd.onnx.inputs import FILLED, ROWS, VALUES
 from tabkd.onnx.metadata import attach, describe, input_type, seal
 from tabkd.onnx.parity import check_parity
 from tabkd.table import TableSchema
@@ -58,7 +58,7 @@ def build(model, report=None):
 
     schema = model._schema
     front = front_of(model)
-    centers = dict(zip(*front[:2], strict=True))
+    centers = dict(zip(front.positions, front.centers, strict=True))
     types = [input_type(column, centers.get(i, 0.0)) for i, column in enumerate(schema.columns)]
     if schema.is_numeric:
         types = ["DOUBLE" if "DOUBLE" in types else "FLOAT"] * len(types)
@@ -72,8 +72,9 @@ def build(model, report=None):
         names = _rename_inputs(proto.graph, names)
     _tidy(proto)
     facts = describe(model, names, types, front, report)
-    for part in (VALUES, ROWS):
-        facts[part]["name"] = _named(proto.graph, part)
+    for part in (VALUES, ROWS, FILLED):
+        if facts[part] is not None:
+            facts[part]["name"] = _named(proto.graph, part)
     attach(proto, facts)
     return proto
 
@@ -120,8 +121,8 @@ def _rename_inputs(graph, names: list[str]) -> list[str]:
 
 
 def _named(graph, part: str) -> str | None:
-    """The name of the values or rows in the graph of a mixed table; None where there are none."""
-    outputs = (node.output[0] for node in graph.node if node.op_type == "Concat")
+    """The name of the values, the rows or the filled values in the graph; None where there are none."""
+    outputs = (node.output[0] for node in graph.node)
     return next((name for name in outputs if re.fullmatch(rf"tabkd_{part}\d*", name)), None)
 
 

@@ -18,10 +18,33 @@ from tabkd.onnx.categories import category_rows
 from tabkd.onnx.graph import Graph
 from tabkd.table import TableSchema
 
-#: The names that the two tensors have in a graph that `to_onnx` writes.
-VALUES, ROWS = "values", "rows"
+#: The names that the two tensors have in a graph that `to_onnx` writes, and the values once missing ones are filled.
+VALUES, ROWS, FILLED = "values", "rows", "filled"
 
 _LARGEST = float(np.finfo(np.float32).max)
+
+
+class Front(NamedTuple):
+    """What a student reads of a table.
+
+    Attributes
+    ----------
+    positions : int array of shape (m,)
+        The numeric columns.
+    centers : array of shape (m,)
+        What is taken off each of them in float64.
+    tables : list of (int, array)
+        The position of each categorical column, and the row of each of its categories, of an unseen and of a missing
+        one.
+    filled : tuple of (float32 array of shape (m,), int array) or None
+        What stands for a missing number, and of which of the columns it is told that one was missing; None where the
+        graph fills none, or other columns too.
+    """
+
+    positions: np.ndarray
+    centers: np.ndarray
+    tables: list[tuple[int, np.ndarray]]
+    filled: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Piece(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 
 from tabkd._version import __version__
 from tabkd.onnx.categories import are_whole
+from tabkd.onnx.inputs import Front
 from tabkd.scoring import wire
 from tabkd.table import Column
 from tabkd.teacher import teacher_name
@@ -38,7 +39,7 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(model, names: list[str], types: list[str], front, report) -> dict[str, Any]:
+def describe(model, names: list[str], types: list[str], front: Front, report) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters
@@ -46,12 +47,11 @@ def describe(model, names: list[str], types: list[str], front, report) -> dict[s
     model : DistilledClassifier or DistilledRegressor
     names, types : list of str
         The input of each column and its ONNX type; one name for all where they share a matrix.
-    front : tuple
-        The positions and centres of the numeric columns that the student reads, and its row tables.
+    front : Front
+        What the student reads.
     report : Report or None
     """
     schema = model._schema
-    positions, center, tables = front
     kept = getattr(report, "skill_kept", None)
     facts = {
         "format": FORMAT,
@@ -66,11 +66,12 @@ def describe(model, names: list[str], types: list[str], front, report) -> dict[s
         "columns": [
             _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
         ],
-        "values": {"columns": [int(i) for i in positions], "centers": [float(c) for c in center]},
+        "values": {"columns": [int(i) for i in front.positions], "centers": [float(c) for c in front.centers]},
         "rows": {
-            "columns": [int(i) for i, _ in tables],
-            "tables": [_table(schema.columns[i], types[i], row_of) for i, row_of in tables],
+            "columns": [int(i) for i, _ in front.tables],
+            "tables": [_table(schema.columns[i], types[i], row_of) for i, row_of in front.tables],
         },
+        "filled": _filled(front),
     }
     if hasattr(model, "classes_"):
         facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
@@ -100,6 +101,14 @@ def _n_outputs(model) -> int:
     if hasattr(model, "classes_"):
         return len(model.classes_)
     return int(getattr(model.student_, "n_outputs_", 0) or getattr(model, "n_outputs_", 1))
+
+
+def _filled(front: Front) -> dict[str, list] | None:
+    """By what missing numbers are filled, in the fewest digits, and which columns are told of."""
+    if front.filled is None:
+        return None
+    fill, indicators = front.filled
+    return {"fill": [float(str(value)) for value in fill], "indicators": [int(i) for i in indicators]}
 
 
 def _table(column: Column, kind: str, row_of: np.ndarray) -> dict[str, list] | None:

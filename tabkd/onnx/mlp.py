@@ -6,14 +6,14 @@ import numpy as np
 from onnx import TensorProto
 
 from tabkd.onnx.graph import Graph
-from tabkd.onnx.inputs import Inputs
+from tabkd.onnx.inputs import FILLED, Front, Inputs
 from tabkd.onnx.outputs import is_wide, write_targets
 from tabkd.students.encoder import TableEncoder
 from tabkd.students.mlp import MLPStudent
 
 
-def encoder_front(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray, list[tuple[int, np.ndarray]]]:
-    """What the encoder reads: numeric positions, their centres, and the row table of each categorical column.
+def encoder_front(encoder: TableEncoder) -> Front:
+    """What the encoder reads.
 
     Columns of few levels come first, their rows numbered as in `level_units_`; columns of many levels
     follow, their rows numbered through all of their tables of means.
@@ -23,13 +23,16 @@ def encoder_front(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray, list[t
     for i, means in zip(encoder.mean_columns_, encoder.means_, strict=True):
         tables.append((int(i), first + np.arange(len(means))))
         first += len(means)
-    return encoder.numeric_, encoder.center_, tables
+    alone = not len(encoder.mean_columns_) and len(encoder.unit_column_)
+    filled = (encoder.fill_, encoder.missing_) if alone else None
+    return Front(encoder.numeric_, encoder.center_, tables, filled)
 
 
 def write_features(graph: Graph, inputs: Inputs, encoder: TableEncoder) -> tuple[str | None, str | None]:
     """The numeric units (n, u) and the one-hot rows of levels (n, r), float32; None for none."""
-    positions, center, tables = encoder_front(encoder)
-    values, rows = inputs.values(positions, center), inputs.rows(tables)
+    front = encoder_front(encoder)
+    tables = front.tables
+    values, rows = inputs.values(front.positions, front.centers), inputs.rows(tables)
     n_levels = len(encoder.level_columns_)
     parts = [values] if values is not None else []
     if rows is not None and len(encoder.mean_columns_):
@@ -77,10 +80,11 @@ def write_mlp(graph: Graph, inputs: Inputs, student: MLPStudent) -> str:
 def _units(graph: Graph, values: str, encoder: TableEncoder) -> str:
     """``clip(x * scale + bias, 0, 1)`` as one matrix product, which is faster than looking columns up."""
     missing = graph.node("IsNaN", [values])
-    filled = graph.node("Where", [missing, _float32(graph, encoder.fill_, "fill"), values])
+    hint = None if len(encoder.missing_) else FILLED
+    filled = graph.node("Where", [missing, _float32(graph, encoder.fill_, "fill"), values], hint=hint)
     if len(encoder.missing_):
         indicators = graph.cast(graph.columns(missing, encoder.missing_), TensorProto.FLOAT)
-        filled = graph.concat([filled, indicators])
+        filled = graph.concat([filled, indicators], FILLED)
     # One entry a column: stored as its position; ONNX Runtime folds it when a session is made.
     depth = graph.constant(np.array(len(encoder.fill_) + len(encoder.missing_)))
     onoff = graph.constant(np.array([0, 1], np.float32))

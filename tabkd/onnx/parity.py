@@ -43,7 +43,7 @@ def check_parity(model, content: bytes) -> dict[str, Any]:
     scale = _scale(model, expected)
     scorer, (whole, labels) = _scorer(model, content), _run_whole(model, content, frame)
     worst = 0.0
-    for got in (whole, scorer._scores(frame).astype(np.float64)):
+    for got in (whole, scorer._scores(frame)):
         difference = np.nan_to_num(np.abs(got - expected) / scale, nan=np.inf, posinf=np.inf)
         worst = max(worst, float(difference.max()))
         if worst > TOLERANCE:

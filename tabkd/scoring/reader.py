@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabkd.scoring.columns import CategoryRows, to_float32
+from tabkd.scoring.columns import CategoryRows
 from tabkd.table import Column, TableSchema, as_frame, check_finite
 
 _DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
@@ -35,37 +35,28 @@ class Reader:
         )
         self._index = pd.Index(self.schema.names)
         self._by_name = facts["container"] != "numpy"
-        self._double = self._columns[0]["type"] == "DOUBLE"
         self._values = {i: k for k, i in enumerate(facts["values"]["columns"])}
         centers = np.array(facts["values"]["centers"])
-        self._centers = centers if centers.any() else None
+        self.centers = centers if centers.any() else None
         self._rows: dict[int, tuple[int, CategoryRows]] = {
             i: (k, CategoryRows(self.schema.columns[i], row_of)) for k, (i, (_, row_of)) in enumerate(levels.items())
         }
 
     def matrix(self, X) -> np.ndarray:
-        """The table as the one matrix that a model of numeric columns takes, float32 or float64."""
+        """A table of numeric columns as one matrix; what came as a matrix is not looked at."""
         values = self._plain_numbers(X)
-        if values is None:
-            values = self.schema.encode(self._aligned(X))
-        if self._double:
-            values = values.astype(np.float64, copy=False)
-            to_float32(values, None, self.schema.names)
-            return values
-        return np.ascontiguousarray(to_float32(values, None, self.schema.names))
+        return self.schema.encode(self._aligned(X)) if values is None else values
 
     def tensors(self, X) -> tuple[np.ndarray, np.ndarray]:
-        """What a cut graph takes: values, float32 (n, m), and rows, int64 (n, j)."""
+        """What a cut graph is fed with: numbers, float32 or float64 (n, m), and rows, int64 (n, j)."""
         frame = self._aligned(X)
-        names = [self.schema.names[i] for i in self._values]
-        if self._centers is None:
+        if self.centers is None:
             with np.errstate(over="ignore", invalid="ignore"):
                 numbers, rows = self._read(frame, np.float32)
                 if np.isfinite(numbers.sum()) or not np.isinf(numbers).any():
                     return numbers, rows
         # Once more without rounding, to take off centres, or to tell the infinite from the large.
-        numbers, rows = self._read(frame, np.float64)
-        return to_float32(numbers, self._centers, names), rows
+        return self._read(frame, np.float64)
 
     def _read(self, frame: pd.DataFrame, dtype) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.empty((len(frame), len(self._values)), dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -14,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from tabkd.scoring import wire
+from tabkd.scoring.columns import Numbers
 from tabkd.scoring.reader import Reader
 from tabkd.table import as_table
 
 # Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
 # two to three times as fast as all rows at once; many enough that calling ONNX Runtime costs little beside them.
 _NETWORK_ROWS = 512
-# Trees keep nothing between layers, and score so fast that the calls would show.
-_TREE_ROWS = 16_384
+# Trees keep nothing between layers, and score so fast that the calls would show: as many as that cache holds.
+_TREE_ROWS = 4096
+# Blocks that a thread gets at least: starting one takes as long as it takes to score about as many.
+_LEAST_BLOCKS = 4
 _FLOAT, _INT64 = 1, 7
 
 
@@ -70,37 +72,47 @@ class Scorer:
         if facts["task"] == "classification":
             self.classes_ = _classes(facts)
             self._output = "probabilities"
-        # Of the one matrix that a model of numeric columns takes.
-        self._matrix_dtype = None
         self._single = all(c["input"] == "X" and c["type"] != "STRING" for c in facts["columns"])
-        if self._single and facts["columns"][0]["type"] == "FLOAT":
-            self._matrix_dtype = np.dtype(np.float32)
         try:
             self._prepare()
             self._session = _session(self._graph)
-            layers = any(node.type in ("Gemm", "MatMul") for node in wire.nodes(self._graph))
-            self._block_rows = _NETWORK_ROWS if layers else _TREE_ROWS
-            kind = next(o.type for o in self._session.get_outputs() if o.name == self._output)
-            self._dtype = np.float64 if kind == "tensor(double)" else np.float32
+            trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(self._graph))
+            self._block_rows = _TREE_ROWS if trees else _NETWORK_ROWS
         except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
             raise _unreadable(self._source, error) from error
 
     def _prepare(self) -> None:
-        """Find the tables of the categories, and cut the graph behind them."""
+        """Find the tables of the categories, and cut the graph behind them and behind the filling of numbers."""
         facts = self.metadata
         tables = [] if self._single else _category_tables(self._content, facts)
         self._reader = Reader(facts, tables)
-        inputs = {}
-        if not self._single:
-            inputs[facts["values"]["name"]] = (_FLOAT, len(facts["values"]["columns"]))
-            inputs[facts["rows"]["name"]] = (_INT64, len(tables))
         for (categories, _), i in zip(tables, facts["rows"]["columns"], strict=True):
             facts["columns"][i]["categories"] = categories
+        self._numbers_name, self._numbers, width = self._entry()
+        inputs = {}
+        if not self._single or facts["filled"]:
+            inputs[self._numbers_name] = (_FLOAT, width)
+        if not self._single:
+            inputs[facts["rows"]["name"]] = (_INT64, len(tables))
         inputs = {name: entry for name, entry in inputs.items() if entry[1]}
-        self._inputs = list(inputs)
+        self._inputs = ["X"] if self._single and not inputs else list(inputs)
         # A graph none of whose columns says anything still counts their rows.
-        self._says_nothing = not self._single and not inputs
+        self._says_nothing = not self._inputs
         self._graph = self._content if self._says_nothing else wire.cut(self._content, inputs, self._output)
+
+    def _entry(self) -> tuple[str, Numbers, int]:
+        """Where numbers enter the graph, how they are made ready for it, and how many columns they have there."""
+        facts, filled = self.metadata, self.metadata["filled"]
+        names, positions = [column["name"] for column in facts["columns"]], facts["values"]["columns"]
+        width = len(positions) + (len(filled["indicators"]) if filled else 0)
+        if not self._single:
+            numbers = Numbers([names[i] for i in positions], None, self._reader.centers, filled)
+            return (filled or facts["values"])["name"], numbers, width
+        if not filled:
+            kind = np.float64 if facts["columns"][0]["type"] == "DOUBLE" else np.float32
+            return "X", Numbers(names, dtype=kind), len(names)
+        some = None if len(positions) == len(names) else positions
+        return filled["name"], Numbers(names, some, self._reader.centers, filled), width
 
     def predict_proba(self, X) -> np.ndarray:
         """Probabilities of the classes, float64 of shape (n, K).
@@ -119,62 +131,72 @@ class Scorer:
         """
         if self.metadata["task"] != "classification":
             raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
-        return self._scores(X).astype(np.float64)
+        return self._scores(X)
 
     def predict(self, X) -> np.ndarray:
         """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K)."""
         scores = self._scores(X)
         if self.metadata["task"] == "classification":
             return self.classes_[scores.argmax(axis=1)]
-        scores = scores.astype(np.float64)
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
 
     def _scores(self, X) -> np.ndarray:
-        if self._is_ready(X):
-            return self._session.run([self._output], {"X": X})[0]
+        if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
+            # For one row, reading a table takes longer than scoring it.
+            return self._run({self._numbers_name: self._numbers(X)}).astype(np.float64)
         X = as_table(X)
         n_rows = X.shape[0]
         if n_rows == 0:
             return self._scores_of_none(X)
         feeds = self._feeds(X)
         if n_rows <= self._block_rows:
-            return self._session.run([self._output], feeds)[0]
-        scores = np.empty((n_rows, self.metadata["n_outputs"]), self._dtype)
+            return self._run(self._block(feeds, 0, n_rows)).astype(np.float64)
+        scores = np.empty((n_rows, self.metadata["n_outputs"]))
         shares = _shares(n_rows, self.n_threads or _n_cores(), self._block_rows)
-        with ThreadPoolExecutor(max(1, len(shares) - 1)) as others:
+        if len(shares) == 1:
+            self._fill(scores, feeds, shares[0])
+            return scores
+        with ThreadPoolExecutor(len(shares) - 1) as others:
             waiting = [others.submit(self._fill, scores, feeds, share) for share in shares[1:]]
             self._fill(scores, feeds, shares[0])
             for share in waiting:
                 share.result()
         return scores
 
-    def _is_ready(self, X) -> bool:
-        """Whether `X` can go in as it is: for one row, reading a table takes longer than scoring it.
-
-        The sum of squares is not finite where a number is infinite, missing or very large: those are looked at closely.
-        """
+    def _is_matrix(self, X) -> bool:
+        """Whether `X` is the one matrix that a model of numeric columns takes."""
         return (
-            type(X) is np.ndarray
-            and X.dtype == self._matrix_dtype
+            self._single
+            and type(X) is np.ndarray
+            and X.dtype.kind in "fiub"
             and X.ndim == 2
             and X.shape[1] == self.n_features_in_
-            and 0 < len(X) <= self._block_rows
-            and math.isfinite(np.vdot(X, X))
         )
 
     def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range) -> None:
         """Score a range of rows, block by block."""
         for start in range(rows.start, rows.stop, self._block_rows):
-            block = slice(start, min(start + self._block_rows, rows.stop))
-            scores[block] = self._session.run([self._output], {name: part[block] for name, part in feeds.items()})[0]
+            stop = min(start + self._block_rows, rows.stop)
+            scores[start:stop] = self._run(self._block(feeds, start, stop))
+
+    def _block(self, feeds: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
+        """What the graph takes for the rows from `start` to before `stop`."""
+        block = {name: part[start:stop] for name, part in feeds.items()}
+        if self._numbers_name in block:
+            block[self._numbers_name] = self._numbers(block[self._numbers_name], start)
+        return block
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> np.ndarray:
+        return self._session.run([self._output], feeds)[0]
 
     def _feeds(self, X) -> dict[str, np.ndarray]:
-        if self._single:
-            return {"X": self._reader.matrix(X)}
+        """All rows of the table, as the graph takes them but for what `Numbers` does to each block."""
         if self._says_nothing:
             return self._reader.nothing(X)
+        if self._single:
+            return {self._numbers_name: self._reader.matrix(X)}
         values, rows = self._reader.tensors(X)
-        feeds = {self.metadata["values"]["name"]: values, self.metadata["rows"]["name"]: rows}
+        feeds = {self._numbers_name: values, self.metadata["rows"]["name"]: rows}
         return {name: feeds[name] for name in self._inputs}
 
     def _scores_of_none(self, X) -> np.ndarray:
@@ -185,7 +207,7 @@ class Scorer:
             self._reader.schema._align(pd.DataFrame(columns=list(X.columns)), named=True)
         elif X.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {X.shape[1]} features, but {self._source} is expecting {self.n_features_in_}.")
-        return np.empty((0, self.metadata["n_outputs"]), np.float32)
+        return np.empty((0, self.metadata["n_outputs"]))
 
     def __getstate__(self):
         return {"content": self._content, "n_threads": self.n_threads, "source": self._source}
@@ -309,8 +331,8 @@ def _n_cores() -> int:
 
 
 def _shares(n_rows: int, n_threads: int, block_rows: int) -> list[range]:
-    """Ranges of whole blocks, one for each thread that gets any."""
+    """Ranges of whole blocks, one for each thread that gets enough of them."""
     n_blocks = -(-n_rows // block_rows)
-    n_shares = min(n_threads, n_blocks)
+    n_shares = max(1, min(n_threads, n_blocks // _LEAST_BLOCKS))
     edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]
     return [range(start, stop) for start, stop in pairwise(edges)]

@@ -36,7 +36,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
 
     Parameters
     ----------
-    n_knots : int, default=192
+    n_knots : int, default=128
         The most units that numeric columns may have in all, beside one for the whole range of each.
     max_levels : int, default=64
         The most levels that a categorical column may have to get a unit for each.
@@ -61,7 +61,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, n_knots=192, max_levels=64, max_units=288, n_jobs=None, random_state=None):
+    def __init__(self, *, n_knots=128, max_levels=64, max_units=288, n_jobs=None, random_state=None):
         self.n_knots = n_knots
         self.max_levels = max_levels
         self.max_units = max_units

@@ -29,7 +29,7 @@ class MLPStudent(Student):
     Parameters
     ----------
     hidden_layer_sizes : int or tuple of int, default=(64, 32)
-    n_knots : int, default=192
+    n_knots : int, default=128
         The total of piecewise-linear units over all numeric columns; see `TableEncoder`.
     max_levels : int, default=64
         The most levels of a categorical column that get a unit each.
@@ -82,7 +82,7 @@ class MLPStudent(Student):
         self,
         *,
         hidden_layer_sizes=(64, 32),
-        n_knots=192,
+        n_knots=128,
         max_levels=64,
         max_units=288,
         batch_size=256,
