@@ -502,5 +502,5 @@ def test_a_mixture_draws_by_its_weights():
     ("parts", "weights"), [([], None), ([Marginal()], [1, 2]), ([Marginal()], [0]), (None, [-1, 2])]
 )
 def test_a_mixture_of_nothing_is_refused(parts, weights):
-    with pytest.raises(ValueError, match="augmenters is empty|weights are"):
+    with pytest.raises(ValueError, match=r"augmenters is empty|weights are"):
         Mixture(parts, weights=weights).fit(np.eye(3))
