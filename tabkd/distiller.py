@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.augment import AUGMENTERS
+from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
@@ -214,6 +215,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         if augmenter is None or n == 0:
             return SoftStream()
         seed, weight = rng.randint(2**31 - 1), real.weights.mean()
+        unseen = self._unseen(schema, codes)
         if hasattr(augmenter, "fit_codes"):
             augmenter = clone(augmenter).fit_codes(schema, codes)
         else:  # an augmenter of the user's own, which knows the table in its own form only
@@ -226,6 +228,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
                     made = augmenter.sample_codes(size, draws)
                 else:
                     made = schema.encode(augmenter.sample(size, random_state=draws))
+                made = with_unseen(made, unseen, draws)
                 soft = soft_targets_of_codes(self.teacher_, schema, made, self._classes())
                 bar.advance(size)
                 if len(self.probe_codes_) <= _PROBE_ROWS:
@@ -233,6 +236,16 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
                 yield SoftRows(made, self._soften(soft), np.full(size, weight))
 
         return SoftStream(n, chunks())
+
+    def _unseen(self, schema, codes) -> dict[int, np.ndarray]:
+        """The categories without a row that the teacher is asked about; none where it refuses them."""
+        unseen = unseen_codes(schema, codes)
+        if unseen:
+            try:
+                soft_targets_of_codes(self.teacher_, schema, one_of_each(codes, unseen), self._classes())
+            except Exception:  # whatever a teacher raises on what it does not know
+                return {}
+        return unseen
 
     def _fit_student(self, schema, real: SoftRows, synthetic: SoftStream, rng):
         student = self._make_student(self.student)

@@ -136,6 +136,16 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
             share = np.bincount(rows[:, j], weights, minlength=self.n_levels_)[: self.n_levels_]
             self.level_units_[self.n_levels_ + j] = share / max(share.sum(), 1e-300)
 
+    def set_learnt(self, columns: np.ndarray) -> None:
+        """Let no unit stand for an unseen level of these columns, which a network has met so, and learnt by its bias.
+
+        Parameters
+        ----------
+        columns : bool array of shape (j,)
+            Of `level_columns_`.
+        """
+        self.level_units_[self.n_levels_ + np.flatnonzero(columns)] = 0
+
     def _fit_units(self, values, knots):
         """Turn the knots of each numeric column into units ``clip(x * scale + bias, 0, 1)``."""
         self.missing_ = np.flatnonzero(np.isnan(values).any(axis=0))

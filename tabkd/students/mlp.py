@@ -121,13 +121,19 @@ class MLPStudent(Student):
     def _train(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng):
         """The layers after all passes, or the best of them where rows are held out to stop by."""
         trainer = Trainer(self._first_layers(real, rng), self._units(), self.task_, self.weight_decay)
+        unseen = np.zeros(len(self.encoder_.level_columns_), dtype=bool)
+
+        def inputs_of(rows: SoftRows) -> Batches:
+            inputs = self._inputs(rows)
+            np.logical_or(unseen, (inputs.levels >= self.encoder_.n_levels_).any(axis=0), out=unseen)
+            return inputs
+
         passes = self._passes(len(real) + synthetic.n_rows)
         n_blocks = n_blocks_in_all(len(real), synthetic.n_rows, passes, self.batch_size)
         rates = learning_rates(self.learning_rate_init, n_blocks * STEPS).reshape(n_blocks, STEPS)
         progress = Progress(self._loss_of(held_out) if held_out is not None else None)
-        inputs = self._inputs(real)
         done = 0
-        for lesson in lessons(inputs, map(self._inputs, synthetic), synthetic.n_rows, rng):
+        for lesson in lessons(inputs_of(real), map(inputs_of, synthetic), synthetic.n_rows, rng):
             for self.n_iter_ in range(1, passes + 1):
                 for batches in blocks(lesson, self.batch_size, rng):
                     # Chunks that fill no whole blocks can add a few steps: the last rate holds for them.
@@ -135,6 +141,7 @@ class MLPStudent(Student):
                     done += 1
                 if progress.stalled(trainer):
                     break
+        self.encoder_.set_learnt(unseen)
         return progress.best or trainer.layers
 
     def _first_layers(self, real: SoftRows, rng):
