@@ -13,6 +13,9 @@ app = typer.Typer(add_completion=False, help=__doc__)
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder of Parquet files with a MANIFEST.csv; scikit-learn's tables without.")
 ]
+OpenML = Annotated[
+    bool, typer.Option("--openml", help="Fetch tables from openml.org; --datasets adult:2,letter:1 says which.")
+]
 Datasets = Annotated[str, typer.Option(help="Names of tables, with commas between; all without.")]
 MaxRows = Annotated[int, typer.Option(help="Larger tables are cut to this many rows, at random.")]
 Output = Annotated[
@@ -24,6 +27,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="A small version of it, to 
 @app.command()
 def fidelity(
     data_dir: DataDir = None,
+    openml: OpenML = False,
     datasets: Datasets = "",
     seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 3,
     max_rows: MaxRows = 100_000,
@@ -43,7 +47,7 @@ def fidelity(
     if quick:
         seeds, max_rows, datasets = 1, 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
     runs = Runs(output, "fidelity")
-    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows, openml)
     fidelity.run(tables, seeds, runs, autogluon, time_limit)
     print(fidelity_tables.write(runs))
 
@@ -51,6 +55,7 @@ def fidelity(
 @app.command()
 def ablation(
     data_dir: DataDir = None,
+    openml: OpenML = False,
     datasets: Datasets = "",
     seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 1,
     max_rows: MaxRows = 40_000,
@@ -62,7 +67,7 @@ def ablation(
     from benchmarks.problems import problems
     from benchmarks.runs import Runs
 
-    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows, openml)
     print(run(tables, seeds, Runs(output, "ablation"), variants.split(",") if variants else None))
 
 

@@ -1,10 +1,10 @@
-"""The tables to measure on: a folder of Parquet files with a manifest, or what scikit-learn ships."""
+"""The tables to measure on: a folder of Parquet files with a manifest, tables of OpenML, or what scikit-learn ships."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 _TEST_SIZE = 0.25
+# A number that takes more values than this is a target of regression.
+_MOST_CLASSES = 50
+# Those of the benchmark's usual tables that OpenML has under one name, and the version of each.
+_ON_OPENML = ("adult:2", "bank-marketing:1", "electricity:1", "shuttle:1", "letter:1", "fars:1", "diamonds:1")
 # What a manifest's notes say of a table whose rows are in the order of time.
 _IN_TIME_ORDER = re.compile(r"\b(time|date)[ -]order", re.IGNORECASE)
 
@@ -67,9 +71,12 @@ class Problem:
         return Split(self.name, self.task, seed, X.iloc[train], X.iloc[test], y[train], y[test])
 
 
-def problems(data_dir: Path | None, names: list[str] | None, max_rows: int) -> Iterator[Problem]:
-    """The problems of a folder with `MANIFEST.csv`, or of scikit-learn; at most `max_rows` rows of each."""
-    found = _of_folder(data_dir, names) if data_dir else _of_sklearn(names)
+def problems(data_dir: Path | None, names: list[str] | None, max_rows: int, openml: bool = False) -> Iterator[Problem]:
+    """The problems of a folder with `MANIFEST.csv`, of OpenML, or of scikit-learn; at most `max_rows` rows of each."""
+    if openml:
+        found = _of_openml(names or _ON_OPENML)
+    else:
+        found = _of_folder(data_dir, names) if data_dir else _of_sklearn(names)
     for problem in found:
         if len(problem.X) > max_rows:
             rows = np.sort(np.random.default_rng(0).permutation(len(problem.X))[:max_rows])
@@ -92,6 +99,18 @@ def _of_folder(data_dir: Path, names: list[str] | None) -> Iterator[Problem]:
         y = target.to_numpy(np.float64) if regression else np.asarray(target)
         in_time_order = bool(_IN_TIME_ORDER.search(rows[name].get("notes") or ""))
         yield Problem(name, "regression" if regression else "classification", frame, y, in_time_order)
+
+
+def _of_openml(names: Sequence[str]) -> Iterator[Problem]:
+    """Tables by their names there, each with its version behind a colon."""
+    for name in names:
+        title, _, version = name.partition(":")
+        found = datasets.fetch_openml(title, version=int(version or 1), as_frame=True, parser="auto")
+        y = found.target
+        regression = isinstance(y.dtype, np.dtype) and y.dtype.kind in "iuf" and y.nunique() > _MOST_CLASSES
+        yield Problem(
+            title, "regression" if regression else "classification", found.data, y.to_numpy(np.float64 if regression else None)
+        )
 
 
 def _of_sklearn(names: list[str] | None) -> Iterator[Problem]:

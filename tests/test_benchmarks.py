@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import Bunch
 
 from benchmarks.answers import Answer, measures
 from benchmarks.problems import Problem, problems
@@ -55,6 +56,23 @@ def test_later_rows_test_what_earlier_ones_taught(folder):
 def test_unknown_tables_are_named(folder):
     with pytest.raises(SystemExit, match=r"does not list \['other'\]"):
         list(problems(folder, ["other"], 80))
+
+
+def test_tables_of_openml(monkeypatch):
+    """The one thing here that is not real: the tests need no network."""
+    asked = []
+
+    def fetch(name, **options):
+        asked.append((name, options["version"]))
+        X = pd.DataFrame({"x": np.arange(120.0)})
+        return Bunch(data=X, target=X["x"] if name == "prices" else pd.Series(["a", "b"] * 60, dtype="category"))
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
+    prices, kinds = problems(None, ["prices", "kinds:3"], 80, openml=True)
+    assert asked == [("prices", 1), ("kinds", 3)]
+    assert (prices.task, kinds.task) == ("regression", "classification")
+    assert prices.y.dtype == np.float64
+    assert list(kinds.split(0).classes) == ["a", "b"]
 
 
 def test_the_teacher_keeps_all_of_its_skill():

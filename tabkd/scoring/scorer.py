@@ -20,8 +20,8 @@ from tabkd.table import as_table
 # Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
 # two to three times as fast as all rows at once; many enough that calling ONNX Runtime costs little beside them.
 _NETWORK_ROWS = 512
-# Trees keep nothing between layers, and score so fast that the calls would show: as many as that cache holds.
-_TREE_ROWS = 4096
+# Trees keep nothing between layers, and score so fast that the calls would show.
+_TREE_ROWS = 8192
 # Blocks that a thread gets at least: starting one takes as long as it takes to score about as many.
 _LEAST_BLOCKS = 4
 _FLOAT, _INT64 = 1, 7
