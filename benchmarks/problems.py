@@ -108,9 +108,8 @@ def _of_openml(names: Sequence[str]) -> Iterator[Problem]:
         found = datasets.fetch_openml(title, version=int(version or 1), as_frame=True, parser="auto")
         y = found.target
         regression = isinstance(y.dtype, np.dtype) and y.dtype.kind in "iuf" and y.nunique() > _MOST_CLASSES
-        yield Problem(
-            title, "regression" if regression else "classification", found.data, y.to_numpy(np.float64 if regression else None)
-        )
+        task, dtype = ("regression", np.float64) if regression else ("classification", None)
+        yield Problem(title, task, found.data, y.to_numpy(dtype))
 
 
 def _of_sklearn(names: list[str] | None) -> Iterator[Problem]:

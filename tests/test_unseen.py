@@ -23,7 +23,8 @@ def table():
     rng = np.random.default_rng(0)
     month = rng.choice(MONTHS[:3], 2000, p=[0.5, 0.4, 0.1])
     amount = rng.normal(size=2000)
-    frame = pd.DataFrame({"month": pd.Categorical(month, MONTHS), "shop": rng.choice(["a", "b"], 2000), "amount": amount})
+    shop = rng.choice(["a", "b"], 2000)
+    frame = pd.DataFrame({"month": pd.Categorical(month, MONTHS), "shop": shop, "amount": amount})
     return frame, (rng.random(2000) < np.where(month == "may", 0.9, 0.2) + 0.05 * (amount > 0)).astype(int)
 
 
