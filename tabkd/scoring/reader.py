@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabkd.scoring.arrow import check_names, is_arrow, to_array
 from tabkd.scoring.columns import CategoryRows
 from tabkd.table import Column, TableSchema, as_frame, check_finite
 
@@ -44,8 +45,23 @@ class Reader:
 
     def matrix(self, X) -> np.ndarray:
         """A table of numeric columns as one matrix; what came as a matrix is not looked at."""
+        if is_arrow(X):
+            return self._all_numbers(self._aligned(X))
         values = self._plain_numbers(X)
         return self.schema.encode(self._aligned(X)) if values is None else values
+
+    def _all_numbers(self, table) -> np.ndarray:
+        """The columns of an Arrow table, all of them numbers, side by side."""
+        arrays = [self._numbers(i, array) for i, array in enumerate(self._arrays(table))]
+        for dtype in (np.float32, np.float64):
+            out = np.empty((len(arrays[0]), len(arrays)), dtype)
+            with np.errstate(over="ignore", invalid="ignore"):
+                for k, array in enumerate(arrays):
+                    out[:, k] = array
+                # Those that are too large for float32 are not infinite, and centres are taken off in float64.
+                if self.centers is None and (np.isfinite(out.sum()) or not np.isinf(out).any()):
+                    break
+        return out
 
     def tensors(self, X) -> tuple[np.ndarray, np.ndarray]:
         """What a cut graph is fed with: numbers, float32 or float64 (n, m), and rows, int64 (n, j)."""
@@ -58,10 +74,11 @@ class Reader:
         # Once more without rounding, to take off centres, or to tell the infinite from the large.
         return self._read(frame, np.float64)
 
-    def _read(self, frame: pd.DataFrame, dtype) -> tuple[np.ndarray, np.ndarray]:
-        numbers = np.empty((len(frame), len(self._values)), dtype)
-        rows = np.empty((len(frame), len(self._rows)), np.int64)
-        for i, array in enumerate(_arrays(frame)):
+    def _read(self, frame, dtype) -> tuple[np.ndarray, np.ndarray]:
+        n_rows = frame.shape[0]
+        numbers = np.empty((n_rows, len(self._values)), dtype)
+        rows = np.empty((n_rows, len(self._rows)), np.int64)
+        for i, array in enumerate(self._arrays(frame)):
             if i in self._values:
                 numbers[:, self._values[i]] = self._numbers(i, array)
             elif i in self._rows:
@@ -73,7 +90,7 @@ class Reader:
 
     def nothing(self, X) -> dict[str, np.ndarray]:
         """As many rows as `X` has, whatever is in them, for a graph that only counts them."""
-        n = len(self._aligned(X))
+        n = self._aligned(X).shape[0]
         return {
             entry["input"]: np.full((n, 1), "" if entry["type"] == "STRING" else 0, _DTYPES[entry["type"]])
             for entry in self._columns
@@ -91,7 +108,10 @@ class Reader:
             return values if values.dtype.kind in "fiub" and values.shape[1] == len(self._columns) else None
         return None
 
-    def _aligned(self, X) -> pd.DataFrame:
+    def _aligned(self, X):
+        """A frame, or a table of Arrow's, with the columns of the model in their order."""
+        if is_arrow(X):
+            return self._aligned_arrow(X)
         if isinstance(X, pd.DataFrame) and self._by_name and X.columns.equals(self._index):
             return X
         frame, container = as_frame(X)
@@ -101,6 +121,27 @@ class Reader:
             frame = frame.set_axis([n if isinstance(n, (str, int)) else str(n) for n in frame.columns], axis=1)
         frame = self.schema._align(frame, named=named)
         return frame if named else frame.set_axis(self._index, axis=1)
+
+    def _aligned_arrow(self, table):
+        check_names(table)
+        names = table.schema.names
+        if not self._by_name:
+            self.schema._align(pd.DataFrame(columns=names), named=False)
+            return table
+        wanted = [str(name) for name in self.schema.names]
+        if names == wanted:
+            return table
+        known = dict(zip(wanted, self.schema.names, strict=True))
+        self.schema._align(pd.DataFrame(columns=[known.get(name, name) for name in names]), named=True)
+        return table.select(wanted)
+
+    def _arrays(self, table) -> Iterable:
+        """The array of each column."""
+        if is_arrow(table):
+            return (to_array(table.column(i), column.kind == "numeric") for i, column in enumerate(self.schema.columns))
+        # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
+        arrays: Callable | None = getattr(table, "_iter_column_arrays", None)
+        return arrays() if arrays is not None else (series.array for _, series in table.items())
 
     def _numbers(self, i: int, array) -> np.ndarray:
         if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":
@@ -119,10 +160,3 @@ class Reader:
 
 def _column(entry: dict[str, Any], categories) -> Column:
     return Column(entry["name"], entry["kind"], entry["dtype"], categories=tuple(categories))
-
-
-def _arrays(frame: pd.DataFrame) -> Iterable:
-    """The array of each column."""
-    # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
-    arrays: Callable | None = getattr(frame, "_iter_column_arrays", None)
-    return arrays() if arrays is not None else (series.array for _, series in frame.items())

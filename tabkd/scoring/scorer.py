@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tabkd.scoring import wire
+from tabkd.scoring.arrow import is_arrow
 from tabkd.scoring.columns import Numbers
 from tabkd.scoring.reader import Reader
 from tabkd.table import as_table
@@ -119,7 +120,7 @@ class Scorer:
 
         Parameters
         ----------
-        X : pandas or polars frame or array of shape (n, d)
+        X : pandas or polars frame, Arrow table or batch, or array of shape (n, d)
             The columns the model was fitted on, in any order; an array has them in order.
 
         Raises
@@ -144,7 +145,7 @@ class Scorer:
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
             # For one row, reading a table takes longer than scoring it.
             return self._run({self._numbers_name: self._numbers(X)}).astype(np.float64)
-        X = as_table(X)
+        X = X if is_arrow(X) else as_table(X)
         n_rows = X.shape[0]
         if n_rows == 0:
             return self._scores_of_none(X)
@@ -201,7 +202,9 @@ class Scorer:
 
     def _scores_of_none(self, X) -> np.ndarray:
         """No rows in, no rows out; the columns are checked all the same."""
-        if hasattr(X, "columns"):
+        if is_arrow(X):
+            self._reader._aligned(X)
+        elif hasattr(X, "columns"):
             import pandas as pd
 
             self._reader.schema._align(pd.DataFrame(columns=list(X.columns)), named=True)
