@@ -87,17 +87,15 @@ def _score_columns(scorer, features: list[str]) -> Callable[[pa.Table], pa.Table
     import numpy as np
     import pyarrow as pa
 
-    from tabkd.cli.tables import to_frame
-
     def classification(batch: pa.Table) -> pa.Table:
-        P = np.asarray(scorer.predict_proba(to_frame(batch.select(features))))
+        P = np.asarray(scorer.predict_proba(batch.select(features)))
         labels = np.asarray(scorer.classes_)[P.argmax(axis=1)]
         columns = {"prediction": pa.array(labels.tolist())}
         columns |= {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(scorer.classes_)}
         return pa.table(columns)
 
     def regression(batch: pa.Table) -> pa.Table:
-        values = np.asarray(scorer.predict(to_frame(batch.select(features))))
+        values = np.asarray(scorer.predict(batch.select(features)))
         if values.ndim == 1:
             return pa.table({"prediction": pa.array(values)})
         return pa.table({f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)})
