@@ -13,12 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.ordinal import OrdinalTable, bounded
 
+# What all classes share of the weight of every row while the tree grows.
+_LEAST_SHARE = 1e-6
+
 
 class TreeStudent(Student):
     """One shallow decision tree on soft targets.
 
-    A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Least squares on probabilities
-    is the Gini criterion for soft labels.
+    A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Probabilities are split by
+    their cross-entropy, the entropy criterion for soft labels; other targets by least squares.
 
     Parameters
     ----------
@@ -81,20 +84,30 @@ class TreeStudent(Student):
         self.encoder_ = OrdinalTable(self.schema_, real)
         rows = bounded(real, synthetic, self.max_rows, rng)
         self.decision_tree_ = DecisionTreeRegressor(
+            # The deviance of Poisson, summed over targets that sum to one, is the cross-entropy but for a constant.
+            criterion="poisson" if self.task_ == "classification" else "squared_error",
             max_depth=self.max_depth,
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=min(self.min_samples_leaf, max(1, len(rows) // 4)),
             random_state=rng.randint(2**31 - 1),
         )
-        # Scikit-learn stops at an impurity of 1e-16 whatever the scale, and squares lose the digits of a large mean.
-        mean, scale = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if self.task_ == "regression":
-            mean, spread = rows.targets.mean(axis=0), rows.targets.std(axis=0)
-            scale = np.where(spread > 0, spread, 1.0)
-        table, targets = self.encoder_.transform_codes(rows.codes), (rows.targets - mean) / scale
-        self.decision_tree_.fit(table, targets, sample_weight=rows.weights)
+        offset, scale = self._scaling(rows.targets)
+        table = self.encoder_.transform_codes(rows.codes)
+        self.decision_tree_.fit(table, (rows.targets - offset) / scale, sample_weight=rows.weights)
         values = self.decision_tree_.tree_.value
-        values[:, :, 0] = values[:, :, 0] * scale + mean
+        values[:, :, 0] = values[:, :, 0] * scale + offset
+        if self.task_ == "classification":
+            np.clip(values, 0, 1, out=values)
+
+    def _scaling(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is taken off the targets for the time of the fit, and what the rest is divided by."""
+        if self.task_ == "classification":
+            # A split is refused where a class has no share at all in a child, so that each gets a tiny one.
+            scale = np.full(self.n_outputs_, 1 / (1 - _LEAST_SHARE))
+            return -_LEAST_SHARE / self.n_outputs_ * scale, scale
+        # Scikit-learn stops at an impurity of 1e-16 whatever the scale, and squares lose the digits of a large mean.
+        spread = targets.std(axis=0)
+        return targets.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets, float64 (n, K), of codes (n, d)."""
