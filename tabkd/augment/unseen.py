@@ -42,9 +42,8 @@ def with_unseen(codes: np.ndarray, unseen: dict[int, np.ndarray], rng: np.random
 
 
 def one_of_each(codes: np.ndarray, unseen: dict[int, np.ndarray]) -> np.ndarray:
-    """The first row of `codes` with each of the unseen categories, one at a time."""
-    places = [(i, code) for i, choices in unseen.items() for code in choices]
-    out = np.repeat(codes[:1], len(places), axis=0)
-    for row, (i, code) in zip(out, places, strict=True):
-        row[i] = code
+    """The first row of `codes` with an unseen category in one column at a time."""
+    out = np.repeat(codes[:1], len(unseen), axis=0)
+    for row, (i, choices) in zip(out, unseen.items(), strict=True):
+        row[i] = choices[0]
     return out
