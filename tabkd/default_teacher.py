@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.table import TableSchema
-from tabkd.threads import lightgbm_threads
+from tabkd.threads import N_JOBS, lightgbm_threads
 from tabkd.validation import TakesTables, check_labels, check_table, check_targets
 from tabkd.weights import check_weights
 
@@ -40,7 +40,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "early_stopping_rounds": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 

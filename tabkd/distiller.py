@@ -33,6 +33,7 @@ from tabkd.teacher import (
     soft_targets_of_codes,
     unfitted_copy,
 )
+from tabkd.threads import N_JOBS
 from tabkd.validation import TakesTables, check_labels, check_table, check_targets
 from tabkd.weights import check_weights, weight_params
 
@@ -80,7 +81,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "cv": ["cv_object"],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

@@ -9,14 +9,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_REMEDY = "Free some space, or choose a folder that can be written to."
+_REMEDIES = {
+    errno.ENOENT: "Make the folder first, or choose one that is there.",
+    errno.ENOSPC: "Free some space, or choose a folder on another disk.",
+}
 
 
 def _explained(error: OSError, path: Path) -> OSError:
     """The same error number, with the path that was asked for and the remedy in the message."""
     reason = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0, "Choose a path that can be written to.")
     # OSError picks the subclass that belongs to the number, for example PermissionError.
-    return OSError(error.errno or errno.EIO, f"cannot write {str(path)!r}: {reason}. {_REMEDY}")
+    return OSError(error.errno or errno.EIO, f"cannot write {str(path)!r}: {reason}. {remedy}")
 
 
 def _default_mode() -> int:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+
+#: What the parameter `n_jobs` may be: a number of threads, a negative one for all cores but so many, or None.
+N_JOBS = [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None]
+
 # Below this many rows the threads of OpenMP wait for each other longer than they work.
 _FEW_ROWS = 5_000
 

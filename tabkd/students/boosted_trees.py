@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.ordinal import OrdinalTable, bounded
-from tabkd.threads import lightgbm_threads
+from tabkd.threads import N_JOBS, lightgbm_threads
 
 
 class BoostedTreesStudent(Student):
@@ -48,7 +48,7 @@ class BoostedTreesStudent(Student):
         "max_leaf_nodes": [Interval(Integral, 2, None, closed="left")],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 

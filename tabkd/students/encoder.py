@@ -23,6 +23,7 @@ from tabkd.students.float32 import centers, check_range, to_float32
 from tabkd.students.knots import share_knots, surrogate_splits
 from tabkd.students.levels import level_means, level_positions
 from tabkd.table import TableSchema
+from tabkd.threads import N_JOBS
 from tabkd.validation import TakesTables, check_table, check_targets
 
 # A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
@@ -57,7 +58,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         "n_knots": [Interval(Integral, 0, None, closed="left")],
         "max_levels": [Interval(Integral, 1, None, closed="left")],
         "max_units": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 

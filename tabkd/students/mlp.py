@@ -13,6 +13,7 @@ from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.encoder import TableEncoder
 from tabkd.students.lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
 from tabkd.students.training import STEPS, Batches, Trainer, Units, initial_weights, learning_rates
+from tabkd.threads import N_JOBS
 
 # Rows that "auto" passes over in all, and the most and fewest passes that it makes.
 _AUTO_ROWS = 4_000_000
@@ -74,7 +75,7 @@ class MLPStudent(Student):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 

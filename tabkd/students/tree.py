@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.ordinal import OrdinalTable, bounded
+from tabkd.threads import N_JOBS
 
 # What all classes share of the weight of every row while the tree grows.
 _LEAST_SHARE = 1e-6
@@ -58,7 +59,7 @@ class TreeStudent(Student):
         "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 
