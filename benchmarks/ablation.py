@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "32-16 wide": {"student": MLPStudent(hidden_layer_sizes=(32, 16))},
     "128-64 wide": {"student": MLPStudent(hidden_layer_sizes=(128, 64))},
     "one hidden layer of 64": {"student": MLPStudent(hidden_layer_sizes=(64,))},
-    "batches of 1024": {"student": MLPStudent(batch_size=1024)},
+    "batches of 256": {"student": MLPStudent(batch_size=256)},
     "no weight decay": {"student": MLPStudent(weight_decay=0.0)},
     "half the learning rate": {"student": MLPStudent(learning_rate_init=0.0025)},
 }

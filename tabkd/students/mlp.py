@@ -36,7 +36,7 @@ class MLPStudent(Student):
         The most levels of a categorical column that get a unit each.
     max_units : int, default=288
         The most units in all; with `hidden_layer_sizes`, it bounds the bytes of the exported network.
-    batch_size : int, default=256
+    batch_size : int, default=128
     learning_rate_init : float, default=0.005
         The highest learning rate; it rises for a twentieth of the steps and falls to zero as a cosine.
     weight_decay : float, default=1e-4
@@ -86,7 +86,7 @@ class MLPStudent(Student):
         n_knots=128,
         max_levels=64,
         max_units=288,
-        batch_size=256,
+        batch_size=128,
         learning_rate_init=0.005,
         weight_decay=1e-4,
         max_iter="auto",
