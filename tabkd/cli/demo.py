@@ -31,9 +31,9 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     from rich.console import Console
 
     import tabkd
+    from tabkd.batch.job import score_files
     from tabkd.cli import distill
     from tabkd.cli.output import output_folder
-    from tabkd.cli.score import score_file
     from tabkd.datasets import make_card_transactions
     from tabkd.files import atomic_write
 
@@ -49,7 +49,8 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         report = distill.run(split, folder, console, "ensemble", "mlp", None, seed, None)
         distill.print_report(console, report)
         scorer = tabkd.load(folder / "student.onnx")
-        n_scored = score_file(scorer, table, folder / "scores.parquet", ["time_days", "fraud"], 65_536)
+        scores = str(folder / "scores.parquet")
+        n_scored = score_files(scorer, [str(table)], scores, keep=["time_days", "fraud"]).scored
     console.print(f"Scored all {n_scored:,} payments with the ONNX file alone.")
     console.print(verdict(report))
     if kept:

@@ -1,0 +1,188 @@
+"""Scoring files: every row once, from wherever it comes, and nothing half written."""
+
+import io
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+import tabkd
+from tabkd import DistilledClassifier
+from tabkd.batch.job import score_files
+from tabkd.batch.sources import find_files
+from tabkd.cli import app
+from tabkd.cli.teachers import TableCodes
+
+N_ROWS = 1000
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS)})
+    frame["shop"] = rng.choice(["a", "b", None], N_ROWS)
+    return frame.assign(month=np.where(frame["id"] < 600, "jan", "feb"))
+
+
+@pytest.fixture(scope="module")
+def path(frame, tmp_path_factory):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.fit(frame[["amount", "shop", "month"]], frame["amount"] > 0).to_onnx(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(frame, path):
+    scores = tabkd.load(path).predict_proba(frame[["amount", "shop", "month"]])
+    return pd.DataFrame({"id": frame["id"], "probability_True": scores[:, 1]})
+
+
+@pytest.fixture
+def folder(frame, tmp_path):
+    """Rows of January in Parquet and CSV, of February in Arrow, and files that are none of the table's."""
+    folder = tmp_path / "rows"
+    jan, feb = (
+        frame[frame["month"] == "jan"].drop(columns="month"),
+        frame[frame["month"] == "feb"].drop(columns="month"),
+    )
+    for name, rows in (("month=jan/0.parquet", jan[:400]), ("month=jan/1.csv", jan[400:]), ("month=feb/0.arrow", feb)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        if name.endswith("csv"):
+            pa.csv.write_csv(table, folder / name)
+        elif name.endswith("parquet"):
+            pa.parquet.write_table(table, folder / name)
+        else:
+            with pa.ipc.new_file(str(folder / name), table.schema) as writer:
+                writer.write_table(table, 150)
+    (folder / "_SUCCESS").touch()
+    (folder / "month=jan" / ".0.parquet.crc").touch()
+    return folder
+
+
+def scores_of(path, inputs, output, **options):
+    counts = score_files(tabkd.load(path), [str(i) for i in inputs], str(output), keep=["id"], **options)
+    return counts, pd.read_parquet(output)
+
+
+@pytest.mark.parametrize("batch_size", [7, 65_536])
+def test_a_partitioned_folder_of_every_format(path, folder, expected, tmp_path, batch_size):
+    counts, scores = scores_of(path, [folder], tmp_path / "out.parquet", batch_size=batch_size)
+    assert (counts.scored, counts.written) == (N_ROWS, N_ROWS)
+    scores = scores.sort_values("id", ignore_index=True)
+    pd.testing.assert_frame_equal(scores[["id", "probability_True"]], expected)
+
+
+def test_the_order_is_that_of_names_and_rows(path, folder, frame, tmp_path):
+    _, scores = scores_of(path, [folder], tmp_path / "out.parquet", batch_size=64)
+    assert scores["id"].tolist() == [*range(600, N_ROWS), *range(600)]
+    assert [file.path.rsplit("/", 2)[1:] for file in find_files([str(folder)])] == [
+        ["month=feb", "0.arrow"],
+        ["month=jan", "0.parquet"],
+        ["month=jan", "1.csv"],
+    ]
+
+
+def test_globs_and_several_inputs(path, frame, expected, tmp_path):
+    for i in range(3):
+        frame[i * 100 : i * 100 + 100].to_parquet(tmp_path / f"part{i}.parquet")
+    inputs = [tmp_path / "part[12].parquet", tmp_path / "part0.parquet"]
+    _, scores = scores_of(path, inputs, tmp_path / "out.parquet")
+    assert scores["id"].tolist() == [*range(100, 300), *range(100)]
+    with pytest.raises(ValueError, match=r"part1.parquet' is given twice"):
+        scores_of(path, [inputs[0], tmp_path / "part1.parquet"], tmp_path / "twice.parquet")
+    with pytest.raises(FileNotFoundError, match="no file matches"):
+        scores_of(path, [tmp_path / "other*.parquet"], tmp_path / "none.parquet")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"has no .*\.parquet"):
+        scores_of(path, [tmp_path / "empty"], tmp_path / "none.parquet")
+    assert not (tmp_path / "twice.parquet").exists()
+
+
+def test_stores_that_fsspec_knows(path, folder, expected, tmp_path):
+    store = fsspec.filesystem("memory")
+    store.put(str(folder), "/rows", recursive=True)
+    for given in ("memory://rows", "memory://rows/*/*.*"):
+        if given.endswith("*"):  # a glob says nothing of folders
+            with pytest.raises(ValueError, match="has no column 'month'"):
+                scores_of(path, [given], tmp_path / "no.parquet")
+            continue
+        _, scores = scores_of(path, [given], tmp_path / "out.parquet")
+        pd.testing.assert_frame_equal(scores.sort_values("id", ignore_index=True)[expected.columns], expected)
+    with pytest.raises(ValueError, match=r"'nostore://rows' cannot be opened"):
+        find_files(["nostore://rows"])
+    store.rm("/rows", recursive=True)
+
+
+def test_a_partition_of_numbers_or_of_nothing(path, frame, expected, tmp_path):
+    rows = frame[:5].drop(columns=["amount", "shop"])
+    (tmp_path / "in" / "amount=1.5" / "shop=__HIVE_DEFAULT_PARTITION__").mkdir(parents=True)
+    rows.to_parquet(tmp_path / "in" / "amount=1.5" / "shop=__HIVE_DEFAULT_PARTITION__" / "0.parquet")
+    _, scores = scores_of(path, [tmp_path / "in"], tmp_path / "out.parquet")
+    same = tabkd.load(path).predict_proba(rows.assign(amount=1.5, shop=None)[["amount", "shop", "month"]])
+    np.testing.assert_array_equal(scores["probability_True"], same[:, 1])
+
+
+def test_only_alerts(path, frame, expected, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    counts, scores = scores_of(path, [tmp_path / "in.parquet"], tmp_path / "out.parquet", threshold=0.5, batch_size=90)
+    alerts = expected[expected["probability_True"] >= 0.5]
+    assert (counts.scored, counts.written) == (N_ROWS, len(alerts))
+    assert scores["id"].tolist() == alerts["id"].tolist()
+
+
+def test_columns_of_other_names(path, frame, expected, tmp_path):
+    frame.rename(columns={"amount": "AMT"}).to_csv(tmp_path / "in.csv", index=False)
+    inputs, output = [tmp_path / "in.csv"], tmp_path / "out.parquet"
+    with pytest.raises(ValueError, match=r"has no column 'amount'.*--column-map"):
+        scores_of(path, inputs, output)
+    with pytest.raises(ValueError, match="'price' is no column of the model"):
+        scores_of(path, inputs, output, column_map={"price": "AMT"})
+    _, scores = scores_of(path, inputs, output, column_map={"amount": "AMT"})
+    np.testing.assert_allclose(scores["probability_True"], expected["probability_True"])
+
+
+def test_the_command_writes_to_standard_output(path, frame, expected, tmp_path):
+    frame.rename(columns={"amount": "AMT"}).to_parquet(tmp_path / "in.parquet")
+    arguments = ["score", path, tmp_path / "in.parquet", "--output", "-", "--keep", "id", "--column-map", "amount=AMT"]
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 0, result.stderr
+    scores = pd.read_csv(io.StringIO(result.stdout))
+    np.testing.assert_allclose(scores["probability_True"], expected["probability_True"])
+    assert f"{N_ROWS:,} rows in, {N_ROWS:,} rows out" in result.stderr
+    result = CliRunner().invoke(app, [*map(str, arguments[:-1]), "amount"])
+    assert result.exit_code == 1
+    assert "--column-map 'amount' is not of the form" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", [".arrow", ".feather", ".csv"])
+def test_outputs(path, frame, expected, tmp_path, suffix):
+    frame.to_parquet(tmp_path / "in.parquet")
+    output = tmp_path / f"out{suffix}"
+    score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], str(output), keep=["id", "shop"], batch_size=300)
+    scores = pa.csv.read_csv(output) if suffix == ".csv" else pa.feather.read_table(output)
+    assert scores["id"].to_pylist() == frame["id"].tolist()
+    np.testing.assert_allclose(scores["probability_True"], expected["probability_True"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.parquet", output.name]
+
+
+def test_broken_files_are_named_and_leave_nothing(path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "a.parquet")
+    content = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(content[:-100])
+    pa.feather.write_feather(frame, str(tmp_path / "c.arrow"), compression="uncompressed")
+    (tmp_path / "c.arrow").write_bytes((tmp_path / "c.arrow").read_bytes()[:-200])
+    for name, kind in (("b.parquet", "Parquet"), ("c.arrow", "Arrow")):
+        with pytest.raises(ValueError, match=rf"cannot read '.*{name}' as {kind}"):
+            scores_of(path, [tmp_path / "a.parquet", tmp_path / name], tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
