@@ -1,6 +1,9 @@
 """Scoring files: every row once, from wherever it comes, and nothing half written."""
 
 import io
+import itertools
+import threading
+import time
 
 import fsspec
 import numpy as np
@@ -17,6 +20,7 @@ from typer.testing import CliRunner
 import tabkd
 from tabkd import DistilledClassifier
 from tabkd.batch.job import score_files
+from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.sources import find_files
 from tabkd.cli import app
 from tabkd.cli.teachers import TableCodes
@@ -186,3 +190,44 @@ def test_broken_files_are_named_and_leave_nothing(path, frame, tmp_path):
         with pytest.raises(ValueError, match=rf"cannot read '.*{name}' as {kind}"):
             scores_of(path, [tmp_path / "a.parquet", tmp_path / name], tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_what_is_read_ahead_keeps_its_order_and_its_errors():
+    def items():
+        yield from range(100)
+        raise ValueError("the hundredth")
+
+    found = []
+    with pytest.raises(ValueError, match="the hundredth"):
+        found.extend(ahead(items()))
+    assert found == list(range(100))
+    given = ahead(itertools.count())
+    assert [next(given) for _ in range(5)] == list(range(5))
+    given.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tabkd")]
+
+
+def test_what_is_written_behind_is_all_written_or_an_error():
+    found = []
+    with behind(found.append) as write:
+        for i in range(100):
+            write(i)
+    assert found == list(range(100))
+
+    def full(item):
+        found.append(item)
+        raise OSError("no space left")
+
+    found.clear()
+    with pytest.raises(OSError, match="no space left"):
+        _write_all(full, range(100))
+    assert found == [0]
+    with pytest.raises(ZeroDivisionError):
+        _write_all(lambda item: time.sleep(0.01), (1 // i for i in (1, 1, 0)))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tabkd")]
+
+
+def _write_all(write_now, items):
+    with behind(write_now) as write:
+        for item in items:
+            write(item)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabkd.batch import sinks
+from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.sources import File, find_files
 from tabkd.scoring import Scorer
 
@@ -63,17 +66,19 @@ def score_files(
     sinks.check_output(output, [file.path for file in files])
     for file in files:
         columns.check(file)
-    parts = (columns.scored(table) for file in files for table in columns.read(file, batch_size) if table.num_rows)
-    first = next(parts, None)
-    if first is None:
-        raise ValueError(f"{', '.join(map(repr, inputs))} is empty: 0 rows to score.")
-    scored = written = 0
-    schema = first[1].schema
-    with sinks.opened(output, schema) as write:
-        for n_rows, part in _chain(first, parts):
-            write(part.cast(schema))
-            scored, written = scored + n_rows, written + part.num_rows
-        _check_count(files, scored)
+    with contextlib.closing(ahead(columns.read(files, batch_size))) as tables:
+        parts = map(columns.scored, tables)
+        first = next(parts, None)
+        if first is None:
+            raise ValueError(f"{', '.join(map(repr, inputs))} is empty: 0 rows to score.")
+        scored = written = 0
+        schema = first[1].schema
+        with sinks.opened(output, schema) as write_now:
+            with behind(write_now) as write:
+                for n_rows, part in itertools.chain([first], parts):
+                    write(part.cast(schema))
+                    scored, written = scored + n_rows, written + part.num_rows
+            _check_count(files, scored)
     return Counts(scored, written)
 
 
@@ -103,9 +108,11 @@ class _Columns:
         if strange := [name for name in self._keep if name not in present]:
             raise ValueError(f"--keep {strange[0]!r} is not a column of {file.path!r}.")
 
-    def read(self, file: File, batch_size: int) -> Iterator[pa.Table]:
-        """The columns that are needed of a file, batch by batch."""
-        return file.batches(list(dict.fromkeys([*self._features, *self._keep])), self._known, batch_size)
+    def read(self, files: Sequence[File], batch_size: int) -> Iterator[pa.Table]:
+        """The columns that are needed of the files, batch by batch."""
+        wanted = list(dict.fromkeys([*self._features, *self._keep]))
+        for file in files:
+            yield from (table for table in file.batches(wanted, self._known, batch_size) if table.num_rows)
 
     def scored(self, table: pa.Table) -> tuple[int, pa.Table]:
         """How many rows were scored, and what of them is written."""
@@ -141,8 +148,3 @@ def _check_count(files: Sequence[File], scored: int) -> None:
     expected = [file.n_rows() for file in files]
     if None not in expected and sum(expected) != scored:  # type: ignore[arg-type]
         raise ValueError(f"{sum(expected):,} rows in, but {scored:,} rows scored; nothing was written.")  # type: ignore[arg-type]
-
-
-def _chain(first, rest: Iterator) -> Iterator:
-    yield first
-    yield from rest

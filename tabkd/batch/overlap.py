@@ -1,0 +1,93 @@
+"""Reading ahead and writing behind, so that both go on while a batch is scored; a few batches wait at most."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Batches that wait between two threads.
+_WAITING = 2
+_END = object()
+
+
+def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+    """The items in their order, each made by another thread before it is asked for.
+
+    An error of making one is raised in its place. The thread ends when the iterator is closed.
+    """
+    waiting: queue.Queue = queue.Queue(_WAITING)
+    closed = threading.Event()
+
+    def put(entry) -> None:
+        while not closed.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put(entry, timeout=0.1)
+                return
+
+    def make() -> None:
+        try:
+            for item in items:
+                put((item, None))
+                if closed.is_set():
+                    return
+            put((_END, None))
+        except BaseException as error:  # raised again where the item was wanted
+            put((_END, error))
+
+    thread = threading.Thread(target=make, name="tabkd-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+    finally:
+        closed.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def behind(write: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
+    """Give a function that hands what it is given to `write` in another thread, in order.
+
+    An error of writing is raised by the next call, or at the end of the block, which waits until all is written. Where
+    the block fails, what waits is not written.
+    """
+    waiting: queue.Queue = queue.Queue(_WAITING)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        while (item := waiting.get()) is not _END:
+            if failed:
+                continue
+            try:
+                write(item)
+            except BaseException as error:  # raised again by who hands over
+                failed.append(error)
+
+    def hand_over(item) -> None:
+        if failed:
+            raise failed[0]
+        waiting.put(item)
+
+    thread = threading.Thread(target=work, name="tabkd-behind", daemon=True)
+    thread.start()
+    try:
+        yield hand_over
+    except BaseException as error:
+        if not failed:
+            failed.append(error)
+        raise
+    finally:
+        waiting.put(_END)
+        thread.join()
+    if failed:
+        raise failed[0]
