@@ -80,11 +80,16 @@ def speed(output: Output = None, quick: Quick = False) -> None:
 
 
 @app.command()
-def cost(output: Output = None, quick: Quick = False) -> None:
+def cost(
+    output: Output = None,
+    quick: Quick = False,
+    most_values: Annotated[int, typer.Option(help="Rows × columns of the largest table; 1,000,000 × 300 is whole.")] = 3
+    * 10**8,
+) -> None:
     """Import time; seconds and peak memory of a distillation by its stages, over rows and columns."""
     from benchmarks.cost import run
 
-    print(run(output, quick))
+    print(run(output, quick, most_values))
 
 
 @app.command()

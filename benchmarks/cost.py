@@ -35,11 +35,12 @@ _DefaultAugmenter = AUGMENTERS[DistilledClassifier().augmenter]
 _seconds: Counter[str] = Counter()
 
 
-def run(output: Path | None, quick: bool) -> str:
+def run(output: Path | None, quick: bool, most_values: int) -> str:
     """Measure the tables that are not recorded in `output` yet, each in a process of its own; return the report."""
     runs = Runs(output, "cost")
     imports = runs.once({"part": "imports", "quick": quick}, partial(import_seconds, 1 if quick else 7))
     sizes = QUICK if quick else sorted(product(ROWS, COLUMNS), key=lambda size: size[0] * size[1])
+    sizes = [size for size in sizes if size[0] * size[1] <= most_values]
     records = []
     for n_rows, n_columns in sizes:
         key = {"part": "distillation", "rows": n_rows, "columns": n_columns, "quick": quick}

@@ -56,7 +56,7 @@ def by_table(frame: pd.DataFrame) -> list[str]:
         return ["None."]
     shares = kept(frame)
     student = frame[frame.contestant == STUDENT].groupby("table")
-    bounds = student[["kept_low", "kept_high"]].mean().reindex(shares.index)
+    bounds = _bounds(frame).reindex(shares.index)
     n_bytes = student["n_bytes"].mean().reindex(shares.index)
     rows = []
     for table, share in shares.drop(columns=TEACHER).iterrows():
@@ -65,6 +65,15 @@ def by_table(frame: pd.DataFrame) -> list[str]:
         cells = [f"{value:.1%}" + (between if name == STUDENT else "") for name, value in share.items()]
         rows.append([str(table), *(cell.replace("nan%", "–") for cell in cells), f"{n_bytes[table] / 1000:.0f} KB"])
     return markdown(["table", *shares.columns.drop(TEACHER), "file of the MLP"], rows)
+
+
+def _bounds(frame: pd.DataFrame) -> pd.DataFrame:
+    """The ends of the student's interval: means over the splits, each with the weight that it has in `kept`."""
+    index = ["table", "seed"]
+    teacher = frame[frame.contestant == TEACHER].set_index(index)
+    ends = frame[frame.contestant == STUDENT].set_index(index)[["kept_low", "kept_high"]]
+    gain = (teacher.prior_loss - teacher.loss).reindex(ends.index)
+    return ends.mul(gain, axis=0).groupby("table").sum().div(gain.groupby("table").sum(), axis=0)
 
 
 def headline(frame: pd.DataFrame) -> list[str]:
