@@ -83,8 +83,7 @@ def speed(output: Output = None, quick: Quick = False) -> None:
 def cost(
     output: Output = None,
     quick: Quick = False,
-    most_values: Annotated[int, typer.Option(help="Rows × columns of the largest table; 1,000,000 × 300 is whole.")] = 3
-    * 10**8,
+    most_values: Annotated[int, typer.Option(help="Rows × columns of the largest table that is tried.")] = 300_000_000,
 ) -> None:
     """Import time; seconds and peak memory of a distillation by its stages, over rows and columns."""
     from benchmarks.cost import run
