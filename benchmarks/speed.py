@@ -18,7 +18,7 @@ from sklearn.datasets import make_classification
 
 from benchmarks.big_teacher import BigTeacher
 from benchmarks.runs import Runs
-from benchmarks.speed_contestants import Contestant, Material, contestants
+from benchmarks.speed_contestants import TRIAL_ROWS, Contestant, Material, contestants
 from benchmarks.speed_tables import plot, table
 from tabkd.evaluation.timing import Predictor, _turn
 
@@ -26,8 +26,6 @@ from tabkd.evaluation.timing import Predictor, _turn
 _REST = 0.04
 # A contestant that takes longer than this over the largest batch is measured on fewer rows.
 _LONGEST_RUN = 3.0
-# Rows on which the number of threads is chosen.
-_TRIAL_ROWS = 10_000
 # Different inputs at a batch size, so that no branch is learnt by heart.
 _MOST_INPUTS, _MOST_INPUT_ROWS = 500, 100_000
 
@@ -124,7 +122,7 @@ def _folder(output: Path | None) -> Iterator[Path]:
 def _speeds(contestants: Mapping[str, Contestant], X, batch_rows: int, rates: Mapping[str, float], plan: Plan) -> dict:
     """Rows per second and latency of each contestant at a batch size."""
     inputs, predictors, facts = _batches(X, batch_rows), {}, {}
-    trial = [rows[:_TRIAL_ROWS] for rows in inputs]
+    trial = [rows[:TRIAL_ROWS] for rows in inputs]
     for name, contestant in contestants.items():
         threads = _fastest(contestant.variants, trial, plan.turns_to_choose)
         rows = _affordable(batch_rows, rates.get(name))

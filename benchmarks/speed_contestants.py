@@ -34,8 +34,8 @@ BARE = ", bare session"
 STUDENTS = {"MLP": MLPStudent(max_iter=2), TREE: TREE, "boosted trees": "boosted_trees"}
 # Each library is told one thread, and as many as there are cores.
 THREADS = tuple(sorted({1, os.cpu_count() or 1}))
-# Rows on which conversions of the teacher are compared with it.
-_TRIAL_ROWS = 10_000
+# Rows on which the number of threads is chosen, and conversions of the teacher are compared with it.
+TRIAL_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def contestants(material: Material) -> tuple[dict[str, Contestant], dict[str, st
 
 def _check(contestant: Contestant, material: Material) -> None:
     """Refuse a conversion that does not score as the teacher does, in all but a few rows that lie on a threshold."""
-    X = material.X[:_TRIAL_ROWS]
+    X = material.X[:TRIAL_ROWS]
     expected = material.teacher.predict_proba(X)
     for predict in contestant.variants.values():
         differences = np.abs(predict(X) - expected).max(axis=1)

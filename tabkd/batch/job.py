@@ -86,16 +86,23 @@ class _Columns:
     """From the columns of a file to the columns of scores."""
 
     def __init__(self, scorer: Scorer, keep, column_map: Mapping[str, str], threshold: float | None):
-        self._scorer, self._keep, self._threshold = scorer, list(keep), threshold
+        self._scorer, self._keep, self._threshold = scorer, list(dict.fromkeys(keep)), threshold
         names = [str(name) for name in scorer.feature_names_in_]
         if unknown := [name for name in column_map if name not in names]:
             raise ValueError(f"--column-map {unknown[0]!r} is no column of the model; `tabkd inspect` shows them.")
         # As it is called in the input, and in the model.
         self._features = {column_map.get(name, name): name for name in names}
+        called = [column_map.get(name, name) for name in names]
+        if twice := [name for name in self._features if called.count(name) > 1]:
+            raise ValueError(
+                f"--column-map makes {twice[0]!r} of the input stand for more than one column of the model: "
+                f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a column of its own."
+            )
         self._known = dict(zip(self._features, scorer.metadata["columns"], strict=True))
         self._is_classifier = scorer.metadata["task"] == "classification"
         if threshold is not None and not (self._is_classifier and len(scorer.classes_) == 2):
-            raise ValueError("--threshold is for models of two classes; leave it out.")
+            kind = f"{len(scorer.classes_)} classes" if self._is_classifier else "regression"
+            raise ValueError(f"--threshold {threshold} is for models of two classes, not of {kind}; leave it out.")
 
     def check(self, file: File) -> None:
         """Refuse a file without the columns that are needed, before any row is read."""
