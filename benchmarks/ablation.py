@@ -11,17 +11,28 @@ import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
 from benchmarks.answers import measures
+from benchmarks.levers import (
+    Averaged,
+    AverageOfThree,
+    BestOfThree,
+    Disagreement,
+    EarlyStopped,
+    GainWeightedMunge,
+    Trepan,
+    WithLogitMatching,
+    WithLoss,
+    gains,
+)
 from benchmarks.problems import Problem, Split
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.augment import Marginal, Mixture, Munge
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
-from tabkd.students import MLPStudent
+from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
 
-DEFAULT = "default"
-CLASSIFIER_ONLY = ("temperature 2", "temperature 4")
+# Each student's variants begin with its default, which the others of it are compared with.
 VARIANTS: dict[str, dict[str, Any]] = {
-    DEFAULT: {},
+    "MLP, default": {},
     "no knots": {"student": MLPStudent(n_knots=0)},
     "half the knots": {"student": MLPStudent(n_knots=64)},
     "half as many knots again": {"student": MLPStudent(n_knots=192)},
@@ -29,26 +40,52 @@ VARIANTS: dict[str, dict[str, Any]] = {
     # For each row of the table; the default makes 20, at most 400,000 in all.
     "5 synthetic rows a row": {"n_synthetic": 5},
     "40 synthetic rows a row": {"n_synthetic": 40},
+    "60 synthetic rows a row, two passes": {"n_synthetic": 60, "student": MLPStudent(max_iter=2)},
     "MUNGE alone": {"augmenter": "munge"},
     "MUNGE alone, 1 neighbour": {"augmenter": Munge(n_neighbors=1)},
     "MUNGE alone, 10 neighbours": {"augmenter": Munge(n_neighbors=10)},
     "MUNGE alone, p = 0.25": {"augmenter": Munge(p=0.25)},
+    "MUNGE alone, s = 2": {"augmenter": Munge(s=2.0)},
+    "MUNGE alone, distances by the teacher's gains": {"augmenter": GainWeightedMunge},
     "marginals alone, p = 0.1": {"augmenter": Marginal()},
     "half MUNGE, half marginals": {"augmenter": Mixture(weights=[1, 1])},
     "marginals of the table's frequencies": {"augmenter": Mixture([Munge(), Marginal(p=None)], weights=[3, 1])},
     "jitter": {"augmenter": "jitter"},
     "mixup": {"augmenter": "mixup"},
+    "rows where a first student fails": {"student": Disagreement(), "n_synthetic": 40},
     "alpha 0.9": {"alpha": 0.9},
     "alpha 0.7": {"alpha": 0.7},
     "temperature 2": {"temperature": 2.0},
     "temperature 4": {"temperature": 4.0},
+    "Brier loss": {"student": WithLoss()},
+    "logit matching": {"student": WithLogitMatching()},
     "32-16 wide": {"student": MLPStudent(hidden_layer_sizes=(32, 16))},
     "128-64 wide": {"student": MLPStudent(hidden_layer_sizes=(128, 64))},
     "one hidden layer of 64": {"student": MLPStudent(hidden_layer_sizes=(64,))},
+    "64-32-32 wide": {"student": MLPStudent(hidden_layer_sizes=(64, 32, 32))},
     "batches of 256": {"student": MLPStudent(batch_size=256)},
     "no weight decay": {"student": MLPStudent(weight_decay=0.0)},
     "half the learning rate": {"student": MLPStudent(learning_rate_init=0.0025)},
+    "averaged weights": {"student": Averaged()},
+    "stopped early by held-out rows": {"student": EarlyStopped()},
+    "best of three seeds": {"student": BestOfThree()},
+    "average of three seeds, three times the bytes": {"student": AverageOfThree()},
+    "tree, default": {"student": TreeStudent()},
+    "tree: 64 leaves at any depth": {"student": TreeStudent(max_depth=None, max_leaf_nodes=64)},
+    "tree: 200 rows in a leaf": {"student": TreeStudent(min_samples_leaf=200)},
+    "tree: like numbers of rows in every leaf": {"student": Trepan(), "n_synthetic": 40},
+    "tree: no synthetic rows": {"student": TreeStudent(), "augmenter": None},
+    "tree: MUNGE alone": {"student": TreeStudent(), "augmenter": "munge"},
+    "boosted trees, default": {"student": BoostedTreesStudent()},
+    "boosted trees: twice as many, half the rate": {
+        "student": BoostedTreesStudent(n_estimators=120, learning_rate=0.1, max_leaf_nodes=8)
+    },
+    "boosted trees: half as many, of 32 leaves": {"student": BoostedTreesStudent(n_estimators=30, max_leaf_nodes=32)},
+    "boosted trees: learning rate 0.3": {"student": BoostedTreesStudent(learning_rate=0.3)},
+    "boosted trees: no synthetic rows": {"student": BoostedTreesStudent(), "augmenter": None},
+    "boosted trees: MUNGE alone": {"student": BoostedTreesStudent(), "augmenter": "munge"},
 }
+CLASSIFIER_ONLY = ("temperature 2", "temperature 4", "Brier loss", "logit matching")
 
 
 def run(problems: Iterable[Problem], seeds: int, runs: Runs, variants: list[str] | None = None) -> str:
@@ -81,14 +118,18 @@ def held_out(problem: Problem, seed: int) -> Split:
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Skill kept, the mean over the seeds; and by how much each variant is better than the default, in the median."""
+    """Skill kept, the mean over the seeds, and by how much it is better than the same student's default's."""
     kept = frame.pivot_table(index="variant", columns="table", values="kept", sort=False)
-    lead = (kept - kept.loc[DEFAULT]).median(axis=1)
-    rows = [
-        [str(name), *(f"{v:.1%}" if np.isfinite(v) else "–" for v in values), f"{lead[name]:+.2%}"]
-        for name, values in kept.iterrows()
-    ]
-    return markdown(["changed", *kept.columns, "median change"], rows)
+    kept = kept.loc[[name for name in VARIANTS if name in kept.index]]
+    rows = []
+    for name, values in kept.iterrows():
+        if str(name).endswith(", default"):
+            default = values
+        lead = values - default
+        better = f"{(lead > 0).sum()} of {lead.notna().sum()}" if lead.any() else "–"
+        shares = (f"{value:.1%}" if np.isfinite(value) else "–" for value in values)
+        rows.append([str(name), *shares, f"{lead.median():+.2%}", better])
+    return markdown(["student, or what is changed of it", *kept.columns, "median change", "better on"], rows)
 
 
 def _distilled(split: Split, teacher, changed: dict[str, Any]):
@@ -96,6 +137,8 @@ def _distilled(split: Split, teacher, changed: dict[str, Any]):
     changed = dict(changed)
     if (per_row := changed.get("n_synthetic")) is not None:
         changed["n_synthetic"] = round(per_row * len(split.y_train))
+    if changed.get("augmenter") is GainWeightedMunge:
+        changed["augmenter"] = GainWeightedMunge(gains(teacher))
     return estimator(teacher, random_state=split.seed, **changed)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from benchmarks.answers import Answer, measures
@@ -89,3 +90,29 @@ def test_the_teacher_keeps_all_of_its_skill():
 def test_the_documents_show_what_was_measured():
     pages = ["README.md", "docs/benchmarks.md"]
     subprocess.run([sys.executable, "docs/include.py", "--check", *pages], cwd=ROOT, env=os.environ, check=True)
+
+
+def test_every_lever_makes_a_student_that_keeps_skill(tmp_path, monkeypatch):
+    from sklearn.datasets import load_breast_cancer, load_diabetes
+
+    from benchmarks import ablation
+    from tabkd.students import MLPStudent
+
+    short = {}
+    for name, changed in ablation.VARIANTS.items():
+        student = changed.get("student", MLPStudent())
+        if type(student).__module__ == "benchmarks.levers" or name.endswith(("default", "gains")):
+            if isinstance(student, MLPStudent):
+                student = clone(student).set_params(max_iter=20)
+            short[name] = {**changed, "student": student, "n_synthetic": 20}
+    assert len(short) == 12
+    monkeypatch.setattr(ablation, "VARIANTS", short)
+    tables = []
+    for task, load in (("classification", load_breast_cancer), ("regression", load_diabetes)):
+        X, y = load(return_X_y=True)
+        tables.append(Problem(load.__name__, task, pd.DataFrame(X), y))
+    written = ablation.run(tables, 1, Runs(tmp_path, "ablation"))
+    runs = pd.read_json(tmp_path / "ablation.jsonl", lines=True)
+    assert len(runs) == 24 - 2  # two losses are of probabilities
+    assert runs["kept"].min() > 0.5
+    assert all(f"| {name} |" in written for name in short)

@@ -14,7 +14,7 @@ from small_tables import mixed_frame, signal
 from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
 from tabkd.students.base import SoftRows, SoftStream
 from tabkd.students.knots import Splits, share_knots
-from tabkd.students.training import _compiled
+from tabkd.students.training import compiled, cross_entropy, squared_error
 from tabkd.table import TableSchema
 
 SMALL_MLP = MLPStudent(hidden_layer_sizes=(16,), n_knots=32, batch_size=32, max_iter=60, random_state=0)
@@ -212,14 +212,14 @@ def test_knots_help_where_targets_jump():
 def test_a_second_fit_of_the_same_shape_compiles_nothing(line):
     X = np.random.default_rng(1).uniform(0, 1, (400, 1))
     params = {"n_knots": 0, "max_iter": 1}
-    for task, fitted, other in (
-        ("regression", line, X),
-        ("classification", np.hstack([line, 1 - line]), np.hstack([X, 1 - X])),
+    for loss, fitted, other in (
+        (squared_error, line, X),
+        (cross_entropy, np.hstack([line, 1 - line]), np.hstack([X, 1 - X])),
     ):
         clone_of("mlp", **params).fit(line, fitted)
-        compiled = _compiled(task)._cache_size()
+        n_compiled = compiled(loss)._cache_size()
         clone_of("mlp", **params, learning_rate_init=0.01).fit(X, other)
-        assert _compiled(task)._cache_size() == compiled
+        assert compiled(loss)._cache_size() == n_compiled
 
 
 def test_prediction_with_a_stored_mlp_imports_no_jax(tmp_path, line):

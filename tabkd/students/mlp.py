@@ -12,7 +12,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tabkd.students.base import SoftRows, SoftStream, Student
 from tabkd.students.encoder import TableEncoder
 from tabkd.students.lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
-from tabkd.students.training import STEPS, Batches, Trainer, Units, initial_weights, learning_rates
+from tabkd.students.training import (
+    STEPS,
+    Batches,
+    Trainer,
+    Units,
+    cross_entropy,
+    initial_weights,
+    learning_rates,
+    squared_error,
+)
 from tabkd.threads import N_JOBS
 
 # Rows that "auto" passes over in all, and the most and fewest passes that it makes.
@@ -121,7 +130,7 @@ class MLPStudent(Student):
 
     def _train(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng):
         """The layers after all passes, or the best of them where rows are held out to stop by."""
-        trainer = Trainer(self._first_layers(real, rng), self._units(), self.task_, self.weight_decay)
+        trainer = self._trainer(self._first_layers(real, rng))
         unseen = np.zeros(len(self.encoder_.level_columns_), dtype=bool)
 
         def inputs_of(rows: SoftRows) -> Batches:
@@ -144,6 +153,10 @@ class MLPStudent(Student):
                     break
         self.encoder_.set_learnt(unseen)
         return progress.best or trainer.layers
+
+    def _trainer(self, layers) -> Trainer:
+        loss = cross_entropy if self.task_ == "classification" else squared_error
+        return Trainer(layers, self._units(), loss, self.weight_decay)
 
     def _first_layers(self, real: SoftRows, rng):
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]

@@ -6,6 +6,7 @@ JAX compiles once for a shape of table and network, and not once for every fit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -64,14 +65,15 @@ class Trainer:
     ----------
     layers : list of (weights, bias)
     units : Units
-    task : {"classification", "regression"}
+    loss : callable
+        Takes outputs and targets (n, K) as JAX arrays and returns the loss of each row (n,).
     weight_decay : float
     """
 
-    def __init__(self, layers, units: Units, task: str, weight_decay: float):
+    def __init__(self, layers, units: Units, loss: Callable, weight_decay: float):
         import jax
 
-        self._run = _compiled(task)
+        self._run = compiled(loss)
         self._units = units
         self._decay = np.float32(weight_decay)
         self._params = jax.tree.map(jax.numpy.asarray, layers)
@@ -88,6 +90,18 @@ class Trainer:
         return [(np.asarray(w), np.asarray(b)) for w, b in self._params]
 
 
+def cross_entropy(outputs, targets):
+    """The soft cross-entropy of each row, of a softmax over the outputs."""
+    import optax
+
+    return optax.softmax_cross_entropy(outputs, targets)
+
+
+def squared_error(outputs, targets):
+    """The mean squared error of each row."""
+    return ((outputs - targets) ** 2).mean(axis=1)
+
+
 def _optimizer():
     import optax
 
@@ -95,11 +109,10 @@ def _optimizer():
 
 
 @cache
-def _compiled(task: str):
+def compiled(loss: Callable):
     """The scan over a block; jit keeps what it compiled for each shape as long as the process lives."""
     import jax
     import jax.numpy as jnp
-    import optax
 
     optimizer = _optimizer()
 
@@ -114,12 +127,8 @@ def _compiled(task: str):
         weights, bias = layers[-1]
         return hidden @ weights + bias
 
-    def loss(layers, units, batch):
-        predicted = outputs(layers, units, batch.inputs, batch.levels)
-        if task == "classification":
-            each = optax.softmax_cross_entropy(predicted, batch.targets)
-        else:
-            each = optax.squared_error(predicted, batch.targets).mean(axis=1)
+    def mean_loss(layers, units, batch):
+        each = loss(outputs(layers, units, batch.inputs, batch.levels), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
     @partial(jax.jit, donate_argnums=(0, 1))
@@ -127,7 +136,7 @@ def _compiled(task: str):
         def step(carry, inputs):
             layers, state = carry
             batch, rate = inputs
-            value, gradients = jax.value_and_grad(loss)(layers, units, batch)
+            value, gradients = jax.value_and_grad(mean_loss)(layers, units, batch)
             updates, state = optimizer.update(gradients, state, layers)
             layers = [
                 (w - rate * (dw + decay * w), b - rate * db) for (w, b), (dw, db) in zip(layers, updates, strict=True)
