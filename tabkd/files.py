@@ -15,7 +15,7 @@ _REMEDIES = {
 }
 
 
-def _explained(error: OSError, path: Path) -> OSError:
+def explained(error: OSError, path: Path) -> OSError:
     """The same error number, with the path that was asked for and the remedy in the message."""
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "Choose a path that can be written to.")
@@ -41,16 +41,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike, folder: str | os.PathLike | None = None) -> Iterator[Path]:
     """Give a temporary path to write to, and move it to `path` only if the block succeeds.
 
-    The temporary file is in the same folder, so that the move is one rename. Whatever goes wrong, the
+    The temporary file is on the same disk, so that the move is one rename. Whatever goes wrong, the
     temporary file is removed, and a file that was at `path` before is left as it was.
 
     Parameters
     ----------
     path : str or path-like
         Where the finished file goes. Its folder must exist.
+    folder : str or path-like, optional
+        Where the temporary file is; None is the folder of `path`.
 
     Yields
     ------
@@ -80,7 +82,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             # A rename would put a file in the place of the device or pipe.
             raise OSError(errno.EINVAL, "it is not a regular file")
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        descriptor, name = tempfile.mkstemp(dir=folder or path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         os.close(descriptor)
         temporary = Path(name)
         yield temporary
@@ -90,7 +92,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute
-import pyarrow.csv
 import pyarrow.fs
 import pyarrow.ipc
 import pyarrow.parquet
+
+from tabkd.batch import csv_rows
+from tabkd.batch.rejects import Reject
+from tabkd.batch.text import Part, converted
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 #: The suffixes of the files that are read.
@@ -49,38 +53,52 @@ class File:
         """Its format, by its suffix."""
         return _FORMATS[PurePosixPath(self.path).suffix.lower()]
 
-    def names(self) -> list[str]:
-        """The names of the columns, without reading the rows.
+    def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
+        """The columns with the types that `batches` gives them, dictionaries aside, without reading the rows.
+
+        Parameters
+        ----------
+        known : mapping of str to mapping
+            What the metadata of a model says of its columns; others of a CSV are text.
 
         Raises
         ------
         ValueError
             A name occurs twice.
         """
-        with self._opened() as file:
-            if self.kind == "Parquet":
-                names = pa.parquet.read_schema(file).names
-            elif self.kind == "CSV":
-                names = pa.csv.open_csv(file).schema.names
-            else:
-                names = pa.ipc.open_file(file).schema.names
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
+        if self.kind == "Parquet":
+            columns = [(field.name, field.type) for field in self._footer.schema.to_arrow_schema()]
+        else:
+            with self._opened() as file:
+                if self.kind == "CSV":
+                    columns = csv_rows.types(file, known)
+                else:
+                    columns = [(field.name, field.type) for field in pa.ipc.open_file(file).schema]
+        names = [name for name, _ in columns]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(
                 f"the table {self.path!r} has more than one column named {', '.join(map(repr, repeated[:5]))}; give "
                 "every column a name of its own."
             )
-        return [*names, *(name for name in self.partition if name not in names)]
+        types = {name: pa.float64() if _wants_numbers(name, kind, known) else _plain(kind) for name, kind in columns}
+        return types | {name: value.type for name, value in self._partition_values(known).items()}
+
+    def state(self) -> dict:
+        """By what it is known again: its path, bytes and time of change, as JSON has them."""
+        info = self.filesystem.get_file_info(self.path)
+        return {"path": self.path, "bytes": info.size, "changed": info.mtime_ns}
 
     def n_rows(self) -> int | None:
         """How many rows the file says that it has; None where it does not say."""
-        if self.kind != "Parquet":
-            return None
-        with self._opened() as file:
-            return pa.parquet.read_metadata(file).num_rows
+        return self._footer.num_rows if self.kind == "Parquet" else None
 
-    def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[pa.Table]:
-        """The named columns, about so many rows at a time.
+    @cached_property
+    def _footer(self) -> pa.parquet.FileMetaData:
+        with self._opened() as file:
+            return pa.parquet.read_metadata(file)
+
+    def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[Batch]:
+        """The named columns, about so many rows at a time; at least one batch, be it of no rows.
 
         Parameters
         ----------
@@ -92,46 +110,51 @@ class File:
         rows : int
         """
         stored = [name for name in columns if name not in self.partition]
-        read = {"Parquet": self._parquet, "CSV": self._csv, "Arrow": self._arrow}[self.kind]
-        for table in read(stored, known, rows):
-            yield self._with_partition(table, known).select(list(columns))
+        if self.kind == "CSV":
+            types = self.types(known)
+            parts = csv_rows.read(self._opened, self.path, types, stored, rows)
+        else:
+            tables = self._parquet(stored, known, rows) if self.kind == "Parquet" else self._arrow(stored, rows)
+            parts = _counted(tables, known, self.path)
+        for table, positions, rejects in parts:
+            yield Batch(self._with_partition(table, known).select(list(columns)), self.path, positions, rejects)
 
     def _parquet(self, columns, known, rows) -> Iterator[pa.Table]:
         # Text as dictionaries, as most files store it: each value is then looked up once.
         text = [name for name in columns if known.get(name, {}).get("type") == "STRING"]
         with self._opened() as file:
-            source = pa.parquet.ParquetFile(file, read_dictionary=text)
-            for batch in source.iter_batches(rows, columns=columns):
-                yield pa.Table.from_batches([batch])
+            source = pa.parquet.ParquetFile(file, metadata=self._footer, read_dictionary=text)
+            batches = source.iter_batches(rows, columns=columns)
+            if source.metadata.num_rows == 0:
+                yield source.schema_arrow.empty_table().select(columns)
+            for batch in batches:
+                yield pa.Table.from_batches([batch]).select(columns)
 
-    def _csv(self, columns, known, rows) -> Iterator[pa.Table]:
-        with self._opened() as head:
-            inferred = pa.csv.open_csv(head).schema
-        types = {name: _csv_type(known[name], inferred.field(name).type) for name in columns if name in known}
-        # A value of a CSV has some 10 bytes: blocks of about the rows asked for, 1 MB at least.
-        blocks = pa.csv.ReadOptions(block_size=max(1 << 20, 10 * rows * len(columns)))
-        options = pa.csv.ConvertOptions(
-            include_columns=columns, column_types={name: types.get(name, pa.string()) for name in columns}
-        )
-        with self._opened() as file:
-            for batch in pa.csv.open_csv(file, read_options=blocks, convert_options=options):
-                yield gaps_in_text(pa.Table.from_batches([batch]))
-
-    def _arrow(self, columns, known, rows) -> Iterator[pa.Table]:
+    def _arrow(self, columns, rows) -> Iterator[pa.Table]:
         with self._opened() as file:
             source = pa.ipc.open_file(file)
+            if source.num_record_batches == 0:
+                yield source.schema.empty_table().select(columns)
             for i in range(source.num_record_batches):
                 table = pa.Table.from_batches([source.get_batch(i)]).select(columns)
                 for start in range(0, table.num_rows, rows):
                     yield table.slice(start, rows)
 
     def _with_partition(self, table: pa.Table, known) -> pa.Table:
-        for name, value in self.partition.items():
-            scalar = pa.scalar(value, pa.string())
-            if known.get(name, {}).get("type") in ("FLOAT", "DOUBLE"):
-                scalar = scalar.cast(pa.float64())
-            table = table.append_column(name, pa.repeat(scalar, table.num_rows))
+        for name, value in self._partition_values(known).items():
+            table = table.append_column(name, pa.repeat(value, table.num_rows))
         return table
+
+    def _partition_values(self, known) -> dict[str, pa.Scalar]:
+        values = {}
+        for name, text in self.partition.items():
+            values[name] = pa.scalar(text, pa.string())
+            if known.get(name, {}).get("type") in ("FLOAT", "DOUBLE"):
+                try:
+                    values[name] = values[name].cast(pa.float64())
+                except pa.ArrowInvalid as error:
+                    raise ValueError(f"{self.path!r}: its folder says {name}={text}, which is no number.") from error
+        return values
 
     @contextlib.contextmanager
     def _opened(self):
@@ -151,13 +174,37 @@ class Batch(NamedTuple):
     table : pyarrow.Table
     source : str
         The file.
-    first_row : int
-        The position of the first row in its file.
+    positions : array of shape (n,)
+        Those of the rows in their file, from 0.
+    rejects : list of Reject
+        Rows that could not be read, and so are not in the table.
     """
 
     table: pa.Table
     source: str
-    first_row: int
+    positions: np.ndarray
+    rejects: list[Reject]
+
+
+def _counted(tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str) -> Iterator[Part]:
+    """Tables with the positions of their rows, and with numbers where a model wants numbers and there is text."""
+    n_rows = 0
+    for table in tables:
+        positions = np.arange(n_rows, n_rows + table.num_rows)
+        types = {f.name: pa.float64() for f in table.schema if _wants_numbers(f.name, f.type, known)}
+        yield converted(table, types, positions, source)
+        n_rows += table.num_rows
+
+
+def _wants_numbers(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> bool:
+    """Whether a model wants numbers of a column of text."""
+    kind = _plain(kind)
+    is_text = any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+    return is_text and known.get(name, {}).get("kind") == "numeric"
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
@@ -245,20 +292,3 @@ def _check_suffix(path: str) -> None:
 
 def _or(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _csv_type(column: Mapping, inferred: pa.DataType) -> pa.DataType:
-    """How a column that a model knows is read from a CSV: text as text, the rest as numbers."""
-    if column["type"] == "STRING":
-        return pa.string()
-    return inferred if pa.types.is_boolean(inferred) else pa.float64()
-
-
-def gaps_in_text(table: pa.Table) -> pa.Table:
-    """A table from a CSV with its empty text as missing values."""
-    for i, column in enumerate(table.schema):
-        if pa.types.is_string(column.type):
-            values = table.column(i)
-            filled = pa.compute.if_else(pa.compute.equal(values, ""), pa.scalar(None, pa.string()), values)
-            table = table.set_column(i, column, filled)
-    return table

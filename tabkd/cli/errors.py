@@ -13,11 +13,21 @@ TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
 
 
 class CommandError(Exception):
-    """What the user can put right: a file, a column, an option."""
+    """What the user can put right: a file, a column, an option.
+
+    Parameters
+    ----------
+    message : str
+    exit_code : int, default=1
+    """
+
+    def __init__(self, message: str, exit_code: int = 1):
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def clear_errors(command: Callable) -> Callable:
-    """Print the errors that bad input and full disks cause on one line of stderr, and exit with 1."""
+    """Print the errors that bad input and full disks cause on one line of stderr, and exit with 1 or their code."""
 
     @functools.wraps(command)
     def guarded(*args, **kwargs):
@@ -27,7 +37,7 @@ def clear_errors(command: Callable) -> Callable:
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
             typer.echo(f"Error: {one_line(error)}", err=True)
-            raise typer.Exit(1) from error
+            raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as error:
             typer.echo("Interrupted; nothing was written.", err=True)
             raise typer.Exit(130) from error

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+import signal
 import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tabkd.cli.errors import CommandError, clear_errors
+from tabkd.cli.output import json_bytes
+
+#: What the command exits with, beside 0 and 1, and 2 for options that it does not know.
+TOO_MANY_REJECTS, BUSY = 3, 4
+
+
+class Log(StrEnum):
+    """How progress is told."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    JSON = "json"
 
 
 @clear_errors
@@ -38,27 +56,80 @@ def score(
         float | None,
         typer.Option(min=0, max=1, help="Write only rows whose probability of the second class reaches it."),
     ] = None,
+    top_fraction: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Write only this share of the rows, of the highest such probability."),
+    ] = None,
+    rejects: Annotated[
+        str | None,
+        typer.Option(help="A file for the rows that cannot be scored, each with its reason.", metavar="FILE"),
+    ] = None,
+    max_rejects: Annotated[int, typer.Option(min=0, help="The job fails with more of them.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what is finished, and go on from there if the job was interrupted.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="About how many rows are in memory at a time.")] = 65_536,
+    summary: Annotated[
+        Path | None, typer.Option(help="A JSON file for the counts of the job.", metavar="FILE.json")
+    ] = None,
+    log: Annotated[
+        Log, typer.Option(help="How progress is told on standard error; auto is a bar on a terminal, else plain.")
+    ] = Log.AUTO,
 ) -> None:
-    """Score rows of any number, batch by batch, and write a prediction for each of them."""
-    import tabkd
-    from tabkd.batch.job import score_files
+    """Score rows of any number, batch by batch, and write a prediction for each of them.
 
+    Exits with 0 when all is written, 1 for an error, 2 for wrong options, 3 for more rejects than allowed, 4 where
+    another job writes the same output, 130 and 143 when it was interrupted. But for 0, no output was written.
+    """
+    import tabkd
+    from tabkd.batch.job import StoppedError, score_files
+    from tabkd.batch.rejects import TooManyRejectsError
+    from tabkd.batch.workplace import BusyError
+    from tabkd.cli.score_log import score_log
+    from tabkd.files import atomic_write_bytes
+
+    if threshold is not None and top_fraction is not None:
+        raise CommandError("--threshold and --top-fraction are two ways to choose alerts; give one of them.")
     scorer = tabkd.load(model)
     start = time.perf_counter()
-    counts = score_files(
-        scorer,
-        inputs,
-        output,
-        keep=keep or [],
-        column_map=_pairs(column_map or []),
-        threshold=threshold,
-        batch_size=batch_size,
-    )
+    with _signals() as caught, score_log(log) as progress:
+        try:
+            counts = score_files(
+                scorer,
+                inputs,
+                output,
+                keep=keep or [],
+                column_map=_pairs(column_map or []),
+                threshold=threshold,
+                top_fraction=top_fraction,
+                batch_size=batch_size,
+                rejects=rejects,
+                max_rejects=max_rejects,
+                resume=resume,
+                progress=progress,
+                stop=lambda: bool(caught),
+            )
+        except StoppedError as error:
+            how = "the same command goes on from there" if resume else "nothing was written; --resume would keep it"
+            raise CommandError(f"{error}; {how}.", 128 + caught[0]) from error
+        except TooManyRejectsError as error:
+            raise CommandError(str(error), TOO_MANY_REJECTS) from error
+        except BusyError as error:
+            raise CommandError(str(error), BUSY) from error
     seconds = time.perf_counter() - start
-    out = "rows out" if threshold is None else "alerts out"
-    pace = f"{seconds:.1f} s, {counts.scored / seconds:,.0f} rows/s"
-    typer.echo(f"Wrote {output}: {counts.scored:,} rows in, {counts.written:,} {out} ({pace}).", err=output == "-")
+    facts: dict[str, Any] = {"model": str(model), "inputs": inputs, "output": output, "rejects": rejects}
+    facts |= {"rows": dataclasses.asdict(counts), "seconds": round(seconds, 3)}
+    if summary is not None:
+        atomic_write_bytes(summary, json_bytes(facts))
+    if log == Log.JSON:
+        typer.echo(json.dumps(facts), err=True)
+        return
+    out = "rows out" if threshold is None and top_fraction is None else "alerts out"
+    refused = f", {counts.rejected:,} rejected" if rejects is not None else ""
+    pace = f"{seconds:.1f} s, {counts.read / seconds:,.0f} rows/s"
+    typer.echo(
+        f"Wrote {output}: {counts.read:,} rows in, {counts.written:,} {out}{refused} ({pace}).", err=output == "-"
+    )
 
 
 def _pairs(given: list[str]) -> dict[str, str]:
@@ -66,3 +137,23 @@ def _pairs(given: list[str]) -> dict[str, str]:
     if wrong := next((text for text, (name, _, value) in zip(given, pairs, strict=True) if not (name and value)), None):
         raise CommandError(f"--column-map {wrong!r} is not of the form MODEL=INPUT, as in amount=TX_AMOUNT.")
     return {name: value for name, _, value in pairs}
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals to stop that have come; the batch at hand is finished first, and a second signal does not wait."""
+    caught: list[int] = []
+    before: dict[signal.Signals, Callable | int | None] = {}
+
+    def note(number, frame) -> None:
+        caught.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):  # in a thread that is not the main one
+                before[number] = signal.signal(number, note)
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

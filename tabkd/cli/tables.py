@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from tabkd.batch.sources import gaps_in_text
+from tabkd.batch.csv_rows import gaps_in_text
 from tabkd.cli.errors import CommandError
 
 SUFFIXES = (".parquet", ".csv")

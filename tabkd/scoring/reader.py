@@ -152,6 +152,14 @@ class Reader:
         column = self.schema.columns[i]
         return TableSchema((column,), "pandas").encode(pd.DataFrame({column.name: array}))[:, 0]
 
+    def check_column(self, i: int, column) -> None:
+        """Refuse values of a column, one of Arrow's, that cannot be read."""
+        array = to_array(column, self.schema.columns[i].kind == "numeric")
+        if i in self._rows:
+            self._rows[i][1](array)
+        elif self.schema.columns[i].kind == "numeric":
+            check_finite(self._numbers(i, array)[:, None], [self.schema.columns[i].name])
+
     def _check(self, i: int, array) -> None:
         """Refuse what does not belong into a column of numbers that the model does not use."""
         if self.schema.columns[i].kind == "numeric":

@@ -46,8 +46,10 @@ class Scorer:
         Classification only.
     feature_names_in_ : array of shape (d,)
     n_features_in_ : int
+    content : bytes
+        The model.
     n_bytes : int
-        The size of the model.
+        Its size.
     metadata : dict
         What the model says of itself: task, columns, teacher, version and so on.
 
@@ -60,12 +62,12 @@ class Scorer:
     def __init__(self, content: bytes, n_threads: int | None = None, *, source: str = "the model"):
         if n_threads is not None and n_threads < 1:
             raise ValueError(f"n_threads is {n_threads!r}; expected a positive number, or None.")
-        self._content, self.n_threads, self._source = bytes(content), n_threads, source
+        self.content, self.n_threads, self._source = bytes(content), n_threads, source
         self._open()
 
     def _open(self) -> None:
-        self.metadata = facts = _facts(self._content, self._source)
-        self.n_bytes = len(self._content)
+        self.metadata = facts = _facts(self.content, self._source)
+        self.n_bytes = len(self.content)
         self.n_features_in_ = len(facts["columns"])
         names = [f"x{c['name']}" if facts["container"] == "numpy" else c["name"] for c in facts["columns"]]
         self.feature_names_in_ = np.array(names, dtype=object)
@@ -85,7 +87,7 @@ class Scorer:
     def _prepare(self) -> None:
         """Find the tables of the categories, and cut the graph behind them and behind the filling of numbers."""
         facts = self.metadata
-        tables = [] if self._single else _category_tables(self._content, facts)
+        tables = [] if self._single else _category_tables(self.content, facts)
         self._reader = Reader(facts, tables)
         for (categories, _), i in zip(tables, facts["rows"]["columns"], strict=True):
             facts["columns"][i]["categories"] = categories
@@ -99,7 +101,7 @@ class Scorer:
         self._inputs = ["X"] if self._single and not inputs else list(inputs)
         # A graph none of whose columns says anything still counts their rows.
         self._says_nothing = not self._inputs
-        self._graph = self._content if self._says_nothing else wire.cut(self._content, inputs, self._output)
+        self._graph = self.content if self._says_nothing else wire.cut(self.content, inputs, self._output)
 
     def _entry(self) -> tuple[str, Numbers, int]:
         """Where numbers enter the graph, how they are made ready for it, and how many columns they have there."""
@@ -140,6 +142,21 @@ class Scorer:
         if self.metadata["task"] == "classification":
             return self.classes_[scores.argmax(axis=1)]
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
+
+    def check_column(self, i: int, values) -> None:
+        """Refuse values that the model's column `i`, from 0, cannot have.
+
+        Parameters
+        ----------
+        i : int
+        values : pyarrow.Array or ChunkedArray
+
+        Raises
+        ------
+        ValueError, TypeError
+            For infinite numbers and for what is no number, and for categories of other types.
+        """
+        self._reader.check_column(i, values)
 
     def _scores(self, X) -> np.ndarray:
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
@@ -213,10 +230,10 @@ class Scorer:
         return np.empty((0, self.metadata["n_outputs"]))
 
     def __getstate__(self):
-        return {"content": self._content, "n_threads": self.n_threads, "source": self._source}
+        return {"content": self.content, "n_threads": self.n_threads, "source": self._source}
 
     def __setstate__(self, state):
-        self._content, self.n_threads, self._source = state["content"], state["n_threads"], state["source"]
+        self.content, self.n_threads, self._source = state["content"], state["n_threads"], state["source"]
         self._open()
 
     def __repr__(self):

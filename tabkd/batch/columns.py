@@ -1,0 +1,190 @@
+"""From the columns of an input to the columns of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from tabkd.batch.rejects import Reject, check_number, failures, shown
+from tabkd.batch.sources import Batch
+from tabkd.scoring import Scorer
+
+
+class Scored(NamedTuple):
+    """What came of a batch.
+
+    Attributes
+    ----------
+    n_read : int
+        Rows of the input, those that were rejected among them.
+    table : pyarrow.Table
+        The rows to write.
+    rejects : list of Reject
+    """
+
+    n_read: int
+    table: pa.Table
+    rejects: list[Reject]
+
+    @property
+    def n_scored(self) -> int:
+        """Rows that have a score, be it written or not."""
+        return self.n_read - len(self.rejects)
+
+
+class Columns:
+    """What a model and its user want of the columns of an input.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    keep : sequence of str
+        Columns of the input that stand beside the scores.
+    column_map : mapping of str to str
+        For a column of the model, what it is called in the input.
+    threshold : float or None
+        Write only the rows whose probability of the second class reaches it.
+
+    Raises
+    ------
+    ValueError
+        Where the model has no such columns, or no such class.
+    """
+
+    def __init__(
+        self, scorer: Scorer, keep: Sequence[str], column_map: Mapping[str, str], threshold: float | None = None
+    ):
+        self._scorer, self._keep, self._threshold = scorer, list(dict.fromkeys(keep)), threshold
+        names = [str(name) for name in scorer.feature_names_in_]
+        if unknown := [name for name in column_map if name not in names]:
+            raise ValueError(f"--column-map {unknown[0]!r} is no column of the model; `tabkd inspect` shows them.")
+        # As it is called in the input, and in the model.
+        self._features = {column_map.get(name, name): name for name in names}
+        called = [column_map.get(name, name) for name in names]
+        if twice := [name for name in self._features if called.count(name) > 1]:
+            raise ValueError(
+                f"--column-map makes {twice[0]!r} of the input stand for more than one column of the model: "
+                f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a column of its own."
+            )
+        self._is_classifier = scorer.metadata["task"] == "classification"
+        if threshold is not None:
+            self.check_two_classes(f"--threshold {threshold}")
+        #: What the metadata of the model says of each of its columns, by its name in the input.
+        self.known = dict(zip(self._features, scorer.metadata["columns"], strict=True))
+        #: The columns that are read.
+        self.wanted = list(dict.fromkeys([*self._features, *self._keep]))
+
+    @property
+    def second_class(self) -> str:
+        """The name of the column with the probabilities of the second class."""
+        return f"probability_{self._scorer.classes_[1]}"
+
+    def check_two_classes(self, option: str) -> None:
+        """Refuse an option that ranks rows by the probability of the second of two classes, where there are others."""
+        if not (self._is_classifier and len(self._scorer.classes_) == 2):
+            kind = f"{len(self._scorer.classes_)} classes" if self._is_classifier else "regression"
+            raise ValueError(f"{option} is for models of two classes, not of {kind}; leave it out.")
+
+    def check(self, sources: Mapping[str, Mapping[str, pa.DataType]]) -> None:
+        """Refuse inputs without the columns that are needed, before any row is read.
+
+        Parameters
+        ----------
+        sources : mapping of str to mapping of str to pyarrow.DataType
+            The columns of each input.
+        """
+        for source, present in sources.items():
+            if missing := [name for name in self._features if name not in present]:
+                raise ValueError(
+                    f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs. "
+                    "Give a table with the columns that `tabkd inspect` shows, or say what they are called there by "
+                    "--column-map."
+                )
+            if strange := [name for name in self._keep if name not in present]:
+                raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}.")
+        self._kept_types = {name: _common([types[name] for types in sources.values()]) for name in self._keep}
+
+    def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
+        """The scores of a batch, and the rows that have none.
+
+        Parameters
+        ----------
+        batch : Batch
+        n_rejected : int
+            Rows of other batches that have none.
+        max_rejects : int
+
+        Raises
+        ------
+        TooManyRejectsError
+            Where with those of this batch there are more than `max_rejects`.
+        """
+        table, rejects = batch.table, batch.rejects
+        n_read = table.num_rows + len(rejects)
+        check_number(n_rejected, rejects, max_rejects)
+        try:
+            scores, chosen = self._scores(self._of_model(table))
+        except Exception as error:  # whatever the types of Arrow and the values of users make of a scorer
+            good, wrong = self._faults(batch, max_rejects - n_rejected)
+            if not wrong:
+                raise ValueError(f"{batch.source!r} cannot be scored: {error}") from error
+            rejects = sorted([*rejects, *wrong], key=lambda reject: reject.row)
+            check_number(n_rejected, rejects, max_rejects)
+            table = table.filter(pa.array(good))
+            scores, chosen = self._scores(self._of_model(table))
+        if clash := next((name for name in self._keep if name in scores), None):
+            raise ValueError(f"--keep {clash!r} has the name of a column of scores; rename it in the table.")
+        kept = [table.column(name).cast(self._kept_types[name]) for name in self._keep]
+        out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self._keep, *scores])
+        return Scored(n_read, out if chosen is None else out.filter(pa.array(chosen)), rejects)
+
+    def _of_model(self, table: pa.Table) -> pa.Table:
+        return table.select(list(self._features)).rename_columns(list(self._features.values()))
+
+    def _scores(self, X: pa.Table) -> tuple[dict[str, pa.Array], np.ndarray | None]:
+        scorer = self._scorer
+        if not self._is_classifier:
+            values = scorer.predict(X)
+            if values.ndim == 1:
+                return {"prediction": pa.array(values)}, None
+            return {f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)}, None
+        P = scorer.predict_proba(X)
+        labels = pa.array(scorer.classes_.tolist()).take(pa.array(P.argmax(axis=1)))
+        columns = {"prediction": labels}
+        columns |= {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(scorer.classes_)}
+        return columns, None if self._threshold is None else P[:, 1] >= self._threshold
+
+    def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
+        """Which rows of a batch can be scored, and the others with the first value of theirs that is wrong."""
+        good, wrong = np.ones(batch.table.num_rows, bool), []
+        for i, (name, column) in enumerate(self.known.items()):
+            values = batch.table.column(name)
+            for row, error in islice(failures(lambda part, i=i: self._scorer.check_column(i, part), values), most + 1):
+                if good[row]:
+                    value = shown(values[row].as_py())
+                    reason = _reason(column, value, error)
+                    wrong.append(Reject(batch.source, int(batch.positions[row]), name, value, reason))
+                good[row] = False
+            if len(wrong) > most:
+                break
+        return good, wrong
+
+
+def _reason(column: Mapping, value: str, error: Exception) -> str:
+    if column["kind"] != "numeric":
+        return " ".join(str(error).split())
+    return "infinite" if value.lstrip("-") in ("inf", "Infinity") else "not a number"
+
+
+def _common(kinds: list[pa.DataType]) -> pa.DataType:
+    """The type that a kept column has in the output: that of all inputs, or text."""
+    if all(kind == kinds[0] for kind in kinds):
+        return kinds[0]
+    if all(pa.types.is_integer(kind) for kind in kinds) or all(pa.types.is_floating(kind) for kind in kinds):
+        schemas = [pa.schema([("kept", kind)]) for kind in kinds]
+        return pa.unify_schemas(schemas, promote_options="permissive").field("kept").type
+    return pa.string()

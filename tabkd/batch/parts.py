@@ -1,0 +1,159 @@
+"""Scored batches on the disk, and the manifest that says which of them are whole, so that a killed job can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from tabkd.batch import rejects
+from tabkd.batch.columns import Scored
+from tabkd.files import atomic_write_bytes
+
+#: Raised when a manifest of before means something else.
+FORMAT = 1
+# Rows after which a part is finished: what a kill can cost at most.
+_PART_ROWS = 1_000_000
+_MANIFEST = "manifest.json"
+
+
+class Parts(contextlib.AbstractContextManager):
+    """The scored batches of one job, in the order of the input.
+
+    A part is a file of batches and a file of their rejects. It counts from the moment on at which the manifest that
+    names it has replaced the one before; what a manifest does not name is written again.
+
+    Parameters
+    ----------
+    folder : Path
+    job : mapping
+        What makes it this job and no other: model, inputs and options, as JSON has them.
+
+    Attributes
+    ----------
+    n_batches : int
+        Batches in finished parts, which need not be scored again.
+
+    Raises
+    ------
+    ValueError
+        The folder has the parts of another job.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, Any]):
+        self._folder = folder
+        self._manifest = {"format": FORMAT, "job": json.loads(json.dumps(job)), "parts": []}
+        self._manifest["parts"] = self._finished()
+        self._open: _OpenPart | None = None
+        self._schema = self._first_schema()
+
+    @property
+    def n_batches(self) -> int:  # noqa: D102
+        return sum(len(part["read"]) for part in self._manifest["parts"])
+
+    def write(self, scored: Scored) -> None:
+        """Add a batch; from time to time a part is finished, and the disk has it for good."""
+        if self._schema is None:
+            self._schema = scored.table.schema
+        if self._open is None:
+            self._open = _OpenPart(self._folder / f"part-{len(self._manifest['parts']):06d}", self._schema)
+        self._open.write(scored)
+        if sum(self._open.read) >= _PART_ROWS:
+            self.finish_part()
+
+    def finish_part(self) -> None:
+        """Finish the part that is being written, if there is one."""
+        if self._open is not None:
+            part, self._open = self._open, None
+            part.close()
+            # A list of its own: the manifest must not name the part if writing it fails.
+            parts = [*self._manifest["parts"], {"name": part.path.name, "read": part.read}]
+            atomic_write_bytes(self._folder / _MANIFEST, json.dumps(self._manifest | {"parts": parts}).encode())
+            self._manifest["parts"] = parts
+
+    def __exit__(self, kind, error, traceback) -> None:
+        """Finish the last part, where a full disk does not prevent it: a job that fails may go on from there."""
+        if error is None:
+            self.finish_part()
+        else:
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self.finish_part()
+
+    def __iter__(self) -> Iterator[Scored]:
+        """The batches of all finished parts, as they were written."""
+        for part in self._manifest["parts"]:
+            path = self._folder / part["name"]
+            with pa.OSFile(str(_rows_of(path))) as rows, pa.OSFile(str(_rejects_of(path))) as wrong:
+                tables, refused = pa.ipc.open_file(rows), pa.ipc.open_file(wrong)
+                for i, n_read in enumerate(part["read"]):
+                    table = pa.Table.from_batches([tables.get_batch(i)])
+                    listed = [rejects.Reject(*row.values()) for row in refused.get_batch(i).to_pylist()]
+                    yield Scored(n_read, table, listed)
+
+    def _finished(self) -> list[dict]:
+        path = self._folder / _MANIFEST
+        if not path.is_file():
+            return []
+        try:
+            found = json.loads(path.read_bytes())
+            known, parts = found["job"], found["parts"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{str(path)!r} is no manifest of tabkd; remove its folder to begin anew.") from error
+        if (found.get("format"), known) != (FORMAT, self._manifest["job"]):
+            other = [name for name, value in self._manifest["job"].items() if known.get(name) != value]
+            raise ValueError(
+                f"--resume: {str(self._folder)!r} holds an unfinished job of another {' and '.join(other) or 'tabkd'}. "
+                "Give what that job was given, or leave --resume out to begin anew."
+            )
+        return parts
+
+    def _first_schema(self) -> pa.Schema | None:
+        if not self._manifest["parts"]:
+            return None
+        with pa.OSFile(str(_rows_of(self._folder / self._manifest["parts"][0]["name"]))) as file:
+            return pa.ipc.open_file(file).schema
+
+
+class _OpenPart:
+    """The part that is being written."""
+
+    def __init__(self, path: Path, schema: pa.Schema):
+        self.path, self.read = path, list[int]()
+        self._schema = schema
+        self._files = [pa.OSFile(str(name), "wb") for name in (_rows_of(path), _rejects_of(path))]
+        self._rows, self._rejects = (
+            pa.ipc.new_file(file, schema) for file, schema in zip(self._files, (schema, rejects.SCHEMA), strict=True)
+        )
+
+    def write(self, scored: Scored) -> None:
+        self._rows.write_batch(_one_batch(scored.table.cast(self._schema)))
+        self._rejects.write_batch(_one_batch(rejects.table(scored.rejects)))
+        self.read.append(scored.n_read)
+
+    def close(self) -> None:
+        for writer in (self._rows, self._rejects):
+            writer.close()
+        for file in self._files:
+            file.close()
+        for path in (_rows_of(self.path), _rejects_of(self.path)):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _rows_of(part: Path) -> Path:
+    return part.with_suffix(".arrow")
+
+
+def _rejects_of(part: Path) -> Path:
+    return part.with_suffix(".rejects.arrow")
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

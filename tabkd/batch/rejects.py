@@ -1,0 +1,100 @@
+"""Rows that cannot be scored: what is said of them, how they are found, and how many a job bears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+#: The columns of a file of rejects.
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("value", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+_LONGEST = 200
+
+
+class Reject(NamedTuple):
+    """A row that cannot be scored.
+
+    Attributes
+    ----------
+    source : str
+        The file or query that it is of.
+    row : int
+        Its position there, from 0.
+    column : str or None
+        The first column whose value is wrong; None where the row as a whole is.
+    value : str
+    reason : str
+    """
+
+    source: str
+    row: int
+    column: str | None
+    value: str
+    reason: str
+
+    def __str__(self):
+        what = f"column {self.column!r} is {self.value!r}" if self.column is not None else repr(self.value)
+        return f"{self.source}, row {self.row:,}: {what}: {self.reason}"
+
+
+class TooManyRejectsError(ValueError):
+    """More rows cannot be scored than the job bears."""
+
+
+def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
+    """Refuse more than `most` rejects, those before and these.
+
+    Raises
+    ------
+    TooManyRejectsError
+    """
+    if n_before + len(rejects) > most:
+        raise TooManyRejectsError(
+            f"{rejects[0]}. At least {n_before + len(rejects):,} rows cannot be scored, and --max-rejects is {most:,}: "
+            "nothing was written. Correct the input, or set such rows aside by --rejects FILE and --max-rejects N."
+        )
+
+
+def table(rejects: Sequence[Reject]) -> pa.Table:
+    """The rejects as a table of `SCHEMA`."""
+    columns = zip(*rejects, strict=True) if rejects else [[]] * len(SCHEMA)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA)
+
+
+def shown(value) -> str:
+    """A value as text, cut off where it is long."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception]]:
+    """The positions of the values that `check` refuses, with what it raises for each.
+
+    Halves what fails until it is one value, so that few wrong values among many are found by few checks.
+
+    Parameters
+    ----------
+    check : callable
+        Takes a slice of the values and raises where one of them is wrong.
+    values : pyarrow.Array or ChunkedArray
+    """
+    open_ranges = [(0, len(values))]
+    while open_ranges:
+        start, stop = open_ranges.pop()
+        try:
+            check(values.slice(start, stop - start))
+        except Exception as error:  # whatever a check raises on what it does not know
+            if stop - start == 1:
+                yield start, error
+            elif stop > start:
+                middle = (start + stop) // 2
+                open_ranges += [(middle, stop), (start, middle)]

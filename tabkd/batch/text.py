@@ -1,0 +1,61 @@
+"""Text as the numbers that a model wants; what is none is a reject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+
+from tabkd.batch.rejects import Reject, failures, shown
+
+Part = tuple[pa.Table, np.ndarray, list[Reject]]
+
+
+def converted(table: pa.Table, types: Mapping[str, pa.DataType], positions: np.ndarray, source: str) -> Part:
+    """The table with its columns of text or bytes as other types, without the rows that have a wrong value.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    types : mapping of str to pyarrow.DataType
+        For the columns to convert: text, numbers or booleans.
+    positions : array of shape (n,)
+        Those of the rows in their source.
+    source : str
+
+    Returns
+    -------
+    table, positions, rejects
+    """
+    good, rejects = np.ones(table.num_rows, bool), []
+    for name, kind in types.items():
+        values = table.column(name)
+        for i, error in failures(lambda part, kind=kind: _convert(part, kind), values):
+            if good[i]:
+                rejects.append(Reject(source, int(positions[i]), name, shown(values[i].as_py()), _reason(kind, error)))
+            good[i] = False
+    if rejects:
+        table, positions = table.filter(pa.array(good)), positions[good]
+    for name, kind in types.items():
+        i = table.schema.get_field_index(name)
+        table = table.set_column(i, name, _convert(table.column(i), kind))
+    return table, positions, rejects
+
+
+def _convert(values, kind: pa.DataType):
+    text = values.cast(pa.string())
+    if pa.types.is_string(kind):
+        return text
+    text = pa.compute.utf8_trim(text, " \t")
+    # As Arrow's reader of CSV has it.
+    missing = pa.compute.is_in(text, pa.array(pa.csv.ConvertOptions().null_values))
+    return pa.compute.if_else(missing, pa.scalar(None, pa.string()), text).cast(kind)
+
+
+def _reason(kind: pa.DataType, error: Exception) -> str:
+    if pa.types.is_string(kind) or "UTF8" in str(error):
+        return "not text in UTF-8"
+    return "neither true nor false" if pa.types.is_boolean(kind) else "not a number"

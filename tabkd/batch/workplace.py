@@ -1,0 +1,93 @@
+"""A hidden folder beside the output, where a job keeps what is not finished; one job at a time has it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tabkd.files import explained
+
+_LOCK = "lock"
+_ATTEMPTS = 10
+
+
+class BusyError(RuntimeError):
+    """Another job is writing the same output."""
+
+
+def folder_of(output: Path) -> Path:
+    """Where a job with this output works."""
+    return output.parent / f".{output.name}.tabkd"
+
+
+@contextlib.contextmanager
+def workplace(output: Path, *, keep: bool) -> Iterator[Path]:
+    """Give the folder of a job, which no other job has as long as the block runs.
+
+    The operating system releases the lock of a process that is killed.
+
+    Parameters
+    ----------
+    output : Path
+    keep : bool
+        Begin with what an earlier job left there, and leave what is there where the block fails; else the folder is
+        emptied before, and removed in any case.
+
+    Raises
+    ------
+    BusyError
+        Another job has it.
+    OSError
+        It cannot be made.
+    """
+    from filelock import Timeout
+
+    folder = folder_of(output)
+    try:
+        lock = _locked(folder)
+    except Timeout:
+        raise BusyError(
+            f"another job is writing {str(output)!r}; wait until it is finished, or choose another output."
+        ) from None
+    except OSError as error:
+        raise explained(error, output) from error
+    with lock:
+        if not keep:
+            _empty(folder)
+        try:
+            yield folder
+        except BaseException:
+            if not keep or not _content(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        # While it is still locked: another job would lock a file that is then removed.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(folder: Path):
+    """The lock of a folder, taken; the folder is made where it is not there."""
+    from filelock import FileLock
+
+    for attempt in range(_ATTEMPTS):
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / _LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except FileNotFoundError:  # a job that has just finished removed the folder
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        return lock
+    raise AssertionError
+
+
+def _content(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != _LOCK]
+
+
+def _empty(folder: Path) -> None:
+    for path in _content(folder):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,481 @@
+"""Scoring jobs that meet bad rows, kills, full disks and other jobs: no row is lost, none is scored twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+import tabkd
+from tabkd import DistilledClassifier
+from tabkd.batch.job import StoppedError, score_files
+from tabkd.batch.rejects import TooManyRejectsError, failures
+from tabkd.batch.workplace import BusyError, workplace
+from tabkd.cli import app
+from tabkd.cli.teachers import TableCodes
+
+N_ROWS = 3000
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS).round(6)})
+    return frame.assign(shop=rng.choice(["a", "é\n", None], N_ROWS), paid=rng.random(N_ROWS) > 0.5)
+
+
+@pytest.fixture(scope="module")
+def path(frame, tmp_path_factory):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.fit(frame[["amount", "shop", "paid"]], frame["amount"] > 0).to_onnx(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(frame, path):
+    return tabkd.load(path).predict_proba(frame[["amount", "shop", "paid"]])[:, 1]
+
+
+def scored(path, source, output, **options):
+    return score_files(tabkd.load(path), [str(source)], str(output), keep=["id"], **options)
+
+
+# Rows that cannot be scored
+
+
+def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expected, tmp_path):
+    lines = frame.to_csv(index=False, lineterminator="\r\n").encode().splitlines(keepends=True)
+    # A category has a line break in it, and takes two lines.
+    text = b"".join(lines).split(b"\r\n")
+    text[11] = b"10,12;5,a,True"
+    text[21] = b"20,inf,a,True"
+    text[31] = b"30,1.5,a"
+    text[41] = b"40,1.5,a,True,more"
+    text[51] = b"50,1.5,\xff,True"
+    text[61] = b"60,1.5,a,perhaps"
+    text[71] = b"70,,,"
+    (tmp_path / "in.csv").write_bytes(b"\r\n".join(text))
+    with pytest.raises(TooManyRejectsError, match=r"in\.csv, row .*--max-rejects is 0.*--rejects FILE"):
+        scored(path, tmp_path / "in.csv", tmp_path / "out.parquet")
+    with pytest.raises(TooManyRejectsError, match="At least 6 rows"):
+        scored(path, tmp_path / "in.csv", tmp_path / "out.csv", rejects=str(tmp_path / "r.csv"), max_rejects=5)
+    assert [file.name for file in tmp_path.iterdir()] == ["in.csv"]
+    counts = scored(path, tmp_path / "in.csv", tmp_path / "out.parquet", rejects=str(tmp_path / "r.csv"), max_rejects=6)
+    assert (counts.read, counts.scored, counts.rejected, counts.written) == (N_ROWS, N_ROWS - 6, 6, N_ROWS - 6)
+    rejects = pd.read_csv(tmp_path / "r.csv").sort_values("row")
+    assert rejects["source"].unique().tolist() == [str(tmp_path / "in.csv")]
+    assert rejects[["row", "column", "value", "reason"]].astype(object).values.tolist() == [
+        [10, "amount", "12;5", "not a number"],
+        [20, "amount", "inf", "infinite"],
+        [30, np.nan, "30,1.5,a", "3 values where the header has 4"],
+        [40, np.nan, "40,1.5,a,True,more", "5 values where the header has 4"],
+        [50, "shop", "\\xff", "not text in UTF-8"],
+        [60, "paid", "perhaps", "neither true nor false"],
+    ]
+    scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
+    good = [i for i in range(N_ROWS) if i not in (10, 20, 30, 40, 50, 60, 70)]
+    np.testing.assert_array_equal(scores.loc[[str(i) for i in good], "probability_True"], expected[good])
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_whatever_lines_are_broken_all_others_keep_their_scores(path, frame, expected, tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("broken")
+    rows = [f"{row.id},{row.amount},a,{row.paid}" for row in frame[:300].itertuples()]
+    same = frame[:300].assign(shop="a")
+    bad = data.draw(st.sets(st.integers(0, 299), max_size=20))
+    for i in bad:
+        rows[i] = data.draw(st.sampled_from(["x", f"{i},nul,a,True", f"{i},1,a,b,c,d", f'{i},"1 2",a,False', ","]))
+    (folder / "in.csv").write_text("id,amount,shop,paid\n" + "\n".join(rows) + "\n")
+    counts = scored(path, folder / "in.csv", folder / "o.parquet", rejects=str(folder / "r.parquet"), max_rejects=20)
+    assert (counts.read, counts.rejected) == (300, len(bad))
+    assert pd.read_parquet(folder / "r.parquet")["row"].tolist() == sorted(bad)
+    scores = pd.read_parquet(folder / "o.parquet")
+    good = [i for i in range(300) if i not in bad]
+    assert scores["id"].tolist() == [str(i) for i in good]
+    same = tabkd.load(path).predict_proba(same[["amount", "shop", "paid"]])[good, 1]
+    np.testing.assert_array_equal(scores["probability_True"], same)
+
+
+@pytest.mark.parametrize("batch_size", [13, 65_536])
+def test_bad_values_of_typed_columns(path, frame, expected, tmp_path, batch_size):
+    values = frame["amount"].astype(object).tolist()
+    values[5], values[2999], values[7] = "12 EUR", "NaN?", None
+    table = pa.table(
+        {
+            "id": frame["id"],
+            "amount": pa.array([None if v is None else str(v) for v in values]),
+            "shop": frame["shop"],
+            "paid": frame["paid"],
+        }
+    )
+    pa.parquet.write_table(table, tmp_path / "in.parquet", row_group_size=1000)
+    options = {"rejects": str(tmp_path / "r.parquet"), "max_rejects": 9, "batch_size": batch_size}
+    counts = scored(path, tmp_path / "in.parquet", tmp_path / "out.parquet", **options)
+    assert counts.rejected == 2
+    rejects = pd.read_parquet(tmp_path / "r.parquet")
+    assert rejects[["row", "column", "value", "reason"]].values.tolist() == [
+        [5, "amount", "12 EUR", "not a number"],
+        [2999, "amount", "NaN?", "not a number"],
+    ]
+    scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")["probability_True"]
+    good = [i for i in range(N_ROWS) if i not in (5, 7, 2999)]
+    np.testing.assert_array_equal(scores[good], expected[good])
+
+
+def test_a_column_of_another_type_stops_at_once(path, frame, tmp_path):
+    table = pa.table(frame).drop_columns("amount").append_column("amount", pa.array([[1.0]] * N_ROWS))
+    pa.parquet.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(TooManyRejectsError, match=r"row 0: column 'amount' is '\[1.0\]': not a number"):
+        scored(path, tmp_path / "in.parquet", tmp_path / "out.parquet")
+
+
+def test_columns_that_the_model_does_not_need_may_be_anything(path, frame, expected, tmp_path):
+    table = pa.table(frame)
+    others = {
+        "when": pa.array([datetime(2026, 1, 1, 12)] * N_ROWS, pa.timestamp("ns", "Europe/Paris")),
+        "day": pa.array([date(2026, 1, 1)] * N_ROWS),
+        "price": pa.array([Decimal("1.50")] * N_ROWS),
+        "list": pa.array([[1, 2]] * N_ROWS),
+        "struct": pa.array([{"a": None}] * N_ROWS),
+        "": pa.array([b"\xff"] * N_ROWS),
+    }
+    for name, values in others.items():
+        table = table.append_column(name, values)
+    pa.parquet.write_table(table, tmp_path / "in.parquet")
+    score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet"), keep=list(others))
+    scores = pa.parquet.read_table(tmp_path / "out.parquet")
+    np.testing.assert_array_equal(scores["probability_True"], expected)
+    assert scores.select(list(others)).equals(table.select(list(others)))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
+@pytest.mark.parametrize("n_rows", [0, 1])
+def test_no_row_and_one(path, frame, expected, tmp_path, suffix, n_rows):
+    source, table = tmp_path / f"in.{suffix}", pa.table(frame[:n_rows])
+    if suffix == "parquet":
+        pa.parquet.write_table(table, source)
+    elif suffix == "csv":
+        pa.csv.write_csv(table, source)
+    else:
+        with pa.ipc.new_file(str(source), table.schema) as writer:
+            writer.write_table(table)
+    rejects = str(tmp_path / "rejects.parquet")
+    for resume in (False, True):
+        counts = scored(path, source, tmp_path / "out.parquet", rejects=rejects, resume=resume)
+        assert counts.read == counts.written == n_rows
+        scores = pd.read_parquet(tmp_path / "out.parquet")
+        assert scores.columns.tolist() == ["id", "prediction", "probability_False", "probability_True"]
+        np.testing.assert_array_equal(scores["probability_True"], expected[:n_rows])
+        assert len(pd.read_parquet(rejects)) == 0
+
+
+def test_rejects_need_a_place(path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    with pytest.raises(ValueError, match=r"--max-rejects 3 would lose .*--rejects FILE"):
+        scored(path, source, output, max_rejects=3)
+    for taken in (output, source):
+        with pytest.raises(ValueError, match=r"--rejects .* is read or written by this job as something else"):
+            scored(path, source, output, rejects=str(taken))
+    with pytest.raises(ValueError, match=r"--rejects 'r\.txt' has the suffix '\.txt'"):
+        scored(path, source, output, rejects="r.txt")
+
+
+@given(st.sets(st.integers(0, 99)))
+def test_failures_are_found_one_and_all(bad):
+    def check(values):
+        if wrong := bad & set(values.to_pylist()):
+            raise ValueError(min(wrong))
+
+    assert [i for i, _ in failures(check, pa.array(range(100)))] == sorted(bad)
+
+
+# Alerts
+
+
+@pytest.mark.parametrize("batch_size", [170, 65_536])
+@pytest.mark.parametrize("fraction", [0.0, 0.0004, 0.01, 0.5, 1.0])
+def test_the_top_fraction_is_that_of_all_rows(path, frame, expected, tmp_path, fraction, batch_size):
+    frame.to_parquet(tmp_path / "in.parquet")
+    counts = scored(
+        path, tmp_path / "in.parquet", tmp_path / "out.parquet", top_fraction=fraction, batch_size=batch_size
+    )
+    n = int(np.ceil(round(fraction * N_ROWS, 6)))
+    assert (counts.scored, counts.written) == (N_ROWS, n)
+    # Of equal rows the first.
+    best = np.sort(np.argsort(-expected, kind="stable")[:n])
+    assert pd.read_parquet(tmp_path / "out.parquet")["id"].tolist() == best.tolist()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
+
+
+# Interruptions
+
+
+@pytest.fixture(scope="module")
+def month(frame, tmp_path_factory):
+    """Rows in Parquet and CSV, some of them bad."""
+    folder = tmp_path_factory.mktemp("month")
+    many = pd.concat([frame] * 20, ignore_index=True).assign(id=lambda f: np.arange(len(f)))
+    pa.parquet.write_table(pa.table(many[:40_000]), folder / "0.parquet", row_group_size=7000)
+    text = many[40_000:].to_csv(index=False).replace("\n50000,", "\n50000x,", 1).replace("\n55000,", "\n55000,oh", 1)
+    (folder / "1.csv").write_text(text)
+    return folder
+
+
+OPTIONS = ["--keep", "id", "--max-rejects", "5", "--batch-size", "1000"]
+
+
+def command(path, month, folder, *more):
+    out, rejects = folder / "out.parquet", folder / "rejects.csv"
+    arguments = ["score", path, month, "--output", out, "--rejects", rejects, *OPTIONS, *more]
+    return [sys.executable, "-c", _SMALL_PARTS, *map(str, arguments)]
+
+
+# Parts of a thousand rows, so that a small job has many of them.
+_SMALL_PARTS = "import sys; from tabkd.batch import parts; parts._PART_ROWS = 3000; from tabkd.cli import app; app()"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(path, month, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    start = time.monotonic()
+    done = subprocess.run(command(path, month, folder), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seconds = time.monotonic() - start
+    return {name: (folder / name).read_bytes() for name in ("out.parquet", "rejects.csv")}, seconds
+
+
+def kill_and_finish(path, month, folder, seconds, rng, kills):
+    """Kill the job at random moments, then let it finish; how often it was killed before it was done."""
+    for killed in range(kills):
+        process = subprocess.Popen(command(path, month, folder, "--resume"), stdout=subprocess.DEVNULL)
+        try:
+            process.wait(rng.uniform(0.2, 1.1) * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        else:
+            assert process.returncode == 0
+            return killed
+    subprocess.run(command(path, month, folder, "--resume"), check=True, capture_output=True)
+    return kills
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_job_goes_on_and_gives_the_same_bytes(path, month, undisturbed, tmp_path, seed):
+    expected, seconds = undisturbed
+    kill_and_finish(path, month, tmp_path, seconds, random.Random(seed), 3)
+    assert {name: (tmp_path / name).read_bytes() for name in expected} == expected
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.parquet", "rejects.csv"]
+
+
+@pytest.mark.slow
+def test_fifty_kills(path, month, undisturbed, tmp_path):
+    expected, seconds = undisturbed
+    rng = random.Random(0)
+    killed = jobs = 0
+    while killed < 50:
+        folder = tmp_path / str(jobs)
+        folder.mkdir()
+        killed += kill_and_finish(path, month, folder, seconds, rng, 5)
+        assert {name: (folder / name).read_bytes() for name in expected} == expected
+        jobs += 1
+
+
+class StopAfter:
+    """Says stop once it has been asked so often."""
+
+    def __init__(self, n):
+        self.left = n
+
+    def __call__(self):
+        self.left -= 1
+        return self.left <= 0
+
+
+def test_what_is_finished_is_not_scored_again(path, month, undisturbed, tmp_path, monkeypatch):
+    from tabkd.batch import parts
+
+    monkeypatch.setattr(parts, "_PART_ROWS", 3000)
+    out, rejects = tmp_path / "out.parquet", tmp_path / "rejects.csv"
+    options = {"rejects": str(rejects), "max_rejects": 5, "batch_size": 1000, "resume": True}
+    for n_batches in (1, 10, 4):
+        with pytest.raises(StoppedError, match="stopped after"):
+            scored(path, month, out, **options, stop=StopAfter(n_batches))
+        assert not out.exists()
+        assert not rejects.exists()
+    manifest = json.loads((tmp_path / ".out.parquet.tabkd" / "manifest.json").read_bytes())
+    assert sum(len(part["read"]) for part in manifest["parts"]) == 15
+    calls = []
+    scorer = tabkd.load(path)
+    monkeypatch.setattr(scorer, "predict_proba", lambda X, score=scorer.predict_proba: calls.append(len(X)) or score(X))
+    counts = score_files(scorer, [str(month)], str(out), keep=["id"], **options)
+    assert (counts.read, counts.rejected) == (60_000, 1)
+    assert sum(calls) == 60_000 - 15_000 - 1  # the one that is rejected
+    assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
+
+
+def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    out = tmp_path / "out.parquet"
+    options = {"batch_size": 500, "resume": True}
+    with pytest.raises(StoppedError):
+        scored(path, tmp_path / "in.parquet", out, **options, stop=StopAfter(2))
+    with pytest.raises(ValueError, match=r"holds an unfinished job of another --threshold\. Give what"):
+        scored(path, tmp_path / "in.parquet", out, **options, threshold=0.5)
+    other = tmp_path / "other.onnx"
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(2, random_state=1))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=100, random_state=1)
+    model.fit(frame[["amount", "shop", "paid"]], frame["amount"] > 0).to_onnx(other)
+    with pytest.raises(ValueError, match="another model"):
+        scored(other, tmp_path / "in.parquet", out, **options)
+    frame[::-1].to_parquet(tmp_path / "in.parquet")
+    with pytest.raises(ValueError, match="another input"):
+        scored(path, tmp_path / "in.parquet", out, **options)
+    # Without, it begins anew.
+    assert scored(path, tmp_path / "in.parquet", out).written == N_ROWS
+    assert not (tmp_path / ".out.parquet.tabkd").exists()
+    manifest = tmp_path / ".out.parquet.tabkd" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("[]")
+    with pytest.raises(ValueError, match="no manifest of tabkd"):
+        scored(path, tmp_path / "in.parquet", out, **options)
+
+
+def test_a_model_swapped_under_the_job_changes_nothing(path, frame, expected, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    model = tmp_path / "model.onnx"
+    model.write_bytes(path.read_bytes())
+
+    def swap():
+        model.write_bytes(b"another")
+        return False
+
+    options = {"stop": swap, "batch_size": 100}
+    score_files(tabkd.load(model), [str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet"), **options)
+    np.testing.assert_array_equal(pd.read_parquet(tmp_path / "out.parquet")["probability_True"], expected)
+
+
+def test_an_input_that_changes_while_it_is_read_is_refused(path, frame, tmp_path):
+    source = tmp_path / "in.csv"
+    frame.to_csv(source, index=False)
+
+    def append():
+        with source.open("a") as file:
+            file.write("1,2.0,a,True\n")
+        return False
+
+    with pytest.raises(ValueError, match=r"in\.csv' was changed while it was read"):
+        scored(path, source, tmp_path / "out.parquet", stop=append)
+    assert [file.name for file in tmp_path.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_the_batch_and_says_how_to_go_on(path, month, undisturbed, tmp_path, number):
+    process = subprocess.Popen(command(path, month, tmp_path, "--resume"), stderr=subprocess.PIPE, text=True)
+    parts = tmp_path / ".out.parquet.tabkd"
+    while not list(parts.glob("part-*")):
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Error: stopped after" in said
+    assert "the same command goes on from there" in said
+    assert (parts / "manifest.json").is_file()
+    subprocess.run(command(path, month, tmp_path, "--resume"), check=True, capture_output=True)
+    assert {name: (tmp_path / name).read_bytes() for name in undisturbed[0]} == undisturbed[0]
+
+
+def test_the_second_job_on_one_output_is_refused(path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    out = tmp_path / "out.parquet"
+    with workplace(out, keep=False):
+        with pytest.raises(BusyError, match="another job is writing"):
+            scored(path, tmp_path / "in.parquet", out)
+        result = CliRunner().invoke(app, ["score", str(path), str(tmp_path / "in.parquet"), "--output", str(out)])
+        assert (result.exit_code, result.stderr.startswith("Error: another job is writing")) == (4, True)
+    assert scored(path, tmp_path / "in.parquet", out).written == N_ROWS
+
+
+def test_of_many_jobs_at_once_each_is_whole_or_refused(path, frame, expected, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    out, outcomes = tmp_path / "out.parquet", []
+
+    def job():
+        for _ in range(5):
+            try:
+                outcomes.append(scored(path, tmp_path / "in.parquet", out, batch_size=500).written)
+            except BusyError:
+                outcomes.append(None)
+
+    threads = [threading.Thread(target=job) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 20
+    assert set(outcomes) <= {N_ROWS, None}
+    assert N_ROWS in outcomes
+    np.testing.assert_array_equal(pd.read_parquet(out)["probability_True"], expected)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]).returncode:
+        pytest.skip("a small disk takes the rights to mount one")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_full_disk_leaves_nothing_and_a_resumed_job_goes_on(path, month, undisturbed, small_disk, resume):
+    more = ["--resume"] if resume else []
+    done = subprocess.run(command(path, month, small_disk, *more), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Error: " in done.stderr
+    assert "No space left on device" in done.stderr
+    assert not (small_disk / "out.parquet").exists()
+    left = [file.name for file in small_disk.iterdir()]
+    assert left == ([".out.parquet.tabkd"] if resume else [])
+    subprocess.run(["mount", "-o", "remount,size=20M", small_disk], check=True)
+    subprocess.run(command(path, month, small_disk, *more), check=True, capture_output=True)
+    assert {name: (small_disk / name).read_bytes() for name in undisturbed[0]} == undisturbed[0]
+
+
+def test_the_command_tells_what_it_did(path, month, tmp_path):
+    out, rejects, summary = (tmp_path / name for name in ("out.parquet", "rejects.csv", "summary.json"))
+    arguments = ["score", path, month, "--output", out, "--keep", "id", "--summary", summary, "--log", "json"]
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 3
+    assert "1.csv, row 15,000: column 'amount' is 'oh" in result.stderr
+    assert not summary.exists()
+    result = CliRunner().invoke(app, [*map(str, arguments), "--rejects", str(rejects), "--max-rejects", "1"])
+    assert result.exit_code == 0, result.stderr
+    rows = {"read": 60_000, "scored": 59_999, "rejected": 1, "written": 59_999}
+    assert json.loads(summary.read_text())["rows"] == rows
+    assert json.loads(result.stderr.splitlines()[-1])["rows"] == rows
+    result = CliRunner().invoke(app, [*map(str, arguments), "--threshold", "0.5", "--top-fraction", "0.1"])
+    assert "give one of them" in result.stderr
