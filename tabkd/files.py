@@ -30,14 +30,18 @@ def _default_mode() -> int:
     return 0o666 & ~mask
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable, where the platform lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable; the latter where the platform and the disk know how."""
+    is_file = path.is_file()
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError:
+        if is_file:
+            raise
 
 
 @contextlib.contextmanager
@@ -86,11 +90,10 @@ def atomic_write(path: str | os.PathLike, folder: str | os.PathLike | None = Non
         os.close(descriptor)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         temporary.chmod(_default_mode())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise explained(error, path) from error
     finally:

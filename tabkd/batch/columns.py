@@ -58,7 +58,9 @@ class Columns:
     def __init__(
         self, scorer: Scorer, keep: Sequence[str], column_map: Mapping[str, str], threshold: float | None = None
     ):
-        self._scorer, self._keep, self._threshold = scorer, list(dict.fromkeys(keep)), threshold
+        self._scorer, self._threshold = scorer, threshold
+        #: The columns of the input that stand beside the scores.
+        self.kept = list(dict.fromkeys(keep))
         names = [str(name) for name in scorer.feature_names_in_]
         if unknown := [name for name in column_map if name not in names]:
             raise ValueError(f"--column-map {unknown[0]!r} is no column of the model; `tabkd inspect` shows them.")
@@ -76,7 +78,7 @@ class Columns:
         #: What the metadata of the model says of each of its columns, by its name in the input.
         self.known = dict(zip(self._features, scorer.metadata["columns"], strict=True))
         #: The columns that are read.
-        self.wanted = list(dict.fromkeys([*self._features, *self._keep]))
+        self.wanted = list(dict.fromkeys([*self._features, *self.kept]))
 
     @property
     def second_class(self) -> str:
@@ -104,9 +106,9 @@ class Columns:
                     "Give a table with the columns that `tabkd inspect` shows, or say what they are called there by "
                     "--column-map."
                 )
-            if strange := [name for name in self._keep if name not in present]:
+            if strange := [name for name in self.kept if name not in present]:
                 raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}.")
-        self._kept_types = {name: _common([types[name] for types in sources.values()]) for name in self._keep}
+        self._kept_types = {name: _common([types[name] for types in sources.values()]) for name in self.kept}
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
         """The scores of a batch, and the rows that have none.
@@ -136,10 +138,10 @@ class Columns:
             check_number(n_rejected, rejects, max_rejects)
             table = table.filter(pa.array(good))
             scores, chosen = self._scores(self._of_model(table))
-        if clash := next((name for name in self._keep if name in scores), None):
+        if clash := next((name for name in self.kept if name in scores), None):
             raise ValueError(f"--keep {clash!r} has the name of a column of scores; rename it in the table.")
-        kept = [table.column(name).cast(self._kept_types[name]) for name in self._keep]
-        out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self._keep, *scores])
+        kept = [table.column(name).cast(self._kept_types[name]) for name in self.kept]
+        out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
         return Scored(n_read, out if chosen is None else out.filter(pa.array(chosen)), rejects)
 
     def _of_model(self, table: pa.Table) -> pa.Table:

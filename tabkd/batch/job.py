@@ -1,25 +1,22 @@
-"""Score files into one output: every row once, nothing half written."""
+"""Score rows into one output: every row once, nothing half written."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from tabkd._version import __version__
-from tabkd.batch import rejects as rejected
 from tabkd.batch.alerts import top
 from tabkd.batch.columns import Columns, Scored
+from tabkd.batch.databases import Source, find_sources
+from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
-from tabkd.batch.sinks import STDOUT, Sink, check_file
-from tabkd.batch.sources import Batch, File, find_files
-from tabkd.batch.workplace import workplace
+from tabkd.batch.sources import Batch
 from tabkd.progress import Silent
 from tabkd.scoring import Scorer
 
@@ -59,6 +56,10 @@ def score_files(
     rejects: str | None = None,
     max_rejects: int = 0,
     resume: bool = False,
+    query: str | None = None,
+    table: str | None = None,
+    append: bool = False,
+    partition_by: Sequence[str] = (),
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Counts:
@@ -68,9 +69,11 @@ def score_files(
     ----------
     scorer : Scorer
     inputs : sequence of str
-        Files, folders, globs or URLs; see `tabkd.batch.sources`.
+        Files, folders, globs or URLs; see `tabkd.batch.sources`. Or one database: the address of a PostgreSQL server,
+        as in ``postgresql://user@host/name``, or a DuckDB file.
     output : str
-        A .parquet, .csv or .arrow file, or "-" for CSV on standard output.
+        A .parquet, .csv or .arrow file, "-" for CSV on standard output, the address of a PostgreSQL server, or with
+        `partition_by` a folder.
     keep : sequence of str
         Columns of the input that stand beside the scores.
     column_map : mapping of str to str, optional
@@ -89,6 +92,14 @@ def score_files(
     resume : bool, default=False
         Keep what is finished in a hidden folder beside the output until the job is done, and go on from there where a
         job with the same model, inputs and options was interrupted. The output is byte for byte the same.
+    query : str, optional
+        What gives the rows of a database.
+    table : str, optional
+        The table of a PostgreSQL server that the scores are copied into, in one transaction.
+    append : bool, default=False
+        Add to a table that is there already.
+    partition_by : sequence of str
+        Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
     progress : tabkd.progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
@@ -108,22 +119,25 @@ def score_files(
     StoppedError
         `stop` said so.
     """
-    columns = Columns(scorer, keep, column_map or {}, threshold)
+    columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
-    files = find_files(inputs)
-    _check_outputs(output, rejects, max_rejects, resume, [file.path for file in files])
-    columns.check({file.path: file.types(columns.known) for file in files})
-    scoring = _Scoring(columns, files, batch_size, max_rejects, progress or Silent(), stop or _never)
-    with _folder(output, resume) as folder:
+    if resume and query is not None:
+        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
+    sources = find_sources(inputs, query)
+    target = Target(output, rejects, table, append, tuple(partition_by))
+    target.check([source.path for source in sources], max_rejects, resume)
+    columns.check({source.path: source.types(columns.known) for source in sources})
+    scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
+    with target.folder(resume) as folder:
         if not resume and top_fraction is None:
-            with _Outputs(output, rejects, folder) as outputs:
+            with Outputs(target, folder) as outputs:
                 return scoring.run(outputs.write)
-        job = _job(scorer, scoring.before, keep, column_map or {}, threshold, batch_size)
+        job = _job(scorer, scoring.before, columns.kept, column_map or {}, threshold, batch_size)
         with Parts(folder, job) as parts:
             counts = scoring.run(parts.write, sum(parts, start=Counts()), parts.n_batches)
         chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, counts.scored)
-        with _Outputs(output, rejects, folder) as outputs:
+        with Outputs(target, folder) as outputs:
             n_written = sum(outputs.write(scored) for scored in chosen)
         return replace(counts, written=n_written)
 
@@ -131,10 +145,10 @@ def score_files(
 class _Scoring:
     """Reading, scoring and writing of all batches, each in its own thread."""
 
-    def __init__(self, columns: Columns, files: Sequence[File], batch_size: int, max_rejects: int, progress, stop):
-        self._columns, self._files, self._batch_size, self._max_rejects = columns, files, batch_size, max_rejects
+    def __init__(self, columns: Columns, sources: Sequence[Source], batch_size: int, max_rejects: int, progress, stop):
+        self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
-        self.before = [file.state() for file in files]
+        self.before = [source.state() for source in sources]
 
     def run(self, write: Callable[[Scored], Any], done: Counts = Counts(), n_done: int = 0) -> Counts:
         """Score all batches but the first `n_done`, whose rows are `done`."""
@@ -156,17 +170,17 @@ class _Scoring:
         return counts
 
     def _batches(self) -> Iterator[Batch]:
-        for file in self._files:
-            yield from file.batches(self._columns.wanted, self._columns.known, self._batch_size)
+        for source in self._sources:
+            yield from source.batches(self._columns.wanted, self._columns.known, self._batch_size)
 
     def _n_rows(self) -> int | None:
-        """How many rows the files say that they have; None where one does not say."""
-        found = [file.n_rows() for file in self._files]
+        """How many rows the sources say that they have; None where one does not say."""
+        found = [source.n_rows() for source in self._sources]
         return None if None in found else sum(found)  # type: ignore[arg-type]
 
     def _check(self, counts: Counts) -> None:
-        """Refuse to finish with other rows than the files have."""
-        for file, state in zip(self._files, self.before, strict=True):
+        """Refuse to finish with other rows than the sources have."""
+        for file, state in zip(self._sources, self.before, strict=True):
             if file.state() != state:
                 raise ValueError(
                     f"{file.path!r} was changed while it was read; nothing was written. Score it once more."
@@ -180,40 +194,6 @@ def _never() -> bool:
     return False
 
 
-def _folder(output: str, resume: bool) -> contextlib.AbstractContextManager:
-    """Where a job keeps what is not finished."""
-    return tempfile.TemporaryDirectory() if output == STDOUT else workplace(Path(output), keep=resume)
-
-
-class _Outputs(contextlib.AbstractContextManager):
-    """The scores and the rejects of a job; both appear, or none."""
-
-    def __init__(self, output: str, rejects: str | None, folder: Path | None):
-        self._stack = contextlib.ExitStack()
-        self._scores = Sink(output, folder)
-        # Not in the folder of the job, which may be on another disk.
-        self._rejects = None if rejects is None else Sink(rejects, schema=rejected.SCHEMA)
-
-    def __enter__(self):
-        with contextlib.ExitStack() as stack:
-            # The last to be entered is the first to appear.
-            stack.enter_context(self._scores)
-            if self._rejects is not None:
-                stack.enter_context(self._rejects)
-            self._stack = stack.pop_all()
-        return self
-
-    def write(self, scored: Scored) -> int:
-        """Add a batch, and return how many rows of scores it had."""
-        self._scores.write(scored.table)
-        if self._rejects is not None and scored.rejects:
-            self._rejects.write(rejected.table(scored.rejects))
-        return scored.table.num_rows
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
-
-
 def _job(scorer: Scorer, states, keep, column_map, threshold, batch_size) -> dict:
     """What another job would have otherwise."""
     return {
@@ -225,17 +205,3 @@ def _job(scorer: Scorer, states, keep, column_map, threshold, batch_size) -> dic
         "--threshold": threshold,
         "--batch-size": batch_size,
     }
-
-
-def _check_outputs(output: str, rejects: str | None, max_rejects: int, resume: bool, files: list[str]) -> None:
-    if output != STDOUT:
-        check_file("--output", output, files)
-    elif resume:
-        raise ValueError("--resume needs an output that is a file: what is finished is kept beside it.")
-    if rejects is not None:
-        check_file("--rejects", rejects, [*files, output])
-    elif max_rejects:
-        raise ValueError(
-            f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
-            "say where they go by --rejects FILE."
-        )

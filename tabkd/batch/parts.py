@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow.ipc
 
 from tabkd.batch import rejects
 from tabkd.batch.columns import Scored
-from tabkd.files import atomic_write_bytes
+from tabkd.files import atomic_write_bytes, sync
 
 #: Raised when a manifest of before means something else.
 FORMAT = 1
@@ -142,8 +141,7 @@ class _OpenPart:
         for file in self._files:
             file.close()
         for path in (_rows_of(self.path), _rejects_of(self.path)):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync(path)
 
 
 def _rows_of(part: Path) -> Path:

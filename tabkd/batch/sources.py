@@ -22,13 +22,13 @@ import pyarrow.parquet
 
 from tabkd.batch import csv_rows
 from tabkd.batch.rejects import Reject
-from tabkd.batch.text import Part, converted
+from tabkd.batch.text import converted
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 #: The suffixes of the files that are read.
 SUFFIXES = tuple(_FORMATS)
-# What Hive writes for a partition of missing values.
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+#: What Hive writes for a partition of missing values.
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class File:
                 f"the table {self.path!r} has more than one column named {', '.join(map(repr, repeated[:5]))}; give "
                 "every column a name of its own."
             )
-        types = {name: pa.float64() if _wants_numbers(name, kind, known) else _plain(kind) for name, kind in columns}
+        types = {name: read_as(name, kind, known) for name, kind in columns}
         return types | {name: value.type for name, value in self._partition_values(known).items()}
 
     def state(self) -> dict:
@@ -112,12 +112,13 @@ class File:
         stored = [name for name in columns if name not in self.partition]
         if self.kind == "CSV":
             types = self.types(known)
-            parts = csv_rows.read(self._opened, self.path, types, stored, rows)
+            read = csv_rows.read(self._opened, self.path, types, stored, rows)
+            parts: Iterator[Batch] = (Batch(table, self.path, positions, refused) for table, positions, refused in read)
         else:
             tables = self._parquet(stored, known, rows) if self.kind == "Parquet" else self._arrow(stored, rows)
-            parts = _counted(tables, known, self.path)
-        for table, positions, rejects in parts:
-            yield Batch(self._with_partition(table, known).select(list(columns)), self.path, positions, rejects)
+            parts = in_batches(tables, known, self.path)
+        for batch in parts:
+            yield batch._replace(table=self._with_partition(batch.table, known).select(list(columns)))
 
     def _parquet(self, columns, known, rows) -> Iterator[pa.Table]:
         # Text as dictionaries, as most files store it: each value is then looked up once.
@@ -186,25 +187,24 @@ class Batch(NamedTuple):
     rejects: list[Reject]
 
 
-def _counted(tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str) -> Iterator[Part]:
-    """Tables with the positions of their rows, and with numbers where a model wants numbers and there is text."""
+def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.DataType:
+    """The type that a stored column is read as: without a dictionary, and numbers where a model wants them of text."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+    return pa.float64() if is_text and known.get(name, {}).get("kind") == "numeric" else kind
+
+
+def in_batches(tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str) -> Iterator[Batch]:
+    """Tables with the positions of their rows, and with numbers where a model wants them and there is text."""
     n_rows = 0
     for table in tables:
-        positions = np.arange(n_rows, n_rows + table.num_rows)
-        types = {f.name: pa.float64() for f in table.schema if _wants_numbers(f.name, f.type, known)}
-        yield converted(table, types, positions, source)
+        types = {field.name: read_as(field.name, field.type, known) for field in table.schema}
+        text = {
+            name: kind for name, kind in types.items() if kind == pa.float64() and table.schema.field(name).type != kind
+        }
+        found, positions, rejects = converted(table, text, np.arange(n_rows, n_rows + table.num_rows), source)
+        yield Batch(found, source, positions, rejects)
         n_rows += table.num_rows
-
-
-def _wants_numbers(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> bool:
-    """Whether a model wants numbers of a column of text."""
-    kind = _plain(kind)
-    is_text = any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
-    return is_text and known.get(name, {}).get("kind") == "numeric"
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
@@ -281,7 +281,7 @@ def _is_hidden(parts: Sequence[str]) -> bool:
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
-    return {name: None if value == _NO_VALUE else unquote(value) for name, _, value in pairs}
+    return {name: None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
 
 
 def _check_suffix(path: str) -> None:

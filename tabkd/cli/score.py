@@ -35,16 +35,28 @@ def score(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens.",
+            help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens; or a "
+            "database, postgresql://… or a .duckdb file.",
             metavar="INPUT...",
         ),
     ],
     output: Annotated[
         str,
         typer.Option(
-            help="Where the scores go: a .parquet, .csv or .arrow file; - for standard output.", metavar="OUT"
+            help="Where the scores go: a .parquet, .csv or .arrow file; - for standard output; postgresql://…; or a "
+            "folder with --partition-by.",
+            metavar="OUT",
         ),
     ],
+    query: Annotated[str | None, typer.Option(help="What gives the rows of a database.", metavar="SQL")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="The table of PostgreSQL that the scores go to, in one transaction.")
+    ] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to a table that is there already.")] = False,
+    partition_by: Annotated[
+        list[str] | None,
+        typer.Option(help="A column with a folder for each of its values; may be repeated.", metavar="COL"),
+    ] = None,
     keep: Annotated[
         list[str] | None, typer.Option(help="A column of the input to copy; may be repeated.", metavar="COL")
     ] = None,
@@ -82,6 +94,7 @@ def score(
     another job writes the same output, 130 and 143 when it was interrupted. But for 0, no output was written.
     """
     import tabkd
+    from tabkd.batch.databases import without_password
     from tabkd.batch.job import StoppedError, score_files
     from tabkd.batch.rejects import TooManyRejectsError
     from tabkd.batch.workplace import BusyError
@@ -106,6 +119,10 @@ def score(
                 rejects=rejects,
                 max_rejects=max_rejects,
                 resume=resume,
+                query=query,
+                table=table,
+                append=append,
+                partition_by=partition_by or [],
                 progress=progress,
                 stop=lambda: bool(caught),
             )
@@ -117,6 +134,8 @@ def score(
         except BusyError as error:
             raise CommandError(str(error), BUSY) from error
     seconds = time.perf_counter() - start
+    output = without_password(output, output)
+    inputs = [without_password(given, given) for given in inputs]
     facts: dict[str, Any] = {"model": str(model), "inputs": inputs, "output": output, "rejects": rejects}
     facts |= {"rows": dataclasses.asdict(counts), "seconds": round(seconds, 3)}
     if summary is not None:

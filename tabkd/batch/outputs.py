@@ -1,0 +1,124 @@
+"""Where a job writes: its scores, and beside them its rejects."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from tabkd.batch import rejects as rejected
+from tabkd.batch import sinks
+from tabkd.batch.columns import Scored
+from tabkd.batch.databases import is_postgres, without_password
+from tabkd.batch.postgres_table import PostgresTable
+from tabkd.batch.workplace import workplace
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the user says of the output; see `tabkd.batch.job.score_files`."""
+
+    path: str
+    rejects: str | None = None
+    table: str | None = None
+    append: bool = False
+    partition_by: tuple[str, ...] = ()
+
+    def check(self, inputs: Sequence[str], max_rejects: int, resume: bool) -> None:
+        """Refuse what cannot be written, or would overwrite the input.
+
+        Raises
+        ------
+        ValueError
+        """
+        if is_postgres(self.path):
+            self._check_table()
+        elif self.table is not None or self.append:
+            option = "--table" if self.table is not None else "--append"
+            raise ValueError(f"{option} is for an --output of PostgreSQL, as in postgresql://user@host/database.")
+        elif self.partition_by:
+            self._check_folder()
+        elif self.path != sinks.STDOUT:
+            _check_file("--output", self.path, inputs)
+        if resume and (self.path == sinks.STDOUT or is_postgres(self.path)):
+            raise ValueError("--resume needs an output that is a file: what is finished is kept beside it.")
+        if self.rejects is not None:
+            _check_file("--rejects", self.rejects, [*inputs, self.path])
+        elif max_rejects:
+            raise ValueError(
+                f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
+                "say where they go by --rejects FILE."
+            )
+
+    def _check_table(self) -> None:
+        if not self.table or self.partition_by:
+            shown = without_password(self.path, self.path)
+            what = "has no partitions; leave --partition-by out" if self.partition_by else "needs --table NAME"
+            raise ValueError(f"--output {shown!r} {what}.")
+
+    def _check_folder(self) -> None:
+        path = Path(self.path)
+        if self.path == sinks.STDOUT or path.suffix.lower() in sinks.SUFFIXES:
+            raise ValueError(f"--output {self.path!r} is no folder, which --partition-by writes.")
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise ValueError(f"--output {self.path!r} is there already and not an empty folder; choose another.")
+
+    def folder(self, resume: bool) -> contextlib.AbstractContextManager:
+        """A folder for what is not finished, on the disk of the output where that is a file or a folder."""
+        if self.path == sinks.STDOUT or is_postgres(self.path):
+            return tempfile.TemporaryDirectory()
+        return workplace(Path(self.path), keep=resume)
+
+    def sink(self, folder: Path) -> PostgresTable | sinks.Folder | sinks.File:
+        """What takes the rows of scores."""
+        if is_postgres(self.path):
+            return PostgresTable(self.path, str(self.table), self.append)
+        if self.partition_by:
+            return sinks.Folder(self.path, folder, self.partition_by)
+        return sinks.File(self.path, folder)
+
+
+class Outputs(contextlib.AbstractContextManager):
+    """The scores and the rejects of a job; both appear, or none."""
+
+    def __init__(self, target: Target, folder):
+        self._stack = contextlib.ExitStack()
+        self._scores = target.sink(Path(folder))
+        # Not in the folder of the job, which may be on another disk.
+        self._rejects = None if target.rejects is None else sinks.File(target.rejects, schema=rejected.SCHEMA)
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            # The last to be entered is the first to appear.
+            stack.enter_context(self._scores)
+            if self._rejects is not None:
+                stack.enter_context(self._rejects)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, scored: Scored) -> int:
+        """Add a batch, and return how many rows of scores it had."""
+        self._scores.write(scored.table)
+        if self._rejects is not None and scored.rejects:
+            self._rejects.write(rejected.table(scored.rejects))
+        return scored.table.num_rows
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+
+def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
+    """Refuse a file of another format, and one that the job reads or writes as something else."""
+    suffix = PurePath(path).suffix
+    if suffix.lower() not in sinks.SUFFIXES:
+        *others, last = sinks.SUFFIXES
+        raise ValueError(
+            f"{option} {path!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
+            + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
+        )
+    resolved = Path(path).resolve()
+    if any(Path(name).resolve() == resolved for name in taken if name != sinks.STDOUT):
+        what = "the table to be scored" if option == "--output" else "read or written by this job as something else"
+        raise ValueError(f"{option} {path!r} is {what}; choose another file.")

@@ -1,0 +1,73 @@
+"""A table of PostgreSQL that rows are copied into in one transaction: all of them are in it, or none."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pyarrow as pa
+
+from tabkd.batch.databases import postgres
+from tabkd.batch.workplace import BusyError
+
+
+class PostgresTable(contextlib.AbstractContextManager):
+    """Rows on their way to a table, through COPY.
+
+    Until the block has succeeded no other connection sees them; where it fails or its process is killed, the server
+    takes them back.
+
+    Parameters
+    ----------
+    uri : str
+        The address of the server.
+    table : str
+        Its name, with its schema and a dot before it where that is not the default one.
+    append : bool
+        Add to a table that is there; else there must be none.
+
+    Raises
+    ------
+    ValueError
+        The table is there already, or the server refuses.
+    BusyError
+        Another job is writing the table.
+    """
+
+    def __init__(self, uri: str, table: str, append: bool):
+        self._uri, self._append = uri, append
+        self._name, _, schema = (part[::-1] for part in table[::-1].partition("."))
+        self._in = {"db_schema_name": schema} if schema else {}
+        self._table = table
+        self._stack = contextlib.ExitStack()
+        self._schema: pa.Schema | None = None
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self._connection = stack.enter_context(postgres(self._uri))
+            self._cursor = stack.enter_context(self._connection.cursor())
+            # Held until the transaction ends, however it does.
+            self._cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", (f"tabkd {self._table}",))
+            if not self._cursor.fetchone()[0]:
+                raise BusyError(f"another job is writing the table {self._table!r}; wait until it is finished.")
+            self._cursor.execute("SELECT to_regclass($1) IS NOT NULL", (self._quoted(),))
+            if self._cursor.fetchone()[0] and not self._append:
+                raise ValueError(f"--table {self._table!r} is there already; give another, or --append to add to it.")
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        first, self._schema = self._schema is None, self._schema or table.schema
+        mode = "create_append" if self._append else "create" if first else "append"
+        self._cursor.adbc_ingest(self._name, table.cast(self._schema), mode=mode, **self._in)
+
+    def _quoted(self) -> str:
+        parts = [*self._in.values(), self._name]
+        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+    def __exit__(self, kind, error, traceback):
+        if kind is not None:
+            return self._stack.__exit__(kind, error, traceback)
+        with self._stack:
+            self._connection.commit()
+        return None

@@ -1,0 +1,268 @@
+"""Rows from databases and to them: a real PostgreSQL server on loopback, and DuckDB files."""
+
+import contextlib
+import glob
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+import tabkd
+from tabkd import DistilledClassifier
+from tabkd.batch.job import score_files
+from tabkd.batch.rejects import TooManyRejectsError
+from tabkd.batch.workplace import BusyError
+from tabkd.cli import app
+from tabkd.cli.teachers import TableCodes
+
+N_ROWS = 20_000
+SECRET = "s3cret"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a PostgreSQL server of our own."""
+    programs = [*glob.glob("/usr/lib/postgresql/*/bin/initdb"), shutil.which("initdb")]
+    if programs[0] is None:
+        pytest.skip("there is no PostgreSQL server on this machine (Debian: postgresql)")
+    folder, programs = tmp_path_factory.mktemp("postgres"), os.path.dirname(programs[0])
+    as_user = []
+    if os.geteuid() == 0:  # whom the server refuses to serve
+        shutil.chown(folder, "postgres")
+        for parent in list(folder.parents)[:3]:
+            parent.chmod(parent.stat().st_mode | 0o055)
+        as_user = ["runuser", "-u", "postgres", "--"]
+    (folder / "password").write_text(SECRET)
+    (folder / "password").chmod(0o644)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = [f"--pgdata={folder}/data"]
+    make = [f"{programs}/initdb", *data, "--auth=scram-sha-256", "--username=tabkd", f"--pwfile={folder}/password"]
+    subprocess.run([*as_user, *make], check=True, capture_output=True, cwd=folder)
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    control = [*as_user, f"{programs}/pg_ctl", *data]
+    start = [*control, "-o", options, "-l", f"{folder}/log", "-w", "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    yield f"postgresql://tabkd:{SECRET}@127.0.0.1:{port}/postgres"
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+
+@contextlib.contextmanager
+def cursor(server):
+    import adbc_driver_postgresql.dbapi as driver
+
+    with driver.connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS).round(6)})
+    return frame.assign(shop=rng.choice(["a", "é", None], N_ROWS))
+
+
+@pytest.fixture(scope="module")
+def path(frame, tmp_path_factory):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.fit(frame[["amount", "shop"]], frame["amount"] > 0).to_onnx(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(frame, path):
+    return tabkd.load(path).predict_proba(frame[["amount", "shop"]])[:, 1]
+
+
+@pytest.fixture(scope="module")
+def rows(server, frame):
+    """A table of the server, with columns of types that Arrow has no name for."""
+    with cursor(server) as sql:
+        sql.adbc_ingest("rows", pa.table(frame))
+        sql.execute("ALTER TABLE rows ADD price numeric(12, 6), ADD uid uuid, ADD note jsonb, ADD seen timestamptz")
+        sql.execute(
+            "UPDATE rows SET price = amount::numeric, uid = md5(id::text)::uuid, note = '{}', seen = '2026-01-01Z'"
+        )
+    return "rows"
+
+
+@pytest.mark.parametrize("batch_size", [700, 65_536])
+def test_rows_of_a_query_and_scores_into_a_table(server, rows, path, frame, expected, batch_size):
+    options = {"query": "SELECT * FROM rows ORDER BY id;", "keep": ["id", "uid", "note", "seen"]}
+    options |= {"column_map": {"amount": "price"}, "batch_size": batch_size, "table": f"scores{batch_size}"}
+    counts = score_files(tabkd.load(path), [server], server, **options)
+    assert (counts.read, counts.written) == (N_ROWS, N_ROWS)
+    with cursor(server) as sql:
+        sql.execute(f"SELECT * FROM scores{batch_size} ORDER BY id")
+        found = sql.fetch_arrow_table().to_pandas()
+    assert found.columns.tolist()[:5] == ["id", "uid", "note", "seen", "prediction"]
+    np.testing.assert_array_equal(found["id"], frame["id"])
+    np.testing.assert_array_equal(found["probability_True"], expected)
+    assert found["uid"].str.len().eq(36).all()
+    with pytest.raises(ValueError, match="is there already"):
+        score_files(tabkd.load(path), [server], server, **options)
+    score_files(tabkd.load(path), [server], server, **options, append=True)
+    with cursor(server) as sql:
+        sql.execute(f"SELECT count(*) FROM scores{batch_size}")
+        assert sql.fetchone() == (2 * N_ROWS,)
+
+
+def test_a_table_of_another_schema_and_an_awkward_name(server, path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    with cursor(server) as sql:
+        sql.execute('CREATE SCHEMA "Risk"')
+    for append in (False, True):
+        score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"', append=append)
+    with pytest.raises(ValueError, match="is there already"):
+        score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"')
+    with cursor(server) as sql:
+        sql.execute('SELECT count(*) FROM "Risk"."a ""b"""')
+        assert sql.fetchone() == (2 * N_ROWS,)
+
+
+def test_columns_of_one_name_are_refused(server, path, tmp_path):
+    with pytest.raises(ValueError, match="--query gives more than one column named 'x'"):
+        score_files(tabkd.load(path), [server], str(tmp_path / "out.csv"), query="SELECT 1 AS x, 2 AS x")
+
+
+def test_a_failed_job_leaves_no_table(server, path, frame, tmp_path):
+    frame.assign(amount=frame["amount"].where(frame["id"] < N_ROWS - 1, np.inf)).to_parquet(tmp_path / "in.parquet")
+    with pytest.raises(TooManyRejectsError):
+        score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="failed", batch_size=500)
+    with cursor(server) as sql:
+        sql.execute("SELECT to_regclass('failed') IS NULL")
+        assert sql.fetchone() == (True,)
+
+
+def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp_path):
+    pd.concat([frame] * 20).to_parquet(tmp_path / "in.parquet")
+    program = "from tabkd.batch import overlap; from tabkd.cli import app; app()"
+    arguments = ["score", path, tmp_path / "in.parquet", "--output", server, "--table", "killed", "--batch-size", "100"]
+    process = subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)])
+    with cursor(server) as sql:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            sql.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+            if sql.fetchone()[0]:
+                break
+            time.sleep(0.05)
+        with pytest.raises(BusyError, match="another job is writing the table 'killed'"):
+            score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        sql.execute("SELECT to_regclass('killed') IS NULL")
+        assert sql.fetchone() == (True,)
+    deadline = time.monotonic() + 30
+    while True:  # until the server has noticed
+        with contextlib.suppress(BusyError):
+            assert score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed").written
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_password_is_told_to_nobody(server, rows, path, tmp_path):
+    arguments = ["score", path, server, "--query", "SELECT * FROM rows", "--output", tmp_path / "out.parquet"]
+    arguments += ["--log", "json", "--summary", tmp_path / "s.json", "--rejects", tmp_path / "r.csv"]
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 0, result.stderr
+    wrong = [*arguments[:4], "SELECT * FROM nothing", *arguments[5:]]
+    refused = CliRunner().invoke(app, list(map(str, wrong)))
+    assert refused.exit_code == 1
+    assert 'relation "nothing" does not exist' in refused.stderr
+    gone = list(map(str, arguments))
+    gone[2] = server.replace("127.0.0.1", "127.0.0.2")
+    unreachable = CliRunner().invoke(app, gone)
+    assert unreachable.exit_code == 1
+    told = result.output + result.stderr + refused.stderr + unreachable.stderr + (tmp_path / "s.json").read_text()
+    assert SECRET not in told
+    assert "tabkd:***@127.0.0.1" in told
+    assert json.loads((tmp_path / "s.json").read_text())["rows"]["scored"] == N_ROWS
+
+
+def test_duckdb(path, frame, expected, tmp_path):
+    with duckdb.connect(tmp_path / "rows.duckdb") as database:
+        database.register("given", pa.table(frame))
+        database.execute("CREATE TABLE rows AS SELECT *, amount::decimal(12, 6) AS price FROM given")
+    source = str(tmp_path / "rows.duckdb")
+    for column in ("amount", "price"):
+        options = {"keep": ["id"], "column_map": {"amount": column}, "query": "SELECT * FROM rows", "batch_size": 999}
+        counts = score_files(tabkd.load(path), [source], str(tmp_path / "out.parquet"), **options)
+        assert counts.read == N_ROWS
+        scores = pd.read_parquet(tmp_path / "out.parquet")
+        np.testing.assert_array_equal(scores["id"], frame["id"])
+        np.testing.assert_array_equal(scores["probability_True"], expected)
+    none = {"query": "SELECT * FROM rows WHERE id < 0"}
+    assert score_files(tabkd.load(path), [source], str(tmp_path / "none.parquet"), **none).written == 0
+
+
+def test_what_does_not_go_together_is_refused(path, frame, tmp_path):
+    def refused(match, inputs=("in.parquet",), output="out.parquet", **options):
+        with pytest.raises((ValueError, FileNotFoundError), match=match):
+            score_files(tabkd.load(path), list(inputs), output, **options)
+
+    with contextlib.chdir(tmp_path):
+        frame.to_parquet("in.parquet")
+        with duckdb.connect("a.duckdb") as database:
+            database.execute("CREATE TABLE rows AS SELECT 1 AS amount, 'a' AS shop")
+        server = "postgresql://user:secret@127.0.0.1:1/db"
+        refused("--query is for a database", query="SELECT 1")
+        refused(r"'a\.duckdb' is a database; say by --query", ["a.duckdb"])
+        refused("scored alone; got 2 inputs", ["a.duckdb", "in.parquet"], query="SELECT 1")
+        refused("the database 'b.duckdb' does not exist", ["b.duckdb"], query="SELECT 1")
+        refused("has no column 'amount'", ["a.duckdb"], query="SELECT 1 AS x")
+        refused("Parser Error|syntax error", ["a.duckdb"], query="SELEC 1")
+        refused("--resume needs files", ["a.duckdb"], query="SELECT * FROM rows", resume=True)
+        refused(r"'postgresql://user:\*\*\*@127.0.0.1:1/db' needs --table NAME", output=server)
+        refused(r"postgresql://user:\*\*\*@127.0.0.1:1/db: .*refused", output=server, table="t")
+        refused("--table is for an --output of PostgreSQL", table="t")
+        refused("--append is for an --output of PostgreSQL", append=True)
+        assert sorted(os.listdir()) == ["a.duckdb", "in.parquet"]
+
+
+# Folders
+
+
+def test_a_folder_for_each_value(path, frame, expected, tmp_path):
+    frame = frame.assign(month=np.where(frame["id"] % 3, "a/b c", None), day=frame["id"] % 2)
+    frame.to_parquet(tmp_path / "in.parquet")
+    source, out = str(tmp_path / "in.parquet"), tmp_path / "out"
+    out.mkdir()
+    options = {"keep": ["id"], "partition_by": ["month", "day"], "batch_size": 777}
+    counts = score_files(tabkd.load(path), [source], str(out), **options)
+    assert counts.written == N_ROWS
+    found = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
+    months = ["month=__HIVE_DEFAULT_PARTITION__", "month=a%2Fb c"]
+    assert found == [f"{month}/day={day}/part-0.parquet" for month in months for day in (0, 1)]
+    files = f"read_parquet('{out}/**/*.parquet', hive_partitioning = true)"
+    scores = duckdb.sql(f"SELECT * FROM {files} ORDER BY id").df()
+    np.testing.assert_array_equal(scores["probability_True"], expected)
+    assert scores["month"].fillna("").tolist() == frame["month"].fillna("").tolist()
+    with pytest.raises(ValueError, match="is there already and not an empty folder"):
+        score_files(tabkd.load(path), [source], str(out), **options)
+    with pytest.raises(ValueError, match="is no folder"):
+        score_files(tabkd.load(path), [source], "-", **options)
+    with pytest.raises(ValueError, match="--partition-by id has more than 500 values"):
+        score_files(tabkd.load(path), [source], str(tmp_path / "many"), partition_by=["id"])
+    # What was written can be scored again, its folders read as columns.
+    again = score_files(tabkd.load(path), [source], str(tmp_path / "b.csv"), keep=["month"])
+    assert again.written == N_ROWS
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["b.csv", "in.parquet", "out"]
