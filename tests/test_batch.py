@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd.batch.job import score_files
+from tabkd.batch.job import score_dataset
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.sources import find_files
 from tabkd.cli import app
@@ -75,7 +75,7 @@ def folder(frame, tmp_path):
 
 
 def scores_of(path, inputs, output, **options):
-    counts = score_files(tabkd.load(path), [str(i) for i in inputs], str(output), keep=["id"], **options)
+    counts = score_dataset(tabkd.load(path), [str(i) for i in inputs], str(output), keep=["id"], **options)
     return counts, pd.read_parquet(output)
 
 
@@ -178,7 +178,7 @@ def test_the_command_writes_to_standard_output(path, frame, expected, tmp_path):
 def test_outputs(path, frame, expected, tmp_path, suffix):
     frame.to_parquet(tmp_path / "in.parquet")
     output = tmp_path / f"out{suffix}"
-    score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], str(output), keep=["id", "shop"], batch_size=300)
+    score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], str(output), keep=["id", "shop"], batch_size=300)
     scores = pa.csv.read_csv(output) if suffix == ".csv" else pa.feather.read_table(output)
     assert scores["id"].to_pylist() == frame["id"].tolist()
     np.testing.assert_allclose(scores["probability_True"], expected["probability_True"])
@@ -236,3 +236,18 @@ def _write_all(write_now, items):
     with behind(write_now) as write:
         for item in items:
             write(item)
+
+
+@pytest.mark.parametrize("form", ["arrow", "batch", "pandas", "polars"])
+def test_batches_of_any_form(path, frame, expected, form):
+    import polars as pl
+
+    from tabkd.scoring import score_batches
+
+    convert = {"arrow": pa.table, "batch": pa.RecordBatch.from_pandas, "pandas": lambda f: f, "polars": pl.from_pandas}
+    rows = frame[["amount", "shop", "month", "id"]]
+    batches = (convert[form](rows[i : i + 300].reset_index(drop=True)) for i in range(0, N_ROWS, 300))
+    scored = list(score_batches(path, batches, keep=["id"]))
+    assert [table.num_rows for table in scored] == [300, 300, 300, 100]
+    found = pa.concat_tables(scored).to_pandas()
+    pd.testing.assert_frame_equal(found[["id", "probability_True"]], expected)

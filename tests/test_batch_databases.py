@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd.batch.job import score_files
+from tabkd.batch.job import score_dataset
 from tabkd.batch.rejects import TooManyRejectsError
 from tabkd.batch.workplace import BusyError
 from tabkd.cli import app
@@ -107,7 +107,7 @@ def rows(server, frame):
 def test_rows_of_a_query_and_scores_into_a_table(server, rows, path, frame, expected, batch_size):
     options = {"query": "SELECT * FROM rows ORDER BY id;", "keep": ["id", "uid", "note", "seen"]}
     options |= {"column_map": {"amount": "price"}, "batch_size": batch_size, "table": f"scores{batch_size}"}
-    counts = score_files(tabkd.load(path), [server], server, **options)
+    counts = score_dataset(tabkd.load(path), [server], server, **options)
     assert (counts.read, counts.written) == (N_ROWS, N_ROWS)
     with cursor(server) as sql:
         sql.execute(f"SELECT * FROM scores{batch_size} ORDER BY id")
@@ -117,8 +117,8 @@ def test_rows_of_a_query_and_scores_into_a_table(server, rows, path, frame, expe
     np.testing.assert_array_equal(found["probability_True"], expected)
     assert found["uid"].str.len().eq(36).all()
     with pytest.raises(ValueError, match="is there already"):
-        score_files(tabkd.load(path), [server], server, **options)
-    score_files(tabkd.load(path), [server], server, **options, append=True)
+        score_dataset(tabkd.load(path), [server], server, **options)
+    score_dataset(tabkd.load(path), [server], server, **options, append=True)
     with cursor(server) as sql:
         sql.execute(f"SELECT count(*) FROM scores{batch_size}")
         assert sql.fetchone() == (2 * N_ROWS,)
@@ -129,9 +129,9 @@ def test_a_table_of_another_schema_and_an_awkward_name(server, path, frame, tmp_
     with cursor(server) as sql:
         sql.execute('CREATE SCHEMA "Risk"')
     for append in (False, True):
-        score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"', append=append)
+        score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"', append=append)
     with pytest.raises(ValueError, match="is there already"):
-        score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"')
+        score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"')
     with cursor(server) as sql:
         sql.execute('SELECT count(*) FROM "Risk"."a ""b"""')
         assert sql.fetchone() == (2 * N_ROWS,)
@@ -139,13 +139,13 @@ def test_a_table_of_another_schema_and_an_awkward_name(server, path, frame, tmp_
 
 def test_columns_of_one_name_are_refused(server, path, tmp_path):
     with pytest.raises(ValueError, match="--query gives more than one column named 'x'"):
-        score_files(tabkd.load(path), [server], str(tmp_path / "out.csv"), query="SELECT 1 AS x, 2 AS x")
+        score_dataset(tabkd.load(path), [server], str(tmp_path / "out.csv"), query="SELECT 1 AS x, 2 AS x")
 
 
 def test_a_failed_job_leaves_no_table(server, path, frame, tmp_path):
     frame.assign(amount=frame["amount"].where(frame["id"] < N_ROWS - 1, np.inf)).to_parquet(tmp_path / "in.parquet")
     with pytest.raises(TooManyRejectsError):
-        score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="failed", batch_size=500)
+        score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="failed", batch_size=500)
     with cursor(server) as sql:
         sql.execute("SELECT to_regclass('failed') IS NULL")
         assert sql.fetchone() == (True,)
@@ -164,7 +164,7 @@ def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp
                 break
             time.sleep(0.05)
         with pytest.raises(BusyError, match="another job is writing the table 'killed'"):
-            score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed")
+            score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed")
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
@@ -173,7 +173,7 @@ def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp
     deadline = time.monotonic() + 30
     while True:  # until the server has noticed
         with contextlib.suppress(BusyError):
-            assert score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed").written
+            assert score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed").written
             break
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -205,19 +205,19 @@ def test_duckdb(path, frame, expected, tmp_path):
     source = str(tmp_path / "rows.duckdb")
     for column in ("amount", "price"):
         options = {"keep": ["id"], "column_map": {"amount": column}, "query": "SELECT * FROM rows", "batch_size": 999}
-        counts = score_files(tabkd.load(path), [source], str(tmp_path / "out.parquet"), **options)
+        counts = score_dataset(tabkd.load(path), [source], str(tmp_path / "out.parquet"), **options)
         assert counts.read == N_ROWS
         scores = pd.read_parquet(tmp_path / "out.parquet")
         np.testing.assert_array_equal(scores["id"], frame["id"])
         np.testing.assert_array_equal(scores["probability_True"], expected)
     none = {"query": "SELECT * FROM rows WHERE id < 0"}
-    assert score_files(tabkd.load(path), [source], str(tmp_path / "none.parquet"), **none).written == 0
+    assert score_dataset(tabkd.load(path), [source], str(tmp_path / "none.parquet"), **none).written == 0
 
 
 def test_what_does_not_go_together_is_refused(path, frame, tmp_path):
     def refused(match, inputs=("in.parquet",), output="out.parquet", **options):
         with pytest.raises((ValueError, FileNotFoundError), match=match):
-            score_files(tabkd.load(path), list(inputs), output, **options)
+            score_dataset(tabkd.load(path), list(inputs), output, **options)
 
     with contextlib.chdir(tmp_path):
         frame.to_parquet("in.parquet")
@@ -247,7 +247,7 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
     source, out = str(tmp_path / "in.parquet"), tmp_path / "out"
     out.mkdir()
     options = {"keep": ["id"], "partition_by": ["month", "day"], "batch_size": 777}
-    counts = score_files(tabkd.load(path), [source], str(out), **options)
+    counts = score_dataset(tabkd.load(path), [source], str(out), **options)
     assert counts.written == N_ROWS
     found = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
     months = ["month=__HIVE_DEFAULT_PARTITION__", "month=a%2Fb c"]
@@ -257,12 +257,12 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
     np.testing.assert_array_equal(scores["probability_True"], expected)
     assert scores["month"].fillna("").tolist() == frame["month"].fillna("").tolist()
     with pytest.raises(ValueError, match="is there already and not an empty folder"):
-        score_files(tabkd.load(path), [source], str(out), **options)
+        score_dataset(tabkd.load(path), [source], str(out), **options)
     with pytest.raises(ValueError, match="is no folder"):
-        score_files(tabkd.load(path), [source], "-", **options)
+        score_dataset(tabkd.load(path), [source], "-", **options)
     with pytest.raises(ValueError, match="--partition-by id has more than 500 values"):
-        score_files(tabkd.load(path), [source], str(tmp_path / "many"), partition_by=["id"])
+        score_dataset(tabkd.load(path), [source], str(tmp_path / "many"), partition_by=["id"])
     # What was written can be scored again, its folders read as columns.
-    again = score_files(tabkd.load(path), [source], str(tmp_path / "b.csv"), keep=["month"])
+    again = score_dataset(tabkd.load(path), [source], str(tmp_path / "b.csv"), keep=["month"])
     assert again.written == N_ROWS
     assert sorted(file.name for file in tmp_path.iterdir()) == ["b.csv", "in.parquet", "out"]

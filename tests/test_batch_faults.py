@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd.batch.job import StoppedError, score_files
+from tabkd.batch.job import StoppedError, score_dataset
 from tabkd.batch.rejects import TooManyRejectsError, failures
 from tabkd.batch.workplace import BusyError, workplace
 from tabkd.cli import app
@@ -56,7 +56,7 @@ def expected(frame, path):
 
 
 def scored(path, source, output, **options):
-    return score_files(tabkd.load(path), [str(source)], str(output), keep=["id"], **options)
+    return score_dataset(tabkd.load(path), [str(source)], str(output), keep=["id"], **options)
 
 
 # Rows that cannot be scored
@@ -162,7 +162,7 @@ def test_columns_that_the_model_does_not_need_may_be_anything(path, frame, expec
     for name, values in others.items():
         table = table.append_column(name, values)
     pa.parquet.write_table(table, tmp_path / "in.parquet")
-    score_files(tabkd.load(path), [str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet"), keep=list(others))
+    score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet"), keep=list(others))
     scores = pa.parquet.read_table(tmp_path / "out.parquet")
     np.testing.assert_array_equal(scores["probability_True"], expected)
     assert scores.select(list(others)).equals(table.select(list(others)))
@@ -329,7 +329,7 @@ def test_what_is_finished_is_not_scored_again(path, month, undisturbed, tmp_path
     calls = []
     scorer = tabkd.load(path)
     monkeypatch.setattr(scorer, "predict_proba", lambda X, score=scorer.predict_proba: calls.append(len(X)) or score(X))
-    counts = score_files(scorer, [str(month)], str(out), keep=["id"], **options)
+    counts = score_dataset(scorer, [str(month)], str(out), keep=["id"], **options)
     assert (counts.read, counts.rejected) == (60_000, 1)
     assert sum(calls) == 60_000 - 15_000 - 1  # the one that is rejected
     assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
@@ -372,7 +372,7 @@ def test_a_model_swapped_under_the_job_changes_nothing(path, frame, expected, tm
         return False
 
     options = {"stop": swap, "batch_size": 100}
-    score_files(tabkd.load(model), [str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet"), **options)
+    score_dataset(tabkd.load(model), [str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet"), **options)
     np.testing.assert_array_equal(pd.read_parquet(tmp_path / "out.parquet")["probability_True"], expected)
 
 

@@ -148,17 +148,10 @@ class Columns:
         return table.select(list(self._features)).rename_columns(list(self._features.values()))
 
     def _scores(self, X: pa.Table) -> tuple[dict[str, pa.Array], np.ndarray | None]:
-        scorer = self._scorer
-        if not self._is_classifier:
-            values = scorer.predict(X)
-            if values.ndim == 1:
-                return {"prediction": pa.array(values)}, None
-            return {f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)}, None
-        P = scorer.predict_proba(X)
-        labels = pa.array(scorer.classes_.tolist()).take(pa.array(P.argmax(axis=1)))
-        columns = {"prediction": labels}
-        columns |= {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(scorer.classes_)}
-        return columns, None if self._threshold is None else P[:, 1] >= self._threshold
+        scores = score_columns(self._scorer, X)
+        if self._threshold is None:
+            return scores, None
+        return scores, scores[self.second_class].to_numpy() >= self._threshold
 
     def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
         """Which rows of a batch can be scored, and the others with the first value of theirs that is wrong."""
@@ -174,6 +167,24 @@ class Columns:
             if len(wrong) > most:
                 break
         return good, wrong
+
+
+def score_columns(scorer: Scorer, X) -> dict[str, pa.Array]:
+    """The scores of a table as columns: the prediction and, for classes, the probability of each.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    X : what `Scorer.predict` takes
+    """
+    if scorer.metadata["task"] != "classification":
+        values = scorer.predict(X)
+        if values.ndim == 1:
+            return {"prediction": pa.array(values)}
+        return {f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)}
+    P = scorer.predict_proba(X)
+    labels = pa.array(scorer.classes_.tolist()).take(pa.array(P.argmax(axis=1)))
+    return {"prediction": labels} | {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(scorer.classes_)}
 
 
 def _reason(column: Mapping, value: str, error: Exception) -> str:

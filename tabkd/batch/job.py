@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import pyarrow as pa
+
 from tabkd._version import __version__
 from tabkd.batch.alerts import top
-from tabkd.batch.columns import Columns, Scored
+from tabkd.batch.columns import Columns, Scored, score_columns
 from tabkd.batch.databases import Source, find_sources
 from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
 from tabkd.batch.sources import Batch
 from tabkd.progress import Silent
-from tabkd.scoring import Scorer
+from tabkd.scoring import Scorer, load
+from tabkd.scoring.arrow import is_arrow
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class StoppedError(RuntimeError):
     """A job was asked to stop before it was done."""
 
 
-def score_files(
-    scorer: Scorer,
+def score_dataset(
+    model: Scorer | str | os.PathLike,
     inputs: Sequence[str],
     output: str,
     *,
@@ -63,11 +67,12 @@ def score_files(
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Counts:
-    """Score the rows of files into one output, which appears whole or not at all.
+    """Score the rows of files or of a query into one output, which appears whole or not at all.
 
     Parameters
     ----------
-    scorer : Scorer
+    model : Scorer or path-like
+        What `tabkd.load` returns, or takes.
     inputs : sequence of str
         Files, folders, globs or URLs; see `tabkd.batch.sources`. Or one database: the address of a PostgreSQL server,
         as in ``postgresql://user@host/name``, or a DuckDB file.
@@ -119,6 +124,7 @@ def score_files(
     StoppedError
         `stop` said so.
     """
+    scorer = model if isinstance(model, Scorer) else load(model)
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
@@ -140,6 +146,47 @@ def score_files(
         with Outputs(target, folder) as outputs:
             n_written = sum(outputs.write(scored) for scored in chosen)
         return replace(counts, written=n_written)
+
+
+def score_batches(
+    model: Scorer | str | os.PathLike, batches: Iterable, keep: Sequence[str] = ()
+) -> Generator[pa.Table, None, None]:
+    """Score batch after batch; the next is fetched by another thread while one is scored.
+
+    Parameters
+    ----------
+    model : Scorer or path-like
+        What `tabkd.load` returns, or takes.
+    batches : iterable
+        Of Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
+    keep : sequence of str
+        Columns of the batches that stand beside the scores.
+
+    Yields
+    ------
+    pyarrow.Table
+        For each batch its kept columns, the prediction, and for classes the probability of each.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier
+    >>> from tabkd.scoring import Scorer, score_batches
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(5), student="tree", n_synthetic=500).fit(X, y)
+    >>> scorer = Scorer(model.to_onnx().SerializeToString())
+    >>> [table.num_rows for table in score_batches(scorer, (X[i : i + 200] for i in range(0, len(X), 200)))]
+    [200, 200, 169]
+    """
+    scorer = model if isinstance(model, Scorer) else load(model)
+    with contextlib.closing(ahead(batches)) as waiting:
+        for batch in waiting:
+            kept = {name: batch[name] for name in keep}
+            if keep:  # which the model need not know
+                names = scorer.feature_names_in_.tolist()
+                batch = batch.select(names) if is_arrow(batch) else batch[names]
+            yield pa.table({**kept, **score_columns(scorer, batch)})
 
 
 class _Scoring:

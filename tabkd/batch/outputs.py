@@ -18,7 +18,7 @@ from tabkd.batch.workplace import workplace
 
 @dataclass(frozen=True)
 class Target:
-    """What the user says of the output; see `tabkd.batch.job.score_files`."""
+    """What the user says of the output; see `tabkd.batch.job.score_dataset`."""
 
     path: str
     rejects: str | None = None

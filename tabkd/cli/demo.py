@@ -31,7 +31,7 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     from rich.console import Console
 
     import tabkd
-    from tabkd.batch.job import score_files
+    from tabkd.batch.job import score_dataset
     from tabkd.cli import distill
     from tabkd.cli.output import output_folder
     from tabkd.datasets import make_card_transactions
@@ -50,7 +50,7 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         distill.print_report(console, report)
         scorer = tabkd.load(folder / "student.onnx")
         scores = str(folder / "scores.parquet")
-        n_scored = score_files(scorer, [str(table)], scores, keep=["time_days", "fraud"]).scored
+        n_scored = score_dataset(scorer, [str(table)], scores, keep=["time_days", "fraud"]).scored
     console.print(f"Scored all {n_scored:,} payments with the ONNX file alone.")
     console.print(verdict(report))
     if kept:

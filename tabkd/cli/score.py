@@ -95,7 +95,7 @@ def score(
     """
     import tabkd
     from tabkd.batch.databases import without_password
-    from tabkd.batch.job import StoppedError, score_files
+    from tabkd.batch.job import StoppedError, score_dataset
     from tabkd.batch.rejects import TooManyRejectsError
     from tabkd.batch.workplace import BusyError
     from tabkd.cli.score_log import score_log
@@ -107,7 +107,7 @@ def score(
     start = time.perf_counter()
     with _signals() as caught, score_log(log) as progress:
         try:
-            counts = score_files(
+            counts = score_dataset(
                 scorer,
                 inputs,
                 output,
