@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd.augment import AUGMENTERS
 from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.drift import ranked, reference
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
 from tabkd.students.base import Convertible, SoftRows, SoftStream, Student
@@ -42,6 +43,8 @@ _CHUNK_ROWS = 65_536
 # What "auto" makes: this many for each real row, within these bounds.
 _AUTO_RATIO = 20
 _AUTO_ROWS = (40_000, 400_000)
+# Rows that the distribution of the scores is noted of.
+_REFERENCE_ROWS = 10_000
 # Real rows, and as many synthetic ones, that stay with the model to prove its ONNX file on.
 _PROBE_ROWS = 256
 
@@ -161,6 +164,8 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             bar.stage("synthetic rows", self._n_synthetic(len(codes)))
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
+        some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
+        self.reference_ = reference(some, ranked(self._scores_of_codes(some), self._task))
         return self
 
     def _check_params(self) -> None:
@@ -267,10 +272,13 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         costly = max(1.0, len(self._classes() if self._classes() is not None else ()) / 4)
         return int(max(fewest, min(_AUTO_RATIO * n_rows, most) / costly))
 
-    def _student_targets(self, X) -> np.ndarray:
-        """What the student says of `X`, of shape (n, K)."""
+    def _scores(self, X) -> np.ndarray:
+        """What is predicted for `X`, of shape (n, K)."""
         check_is_fitted(self)
-        codes = self._schema.encode(check_table(self, X, reset=False))
+        return self._scores_of_codes(self._schema.encode(check_table(self, X, reset=False)))
+
+    def _student_targets(self, codes) -> np.ndarray:
+        """What the student says of codes (n, d), of shape (n, K)."""
         if isinstance(self.student_, Student):
             return self.student_.predict_codes(codes)
         said = np.asarray(self.student_.predict(self._schema.decode(codes)), dtype=np.float64)
@@ -336,6 +344,8 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student; its targets are the probabilities of the classes.
+    reference_ : dict
+        What scoring compares later rows with, see `tabkd.drift.reference`.
     classes_ : array of shape (K,)
     n_features_in_ : int
     feature_names_in_ : array of shape (d,), where the columns have names
@@ -363,7 +373,10 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
 
     def predict_proba(self, X):
         """Probabilities of the classes, float64 of shape (n, K), each row summing to one."""
-        probabilities = np.clip(self._student_targets(X), 0, None)
+        return self._scores(X)
+
+    def _scores_of_codes(self, codes):
+        probabilities = np.clip(self._student_targets(codes), 0, None)
         if self.temperature != 1:
             probabilities = probabilities**self.temperature
         total = probabilities.sum(axis=1, keepdims=True)
@@ -414,6 +427,8 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student.
+    reference_ : dict
+        What scoring compares later rows with, see `tabkd.drift.reference`.
     n_features_in_ : int
     feature_names_in_ : array of shape (d,), where the columns have names
 
@@ -439,8 +454,11 @@ class DistilledRegressor(RegressorMixin, _Distilled):
 
     def predict(self, X):
         """Predictions, float64 of shape (n,), or (n, K) where there were several targets."""
-        targets = self._student_targets(X)
+        targets = self._scores(X)
         return targets[:, 0] if self._one_dimensional else targets
+
+    def _scores_of_codes(self, codes):
+        return self._student_targets(codes)
 
     def _check_y(self, y):
         y = check_targets(self, y)

@@ -195,7 +195,7 @@ def test_the_password_is_told_to_nobody(server, rows, path, tmp_path):
     told = result.output + result.stderr + refused.stderr + unreachable.stderr + (tmp_path / "s.json").read_text()
     assert SECRET not in told
     assert "tabkd:***@127.0.0.1" in told
-    assert json.loads((tmp_path / "s.json").read_text())["rows"]["scored"] == N_ROWS
+    assert json.loads((tmp_path / "s.json").read_text())["scored"] == N_ROWS
 
 
 def test_duckdb(path, frame, expected, tmp_path):

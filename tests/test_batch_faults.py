@@ -475,7 +475,7 @@ def test_the_command_tells_what_it_did(path, month, tmp_path):
     result = CliRunner().invoke(app, [*map(str, arguments), "--rejects", str(rejects), "--max-rejects", "1"])
     assert result.exit_code == 0, result.stderr
     rows = {"read": 60_000, "scored": 59_999, "rejected": 1, "written": 59_999}
-    assert json.loads(summary.read_text())["rows"] == rows
-    assert json.loads(result.stderr.splitlines()[-1])["rows"] == rows
+    for text in (summary.read_text(), result.stderr.splitlines()[-1]):
+        assert rows.items() <= json.loads(text).items()
     result = CliRunner().invoke(app, [*map(str, arguments), "--threshold", "0.5", "--top-fraction", "0.1"])
     assert "give one of them" in result.stderr

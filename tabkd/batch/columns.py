@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tabkd.batch.drift import Drift
 from tabkd.batch.rejects import Reject, check_number, failures, shown
 from tabkd.batch.sources import Batch
 from tabkd.scoring import Scorer
@@ -24,11 +26,14 @@ class Scored(NamedTuple):
     table : pyarrow.Table
         The rows to write.
     rejects : list of Reject
+    drift : array of int64
+        By `Drift.counts`.
     """
 
     n_read: int
     table: pa.Table
     rejects: list[Reject]
+    drift: np.ndarray
 
     @property
     def n_scored(self) -> int:
@@ -59,6 +64,7 @@ class Columns:
         self, scorer: Scorer, keep: Sequence[str], column_map: Mapping[str, str], threshold: float | None = None
     ):
         self._scorer, self._threshold = scorer, threshold
+        self.drift = Drift(scorer)
         #: The columns of the input that stand beside the scores.
         self.kept = list(dict.fromkeys(keep))
         names = [str(name) for name in scorer.feature_names_in_]
@@ -129,7 +135,7 @@ class Columns:
         n_read = table.num_rows + len(rejects)
         check_number(n_rejected, rejects, max_rejects)
         try:
-            scores, chosen = self._scores(self._of_model(table))
+            scores, drift = self._scores(table)
         except Exception as error:  # whatever the types of Arrow and the values of users make of a scorer
             good, wrong = self._faults(batch, max_rejects - n_rejected)
             if not wrong:
@@ -137,21 +143,22 @@ class Columns:
             rejects = sorted([*rejects, *wrong], key=lambda reject: reject.row)
             check_number(n_rejected, rejects, max_rejects)
             table = table.filter(pa.array(good))
-            scores, chosen = self._scores(self._of_model(table))
+            scores, drift = self._scores(table)
         if clash := next((name for name in self.kept if name in scores), None):
             raise ValueError(f"--keep {clash!r} has the name of a column of scores; rename it in the table.")
         kept = [table.column(name).cast(self._kept_types[name]) for name in self.kept]
         out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
-        return Scored(n_read, out if chosen is None else out.filter(pa.array(chosen)), rejects)
+        if self._threshold is not None:
+            out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
+        return Scored(n_read, out, rejects, drift)
 
-    def _of_model(self, table: pa.Table) -> pa.Table:
-        return table.select(list(self._features)).rename_columns(list(self._features.values()))
-
-    def _scores(self, X: pa.Table) -> tuple[dict[str, pa.Array], np.ndarray | None]:
+    def _scores(self, table: pa.Table) -> tuple[dict[str, pa.Array], np.ndarray]:
+        X = table.select(list(self._features)).rename_columns(list(self._features.values()))
+        for i, field in enumerate(X.schema):
+            if pa.types.is_string(field.type):  # so that each of its values is looked at once, here and by the scorer
+                X = X.set_column(i, field.name, X.column(i).combine_chunks().dictionary_encode())
         scores = score_columns(self._scorer, X)
-        if self._threshold is None:
-            return scores, None
-        return scores, scores[self.second_class].to_numpy() >= self._threshold
+        return scores, self.drift.counts(X, scores)
 
     def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
         """Which rows of a batch can be scored, and the others with the first value of theirs that is wrong."""

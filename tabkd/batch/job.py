@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tabkd._version import __version__
@@ -26,21 +27,43 @@ from tabkd.scoring.arrow import is_arrow
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Rows of a job: read = scored + rejected, and written, all that were scored or the alerts among them."""
+class Summary:
+    """What a job did.
 
-    read: int = 0
-    scored: int = 0
-    rejected: int = 0
-    written: int = 0
+    Attributes
+    ----------
+    read : int
+        Rows of the inputs: those scored and those rejected.
+    scored, rejected : int
+    written : int
+        All rows that were scored, or the alerts among them.
+    drift : dict
+        The shares of missing and of strange values in each column of the model, and the population stability index
+        of the scores; see `tabkd.batch.drift`.
+    warnings : list of str
+        What of it should make its reader look at the data.
+    """
 
-    def __add__(self, batch: Scored) -> Counts:
-        return Counts(
-            self.read + batch.n_read,
-            self.scored + batch.n_scored,
-            self.rejected + len(batch.rejects),
-            self.written + batch.table.num_rows,
-        )
+    read: int
+    scored: int
+    rejected: int
+    written: int
+    drift: dict[str, Any]
+    warnings: list[str]
+
+
+@dataclass
+class _Counts:
+    read: int
+    rejected: int
+    written: int
+    drift: np.ndarray
+
+    def add(self, batch: Scored) -> None:
+        self.read += batch.n_read
+        self.rejected += len(batch.rejects)
+        self.written += batch.table.num_rows
+        self.drift = self.drift + batch.drift
 
 
 class StoppedError(RuntimeError):
@@ -66,7 +89,7 @@ def score_dataset(
     partition_by: Sequence[str] = (),
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Counts:
+) -> Summary:
     """Score the rows of files or of a query into one output, which appears whole or not at all.
 
     Parameters
@@ -112,7 +135,7 @@ def score_dataset(
 
     Returns
     -------
-    Counts
+    Summary
 
     Raises
     ------
@@ -138,14 +161,16 @@ def score_dataset(
     with target.folder(resume) as folder:
         if not resume and top_fraction is None:
             with Outputs(target, folder) as outputs:
-                return scoring.run(outputs.write)
+                scoring.run(outputs.write)
+            return scoring.summary()
         job = _job(scorer, scoring.before, columns.kept, column_map or {}, threshold, batch_size)
         with Parts(folder, job) as parts:
-            counts = scoring.run(parts.write, sum(parts, start=Counts()), parts.n_batches)
-        chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, counts.scored)
+            scoring.run(parts.write, parts, parts.n_batches)
+        n_scored = scoring.summary().scored
+        chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, n_scored)
         with Outputs(target, folder) as outputs:
             n_written = sum(outputs.write(scored) for scored in chosen)
-        return replace(counts, written=n_written)
+        return replace(scoring.summary(), written=n_written)
 
 
 def score_batches(
@@ -195,26 +220,36 @@ class _Scoring:
     def __init__(self, columns: Columns, sources: Sequence[Source], batch_size: int, max_rejects: int, progress, stop):
         self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
+        self._counts = _Counts(0, 0, 0, columns.drift.none)
         self.before = [source.state() for source in sources]
 
-    def run(self, write: Callable[[Scored], Any], done: Counts = Counts(), n_done: int = 0) -> Counts:
-        """Score all batches but the first `n_done`, whose rows are `done`."""
-        counts, stopped = done, False
+    def run(self, write: Callable[[Scored], Any], done: Iterable[Scored] = (), n_done: int = 0) -> None:
+        """Score all batches but the first `n_done`, which are `done`."""
+        for scored in done:
+            self._counts.add(scored)
         self._progress.stage("rows", self._n_rows())
-        self._progress.advance(done.read)
+        self._progress.advance(self._counts.read)
+        stopped = False
         with contextlib.closing(ahead(islice(self._batches(), n_done, None))) as batches, behind(write) as hand_over:
             for batch in batches:
-                scored = self._columns.scored(batch, counts.rejected, self._max_rejects)
-                counts += scored
+                scored = self._columns.scored(batch, self._counts.rejected, self._max_rejects)
+                self._counts.add(scored)
                 hand_over(scored)
                 self._progress.advance(scored.n_read)
                 if stopped := self._stop():
                     break
         # Not before all that was scored is written.
         if stopped:
-            raise StoppedError(f"stopped after {counts.read:,} rows")
-        self._check(counts)
-        return counts
+            raise StoppedError(f"stopped after {self._counts.read:,} rows")
+        self._check()
+
+    def summary(self) -> Summary:
+        """What was done."""
+        counts, drift = self._counts, self._columns.drift
+        n_scored = counts.read - counts.rejected
+        shares = drift.summary(counts.drift, n_scored)
+        warnings = drift.warnings(shares, n_scored)
+        return Summary(counts.read, n_scored, counts.rejected, counts.written, shares, warnings)
 
     def _batches(self) -> Iterator[Batch]:
         for source in self._sources:
@@ -225,16 +260,14 @@ class _Scoring:
         found = [source.n_rows() for source in self._sources]
         return None if None in found else sum(found)  # type: ignore[arg-type]
 
-    def _check(self, counts: Counts) -> None:
+    def _check(self) -> None:
         """Refuse to finish with other rows than the sources have."""
-        for file, state in zip(self._sources, self.before, strict=True):
-            if file.state() != state:
-                raise ValueError(
-                    f"{file.path!r} was changed while it was read; nothing was written. Score it once more."
-                )
+        for source, state in zip(self._sources, self.before, strict=True):
+            if source.state() != state:
+                raise ValueError(f"{source.path!r} was changed while it was read: nothing was written; score it again.")
         expected = self._n_rows()
-        if expected not in (None, counts.read) or counts.read != counts.scored + counts.rejected:
-            raise ValueError(f"{expected:,} rows in, but {counts.read:,} rows read; nothing was written.")
+        if expected not in (None, self._counts.read):
+            raise ValueError(f"{expected:,} rows in, but {self._counts.read:,} rows read; nothing was written.")
 
 
 def _never() -> bool:

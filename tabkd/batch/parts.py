@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
@@ -72,7 +73,7 @@ class Parts(contextlib.AbstractContextManager):
             part, self._open = self._open, None
             part.close()
             # A list of its own: the manifest must not name the part if writing it fails.
-            parts = [*self._manifest["parts"], {"name": part.path.name, "read": part.read}]
+            parts = [*self._manifest["parts"], {"name": part.path.name, "read": part.read, "drift": part.drift}]
             atomic_write_bytes(self._folder / _MANIFEST, json.dumps(self._manifest | {"parts": parts}).encode())
             self._manifest["parts"] = parts
 
@@ -93,7 +94,7 @@ class Parts(contextlib.AbstractContextManager):
                 for i, n_read in enumerate(part["read"]):
                     table = pa.Table.from_batches([tables.get_batch(i)])
                     listed = [rejects.Reject(*row.values()) for row in refused.get_batch(i).to_pylist()]
-                    yield Scored(n_read, table, listed)
+                    yield Scored(n_read, table, listed, np.array(part["drift"][i], np.int64))
 
     def _finished(self) -> list[dict]:
         path = self._folder / _MANIFEST
@@ -123,7 +124,7 @@ class _OpenPart:
     """The part that is being written."""
 
     def __init__(self, path: Path, schema: pa.Schema):
-        self.path, self.read = path, list[int]()
+        self.path, self.read, self.drift = path, list[int](), list[list[int]]()
         self._schema = schema
         self._files = [pa.OSFile(str(name), "wb") for name in (_rows_of(path), _rejects_of(path))]
         self._rows, self._rejects = (
@@ -134,6 +135,7 @@ class _OpenPart:
         self._rows.write_batch(_one_batch(scored.table.cast(self._schema)))
         self._rejects.write_batch(_one_batch(rejects.table(scored.rejects)))
         self.read.append(scored.n_read)
+        self.drift.append(scored.drift.tolist())
 
     def close(self) -> None:
         for writer in (self._rows, self._rejects):

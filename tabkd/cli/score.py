@@ -82,7 +82,8 @@ def score(
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="About how many rows are in memory at a time.")] = 65_536,
     summary: Annotated[
-        Path | None, typer.Option(help="A JSON file for the counts of the job.", metavar="FILE.json")
+        Path | None,
+        typer.Option(help="A JSON file for the counts of the job and the drift of its rows.", metavar="FILE.json"),
     ] = None,
     log: Annotated[
         Log, typer.Option(help="How progress is told on standard error; auto is a bar on a terminal, else plain.")
@@ -107,7 +108,7 @@ def score(
     start = time.perf_counter()
     with _signals() as caught, score_log(log) as progress:
         try:
-            counts = score_dataset(
+            done = score_dataset(
                 scorer,
                 inputs,
                 output,
@@ -137,18 +138,18 @@ def score(
     output = without_password(output, output)
     inputs = [without_password(given, given) for given in inputs]
     facts: dict[str, Any] = {"model": str(model), "inputs": inputs, "output": output, "rejects": rejects}
-    facts |= {"rows": dataclasses.asdict(counts), "seconds": round(seconds, 3)}
+    facts |= dataclasses.asdict(done) | {"seconds": round(seconds, 3)}
     if summary is not None:
         atomic_write_bytes(summary, json_bytes(facts))
     if log == Log.JSON:
         typer.echo(json.dumps(facts), err=True)
         return
+    for warning in done.warnings:
+        typer.echo(f"Warning: {warning}.", err=True)
     out = "rows out" if threshold is None and top_fraction is None else "alerts out"
-    refused = f", {counts.rejected:,} rejected" if rejects is not None else ""
-    pace = f"{seconds:.1f} s, {counts.read / seconds:,.0f} rows/s"
-    typer.echo(
-        f"Wrote {output}: {counts.read:,} rows in, {counts.written:,} {out}{refused} ({pace}).", err=output == "-"
-    )
+    refused = f", {done.rejected:,} rejected" if rejects is not None else ""
+    pace = f"{seconds:.1f} s, {done.read / seconds:,.0f} rows/s"
+    typer.echo(f"Wrote {output}: {done.read:,} rows in, {done.written:,} {out}{refused} ({pace}).", err=output == "-")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

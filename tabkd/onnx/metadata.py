@@ -73,6 +73,8 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         },
         "filled": _filled(front),
     }
+    if hasattr(model, "reference_"):
+        facts["reference"] = model.reference_
     if hasattr(model, "classes_"):
         facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
         facts["classes_dtype"] = model.classes_.dtype.kind
