@@ -80,6 +80,14 @@ def speed(output: Output = None, quick: Quick = False) -> None:
 
 
 @app.command()
+def score(data_dir: DataDir = None, output: Output = None, quick: Quick = False) -> None:
+    """Rows per second and memory of batch scoring, from file to file."""
+    from benchmarks.score import run
+
+    print(run(data_dir, output, quick))
+
+
+@app.command()
 def cost(
     output: Output = None,
     quick: Quick = False,
