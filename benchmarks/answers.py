@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.problems import Split
 from tabkd.evaluation import metrics
+
+#: The measures of rare positives whose distance from the teacher's has an interval.
+LEADS: dict[str, Callable] = {
+    "recall_lead": lambda codes, P: metrics.at_budget(codes == 1, P[:, 1], 0.005)[0],
+    "ece_lead": metrics.expected_calibration_error,
+}
+_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,18 @@ def measures(split: Split, scores, teacher) -> dict[str, float]:
     if split.task == "regression":
         return result | metrics.regression_metrics(split.y_test, scores)
     codes = metrics.class_codes(split.y_test, split.classes)
-    P = metrics.normalised(scores)
-    fidelity = metrics.classification_fidelity(metrics.normalised(teacher), P)
-    return result | metrics.classification_metrics(codes, P) | fidelity
+    P, Q = metrics.normalised(scores), metrics.normalised(teacher)
+    result |= metrics.classification_metrics(codes, P) | metrics.classification_fidelity(Q, P)
+    return result | (_leads(codes, P, Q) if P.shape[1] == 2 else {})
+
+
+def _leads(codes, P, Q) -> dict[str, float]:
+    """How far the measures of rare positives are above the teacher's: the ends of paired bootstrap intervals."""
+    rng = np.random.default_rng(0)
+    found: dict[str, list[float]] = {name: [] for name in LEADS}
+    for _ in range(_RESAMPLES):
+        rows = rng.integers(0, len(codes), len(codes))
+        for name, measure in LEADS.items():
+            found[name].append(measure(codes[rows], P[rows]) - measure(codes[rows], Q[rows]))
+    ends = {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
+    return {f"{name}_{end}": float(ends[name][i]) for name in LEADS for i, end in enumerate(("low", "high"))}

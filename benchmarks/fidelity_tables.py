@@ -42,12 +42,24 @@ def weak_teachers(frame: pd.DataFrame) -> list[str]:
 
 
 def kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """Skill kept, of the mean losses over the splits: a row for each table, a column for each contestant."""
-    losses = frame.pivot_table(index="table", columns="contestant", values="loss", sort=False)
-    nothing = frame[frame.contestant == TEACHER].groupby("table")["prior_loss"].mean()
-    gain = -losses.sub(nothing, axis=0)
-    names = [name for name in CONTESTANTS if name in losses]
-    return gain.div(gain[TEACHER], axis=0).loc[frame["table"].unique(), names]
+    """Skill kept, of the sums over the splits: a row for each table, a column for each contestant.
+
+    A contestant is measured against its teacher on the splits that it has.
+    """
+    teacher = frame[frame.contestant == TEACHER].set_index(["table", "seed"])
+    teacher = teacher[["loss", "prior_loss"]].set_axis(["least", "most"], axis=1)
+    gains = frame[["table", "seed", "contestant", "loss"]].join(teacher, on=["table", "seed"])
+    gains = gains.assign(own=gains["most"] - gains["loss"], teacher=gains["most"] - gains["least"])
+    sums = gains.groupby(["table", "contestant"], sort=False)[["own", "teacher"]].sum()
+    shares = (sums["own"] / sums["teacher"]).unstack()
+    return shares.loc[frame["table"].unique(), [name for name in CONTESTANTS if name in shares]]
+
+
+def common(frame: pd.DataFrame, names) -> pd.DataFrame:
+    """The runs of the splits that all of these contestants have, on the tables where there is one."""
+    among = frame[frame["contestant"].isin(names)]
+    n_found = among.groupby(["table", "seed"])["contestant"].transform("nunique")
+    return among[n_found == len(list(names))]
 
 
 def by_table(frame: pd.DataFrame) -> list[str]:
@@ -73,7 +85,10 @@ def _bounds(frame: pd.DataFrame) -> pd.DataFrame:
     teacher = frame[frame.contestant == TEACHER].set_index(index)
     ends = frame[frame.contestant == STUDENT].set_index(index)[["kept_low", "kept_high"]]
     gain = (teacher.prior_loss - teacher.loss).reindex(ends.index)
-    return ends.mul(gain, axis=0).groupby("table").sum().div(gain.groupby("table").sum(), axis=0)
+    weighted = ends.mul(gain, axis=0)
+    # None where a split has none: there the teacher has no skill.
+    whole = weighted.notna().groupby("table").all()
+    return weighted.groupby("table").sum().div(gain.groupby("table").sum(), axis=0).where(whole)
 
 
 def headline(frame: pd.DataFrame) -> list[str]:
@@ -92,13 +107,12 @@ def headline(frame: pd.DataFrame) -> list[str]:
 def summary(frame: pd.DataFrame) -> list[str]:
     """Over all tables: rank, skill kept and bytes of each contestant."""
     shares = kept(frame)
-    whole = shares.dropna(axis=1)
-    ranks = whole.rank(axis=1, ascending=False).mean()
+    ranks = kept(common(frame, shares.columns)).rank(axis=1, ascending=False).mean()
     n_bytes = frame.groupby("contestant")["n_bytes"].median()
     rows = [
         [
             name,
-            f"{ranks[name]:.2f}" if name in ranks else "–",
+            f"{ranks[name]:.2f}",
             f"{share.median():.1%}",
             f"{share.min():.1%}",
             f"{(share >= 1).sum()} of {share.count()}",
@@ -110,11 +124,14 @@ def summary(frame: pd.DataFrame) -> list[str]:
 
 
 def rivals(frame: pd.DataFrame) -> list[str]:
-    """The default student against each rival: on how many tables it is better, and Wilcoxon's test over them."""
-    shares = kept(frame)
+    """The default student against each rival: on how many tables it is better, and Wilcoxon's test over them.
+
+    Both on the splits that the rival has.
+    """
     rows = []
-    for name in (rival for rival in _RIVALS if rival in shares):
-        lead = (shares[STUDENT] - shares[name]).dropna()
+    for name in (rival for rival in _RIVALS if rival in frame["contestant"].unique()):
+        shares = kept(common(frame, (TEACHER, STUDENT, name)))
+        lead = shares[STUDENT] - shares[name]
         p = wilcoxon(lead, alternative="greater").pvalue if len(lead) > 1 else float("nan")
         rows.append([name, f"{(lead > 0).sum()} of {len(lead)}", f"{lead.median():+.1%}", f"{p:.4f}"])
     return markdown([f"{STUDENT} against", "better on", "median lead in skill kept", "Wilcoxon p, one-sided"], rows)
@@ -122,21 +139,24 @@ def rivals(frame: pd.DataFrame) -> list[str]:
 
 def rare_positives(frame: pd.DataFrame) -> list[str]:
     """Ranking and calibration where one class of two is rare."""
-    measures = ("average_precision", "recall_at_0.005", "ece")
-    if not set(measures) <= set(frame):
+    names = {"average_precision": "average precision", "recall_at_0.005": "recall in the top 0.5 %", "ece": "ECE"}
+    ends = [f"{lead}_{end}" for lead in ("recall_lead", "ece_lead") for end in ("low", "high")]
+    if not {*names, *ends} <= set(frame):
         return ["None."]
-    means = frame.groupby(["table", "contestant"], sort=False)[[*measures, "positive_rate"]].mean()
+    means = frame.groupby(["table", "contestant"], sort=False)[[*names, *ends, "positive_rate"]].mean()
     whom = [name for name in (TEACHER, *STUDENTS) if name in frame["contestant"].unique()]
     rows = []
     for table in frame["table"].unique():
         rate = means.loc[(table, TEACHER), "positive_rate"]
         if not rate <= _RARE:
             continue
-        cells = [f"{means.loc[(table, name), m]:.4f}" for m in measures for name in whom]
-        rows.append([str(table), f"{rate:.1%}", *cells])
-    names = ("average precision", "recall in the top 0.5 %", "ECE")
-    header = [f"{name}: {who}" for name in names for who in whom]
-    return markdown(["table", "positives", *header], rows)
+        cells = [f"{means.loc[(table, name), m]:.4f}" for m in names for name in whom]
+        low_recall, high_recall, low_ece, high_ece = means.loc[(table, STUDENT), ends]
+        leads = [f"{low_recall:+.4f} – {high_recall:+.4f}", f"{low_ece:+.4f} – {high_ece:+.4f}"]
+        rows.append([str(table), f"{rate:.1%}", *cells, *leads])
+    header = [f"{name}: {who}" for name in names.values() for who in whom]
+    leads = [f"{name}: {STUDENT} over its teacher" for name in (names["recall_at_0.005"], names["ece"])]
+    return markdown(["table", "positives", *header, *leads], rows)
 
 
 def plot(frame: pd.DataFrame, path: Path) -> None:

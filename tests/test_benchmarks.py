@@ -116,3 +116,20 @@ def test_every_lever_makes_a_student_that_keeps_skill(tmp_path, monkeypatch):
     assert len(runs) == 24 - 2  # two losses are of probabilities
     assert runs["kept"].min() > 0.5
     assert all(f"| {name} |" in written for name in short)
+
+
+def test_a_contestant_that_lacks_a_split_is_compared_on_those_that_it_has():
+    from benchmarks.fidelity import STUDENT, TEACHER
+    from benchmarks.fidelity_tables import kept, rivals, summary
+
+    def record(seed, contestant, loss):
+        return {"table": "t", "seed": seed, "contestant": contestant, "loss": loss, "prior_loss": 1.0, "n_bytes": 1}
+
+    # The second split is harder for all; the rival, as good as the student, was not asked.
+    records = [record(0, TEACHER, 0.5), record(0, STUDENT, 0.6), record(0, "scikit-learn MLP", 0.6)]
+    records += [record(1, TEACHER, 0.9), record(1, STUDENT, 0.92)]
+    shares = kept(pd.DataFrame(records)).loc["t"]
+    assert shares.round(6).to_dict() == {TEACHER: 1.0, STUDENT: 0.8, "scikit-learn MLP": 0.8}
+    assert rivals(pd.DataFrame(records))[2].startswith("| scikit-learn MLP | 0 of 1 | +0.0% |")
+    ranks = {line.split("|")[1].strip(): float(line.split("|")[2]) for line in summary(pd.DataFrame(records))[2:]}
+    assert ranks == {TEACHER: 1.0, STUDENT: 2.5, "scikit-learn MLP": 2.5}

@@ -106,15 +106,23 @@ class Columns:
             The columns of each input.
         """
         for source, present in sources.items():
-            if missing := [name for name in self._features if name not in present]:
-                raise ValueError(
-                    f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs. "
-                    "Give a table with the columns that `tabkd inspect` shows, or say what they are called there by "
-                    "--column-map."
-                )
-            if strange := [name for name in self.kept if name not in present]:
-                raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}.")
+            self.check_names(source, list(present))
         self._kept_types = {name: _common([types[name] for types in sources.values()]) for name in self.kept}
+
+    def check_names(self, source: str, present: Sequence[str]) -> None:
+        """Refuse an input without the columns that are needed.
+
+        Raises
+        ------
+        ValueError
+        """
+        if missing := [name for name in self._features if name not in present]:
+            raise ValueError(
+                f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs. Give a table "
+                "with the columns that `tabkd inspect` shows, or say what they are called there by --column-map."
+            )
+        if strange := [name for name in self.kept if name not in present]:
+            raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}.")
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
         """The scores of a batch, and the rows that have none.

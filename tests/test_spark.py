@@ -1,0 +1,210 @@
+"""Scoring on clusters: Spark's and Dask's real worker processes on this machine."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
+
+import tabkd
+from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd.cli.teachers import TableCodes
+
+N_ROWS = 20_000
+
+pytestmark = [
+    # Spark and Dask leave sockets and loops to the end of the process.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS), "a `b`": rng.random(N_ROWS)})
+    return frame.assign(shop=rng.choice(["a", "é", None], N_ROWS), note="n")
+
+
+COLUMNS = ["amount", "a `b`", "shop"]
+
+
+@pytest.fixture(scope="module")
+def teacher(frame):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(10, random_state=0))
+    return teacher.fit(frame[COLUMNS][:2000], np.where(frame["amount"] > 0, "bad", "good")[:2000])
+
+
+@pytest.fixture(scope="module")
+def path(frame, tmp_path_factory):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, n_synthetic=500, random_state=0)
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.fit(frame[COLUMNS][:2000], np.where(frame["amount"] > 0, "bad", "good")[:2000]).to_onnx(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory):
+    """Two executors in processes of their own, each with a core."""
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java, which is not on this machine (Debian: openjdk-17-jre-headless)")
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local-cluster[2,1,1024]").appName("tabkd")
+    options = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.executor.memory": "512m",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
+        "spark.local.dir": str(tmp_path_factory.mktemp("spark")),
+    }
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def rows(spark, frame, tmp_path_factory):
+    """The frame in eight parts."""
+    folder = tmp_path_factory.mktemp("rows")
+    for i, part in enumerate(np.array_split(np.arange(N_ROWS), 8)):
+        frame.iloc[part].to_parquet(folder / f"{i}.parquet")
+    return spark.read.parquet(str(folder))
+
+
+def in_order(df):
+    return df.toPandas().sort_values("id", ignore_index=True)
+
+
+def test_scores_are_those_of_this_process_row_for_row(rows, path, frame):
+    from tabkd.spark import score
+
+    found = in_order(score(rows, path, keep=["id", "note"]))
+    scorer = tabkd.load(path)
+    expected = scorer.predict_proba(frame[COLUMNS])
+    assert found.columns.tolist() == ["id", "note", "prediction", "probability_bad", "probability_good"]
+    assert found["id"].tolist() == frame["id"].tolist()
+    np.testing.assert_allclose(found[["probability_bad", "probability_good"]], expected, atol=1e-7)
+    assert found["prediction"].tolist() == scorer.predict(frame[COLUMNS]).tolist()
+
+
+def test_text_other_names_and_alerts(rows, path, frame):
+    from tabkd.spark import score
+
+    other = rows.withColumn("AMT", rows["amount"].cast("string")).drop("amount")
+    found = score(other, path, keep=["id"], column_map={"amount": "AMT"}, threshold=0.5)
+    expected = tabkd.load(path).predict_proba(frame[COLUMNS])[:, 1] >= 0.5
+    assert in_order(found)["id"].tolist() == frame["id"][expected].tolist()
+
+
+def test_regression(spark, rows, frame, tmp_path):
+    from tabkd.spark import score
+
+    teacher = make_pipeline(TableCodes(), RandomForestRegressor(3, random_state=0))
+    X, y = frame[COLUMNS][:500], frame["amount"][:500]
+    for targets in (y, np.column_stack([y, -y])):
+        model = DistilledRegressor(teacher, student="tree", n_synthetic=200, random_state=0).fit(X, targets)
+        model.to_onnx(tmp_path / "m.onnx")
+        found = in_order(score(rows, tmp_path / "m.onnx", keep=["id"])).drop(columns="id")
+        expected = tabkd.load(tmp_path / "m.onnx").predict(frame[COLUMNS])
+        np.testing.assert_allclose(found.to_numpy().squeeze(), expected)
+
+
+def test_what_cannot_be_scored_fails_with_its_name(rows, path):
+    from pyspark.errors import PySparkException
+    from pyspark.sql.functions import lit
+
+    from tabkd.spark import score
+
+    with pytest.raises(ValueError, match="'the DataFrame' has no column 'amount'"):
+        score(rows.drop("amount"), path)
+    with pytest.raises(ValueError, match="--keep 'x' is not a column"):
+        score(rows, path, keep=["x"])
+    with pytest.raises(ValueError, match="more than one column of a name"):
+        score(rows.select("*", "amount"), path)
+    with pytest.raises(PySparkException, match="column 'amount' is 'inf': infinite"):
+        score(rows.withColumn("amount", lit(float("inf"))), path).count()
+
+
+def test_soft_labels_of_a_teacher(rows, teacher, frame):
+    from tabkd.spark import label
+
+    found = in_order(label(rows, teacher, COLUMNS))
+    assert found.columns.tolist() == [*frame.columns, "probability_bad", "probability_good"]
+    np.testing.assert_array_equal(found[["probability_bad", "probability_good"]], teacher.predict_proba(frame[COLUMNS]))
+    with pytest.raises(ValueError, match="no column 'amount'"):
+        label(rows.drop("amount"), teacher, COLUMNS)
+    with pytest.raises(ValueError, match="'probability_bad' already"):
+        label(rows.withColumnRenamed("note", "probability_bad"), teacher, COLUMNS)
+    forest = RandomForestClassifier(3, random_state=0).fit(frame[["amount"]][:500], frame["amount"][:500] > 0)
+    found = in_order(label(rows, forest))
+    np.testing.assert_array_equal(found["probability_True"], forest.predict_proba(frame[["amount"]])[:, 1])
+
+
+def executors(spark) -> list[int]:
+    pattern = f"CoarseGrainedExecutorBackend.*{spark.sparkContext.applicationId}"
+    return list(map(int, subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True).stdout.split()))
+
+
+def test_a_worker_killed_in_the_middle_loses_no_row(spark, rows, path, frame):
+    from tabkd.spark import score
+
+    before = executors(spark)
+    assert len(before) >= 2
+    many = rows
+    for _ in range(4):
+        many = many.union(many)
+    killed = []
+
+    def kill():
+        time.sleep(1.5)
+        os.kill(before[0], signal.SIGKILL)
+        killed.append(before[0])
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    found = score(many.repartition(64), path, keep=["id"]).toPandas()
+    thread.join()
+    assert killed
+    expected = tabkd.load(path).predict_proba(frame[COLUMNS])
+    assert found["id"].value_counts().eq(16).all()
+    assert len(found) == 16 * N_ROWS
+    np.testing.assert_allclose(found["probability_good"], expected[found["id"], 1], atol=1e-7)
+
+
+# Dask
+
+
+def test_dask_partitions(path, frame):
+    import dask.dataframe as dd
+    from distributed import Client, LocalCluster
+
+    scorer = tabkd.load(path)
+
+    def scored(part: pd.DataFrame) -> pd.DataFrame:
+        return part[["id"]].assign(probability=scorer.predict_proba(part[COLUMNS])[:, 1])
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        assert len({info["nanny"] for info in client.scheduler_info(n_workers=-1)["workers"].values()}) == 2
+        rows = dd.from_pandas(frame, npartitions=8)
+        found = rows.map_partitions(scored, meta={"id": "i8", "probability": "f8"}).compute()
+    assert found["id"].tolist() == frame["id"].tolist()
+    np.testing.assert_allclose(found["probability"], scorer.predict_proba(frame[COLUMNS])[:, 1], atol=1e-7)
