@@ -124,6 +124,57 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     return df.toDF(*(f"c{i}" for i in range(len(present)))).mapInPandas(label_part, labels)
 
 
+def score_dataset(
+    model: Scorer | str | os.PathLike,
+    inputs: Sequence[str],
+    output: str,
+    *,
+    keep: Sequence[str] = (),
+    column_map: Mapping[str, str] | None = None,
+    threshold: float | None = None,
+    partition_by: Sequence[str] = (),
+) -> tuple[int, int]:
+    """Score files by Spark's readers into a folder by its writers; the session is the one there is, or a new one.
+
+    Parameters
+    ----------
+    model, keep, column_map, threshold
+        As for `score`.
+    inputs : sequence of str
+        Paths and URLs that Spark knows: .csv files with a header, or else Parquet.
+    output : str
+        A folder that is not there yet; its files are CSV where its name ends in .csv, else Parquet.
+    partition_by : sequence of str
+        Columns of the input for each of whose values the output has a folder.
+
+    Returns
+    -------
+    n_read, n_written : int
+
+    Raises
+    ------
+    ValueError
+        A column is missing, formats are mixed, or the output has other rows than were scored.
+    """
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.getOrCreate()
+    kinds = {"csv" if path.rstrip("/").lower().endswith(".csv") else "parquet" for path in inputs}
+    if len(kinds) > 1:
+        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
+    reader = spark.read.option("header", True)
+    rows = reader.csv(list(inputs)) if kinds == {"csv"} else reader.parquet(*inputs)
+    scores = score(rows, model, keep=[*keep, *partition_by], column_map=column_map, threshold=threshold)
+    writer = scores.write.partitionBy(*partition_by).option("header", True)
+    is_csv = output.rstrip("/").lower().endswith(".csv")
+    writer.csv(output) if is_csv else writer.parquet(output)
+    written = reader.csv(output) if is_csv else reader.parquet(output)
+    n_read, n_written = rows.count(), written.count()
+    if threshold is None and n_read != n_written:
+        raise ValueError(f"{n_read:,} rows in, but {n_written:,} rows in {output!r}, which is not to be trusted.")
+    return n_read, n_written
+
+
 class _Captured:
     """What stands for a broadcast where a session has none: Spark Connect."""
 

@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd.cli import app
 from tabkd.cli.teachers import TableCodes
 
 N_ROWS = 20_000
@@ -154,6 +156,32 @@ def test_soft_labels_of_a_teacher(rows, teacher, frame):
     forest = RandomForestClassifier(3, random_state=0).fit(frame[["amount"]][:500], frame["amount"][:500] > 0)
     found = in_order(label(rows, forest))
     np.testing.assert_array_equal(found["probability_True"], forest.predict_proba(frame[["amount"]])[:, 1])
+
+
+def test_the_command_scores_by_spark(spark, rows, path, frame, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for i in range(2):
+        frame[i::2].to_parquet(folder / f"{i}.parquet")
+    frame[:100].to_csv(tmp_path / "in.csv", index=False)
+    expected = tabkd.load(path).predict_proba(frame[COLUMNS])[:, 1]
+
+    def run(*arguments, code=0):
+        result = CliRunner().invoke(app, ["score", str(path), *map(str, arguments), "--engine", "spark"])
+        assert result.exit_code == code, result.stderr
+        return result.output + result.stderr
+
+    said = run(folder, "--output", out, "--keep", "id", "--partition-by", "shop")
+    assert f"{N_ROWS:,} rows in, {N_ROWS:,} rows out" in said
+    found = spark.read.parquet(str(out)).toPandas().sort_values("id")
+    np.testing.assert_allclose(found["probability_good"], expected, atol=1e-7)
+    assert {p.name for p in out.iterdir() if p.is_dir()} == {"shop=a", "shop=é", "shop=__HIVE_DEFAULT_PARTITION__"}
+    run(tmp_path / "in.csv", "--output", tmp_path / "out.csv", "--keep", "id", "--threshold", "0.5")
+    found = spark.read.csv(str(tmp_path / "out.csv"), header=True, inferSchema=True).toPandas()
+    assert sorted(found["id"]) == frame["id"][:100][expected[:100] >= 0.5].tolist()
+    assert "already exists" in run(folder, "--output", out, code=1)
+    assert "--resume is not for --engine spark" in run(folder, "--output", out, "--resume", code=1)
+    assert "inputs of one format" in run(folder, tmp_path / "in.csv", "--output", tmp_path / "o", code=1)
 
 
 def executors(spark) -> list[int]:

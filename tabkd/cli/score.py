@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tabkd.cli.errors import CommandError, clear_errors
+from tabkd.cli.errors import CommandError, clear_errors, one_line
 from tabkd.cli.output import json_bytes
 
 #: What the command exits with, beside 0 and 1, and 2 for options that it does not know.
@@ -27,6 +27,13 @@ class Log(StrEnum):
     AUTO = "auto"
     PLAIN = "plain"
     JSON = "json"
+
+
+class Engine(StrEnum):
+    """What scores."""
+
+    LOCAL = "local"
+    SPARK = "spark"
 
 
 @clear_errors
@@ -85,6 +92,7 @@ def score(
         Path | None,
         typer.Option(help="A JSON file for the counts of the job and the drift of its rows.", metavar="FILE.json"),
     ] = None,
+    engine: Annotated[Engine, typer.Option(help="What scores: this process, or the workers of Spark.")] = Engine.LOCAL,
     log: Annotated[
         Log, typer.Option(help="How progress is told on standard error; auto is a bar on a terminal, else plain.")
     ] = Log.AUTO,
@@ -105,6 +113,13 @@ def score(
     if threshold is not None and top_fraction is not None:
         raise CommandError("--threshold and --top-fraction are two ways to choose alerts; give one of them.")
     scorer = tabkd.load(model)
+    if engine == Engine.SPARK:
+        here: dict[str, Any] = {"--top-fraction": top_fraction, "--rejects": rejects, "--max-rejects": max_rejects, "--resume": resume}
+        here |= {"--query": query, "--table": table, "--append": append, "--summary": summary}
+        if given := [name for name, value in here.items() if value]:
+            raise CommandError(f"{given[0]} is not for --engine spark; leave it out, or score in this process.")
+        _score_by_spark(scorer, inputs, output, keep or [], column_map or [], threshold, partition_by or [])
+        return
     start = time.perf_counter()
     with _signals() as caught, score_log(log) as progress:
         try:
@@ -150,6 +165,23 @@ def score(
     refused = f", {done.rejected:,} rejected" if rejects is not None else ""
     pace = f"{seconds:.1f} s, {done.read / seconds:,.0f} rows/s"
     typer.echo(f"Wrote {output}: {done.read:,} rows in, {done.written:,} {out}{refused} ({pace}).", err=output == "-")
+
+
+def _score_by_spark(scorer, inputs, output, keep, column_map, threshold, partition_by) -> None:
+    try:
+        from pyspark.errors import PySparkException
+
+        from tabkd.spark import score_dataset
+    except ImportError as error:
+        raise CommandError("--engine spark needs Spark: pip install 'tabkd[spark]'.") from error
+    start = time.perf_counter()
+    options = {"keep": keep, "column_map": _pairs(column_map), "threshold": threshold, "partition_by": partition_by}
+    try:
+        n_read, n_written = score_dataset(scorer, inputs, output, **options)
+    except PySparkException as error:
+        raise CommandError(one_line(error)) from error
+    out = "rows out" if threshold is None else "alerts out"
+    typer.echo(f"Wrote {output}: {n_read:,} rows in, {n_written:,} {out} ({time.perf_counter() - start:.1f} s).")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:
