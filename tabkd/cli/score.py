@@ -114,7 +114,12 @@ def score(
         raise CommandError("--threshold and --top-fraction are two ways to choose alerts; give one of them.")
     scorer = tabkd.load(model)
     if engine == Engine.SPARK:
-        here: dict[str, Any] = {"--top-fraction": top_fraction, "--rejects": rejects, "--max-rejects": max_rejects, "--resume": resume}
+        here: dict[str, Any] = {
+            "--top-fraction": top_fraction,
+            "--rejects": rejects,
+            "--max-rejects": max_rejects,
+            "--resume": resume,
+        }
         here |= {"--query": query, "--table": table, "--append": append, "--summary": summary}
         if given := [name for name, value in here.items() if value]:
             raise CommandError(f"{given[0]} is not for --engine spark; leave it out, or score in this process.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 
 def is_arrow(X) -> bool:
@@ -22,15 +22,29 @@ def check_names(table) -> None:
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
 
 
+class Dictionary(NamedTuple):
+    """A column by its distinct values, each of which is then looked at once and not once a row.
+
+    Attributes
+    ----------
+    values : list
+        They may repeat, and None may be one of them.
+    codes : array of int of shape (n,)
+        The position of each row's value; -1 for a null.
+    """
+
+    values: list
+    codes: np.ndarray
+
+
 def to_array(column, numeric: bool):
-    """An array of NumPy's or pandas' with the values of a column, NaN for null numbers.
+    """What the reader takes of a column: an array of NumPy's or pandas', NaN for null numbers, or a `Dictionary`.
 
     Parameters
     ----------
     column : pyarrow.Array or pyarrow.ChunkedArray
     numeric : bool
-        Whether the model reads numbers. Text that it reads as categories becomes a pandas Categorical: its values are
-        then looked up once each, and not once a row.
+        Whether the model reads numbers. Else text becomes a `Dictionary`.
     """
     import pyarrow as pa
 
@@ -38,9 +52,9 @@ def to_array(column, numeric: bool):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # what does not fit into one array
             return column.to_pandas().array
+    if numeric and pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
-    if numeric and pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
-        column, kind = column.dictionary_decode(), kind.value_type
     if pa.types.is_boolean(kind):
         column, kind = column.cast(pa.uint8()), pa.uint8()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -51,19 +65,9 @@ def to_array(column, numeric: bool):
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
-    if numeric:
-        return column.to_pandas().array
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if not numeric and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         column = column.dictionary_encode()
-    if pa.types.is_dictionary(column.type):
-        return _categorical(column)
+    if not numeric and pa.types.is_dictionary(column.type):
+        codes = column.indices.fill_null(-1) if column.indices.null_count else column.indices
+        return Dictionary(column.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False))
     return column.to_pandas().array
-
-
-def _categorical(column) -> pd.Categorical:
-    categories = column.dictionary.to_pandas()
-    if categories.isna().any() or categories.duplicated().any():  # Arrow allows both, pandas neither
-        column = column.dictionary_decode().dictionary_encode()
-        categories = column.dictionary.to_pandas()
-    codes = column.indices.fill_null(-1) if column.indices.null_count else column.indices
-    return pd.Categorical.from_codes(codes.to_numpy(zero_copy_only=False), pd.Index(categories))

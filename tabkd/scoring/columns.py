@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from tabkd.scoring.arrow import Dictionary
 from tabkd.table import Column, TableSchema, check_finite
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -90,7 +91,9 @@ class CategoryRows:
         self._known: tuple[pd.Index | None, np.ndarray] = (None, self._row_of)
 
     def __call__(self, values) -> np.ndarray:
-        """int64 (n,): the rows of a column's values, an array of NumPy's or pandas'."""
+        """int64 (n,): the rows of a column's values, an array of NumPy's or pandas' or a `Dictionary`."""
+        if isinstance(values, Dictionary):
+            return np.append(self._of_values(values.values), self._row_of[-1])[values.codes]
         if isinstance(values, pd.Categorical):
             return self._of_categories(values.categories)[values.codes]
         strings = isinstance(values.dtype, pd.StringDtype) or values.dtype.kind in "OU"
@@ -101,6 +104,14 @@ class CategoryRows:
             except _UnusualError:
                 pass
         return self._rows(self._encode(values))
+
+    def _of_values(self, values: list) -> np.ndarray:
+        if not self._column.numeric_categories:
+            try:
+                return np.fromiter(map(self._table.__getitem__, values), np.int64, len(values))
+            except _UnusualError:
+                pass
+        return self._rows(self._encode(pd.Series(values))) if values else np.empty(0, np.int64)
 
     def _of_categories(self, categories: pd.Index) -> np.ndarray:
         """The row of each of pandas' categories, then, for its code -1, that of a missing value."""

@@ -138,7 +138,12 @@ class Reader:
     def _arrays(self, table) -> Iterable:
         """The array of each column."""
         if is_arrow(table):
-            return (to_array(table.column(i), column.kind == "numeric") for i, column in enumerate(self.schema.columns))
+            return (
+                to_array(table.column(i), column.kind == "numeric")
+                if column.kind == "numeric" or i in self._rows
+                else None  # of a column of categories that the model does not use
+                for i, column in enumerate(self.schema.columns)
+            )
         # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
         arrays: Callable | None = getattr(table, "_iter_column_arrays", None)
         return arrays() if arrays is not None else (series.array for _, series in table.items())
