@@ -58,13 +58,13 @@ def score(
     from pyspark.sql.types import StringType, StructType
 
     from tabkd.batch.columns import Columns
+    from tabkd.batch.sources import check_names
 
     scorer = model if isinstance(model, Scorer) else load(model)
     columns = Columns(scorer, keep, column_map or {}, threshold)
     columns.check_names("the DataFrame", df.columns)
     fields = {field.name: field for field in df.schema.fields}
-    if len(fields) < len(df.columns):
-        raise ValueError("The DataFrame has more than one column of a name; give every column a name of its own.")
+    check_names("the DataFrame", df.columns)
     wanted = []
     for i, name in enumerate(columns.wanted):
         column = col(f"`{name.replace('`', '``')}`")

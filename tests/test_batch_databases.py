@@ -138,7 +138,7 @@ def test_a_table_of_another_schema_and_an_awkward_name(server, path, frame, tmp_
 
 
 def test_columns_of_one_name_are_refused(server, path, tmp_path):
-    with pytest.raises(ValueError, match="--query gives more than one column named 'x'"):
+    with pytest.raises(ValueError, match="--query has more than one column named 'x'"):
         score_dataset(tabkd.load(path), [server], str(tmp_path / "out.csv"), query="SELECT 1 AS x, 2 AS x")
 
 

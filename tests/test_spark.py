@@ -137,7 +137,7 @@ def test_what_cannot_be_scored_fails_with_its_name(rows, path):
         score(rows.drop("amount"), path)
     with pytest.raises(ValueError, match="--keep 'x' is not a column"):
         score(rows, path, keep=["x"])
-    with pytest.raises(ValueError, match="more than one column of a name"):
+    with pytest.raises(ValueError, match="the DataFrame has more than one column named 'amount'"):
         score(rows.select("*", "amount"), path)
     with pytest.raises(PySparkException, match="column 'amount' is 'inf': infinite"):
         score(rows.withColumn("amount", lit(float("inf"))), path).count()

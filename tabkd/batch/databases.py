@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from tabkd.batch.sources import Batch, File, find_files, in_batches, read_as
+from tabkd.batch.sources import Batch, File, check_names, find_files, in_batches, read_as
 
 _POSTGRES = ("postgresql", "postgres")
 _DUCKDB = (".duckdb", ".db")
@@ -78,11 +78,7 @@ class Query:
         """The columns with the types that `batches` gives them; the query is not carried out."""
         with self._reader(f"SELECT * FROM ({self._query.rstrip().rstrip(';')}) AS rows LIMIT 0", 1) as reader:
             schema = _plain(pa.Table.from_batches([], reader.schema)).schema
-        names = schema.names
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"--query gives more than one column named {', '.join(map(repr, repeated))}; name them by AS."
-            )
+        check_names("--query", schema.names)
         return {field.name: read_as(field.name, field.type, known) for field in schema}
 
     def n_rows(self) -> None:

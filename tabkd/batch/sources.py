@@ -74,12 +74,7 @@ class File:
                     columns = csv_rows.types(file, known)
                 else:
                     columns = [(field.name, field.type) for field in pa.ipc.open_file(file).schema]
-        names = [name for name, _ in columns]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"the table {self.path!r} has more than one column named {', '.join(map(repr, repeated[:5]))}; give "
-                "every column a name of its own."
-            )
+        check_names(f"the table {self.path!r}", [name for name, _ in columns])
         types = {name: read_as(name, kind, known) for name, kind in columns}
         return types | {name: value.type for name, value in self._partition_values(known).items()}
 
@@ -165,6 +160,20 @@ class File:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
+
+
+def check_names(what: str, names: Sequence[str]) -> None:
+    """Refuse two columns of one name.
+
+    Raises
+    ------
+    ValueError
+    """
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"{what} has more than one column named {', '.join(map(repr, repeated[:5]))}; give every column a name of "
+            "its own."
+        )
 
 
 class Batch(NamedTuple):

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tabkd.batch.csv_rows import gaps_in_text
+from tabkd.batch.sources import check_names
 from tabkd.cli.errors import CommandError
 
 SUFFIXES = (".parquet", ".csv")
@@ -53,7 +54,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     with _reading(path) as suffix:
         table = pa.parquet.read_table(path) if suffix == ".parquet" else gaps_in_text(pa.csv.read_csv(path))
-        _check_names(path, table.schema.names)
+        check_names(f"the table {str(path)!r}", table.schema.names)
         frame = to_frame(table)
     if frame.empty:
         rows, columns = frame.shape
@@ -70,15 +71,6 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         elif pa.types.is_decimal(column.type):
             table = table.set_column(i, column.name, table.column(i).cast(pa.float64()))
     return table.to_pandas(ignore_metadata=True)
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise CommandError(
-            f"the table {str(path)!r} has more than one column named {', '.join(map(repr, repeated[:5]))}; "
-            "give every column a name of its own."
-        )
 
 
 def _first_sentence(error: BaseException) -> str:
