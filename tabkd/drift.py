@@ -10,8 +10,9 @@ import numpy as np
 N_BINS = 10
 # Against a share of zero, which would make the index infinite.
 _LEAST_SHARE = 1e-4
-# Scores so close, against the largest, may be one to float32.
-_CLOSE = 1e-5
+# Scores so close, against the largest, may be one to float32; such a share of all must not be torn apart.
+_CLOSE = 1e-6
+_ATOM = 0.02
 _DIGITS = 6
 
 
@@ -40,18 +41,24 @@ def reference(codes: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
         "missing", the share of each column that is missing; "edges" (b - 1,) between the bins of the scores, in
         ascending order; "shares" (b,) of the rows in them.
     """
-    values = np.unique(scores)
-    quantiles = np.quantile(scores, np.linspace(0, 1, N_BINS + 1)[1:-1], method="lower")
-    # Halfway between two scores that are not the same but for rounding, which must move no row into another bin.
-    starts = np.flatnonzero(np.diff(values) > _CLOSE * np.abs(values).max()) + 1
-    after = np.searchsorted(starts, np.searchsorted(values, quantiles, side="right"))
-    after = starts[np.unique(after[after < len(starts)])]
-    edges = (values[after - 1] + values[after]) / 2
+    edges = _edges(np.sort(scores))
     return {
         "missing": np.isnan(codes).mean(axis=0).round(_DIGITS).tolist(),
         "edges": edges.tolist(),
         "shares": (counts(scores, edges) / len(scores)).round(_DIGITS).tolist(),
     }
+
+
+def _edges(scores: np.ndarray) -> np.ndarray:
+    """The deciles of scores in ascending order; where many scores are one but for rounding, behind all of them."""
+    quantiles = np.quantile(scores, np.linspace(0, 1, N_BINS + 1)[1:-1], method="lower")
+    close = _CLOSE * np.abs(scores).max()
+    first = np.searchsorted(scores, quantiles - close, "left")
+    behind = np.searchsorted(scores, quantiles + close, "right")
+    is_atom = behind - first > _ATOM * len(scores)
+    after = np.where(is_atom, behind, np.searchsorted(scores, quantiles, "right"))
+    after = after[after < len(scores)]
+    return np.unique((scores[after - 1] + scores[after]) / 2)
 
 
 def counts(scores: np.ndarray, edges) -> np.ndarray:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 class Silent:
     """No bar at all."""
 
-    def stage(self, name: str, total: float | None = None) -> None:
-        """Begin a stage of `total` steps, or of unknown length."""
+    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
+        """Begin a stage of `total` steps, or of unknown length, some of which were done before."""
 
     def advance(self, steps: float = 1) -> None:
         """Count steps of the stage."""
@@ -23,10 +23,10 @@ class Bar(Silent):
         self._progress = progress
         self._task = None
 
-    def stage(self, name: str, total: float | None = None) -> None:
+    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
         """Begin a stage; the one before counts as done."""
         self._finish()
-        self._task = self._progress.add_task(name, total=total)
+        self._task = self._progress.add_task(name, total=total, completed=done)
 
     def advance(self, steps: float = 1) -> None:
         """Count steps of the stage."""

@@ -12,7 +12,6 @@ import numpy as np
 from tabkd.scoring import Scorer, load
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
@@ -33,7 +32,7 @@ def score(
     Parameters
     ----------
     df : pyspark.sql.DataFrame
-        Text in a column of numbers is cast, by the rules that the session has for it.
+        Text in a column of numbers is read as numbers.
     model : Scorer or path-like
         What `tabkd.load` returns, or takes, on the driver.
     keep : sequence of str
@@ -55,31 +54,26 @@ def score(
         error names its column and value.
     """
     from pyspark.sql.functions import col
-    from pyspark.sql.types import StringType, StructType
+    from pyspark.sql.types import StructType
 
     from tabkd.batch.columns import Columns
     from tabkd.batch.sources import check_names
 
     scorer = model if isinstance(model, Scorer) else load(model)
     columns = Columns(scorer, keep, column_map or {}, threshold)
-    columns.check_names("the DataFrame", df.columns)
-    fields = {field.name: field for field in df.schema.fields}
     check_names("the DataFrame", df.columns)
-    wanted = []
-    for i, name in enumerate(columns.wanted):
-        column = col(f"`{name.replace('`', '``')}`")
-        is_number = columns.known.get(name, {}).get("kind") == "numeric"
-        is_text = fields[name].dataType == StringType()
-        # By number: Spark itself trips over names with dots and backticks on the way to the workers.
-        wanted.append((column.cast("double") if is_number and is_text else column).alias(f"c{i}"))
-    scores = StructType([*(fields[name] for name in columns.kept), *_score_fields(scorer)])
-    options = (tuple(columns.kept), dict(column_map or {}), threshold)
+    columns.check_names("the DataFrame", df.columns)
+    # By number: Spark itself trips over names with dots and backticks, and over those that differ in case alone.
+    numbered = df.toDF(*(f"c{i}" for i in range(len(df.columns))))
+    features = [col(f"c{df.columns.index(name)}").alias(f"f{k}") for k, name in enumerate(columns.known)]
+    kept = [col(f"c{df.columns.index(name)}").alias(f"k{k}") for k, name in enumerate(columns.kept)]
+    fields = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
     content = _broadcast(df, scorer.content)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _score_part(content.value, options, batches)
+        return _score_part(_scorer(content.value), len(features), threshold, batches)
 
-    return df.select(wanted).mapInArrow(score_part, scores)
+    return numbered.select(features + kept).mapInArrow(score_part, StructType([*fields, *_score_fields(scorer)]))
 
 
 def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataFrame:
@@ -100,28 +94,34 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     """
     from pyspark.sql.types import DoubleType, StructField, StructType
 
+    from tabkd.batch.sources import check_names
     from tabkd.teacher import soft_targets
 
+    check_names("the DataFrame", df.columns)
     classes = getattr(teacher, "classes_", None)
     names = ["prediction"] if classes is None else [f"probability_{c}" for c in classes]
     if clash := [name for name in names if name in df.columns]:
         raise ValueError(f"The DataFrame has a column {clash[0]!r} already; rename it.")
-    known = list(getattr(teacher, "feature_names_in_", df.columns) if columns is None else columns)
-    if missing := [name for name in known if name not in df.columns]:
+    present = list(df.columns)
+    known = list(getattr(teacher, "feature_names_in_", present) if columns is None else columns)
+    if missing := [name for name in known if name not in present]:
         raise ValueError(f"The DataFrame has no column {missing[0]!r}, which the teacher was fitted on.")
     labels = StructType([*df.schema.fields, *(StructField(name, DoubleType(), False) for name in names)])
     sent = _broadcast(df, teacher)
 
-    present = list(df.columns)
+    def label_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
 
-    def label_part(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for numbered in frames:
-            frame = numbered.set_axis(present, axis=1)
-            soft = np.asarray(soft_targets(sent.value, frame[known], classes)).reshape(len(frame), -1)
-            yield frame.assign(**dict(zip(names, soft.T, strict=True)))
+        for batch in batches:
+            # The teacher's columns alone become pandas': the others keep their types, whatever is missing in them.
+            table = pa.Table.from_batches([batch]).rename_columns(present)
+            soft = soft_targets(sent.value, table.select(known).to_pandas(), classes)
+            for name, values in zip(names, np.asarray(soft).reshape(len(batch), -1).T, strict=True):
+                table = table.append_column(name, pa.array(values))
+            yield from table.to_batches()
 
-    # By number: Spark itself trips over names with dots and backticks on the way to the workers.
-    return df.toDF(*(f"c{i}" for i in range(len(present)))).mapInPandas(label_part, labels)
+    # By number, as in `score`.
+    return df.toDF(*(f"c{i}" for i in range(len(present)))).mapInArrow(label_part, labels)
 
 
 def score_dataset(
@@ -162,10 +162,13 @@ def score_dataset(
     kinds = {"csv" if path.rstrip("/").lower().endswith(".csv") else "parquet" for path in inputs}
     if len(kinds) > 1:
         raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
-    reader = spark.read.option("header", True)
+    # As RFC 4180 has it, and no line that is broken: Spark would fill it up with nulls by default.
+    reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
+    # Without it a broken line is not noticed where only some columns are asked for.
+    spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
     rows = reader.csv(list(inputs)) if kinds == {"csv"} else reader.parquet(*inputs)
     scores = score(rows, model, keep=[*keep, *partition_by], column_map=column_map, threshold=threshold)
-    writer = scores.write.partitionBy(*partition_by).option("header", True)
+    writer = scores.write.partitionBy(*partition_by).options(header=True, escape='"')
     is_csv = output.rstrip("/").lower().endswith(".csv")
     writer.csv(output) if is_csv else writer.parquet(output)
     written = reader.csv(output) if is_csv else reader.parquet(output)
@@ -183,9 +186,11 @@ class _Captured:
 
 
 def _broadcast(df: DataFrame, value):
+    from pyspark.errors import PySparkAttributeError
+
     try:
         context = df.sparkSession.sparkContext
-    except Exception:  # what Spark Connect raises is a class of its own, in a module that need not be there
+    except PySparkAttributeError:
         return _Captured(value)
     return context.broadcast(value)
 
@@ -196,19 +201,29 @@ def _scorer(content: bytes) -> Scorer:
     return Scorer(content, n_threads=1)
 
 
-def _score_part(content: bytes, options: tuple, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _score_part(
+    scorer: Scorer, n_features: int, threshold: float | None, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from tabkd.batch.columns import Columns
-    from tabkd.batch.sources import Batch
+    from tabkd.batch.rejects import check_number
+    from tabkd.batch.sources import in_batches
 
-    columns, n_rows = Columns(_scorer(content), *options), 0
-    for batch in batches:
-        table = pa.Table.from_batches([batch]).rename_columns(columns.wanted)
-        columns.check({"the DataFrame": dict(zip(table.schema.names, table.schema.types, strict=True))})
-        positions = np.arange(n_rows, n_rows + table.num_rows)
-        n_rows += table.num_rows
-        yield from columns.scored(Batch(table, "a part of the DataFrame", positions, []), 0, 0).table.to_batches()
+    columns = Columns(scorer, (), {}, drift=False)
+    names = list(columns.known)
+    tables = (pa.Table.from_batches([batch]) for batch in batches)
+    for table in tables:
+        X = table.select(range(n_features)).rename_columns(names)
+        for batch in in_batches([X], columns.known, "a part of the DataFrame"):
+            check_number(0, batch.rejects, 0)
+            scores = columns.scored(batch, 0, 0).rows.table
+        kept = table.select(range(n_features, table.num_columns))
+        out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
+        if threshold is not None:
+            out = out.filter(pc.greater_equal(scores.column(columns.second_class), threshold))
+        yield from out.to_batches()
 
 
 def _score_fields(scorer: Scorer) -> list[Any]:
@@ -220,5 +235,5 @@ def _score_fields(scorer: Scorer) -> list[Any]:
         names = ["prediction"] if one else [f"prediction_{k}" for k in range(n)]
         return [StructField(name, DoubleType(), False) for name in names]
     kinds = {"b": BooleanType(), "i": LongType(), "u": LongType(), "f": DoubleType()}
-    prediction = StructField("prediction", kinds.get(scorer.classes_.dtype.kind, StringType()))
-    return [prediction, *(StructField(f"probability_{c}", DoubleType()) for c in scorer.classes_)]
+    prediction = StructField("prediction", kinds.get(scorer.classes_.dtype.kind, StringType()), False)
+    return [prediction, *(StructField(f"probability_{c}", DoubleType(), False) for c in scorer.classes_)]

@@ -107,6 +107,10 @@ def test_globs_and_several_inputs(path, frame, expected, tmp_path):
     assert scores["id"].tolist() == [*range(100, 300), *range(100)]
     with pytest.raises(ValueError, match=r"part1.parquet' is given twice"):
         scores_of(path, [inputs[0], tmp_path / "part1.parquet"], tmp_path / "twice.parquet")
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "part1.parquet")
+    for same in (f"{tmp_path}/./part1.parquet", tmp_path / "link.parquet"):
+        with pytest.raises(ValueError, match=r"parquet' is given twice"):
+            scores_of(path, [tmp_path / "part1.parquet", same], tmp_path / "twice.parquet")
     with pytest.raises(FileNotFoundError, match="no file matches"):
         scores_of(path, [tmp_path / "other*.parquet"], tmp_path / "none.parquet")
     (tmp_path / "empty").mkdir()
@@ -251,3 +255,17 @@ def test_batches_of_any_form(path, frame, expected, form):
     assert [table.num_rows for table in scored] == [300, 300, 300, 100]
     found = pa.concat_tables(scored).to_pandas()
     pd.testing.assert_frame_equal(found[["id", "probability_True"]], expected)
+
+
+def test_what_is_kept_must_not_clash(path, frame, tmp_path):
+    from tabkd.scoring import score_batches
+
+    rows = frame[["amount", "shop", "month"]].assign(prediction=1)
+    with pytest.raises(ValueError, match="--keep 'prediction' has the name of a column of scores"):
+        list(score_batches(path, [rows], keep=["prediction"]))
+    with pytest.raises(ValueError, match="the columns of an array have no names"):
+        list(score_batches(path, [rows.to_numpy()], keep=["id"]))
+    for i, values in enumerate(([[1]] * 5, [1] * 5)):
+        pa.parquet.write_table(pa.table(frame[:5]).append_column("x", pa.array(values)), tmp_path / f"{i}.parquet")
+    with pytest.raises(ValueError, match=r"--keep 'x' is int64 and list.* in the inputs"):
+        score_dataset(path, [str(tmp_path)], str(tmp_path / "o.csv"), keep=["x"])

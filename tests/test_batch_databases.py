@@ -23,8 +23,9 @@ from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd.batch.job import score_dataset
+from tabkd.batch.job import StoppedError, score_dataset
 from tabkd.batch.rejects import TooManyRejectsError
+from tabkd.batch.sources import find_files
 from tabkd.batch.workplace import BusyError
 from tabkd.cli import app
 from tabkd.cli.teachers import TableCodes
@@ -153,7 +154,7 @@ def test_a_failed_job_leaves_no_table(server, path, frame, tmp_path):
 
 def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp_path):
     pd.concat([frame] * 20).to_parquet(tmp_path / "in.parquet")
-    program = "from tabkd.batch import overlap; from tabkd.cli import app; app()"
+    program = "from tabkd.cli import app; app()"
     arguments = ["score", path, tmp_path / "in.parquet", "--output", server, "--table", "killed", "--batch-size", "100"]
     process = subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)])
     with cursor(server) as sql:
@@ -162,7 +163,9 @@ def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp
             sql.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
             if sql.fetchone()[0]:
                 break
-            time.sleep(0.05)
+            time.sleep(0.02)
+        else:
+            pytest.fail("the job never began to write")
         with pytest.raises(BusyError, match="another job is writing the table 'killed'"):
             score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table="killed")
         time.sleep(0.3)
@@ -193,6 +196,11 @@ def test_the_password_is_told_to_nobody(server, rows, path, tmp_path):
     unreachable = CliRunner().invoke(app, gone)
     assert unreachable.exit_code == 1
     told = result.output + result.stderr + refused.stderr + unreachable.stderr + (tmp_path / "s.json").read_text()
+    asked = server.replace(f":{SECRET}@", "@") + f"?password={SECRET}"
+    hidden = CliRunner().invoke(app, list(map(str, [*arguments[:2], asked, *wrong[3:]])))
+    assert hidden.exit_code == 1
+    told += hidden.output + hidden.stderr
+    assert "password=***" in told
     assert SECRET not in told
     assert "tabkd:***@127.0.0.1" in told
     assert json.loads((tmp_path / "s.json").read_text())["scored"] == N_ROWS
@@ -263,6 +271,20 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
     with pytest.raises(ValueError, match="--partition-by id has more than 500 values"):
         score_dataset(tabkd.load(path), [source], str(tmp_path / "many"), partition_by=["id"])
     # What was written can be scored again, its folders read as columns.
-    again = score_dataset(tabkd.load(path), [source], str(tmp_path / "b.csv"), keep=["month"])
-    assert again.written == N_ROWS
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["b.csv", "in.parquet", "out"]
+    (file,) = [file for file in find_files([str(out)]) if "day=1" in file.path and "HIVE" in file.path]
+    assert file.partition == {"month": None, "day": "1"}
+    assert file.n_rows() == (frame["month"].isna() & (frame["day"] == 1)).sum()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.parquet", "out"]
+
+
+def test_a_job_with_folders_goes_on_after_a_kill(path, frame, tmp_path, monkeypatch):
+    frame.assign(day=frame["id"] % 3).to_parquet(tmp_path / "in.parquet")
+    options = {"partition_by": ["day"], "batch_size": 1000, "resume": True, "keep": ["id"]}
+    source, out = [str(tmp_path / "in.parquet")], tmp_path / "out"
+    with pytest.raises(StoppedError):
+        score_dataset(path, source, str(out), **options, stop=lambda: True)
+    # What a kill leaves where the folder was being put together.
+    (tmp_path / ".out.tabkd" / "rows" / "day=9").mkdir(parents=True)
+    assert score_dataset(path, source, str(out), **options).written == N_ROWS
+    assert sorted(folder.name for folder in out.iterdir()) == ["day=0", "day=1", "day=2"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.parquet", "out"]

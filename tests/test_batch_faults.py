@@ -96,6 +96,21 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
     np.testing.assert_array_equal(scores.loc[[str(i) for i in good], "probability_True"], expected[good])
 
 
+def test_a_block_of_bad_lines_alone(path, frame, expected, tmp_path, monkeypatch):
+    from tabkd.batch import csv_rows
+
+    monkeypatch.setattr(csv_rows, "_LEAST_BLOCK", 100)
+    monkeypatch.setattr(csv_rows, "_VALUE_BYTES", 1)
+    lines = frame.assign(shop="a")[:60].to_csv(index=False).splitlines()
+    lines[20:50] = ["too,few"] * 30
+    (tmp_path / "in.csv").write_text("\n".join(lines))
+    options = {"rejects": str(tmp_path / "r.parquet"), "max_rejects": 30, "batch_size": 5}
+    counts = scored(path, tmp_path / "in.csv", tmp_path / "out.parquet", **options)
+    assert (counts.read, counts.rejected) == (60, 30)
+    assert pd.read_parquet(tmp_path / "r.parquet")["row"].tolist() == list(range(19, 49))
+    assert pd.read_parquet(tmp_path / "out.parquet")["id"].astype(int).tolist() == [*range(19), *range(49, 60)]
+
+
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_whatever_lines_are_broken_all_others_keep_their_scores(path, frame, expected, tmp_path_factory, data):
@@ -189,6 +204,15 @@ def test_no_row_and_one(path, frame, expected, tmp_path, suffix, n_rows):
         assert len(pd.read_parquet(rejects)) == 0
 
 
+def test_a_file_of_empty_batches(path, frame, tmp_path):
+    table = pa.table(frame)
+    with pa.ipc.new_file(str(tmp_path / "in.arrow"), table.schema) as writer:
+        for batch in (table[:0], table[:0]):
+            writer.write_batch(pa.RecordBatch.from_pandas(batch.to_pandas(), schema=table.schema))
+    assert scored(path, tmp_path / "in.arrow", tmp_path / "out.parquet").written == 0
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) == 0
+
+
 def test_rejects_need_a_place(path, frame, tmp_path):
     frame.to_parquet(tmp_path / "in.parquet")
     source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
@@ -251,32 +275,45 @@ def command(path, month, folder, *more):
     return [sys.executable, "-c", _SMALL_PARTS, *map(str, arguments)]
 
 
-# Parts of a thousand rows, so that a small job has many of them.
-_SMALL_PARTS = "import sys; from tabkd.batch import parts; parts._PART_ROWS = 3000; from tabkd.cli import app; app()"
+# Parts of some thousand rows, so that a small job has many of them; and a word when all is imported.
+_SMALL_PARTS = """
+import onnxruntime
+from tabkd.batch import job, parts
+from tabkd.cli import app
+parts._PART_ROWS = 3000
+print("begun", flush=True)
+app()
+"""
+
+
+def begun(*arguments):
+    """A job in a process of its own, which begins now: importing what it needs takes longer than the job."""
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    return process
 
 
 @pytest.fixture(scope="module")
 def undisturbed(path, month, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
+    process = begun(path, month, folder)
     start = time.monotonic()
-    done = subprocess.run(command(path, month, folder), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    seconds = time.monotonic() - start
-    return {name: (folder / name).read_bytes() for name in ("out.parquet", "rejects.csv")}, seconds
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    return {name: (folder / name).read_bytes() for name in ("out.parquet", "rejects.csv")}, time.monotonic() - start
 
 
 def kill_and_finish(path, month, folder, seconds, rng, kills):
     """Kill the job at random moments, then let it finish; how often it was killed before it was done."""
     for killed in range(kills):
-        process = subprocess.Popen(command(path, month, folder, "--resume"), stdout=subprocess.DEVNULL)
-        try:
-            process.wait(rng.uniform(0.2, 1.1) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        else:
-            assert process.returncode == 0
-            return killed
+        with begun(path, month, folder, "--resume") as process:
+            try:
+                process.communicate(timeout=rng.uniform(0, 1) * seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            else:
+                assert process.returncode == 0
+                return killed
     subprocess.run(command(path, month, folder, "--resume"), check=True, capture_output=True)
     return kills
 
@@ -284,7 +321,7 @@ def kill_and_finish(path, month, folder, seconds, rng, kills):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_job_goes_on_and_gives_the_same_bytes(path, month, undisturbed, tmp_path, seed):
     expected, seconds = undisturbed
-    kill_and_finish(path, month, tmp_path, seconds, random.Random(seed), 3)
+    assert kill_and_finish(path, month, tmp_path, seconds, random.Random(seed), 3) > 0
     assert {name: (tmp_path / name).read_bytes() for name in expected} == expected
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out.parquet", "rejects.csv"]
 
@@ -325,7 +362,7 @@ def test_what_is_finished_is_not_scored_again(path, month, undisturbed, tmp_path
         assert not out.exists()
         assert not rejects.exists()
     manifest = json.loads((tmp_path / ".out.parquet.tabkd" / "manifest.json").read_bytes())
-    assert sum(len(part["read"]) for part in manifest["parts"]) == 15
+    assert sum(part["counts"]["batches"] for part in manifest["parts"]) == 15
     calls = []
     scorer = tabkd.load(path)
     monkeypatch.setattr(scorer, "predict_proba", lambda X, score=scorer.predict_proba: calls.append(len(X)) or score(X))
@@ -333,6 +370,61 @@ def test_what_is_finished_is_not_scored_again(path, month, undisturbed, tmp_path
     assert (counts.read, counts.rejected) == (60_000, 1)
     assert sum(calls) == 60_000 - 15_000 - 1  # the one that is rejected
     assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
+
+
+def test_rejects_are_counted_and_kept_when_a_job_goes_on(path, month, undisturbed, tmp_path):
+    out, rejects = tmp_path / "out.parquet", tmp_path / "rejects.csv"
+    options = {"batch_size": 1000, "resume": True}
+    # All batches but the last few: the bad row is in a finished part.
+    with pytest.raises(StoppedError):
+        scored(path, month, out, **options, rejects=str(rejects), max_rejects=5, stop=StopAfter(57))
+    with pytest.raises(TooManyRejectsError, match="At least 1 rows cannot be scored, and --max-rejects is 0"):
+        scored(path, month, out, **options)
+    scored(path, month, out, **options, rejects=str(rejects), max_rejects=1)
+    assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
+
+
+def test_a_job_is_stopped_while_its_output_is_put_together(path, month, undisturbed, tmp_path):
+    out, rejects = tmp_path / "out.parquet", tmp_path / "rejects.csv"
+    options = {"rejects": str(rejects), "max_rejects": 5, "batch_size": 1000, "resume": True}
+    with pytest.raises(StoppedError, match="put together"):
+        scored(path, month, out, **options, stop=StopAfter(70))
+    assert [file.name for file in tmp_path.iterdir()] == [".out.parquet.tabkd"]
+    scored(path, month, out, **options)
+    assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
+
+
+def test_what_is_in_the_way_of_the_outputs_is_told_before_the_first_row(path, month, tmp_path):
+    options = {"resume": True, "max_rejects": 5, "stop": lambda: pytest.fail("a batch was scored")}
+    with pytest.raises(OSError, match=r"cannot write '.*no/r\.csv'.*Make the folder first"):
+        scored(path, month, tmp_path / "out.parquet", **options, rejects=str(tmp_path / "no" / "r.csv"))
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(OSError, match="it is a folder"):
+        scored(path, month, tmp_path / "folder.parquet", **options, rejects=str(tmp_path / "r.csv"))
+
+
+def test_a_link_to_another_disk_is_followed(path, frame, small_disk, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    (tmp_path / "link.parquet").symlink_to(small_disk / "out.parquet")
+    scored(path, tmp_path / "in.parquet", tmp_path / "link.parquet")
+    assert pa.parquet.read_table(small_disk / "out.parquet").num_rows == N_ROWS
+    assert (tmp_path / "link.parquet").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 0.5, "top_fraction": 0.5}, "two ways"),
+        ({"top_fraction": 1.5}, r"top_fraction is 1\.5; expected a number from 0 to 1"),
+        ({"threshold": -1}, "threshold is -1"),
+        ({"batch_size": 0}, "batch_size is 0; expected a number from 1"),
+        ({"max_rejects": -1}, "max_rejects is -1; expected a number from 0"),
+    ],
+)
+def test_options_out_of_their_range(path, frame, tmp_path, options, message):
+    frame.to_parquet(tmp_path / "in.parquet")
+    with pytest.raises(ValueError, match=message):
+        scored(path, tmp_path / "in.parquet", tmp_path / "out.parquet", **options)
 
 
 def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path):
@@ -392,10 +484,10 @@ def test_an_input_that_changes_while_it_is_read_is_refused(path, frame, tmp_path
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_finishes_the_batch_and_says_how_to_go_on(path, month, undisturbed, tmp_path, number):
-    process = subprocess.Popen(command(path, month, tmp_path, "--resume"), stderr=subprocess.PIPE, text=True)
+    process = begun(path, month, tmp_path, "--resume")
     parts = tmp_path / ".out.parquet.tabkd"
-    while not list(parts.glob("part-*")):
-        time.sleep(0.005)
+    while not list(parts.glob("part-*")) and process.poll() is None:
+        time.sleep(0.001)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -479,3 +571,6 @@ def test_the_command_tells_what_it_did(path, month, tmp_path):
         assert rows.items() <= json.loads(text).items()
     result = CliRunner().invoke(app, [*map(str, arguments), "--threshold", "0.5", "--top-fraction", "0.1"])
     assert "give one of them" in result.stderr
+    for wrong in (tmp_path / "no" / "s.json", out, tmp_path):
+        result = CliRunner().invoke(app, [*map(str, arguments), "--summary", str(wrong)])
+        assert result.stderr.startswith(f"Error: --summary '{wrong}'")

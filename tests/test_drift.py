@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,12 +112,35 @@ def test_regressors_and_several_classes(frame, tmp_path):
         assert drift_of(tmp_path / "m.onnx", moved, tmp_path).drift["score_stability_index"] > 1
 
 
-def test_a_model_without_a_reference_still_scores(path, frame, tmp_path, monkeypatch):
+def test_a_model_without_a_reference_still_scores(path, frame, tmp_path):
     scorer = tabkd.load(path)
     del scorer.metadata["reference"]
     done = drift_of(scorer, frame, tmp_path)
     assert done.drift["score_stability_index"] is None
     assert done.drift["columns"]["amount"] == {"missing": 0.0, "out_of_range": 0.0}
+
+
+@pytest.mark.parametrize("n", [1000, 1_000_000])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_dense_scores_have_ten_bins_and_a_shift_is_seen(n, offset):
+    scores = np.random.default_rng(0).beta(0.3, 30, n)
+    found = reference(np.zeros((n, 1)), scores + offset)
+    assert len(found["shares"]) == 10
+    np.testing.assert_allclose(found["shares"], 0.1, atol=0.02)
+    assert stability_index(np.array(found["shares"]), counts(offset + 4 * scores, found["edges"])) > 0.25
+
+
+def test_values_of_awkward_types_are_counted(path, frame, tmp_path):
+    half = pa.array(frame["amount"].where(frame.index % 4 > 0).astype(np.float16), pa.float16(), from_pandas=True)
+    large = pa.array([2**60 + 1] * N_ROWS)
+    text = frame["shop"].fillna("nan")
+    table = pa.table({"amount": half, "hour": large, "shop": pa.array(text)})
+    pa.parquet.write_table(table, tmp_path / "in.parquet")
+    columns = score_dataset(path, [str(tmp_path / "in.parquet")], str(tmp_path / "o.parquet")).drift["columns"]
+    assert columns["amount"]["missing"] == 0.25
+    assert columns["hour"]["out_of_range"] == 1.0
+    assert columns["shop"]["missing"] == columns["shop"]["missing_in_training"]
+    assert columns["shop"]["unseen"] == 0.0
 
 
 @given(hnp.arrays(np.float64, st.integers(1, 200), elements=st.floats(0, 1, width=16)))

@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from tabkd.batch.columns import Scored
+from tabkd.batch.columns import Rows
 
 # Probabilities that wait to be compared, in multiples of how many are looked for.
 _WAITING = 2
 _LEAST_WAITING = 1 << 20
 
 
-def top(batches: Iterable[Scored], column: str, fraction: float, n_scored: int) -> Iterator[Scored]:
+def top(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Iterator[Rows]:
     """The batches with only the top rows of all.
 
     Parameters
     ----------
-    batches : iterable of Scored
+    batches : iterable of Rows
         Read twice.
     column : str
         Of the probabilities.
@@ -58,5 +58,5 @@ def _highest(values: np.ndarray, n: int) -> np.ndarray:
     return values if len(values) <= n else np.partition(values, len(values) - n)[len(values) - n :]
 
 
-def _values(batch: Scored, column: str) -> np.ndarray:
+def _values(batch: Rows, column: str) -> np.ndarray:
     return batch.table.column(column).to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -16,29 +17,28 @@ from tabkd.batch.sources import Batch
 from tabkd.scoring import Scorer
 
 
+class Rows(NamedTuple):
+    """What is written of a batch: the scores, and the rows that have none."""
+
+    table: pa.Table
+    rejects: list[Reject]
+
+
 class Scored(NamedTuple):
     """What came of a batch.
 
     Attributes
     ----------
+    rows : Rows
     n_read : int
         Rows of the input, those that were rejected among them.
-    table : pyarrow.Table
-        The rows to write.
-    rejects : list of Reject
     drift : array of int64
         By `Drift.counts`.
     """
 
+    rows: Rows
     n_read: int
-    table: pa.Table
-    rejects: list[Reject]
     drift: np.ndarray
-
-    @property
-    def n_scored(self) -> int:
-        """Rows that have a score, be it written or not."""
-        return self.n_read - len(self.rejects)
 
 
 class Columns:
@@ -53,6 +53,8 @@ class Columns:
         For a column of the model, what it is called in the input.
     threshold : float or None
         Write only the rows whose probability of the second class reaches it.
+    drift : bool
+        Whether to count it.
 
     Raises
     ------
@@ -61,10 +63,16 @@ class Columns:
     """
 
     def __init__(
-        self, scorer: Scorer, keep: Sequence[str], column_map: Mapping[str, str], threshold: float | None = None
+        self,
+        scorer: Scorer,
+        keep: Sequence[str],
+        column_map: Mapping[str, str],
+        threshold: float | None = None,
+        drift: bool = True,
     ):
         self._scorer, self._threshold = scorer, threshold
         self.drift = Drift(scorer)
+        self._counts_drift = drift
         #: The columns of the input that stand beside the scores.
         self.kept = list(dict.fromkeys(keep))
         names = [str(name) for name in scorer.feature_names_in_]
@@ -81,6 +89,7 @@ class Columns:
         self._is_classifier = scorer.metadata["task"] == "classification"
         if threshold is not None:
             self.check_two_classes(f"--threshold {threshold}")
+        check_kept(scorer, self.kept)
         #: What the metadata of the model says of each of its columns, by its name in the input.
         self.known = dict(zip(self._features, scorer.metadata["columns"], strict=True))
         #: The columns that are read.
@@ -107,7 +116,7 @@ class Columns:
         """
         for source, present in sources.items():
             self.check_names(source, list(present))
-        self._kept_types = {name: _common([types[name] for types in sources.values()]) for name in self.kept}
+        self._kept_types = {name: _common(name, [types[name] for types in sources.values()]) for name in self.kept}
 
     def check_names(self, source: str, present: Sequence[str]) -> None:
         """Refuse an input without the columns that are needed.
@@ -152,13 +161,11 @@ class Columns:
             check_number(n_rejected, rejects, max_rejects)
             table = table.filter(pa.array(good))
             scores, drift = self._scores(table)
-        if clash := next((name for name in self.kept if name in scores), None):
-            raise ValueError(f"--keep {clash!r} has the name of a column of scores; rename it in the table.")
         kept = [table.column(name).cast(self._kept_types[name]) for name in self.kept]
         out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
         if self._threshold is not None:
             out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
-        return Scored(n_read, out, rejects, drift)
+        return Scored(Rows(out, rejects), n_read, drift)
 
     def _scores(self, table: pa.Table) -> tuple[dict[str, pa.Array], np.ndarray]:
         X = table.select(list(self._features)).rename_columns(list(self._features.values()))
@@ -166,7 +173,7 @@ class Columns:
             if pa.types.is_string(field.type):  # so that each of its values is looked at once, here and by the scorer
                 X = X.set_column(i, field.name, X.column(i).combine_chunks().dictionary_encode())
         scores = score_columns(self._scorer, X)
-        return scores, self.drift.counts(X, scores)
+        return scores, self.drift.counts(X, scores) if self._counts_drift else self.drift.none
 
     def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
         """Which rows of a batch can be scored, and the others with the first value of theirs that is wrong."""
@@ -182,6 +189,20 @@ class Columns:
             if len(wrong) > most:
                 break
         return good, wrong
+
+
+def check_kept(scorer: Scorer, kept: Sequence[str]) -> None:
+    """Refuse to keep columns that have the names of scores.
+
+    Raises
+    ------
+    ValueError
+    """
+    outputs = scorer.metadata["n_outputs"]
+    scores = {"prediction", *(f"prediction_{k}" for k in range(outputs))}
+    scores |= {f"probability_{c}" for c in getattr(scorer, "classes_", ())}
+    if clash := [name for name in kept if name in scores]:
+        raise ValueError(f"--keep {clash[0]!r} has the name of a column of scores; rename it in the table.")
 
 
 def score_columns(scorer: Scorer, X) -> dict[str, pa.Array]:
@@ -208,11 +229,20 @@ def _reason(column: Mapping, value: str, error: Exception) -> str:
     return "infinite" if value.lstrip("-") in ("inf", "Infinity") else "not a number"
 
 
-def _common(kinds: list[pa.DataType]) -> pa.DataType:
-    """The type that a kept column has in the output: that of all inputs, or text."""
+def _common(name: str, kinds: list[pa.DataType]) -> pa.DataType:
+    """The type that a kept column has in the output: that of all inputs, the widest of numbers, or text."""
     if all(kind == kinds[0] for kind in kinds):
         return kinds[0]
     if all(pa.types.is_integer(kind) for kind in kinds) or all(pa.types.is_floating(kind) for kind in kinds):
         schemas = [pa.schema([("kept", kind)]) for kind in kinds]
-        return pa.unify_schemas(schemas, promote_options="permissive").field("kept").type
+        with contextlib.suppress(pa.ArrowInvalid):  # int64 and uint64
+            return pa.unify_schemas(schemas, promote_options="permissive").field("kept").type
+    for kind in kinds:
+        try:
+            pa.array([], kind).cast(pa.string())
+        except pa.ArrowException as error:
+            raise ValueError(
+                f"--keep {name!r} is {' and '.join(sorted({str(kind) for kind in kinds}))} in the inputs, which are no "
+                "text in common; leave it out, or score the inputs in jobs of their own."
+            ) from error
     return pa.string()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.csv
 
 from tabkd.batch.rejects import Reject, shown
-from tabkd.batch.text import Part, converted
+from tabkd.batch.text import Part, converted, gaps_in_text
 
 # About how many bytes a value of a CSV has.
 _VALUE_BYTES = 10
@@ -21,7 +22,7 @@ _LEAST_BLOCK = 1 << 20
 _FIRST_ROW = 2
 
 
-def types(file, known: Mapping[str, Mapping]) -> list[tuple[str, pa.DataType]]:
+def types_of(file, known: Mapping[str, Mapping]) -> list[tuple[str, pa.DataType]]:
     """The columns of a CSV and how they are read: as numbers where a model knows them as such, else as text.
 
     Parameters
@@ -76,30 +77,36 @@ def read(
 
 
 def _carefully(file, source, types, options) -> Iterator[Part]:
-    malformed: list = []
+    told: deque = deque()  # by a thread of Arrow's, which may be ahead of the batch that a line belongs to
 
     def set_aside(line) -> str:
-        malformed.append(line)
+        told.append(line)
         return "skip"
 
     # By one thread: only so does Arrow tell the numbers of malformed lines.
     options = pa.csv.ReadOptions(block_size=options.block_size, use_threads=False)
     conversion = _conversion(dict.fromkeys(types, pa.binary()))
-    row = 0
+    row, malformed = 0, dict[int, Any]()
     for batch in pa.csv.open_csv(file, options, _dialect(set_aside), conversion):
-        # Lines may be parsed ahead of the batch that they come in.
-        wrong = {line.number - _FIRST_ROW: line for line in malformed}
-        positions, rejects = np.arange(row, row + len(batch)), []
-        for position in sorted(wrong):
-            if position <= positions[-1]:
-                positions[positions >= position] += 1
-                rejects.append(_malformed(source, position, wrong.pop(position)))
-        malformed, row = list(wrong.values()), positions[-1] + 1
+        while told:
+            line = told.popleft()
+            malformed[line.number - _FIRST_ROW] = line
+        positions, between = _placed(row, len(batch), sorted(malformed))
+        rejects = [_malformed(source, position, malformed.pop(position)) for position in between]
+        row += len(batch) + len(between)
         table, positions, wrong_values = converted(pa.Table.from_batches([batch]), types, positions, source)
         yield gaps_in_text(table), positions, sorted([*rejects, *wrong_values], key=lambda reject: reject.row)
+    malformed |= {line.number - _FIRST_ROW: line for line in told}
     if malformed:
-        rejects = [_malformed(source, line.number - _FIRST_ROW, line) for line in malformed]
+        rejects = [_malformed(source, position, line) for position, line in sorted(malformed.items())]
         yield _no_rows(types), np.empty(0, np.int64), rejects
+
+
+def _placed(first: int, n: int, malformed: list[int]) -> tuple[np.ndarray, list[int]]:
+    """The positions of `n` good rows from `first` on, and of the malformed ones before the last of them."""
+    good_before = np.array(malformed, np.int64) - first - np.arange(len(malformed))
+    k = np.arange(n)
+    return first + k + np.searchsorted(good_before, k, side="right"), malformed[: np.searchsorted(good_before, n)]
 
 
 def _no_rows(types) -> pa.Table:
@@ -125,13 +132,3 @@ def _type(column: Mapping | None, inferred: pa.DataType) -> pa.DataType:
         return pa.string()
     truth = column["dtype"].startswith("bool") and not (pa.types.is_integer(inferred) or pa.types.is_floating(inferred))
     return pa.bool_() if truth or pa.types.is_boolean(inferred) else pa.float64()
-
-
-def gaps_in_text(table: pa.Table) -> pa.Table:
-    """A table from a CSV with its empty text as missing values."""
-    for i, column in enumerate(table.schema):
-        if pa.types.is_string(column.type):
-            values = table.column(i)
-            filled = pa.compute.if_else(pa.compute.equal(values, ""), pa.scalar(None, pa.string()), values)
-            table = table.set_column(i, column, filled)
-    return table

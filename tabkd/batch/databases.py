@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import pyarrow as pa
 from tabkd.batch.sources import Batch, File, check_names, find_files, in_batches, read_as
 
 _POSTGRES = ("postgresql", "postgres")
+_PASSWORD_OPTION = re.compile(r"((?:ssl)?password=)[^&\s]*", re.IGNORECASE)
 _DUCKDB = (".duckdb", ".db")
 
 
@@ -28,7 +30,8 @@ def is_database(given: str) -> bool:
 def without_password(text: str, uri: str) -> str:
     """A text in which the address of a server may stand, without its password."""
     password = urlsplit(uri).password
-    return text.replace(f":{password}@", ":***@") if password else text
+    text = text.replace(f":{password}@", ":***@") if password else text
+    return _PASSWORD_OPTION.sub(r"\1***", text)
 
 
 @contextlib.contextmanager
@@ -91,7 +94,7 @@ class Query:
     def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[Batch]:
         """The named columns, about so many rows at a time; at least one batch, be it of no rows."""
         with self._reader(self._query, rows) as reader:
-            tables = (_plain(pa.Table.from_batches([batch])).select(list(columns)) for batch in _never_none(reader))
+            tables = (_plain(pa.Table.from_batches([batch]).select(list(columns))) for batch in _never_none(reader))
             parts = (table.slice(start, rows) for table in tables for start in range(0, max(table.num_rows, 1), rows))
             yield from in_batches(parts, known, self.path)
 

@@ -36,10 +36,11 @@ class Drift:
         self._reference: Mapping[str, Any] | None = scorer.metadata.get("reference")
         # None of a column that the student does not use.
         self._categories = [
-            {_spelt(value) for value in [*column["categories"], *(column["missing"] or ())]}
-            if "categories" in column
-            else None
+            {_spelt(value) for value in column["categories"]} if "categories" in column else None
             for column in self._columns
+        ]
+        self._missing = [
+            set(map(_spelt, ["nan"] if column["missing"] is None else column["missing"])) for column in self._columns
         ]
         n_bins = 0 if self._reference is None else len(self._reference["shares"])
         #: Of no rows.
@@ -67,20 +68,14 @@ class Drift:
         return counts
 
     def _of_column(self, i: int, values: pa.ChunkedArray) -> tuple[int, int]:
+        """How many values are missing, and how many strange."""
         column = self._columns[i]
         if column["kind"] != "numeric":
-            found, categories = pc.value_counts(values), self._categories[i]
-            strange = missing = 0
-            for entry in found.to_pylist():
-                if entry["values"] is None:
-                    missing += entry["counts"]
-                elif categories is not None and _spelt(entry["values"]) not in categories:
-                    strange += entry["counts"]
-            return missing, strange
+            return self._of_categories(i, values)
         if pa.types.is_boolean(values.type) or column["low"] is None:
             return values.null_count, 0
-        if pa.types.is_decimal(values.type):
-            values = values.cast(pa.float64())
+        if not pa.types.is_float32(values.type):  # comparisons know no halves, and no large integers beside floats
+            values = values.cast(pa.float64(), safe=False)
         # NaN is missing, and less than nothing.
         n_present = values.length() - _n(pc.is_null(values, nan_is_null=True))
         low, high = column["low"], column["high"]
@@ -88,6 +83,19 @@ class Drift:
         if not n_present or (ends["min"].as_py() >= low and ends["max"].as_py() <= high):
             return values.length() - n_present, 0
         return values.length() - n_present, _n(pc.less(values, low)) + _n(pc.greater(values, high))
+
+    def _of_categories(self, i: int, values: pa.ChunkedArray) -> tuple[int, int]:
+        values = values.combine_chunks()
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        found = values.dictionary.to_pylist()
+        missing = [value is None or _spelt(value) in self._missing[i] for value in found]
+        known = self._categories[i]
+        strange = [not m and known is not None and _spelt(v) not in known for v, m in zip(found, missing, strict=True)]
+        if not (any(missing) or any(strange)):
+            return values.null_count, 0
+        times = np.bincount(values.indices.drop_null().to_numpy(), minlength=len(found))
+        return len(values) - len(values.indices.drop_null()) + int(times[missing].sum()), int(times[strange].sum())
 
     def summary(self, counts: np.ndarray, n_rows: int) -> dict[str, Any]:
         """The shares of a job's rows, as JSON has them: of each column, and the index of the scores."""

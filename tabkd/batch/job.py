@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ import pyarrow as pa
 
 from tabkd._version import __version__
 from tabkd.batch.alerts import top
-from tabkd.batch.columns import Columns, Scored, score_columns
+from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
+from tabkd.batch.counts import Counts
 from tabkd.batch.databases import Source, find_sources
 from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
+from tabkd.batch.rejects import check_number
 from tabkd.batch.sources import Batch
 from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
@@ -50,20 +53,6 @@ class Summary:
     written: int
     drift: dict[str, Any]
     warnings: list[str]
-
-
-@dataclass
-class _Counts:
-    read: int
-    rejected: int
-    written: int
-    drift: np.ndarray
-
-    def add(self, batch: Scored) -> None:
-        self.read += batch.n_read
-        self.rejected += len(batch.rejects)
-        self.written += batch.table.num_rows
-        self.drift = self.drift + batch.drift
 
 
 class StoppedError(RuntimeError):
@@ -148,29 +137,26 @@ def score_dataset(
         `stop` said so.
     """
     scorer = model if isinstance(model, Scorer) else load(model)
+    _check_options(batch_size, threshold, top_fraction, max_rejects, resume, query)
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
-    if resume and query is not None:
-        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
     sources = find_sources(inputs, query)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
-    columns.check({source.path: source.types(columns.known) for source in sources})
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
-    with target.folder(resume) as folder:
+    columns.check({source.path: source.types(columns.known) for source in sources})
+    # The outputs before the parts: what is in their way is told before the first row.
+    with target.folder(resume) as folder, Outputs(target, folder) as outputs:
         if not resume and top_fraction is None:
-            with Outputs(target, folder) as outputs:
-                scoring.run(outputs.write)
+            scoring.run(lambda scored: outputs.write(scored.rows))
             return scoring.summary()
         job = _job(scorer, scoring.before, columns.kept, column_map or {}, threshold, batch_size)
-        with Parts(folder, job) as parts:
-            scoring.run(parts.write, parts, parts.n_batches)
+        with Parts(Path(folder), job) as parts:
+            scoring.run(parts.write, parts.done)
         n_scored = scoring.summary().scored
         chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, n_scored)
-        with Outputs(target, folder) as outputs:
-            n_written = sum(outputs.write(scored) for scored in chosen)
-        return replace(scoring.summary(), written=n_written)
+        return replace(scoring.summary(), written=scoring.put_together(chosen, outputs))
 
 
 def score_batches(
@@ -205,8 +191,11 @@ def score_batches(
     [200, 200, 169]
     """
     scorer = model if isinstance(model, Scorer) else load(model)
+    check_kept(scorer, keep)
     with contextlib.closing(ahead(batches)) as waiting:
         for batch in waiting:
+            if keep and isinstance(batch, np.ndarray):
+                raise ValueError(f"keep={list(keep)} takes tables, for the columns of an array have no names.")
             kept = {name: batch[name] for name in keep}
             if keep:  # which the model need not know
                 names = scorer.feature_names_in_.tolist()
@@ -220,20 +209,25 @@ class _Scoring:
     def __init__(self, columns: Columns, sources: Sequence[Source], batch_size: int, max_rejects: int, progress, stop):
         self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
-        self._counts = _Counts(0, 0, 0, columns.drift.none)
+        self._counts = Counts(drift=columns.drift.none)
+        # Before anything is read of them.
         self.before = [source.state() for source in sources]
 
-    def run(self, write: Callable[[Scored], Any], done: Iterable[Scored] = (), n_done: int = 0) -> None:
-        """Score all batches but the first `n_done`, which are `done`."""
-        for scored in done:
-            self._counts.add(scored)
-        self._progress.stage("rows", self._n_rows())
-        self._progress.advance(self._counts.read)
+    def run(self, write: Callable[[Scored], Any], done: Counts | None = None) -> None:
+        """Score all batches but those that are `done`, the first ones."""
+        n_done = 0 if done is None else done.batches
+        self._counts += done or Counts()
+        check_number(self._counts.rejected, [], self._max_rejects)
+        self._progress.stage("rows", self._n_rows(), self._counts.read)
         stopped = False
-        with contextlib.closing(ahead(islice(self._batches(), n_done, None))) as batches, behind(write) as hand_over:
+        with (
+            contextlib.closing(self._batches()) as all_batches,
+            contextlib.closing(ahead(islice(all_batches, n_done, None))) as batches,
+            behind(write) as hand_over,
+        ):
             for batch in batches:
                 scored = self._columns.scored(batch, self._counts.rejected, self._max_rejects)
-                self._counts.add(scored)
+                self._counts += Counts.of(scored)
                 hand_over(scored)
                 self._progress.advance(scored.n_read)
                 if stopped := self._stop():
@@ -243,15 +237,23 @@ class _Scoring:
             raise StoppedError(f"stopped after {self._counts.read:,} rows")
         self._check()
 
+    def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> int:
+        """Write the outputs from what was kept of all batches; how many rows of scores there were."""
+        n_written = 0
+        for rows in batches:
+            n_written += outputs.write(rows)
+            if self._stop():
+                raise StoppedError(f"stopped while {self._counts.read:,} scored rows were put together")
+        return n_written
+
     def summary(self) -> Summary:
         """What was done."""
         counts, drift = self._counts, self._columns.drift
-        n_scored = counts.read - counts.rejected
-        shares = drift.summary(counts.drift, n_scored)
-        warnings = drift.warnings(shares, n_scored)
-        return Summary(counts.read, n_scored, counts.rejected, counts.written, shares, warnings)
+        shares = drift.summary(counts.drift, counts.scored)
+        warnings = drift.warnings(shares, counts.scored)
+        return Summary(counts.read, counts.scored, counts.rejected, counts.written, shares, warnings)
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Generator[Batch, None, None]:
         for source in self._sources:
             yield from source.batches(self._columns.wanted, self._columns.known, self._batch_size)
 
@@ -270,14 +272,30 @@ class _Scoring:
             raise ValueError(f"{expected:,} rows in, but {self._counts.read:,} rows read; nothing was written.")
 
 
+def _check_options(batch_size, threshold, top_fraction, max_rejects, resume, query) -> None:
+    if batch_size < 1 or max_rejects < 0:
+        name, value = ("batch_size", batch_size) if batch_size < 1 else ("max_rejects", max_rejects)
+        raise ValueError(f"{name} is {value}; expected a number from {int(name == 'batch_size')}.")
+    for name, value in (("threshold", threshold), ("top_fraction", top_fraction)):
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value}; expected a number from 0 to 1.")
+    if threshold is not None and top_fraction is not None:
+        raise ValueError("threshold and top_fraction are two ways to choose alerts; give one of them.")
+    if resume and query is not None:
+        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
+
+
 def _never() -> bool:
     return False
 
 
 def _job(scorer: Scorer, states, keep, column_map, threshold, batch_size) -> dict:
     """What another job would have otherwise."""
+    import onnxruntime
+
     return {
-        "version": __version__,
+        # Those of the libraries as well, whose next version may cut files into other batches.
+        "version": [__version__, pa.__version__, onnxruntime.__version__],
         "model": hashlib.sha256(scorer.content).hexdigest(),
         "input": states,
         "--keep": list(keep),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path, PurePath
 
 from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
-from tabkd.batch.columns import Scored
+from tabkd.batch.columns import Rows
 from tabkd.batch.databases import is_postgres, without_password
 from tabkd.batch.postgres_table import PostgresTable
 from tabkd.batch.workplace import workplace
@@ -69,7 +70,8 @@ class Target:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder."""
         if self.path == sinks.STDOUT or is_postgres(self.path):
             return tempfile.TemporaryDirectory()
-        return workplace(Path(self.path), keep=resume)
+        # That of the file itself: a link may lead to another disk, and two links to one file.
+        return workplace(Path(os.path.realpath(self.path)), keep=resume)
 
     def sink(self, folder: Path) -> PostgresTable | sinks.Folder | sinks.File:
         """What takes the rows of scores."""
@@ -81,13 +83,22 @@ class Target:
 
 
 class Outputs(contextlib.AbstractContextManager):
-    """The scores and the rejects of a job; both appear, or none."""
+    """The scores and the rejects of a job; where it succeeds both appear, the rejects first.
 
-    def __init__(self, target: Target, folder):
+    Parameters
+    ----------
+    target : Target
+    folder : Path
+        For what is not finished.
+    """
+
+    def __init__(self, target: Target, folder: str | Path):
         self._stack = contextlib.ExitStack()
         self._scores = target.sink(Path(folder))
-        # Not in the folder of the job, which may be on another disk.
-        self._rejects = None if target.rejects is None else sinks.File(target.rejects, schema=rejected.SCHEMA)
+        self._rejects = None
+        if target.rejects is not None:
+            within = Path(folder) if _same_disk(folder, target.rejects) else None
+            self._rejects = sinks.File(target.rejects, within, rejected.SCHEMA)
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -98,15 +109,22 @@ class Outputs(contextlib.AbstractContextManager):
             self._stack = stack.pop_all()
         return self
 
-    def write(self, scored: Scored) -> int:
+    def write(self, rows: Rows) -> int:
         """Add a batch, and return how many rows of scores it had."""
-        self._scores.write(scored.table)
-        if self._rejects is not None and scored.rejects:
-            self._rejects.write(rejected.table(scored.rejects))
-        return scored.table.num_rows
+        self._scores.write(rows.table)
+        if self._rejects is not None and rows.rejects:
+            self._rejects.write(rejected.table(rows.rejects))
+        return rows.table.num_rows
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
+
+
+def _same_disk(folder: str | Path, file: str) -> bool:
+    try:
+        return os.stat(folder).st_dev == os.stat(Path(file).resolve().parent).st_dev
+    except OSError:  # told when the file is to be made
+        return False
 
 
 def _check_file(option: str, path: str, taken: Sequence[str]) -> None:

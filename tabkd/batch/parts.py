@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
 from tabkd.batch import rejects
-from tabkd.batch.columns import Scored
+from tabkd.batch.columns import Rows, Scored
+from tabkd.batch.counts import Counts
 from tabkd.files import atomic_write_bytes, sync
 
 #: Raised when a manifest of before means something else.
@@ -37,8 +37,8 @@ class Parts(contextlib.AbstractContextManager):
 
     Attributes
     ----------
-    n_batches : int
-        Batches in finished parts, which need not be scored again.
+    done : Counts
+        Of the finished parts, whose batches need not be scored again.
 
     Raises
     ------
@@ -54,17 +54,17 @@ class Parts(contextlib.AbstractContextManager):
         self._schema = self._first_schema()
 
     @property
-    def n_batches(self) -> int:  # noqa: D102
-        return sum(len(part["read"]) for part in self._manifest["parts"])
+    def done(self) -> Counts:  # noqa: D102
+        return sum((Counts.from_json(part["counts"]) for part in self._manifest["parts"]), start=Counts())
 
     def write(self, scored: Scored) -> None:
         """Add a batch; from time to time a part is finished, and the disk has it for good."""
         if self._schema is None:
-            self._schema = scored.table.schema
+            self._schema = scored.rows.table.schema
         if self._open is None:
             self._open = _OpenPart(self._folder / f"part-{len(self._manifest['parts']):06d}", self._schema)
         self._open.write(scored)
-        if sum(self._open.read) >= _PART_ROWS:
+        if self._open.counts.read >= _PART_ROWS:
             self.finish_part()
 
     def finish_part(self) -> None:
@@ -73,7 +73,7 @@ class Parts(contextlib.AbstractContextManager):
             part, self._open = self._open, None
             part.close()
             # A list of its own: the manifest must not name the part if writing it fails.
-            parts = [*self._manifest["parts"], {"name": part.path.name, "read": part.read, "drift": part.drift}]
+            parts = [*self._manifest["parts"], {"name": part.path.name, "counts": part.counts.to_json()}]
             atomic_write_bytes(self._folder / _MANIFEST, json.dumps(self._manifest | {"parts": parts}).encode())
             self._manifest["parts"] = parts
 
@@ -85,16 +85,15 @@ class Parts(contextlib.AbstractContextManager):
             with contextlib.suppress(OSError, pa.ArrowException):
                 self.finish_part()
 
-    def __iter__(self) -> Iterator[Scored]:
+    def __iter__(self) -> Iterator[Rows]:
         """The batches of all finished parts, as they were written."""
         for part in self._manifest["parts"]:
             path = self._folder / part["name"]
-            with pa.OSFile(str(_rows_of(path))) as rows, pa.OSFile(str(_rejects_of(path))) as wrong:
+            with pa.memory_map(str(_rows_of(path))) as rows, pa.memory_map(str(_rejects_of(path))) as wrong:
                 tables, refused = pa.ipc.open_file(rows), pa.ipc.open_file(wrong)
-                for i, n_read in enumerate(part["read"]):
-                    table = pa.Table.from_batches([tables.get_batch(i)])
+                for i in range(tables.num_record_batches):
                     listed = [rejects.Reject(*row.values()) for row in refused.get_batch(i).to_pylist()]
-                    yield Scored(n_read, table, listed, np.array(part["drift"][i], np.int64))
+                    yield Rows(pa.Table.from_batches([tables.get_batch(i)]), listed)
 
     def _finished(self) -> list[dict]:
         path = self._folder / _MANIFEST
@@ -124,24 +123,22 @@ class _OpenPart:
     """The part that is being written."""
 
     def __init__(self, path: Path, schema: pa.Schema):
-        self.path, self.read, self.drift = path, list[int](), list[list[int]]()
-        self._schema = schema
-        self._files = [pa.OSFile(str(name), "wb") for name in (_rows_of(path), _rejects_of(path))]
-        self._rows, self._rejects = (
-            pa.ipc.new_file(file, schema) for file, schema in zip(self._files, (schema, rejects.SCHEMA), strict=True)
-        )
+        self.path, self.counts, self._schema = path, Counts(), schema
+        self._stack = contextlib.ExitStack()
+        self._rows = self._opened(_rows_of(path), schema)
+        self._rejects = self._opened(_rejects_of(path), rejects.SCHEMA)
+
+    def _opened(self, path: Path, schema: pa.Schema):
+        file = self._stack.enter_context(pa.OSFile(str(path), "wb"))
+        return self._stack.enter_context(pa.ipc.new_file(file, schema))
 
     def write(self, scored: Scored) -> None:
-        self._rows.write_batch(_one_batch(scored.table.cast(self._schema)))
-        self._rejects.write_batch(_one_batch(rejects.table(scored.rejects)))
-        self.read.append(scored.n_read)
-        self.drift.append(scored.drift.tolist())
+        self._rows.write_batch(_one_batch(scored.rows.table.cast(self._schema)))
+        self._rejects.write_batch(_one_batch(rejects.table(scored.rows.rejects)))
+        self.counts += Counts.of(scored)
 
     def close(self) -> None:
-        for writer in (self._rows, self._rejects):
-            writer.close()
-        for file in self._files:
-            file.close()
+        self._stack.close()
         for path in (_rows_of(self.path), _rejects_of(self.path)):
             sync(path)
 
@@ -156,4 +153,6 @@ def _rejects_of(part: Path) -> Path:
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
+    if len(batches) > 1:
+        raise ValueError("a batch has more than 2 GB of text; give a smaller --batch-size.")
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

@@ -9,6 +9,9 @@ import pyarrow as pa
 from tabkd.batch.databases import postgres
 from tabkd.batch.workplace import BusyError
 
+# What is locked for a schema, empty for the default one, and a name.
+_LOCKED = "concat('tabkd ', coalesce(nullif($1, ''), current_schema()), '.', $2)"
+
 
 class PostgresTable(contextlib.AbstractContextManager):
     """Rows on their way to a table, through COPY.
@@ -46,7 +49,8 @@ class PostgresTable(contextlib.AbstractContextManager):
             self._connection = stack.enter_context(postgres(self._uri))
             self._cursor = stack.enter_context(self._connection.cursor())
             # Held until the transaction ends, however it does.
-            self._cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", (f"tabkd {self._table}",))
+            place = (self._in.get("db_schema_name", ""), self._name)
+            self._cursor.execute(f"SELECT pg_try_advisory_xact_lock(hashtextextended({_LOCKED}, 0))", place)
             if not self._cursor.fetchone()[0]:
                 raise BusyError(f"another job is writing the table {self._table!r}; wait until it is finished.")
             self._cursor.execute("SELECT to_regclass($1) IS NOT NULL", (self._quoted(),))

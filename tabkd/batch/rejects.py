@@ -58,8 +58,9 @@ def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
     TooManyRejectsError
     """
     if n_before + len(rejects) > most:
+        first = f"{rejects[0]}. " if rejects else ""
         raise TooManyRejectsError(
-            f"{rejects[0]}. At least {n_before + len(rejects):,} rows cannot be scored, and --max-rejects is {most:,}: "
+            f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and --max-rejects is {most:,}: "
             "nothing was written. Correct the input, or set such rows aside by --rejects FILE and --max-rejects N."
         )
 

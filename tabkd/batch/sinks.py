@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
 from tabkd.batch.sources import NO_VALUE
-from tabkd.files import atomic_write, sync
+from tabkd.files import atomic_write, explained, sync
 
 #: What `output` is for standard output.
 STDOUT = "-"
-# Files that are open at a time.
+# Files that are open at a time, and rows that wait for them.
 _MOST_FOLDERS = 500
+_MOST_WAITING = 1_000_000
 
 _WRITERS: dict[str, Callable] = {
     ".parquet": pa.parquet.ParquetWriter,
@@ -76,8 +80,13 @@ class File(contextlib.AbstractContextManager):
         target = self._target if self._path == STDOUT else str(self._target)
         self._writer = self._stack.enter_context(_WRITERS[kind](target, schema))
 
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+    def __exit__(self, kind, error, traceback):
+        if kind is None and self._writer is None:
+            raise AssertionError("a job writes one batch at least, be it of no rows")
+        with contextlib.ExitStack() as last:
+            if self._path == STDOUT and kind is None:
+                last.callback(sys.stdout.buffer.flush)  # here, where a full disk is still told
+            return self._stack.__exit__(kind, error, traceback)
 
 
 class Folder(contextlib.AbstractContextManager):
@@ -99,21 +108,34 @@ class Folder(contextlib.AbstractContextManager):
         self._path, self._folder, self._by = Path(path), folder / "rows", list(by)
         self._stack = contextlib.ExitStack()
         self._writers: dict[Path, pa.parquet.ParquetWriter] = {}
+        self._waiting: list[pa.Table] = []
         self._schema: pa.Schema | None = None
 
     def __enter__(self):
+        shutil.rmtree(self._folder, ignore_errors=True)  # of a job that was killed
         self._folder.mkdir()
         return self
 
     def write(self, table: pa.Table) -> None:
-        """Add rows."""
+        """Add rows; they are written many at a time, for the files of all folders get some of them."""
         self._schema = self._schema or table.schema
-        table = table.cast(self._schema)
-        values = table.select(self._by)
+        self._waiting.append(table.cast(self._schema))
+        if sum(part.num_rows for part in self._waiting) >= _MOST_WAITING:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).combine_chunks()
+        self._waiting = []
+        group, keys = _groups(table, self._by)
+        order = np.argsort(group, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(group[order])) + 1, len(order))
         stored = table.drop_columns(self._by)
-        keys = values.append_column("", pa.array(range(table.num_rows))).group_by(self._by).aggregate([("", "list")])
-        for *key, rows in zip(*(keys.column(name).to_pylist() for name in [*self._by, "_list"]), strict=True):
-            self._writer(key, stored.schema).write_table(stored.take(pa.array(rows)).combine_chunks())
+        for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+            rows = order[start:end]
+            if len(rows):
+                self._writer(keys[group[rows[0]]], stored.schema).write_table(stored.take(pa.array(rows)))
 
     def _writer(self, key: Sequence, schema: pa.Schema):
         folder = self._folder.joinpath(*(f"{n}={_folder_name(v)}" for n, v in zip(self._by, key, strict=True)))
@@ -129,14 +151,31 @@ class Folder(contextlib.AbstractContextManager):
         return self._writers[folder]
 
     def __exit__(self, kind, error, traceback):
-        self._stack.close()
-        if kind is None:
-            for file in self._folder.rglob("*.parquet"):
-                sync(file)
-            if self._path.exists():
-                self._path.rmdir()  # it was empty when the job began
-            self._folder.rename(self._path)
-            sync(self._path.parent)
+        try:
+            with self._stack:
+                if kind is None:
+                    self._flush()
+            if kind is None:
+                for path in (*self._folder.rglob("*"), self._folder):
+                    sync(path)
+                os.replace(self._folder, self._path)  # where there was at most an empty folder
+                sync(self._path.parent)
+        except OSError as error:
+            raise explained(error, self._path) from error
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _groups(table: pa.Table, by: Sequence[str]) -> tuple[np.ndarray, list[tuple]]:
+    """The group of each row (n,) by its values in some columns, and the values of each group."""
+    codes = []
+    values = []
+    for name in by:
+        column = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+        codes.append(column.indices.to_numpy(zero_copy_only=False).astype(np.int64))
+        values.append(column.dictionary.to_pylist())
+    combined, group = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
+    return group.ravel(), [tuple(values[i][k] for i, k in enumerate(row)) for row in combined]
 
 
 def _folder_name(value) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,7 +72,7 @@ class File:
         else:
             with self._opened() as file:
                 if self.kind == "CSV":
-                    columns = csv_rows.types(file, known)
+                    columns = csv_rows.types_of(file, known)
                 else:
                     columns = [(field.name, field.type) for field in pa.ipc.open_file(file).schema]
         check_names(f"the table {self.path!r}", [name for name, _ in columns])
@@ -133,7 +134,7 @@ class File:
                 yield source.schema.empty_table().select(columns)
             for i in range(source.num_record_batches):
                 table = pa.Table.from_batches([source.get_batch(i)]).select(columns)
-                for start in range(0, table.num_rows, rows):
+                for start in range(0, max(table.num_rows, 1), rows):
                     yield table.slice(start, rows)
 
     def _with_partition(self, table: pa.Table, known) -> pa.Table:
@@ -227,11 +228,13 @@ def find_files(inputs: Sequence[str]) -> list[File]:
         For suffixes of other formats, and where a file is meant twice: its rows would be scored twice.
     """
     files = [file for given in inputs for file in (_remote(given) if "://" in given else _local(given))]
-    seen: set[str] = set()
+    seen = set()
     for file in files:
-        if file.path in seen:
+        is_local = isinstance(file.filesystem, pa.fs.LocalFileSystem)
+        place = os.path.realpath(file.path) if is_local else (file.filesystem.type_name, file.path)
+        if place in seen:
             raise ValueError(f"{file.path!r} is given twice; its rows would be scored twice.")
-        seen.add(file.path)
+        seen.add(place)
     return files
 
 
@@ -247,7 +250,7 @@ def _local(given: str) -> list[File]:
         matched = sorted(glob.glob(given, recursive=True))
         if not matched:
             raise FileNotFoundError(f"no file matches {given!r}; check the pattern.")
-        return [file for name in matched for file in _local(name)]
+        return [file for name in matched if not _is_hidden([Path(name).name]) for file in _local(name)]
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise FileNotFoundError(f"the table {given!r} {what}; check the path.")

@@ -33,16 +33,34 @@ def converted(table: pa.Table, types: Mapping[str, pa.DataType], positions: np.n
     good, rejects = np.ones(table.num_rows, bool), []
     for name, kind in types.items():
         values = table.column(name)
-        for i, error in failures(lambda part, kind=kind: _convert(part, kind), values):
-            if good[i]:
-                rejects.append(Reject(source, int(positions[i]), name, shown(values[i].as_py()), _reason(kind, error)))
-            good[i] = False
+        try:
+            table = _with(table, name, _convert(values, kind))
+        except pa.ArrowException:
+            for i, error in failures(lambda part, kind=kind: _convert(part, kind), values):
+                if good[i]:
+                    value = shown(values[i].as_py())
+                    rejects.append(Reject(source, int(positions[i]), name, value, _reason(kind, error)))
+                good[i] = False
     if rejects:
         table, positions = table.filter(pa.array(good)), positions[good]
-    for name, kind in types.items():
-        i = table.schema.get_field_index(name)
-        table = table.set_column(i, name, _convert(table.column(i), kind))
+        for name, kind in types.items():
+            if table.column(name).type != kind:
+                table = _with(table, name, _convert(table.column(name), kind))
     return table, positions, rejects
+
+
+def _with(table: pa.Table, name: str, values) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def gaps_in_text(table: pa.Table) -> pa.Table:
+    """A table from a CSV with its empty text as missing values."""
+    for i, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            values = table.column(i)
+            filled = pa.compute.if_else(pa.compute.equal(values, ""), pa.scalar(None, pa.string()), values)
+            table = table.set_column(i, column, filled)
+    return table
 
 
 def _convert(values, kind: pa.DataType):

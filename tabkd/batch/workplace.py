@@ -60,10 +60,9 @@ def workplace(output: Path, *, keep: bool) -> Iterator[Path]:
             yield folder
         except BaseException:
             if not keep or not _content(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
             raise
-        # While it is still locked: another job would lock a file that is then removed.
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def _locked(folder: Path):
@@ -81,6 +80,14 @@ def _locked(folder: Path):
             continue
         return lock
     raise AssertionError
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder while it is locked, the lock last: from then on another job may make and have it."""
+    _empty(folder)
+    with contextlib.suppress(OSError):
+        (folder / _LOCK).unlink()
+        folder.rmdir()
 
 
 def _content(folder: Path) -> list[Path]:

@@ -110,18 +110,13 @@ def score(
     from tabkd.cli.score_log import score_log
     from tabkd.files import atomic_write_bytes
 
-    if threshold is not None and top_fraction is not None:
-        raise CommandError("--threshold and --top-fraction are two ways to choose alerts; give one of them.")
+    if summary is not None:
+        _check_summary(summary, [*inputs, output, rejects or output])
     scorer = tabkd.load(model)
     if engine == Engine.SPARK:
-        here: dict[str, Any] = {
-            "--top-fraction": top_fraction,
-            "--rejects": rejects,
-            "--max-rejects": max_rejects,
-            "--resume": resume,
-        }
-        here |= {"--query": query, "--table": table, "--append": append, "--summary": summary}
-        if given := [name for name, value in here.items() if value]:
+        here: dict[str, Any] = {"--top-fraction": top_fraction, "--rejects": rejects, "--max-rejects": max_rejects}
+        here |= {"--resume": resume, "--query": query, "--table": table, "--append": append, "--summary": summary}
+        if given := [name for name, value in here.items() if value not in (None, False) and (value or name[2] == "t")]:
             raise CommandError(f"{given[0]} is not for --engine spark; leave it out, or score in this process.")
         _score_by_spark(scorer, inputs, output, keep or [], column_map or [], threshold, partition_by or [])
         return
@@ -170,6 +165,13 @@ def score(
     refused = f", {done.rejected:,} rejected" if rejects is not None else ""
     pace = f"{seconds:.1f} s, {done.read / seconds:,.0f} rows/s"
     typer.echo(f"Wrote {output}: {done.read:,} rows in, {done.written:,} {out}{refused} ({pace}).", err=output == "-")
+
+
+def _check_summary(path: Path, taken: list[str]) -> None:
+    if not path.parent.is_dir() or path.is_dir():
+        raise CommandError(f"--summary {str(path)!r} cannot be written: its folder must be there, and it no folder.")
+    if any(Path(name).resolve() == path.resolve() for name in taken):
+        raise CommandError(f"--summary {str(path)!r} is read or written by this job as something else.")
 
 
 def _score_by_spark(scorer, inputs, output, keep, column_map, threshold, partition_by) -> None:

@@ -21,12 +21,12 @@ class Lines(Silent):
     def __init__(self, as_json: bool):
         self._as_json = as_json
         self._total: float | None = None
-        self._done = 0.0
+        self._before = self._done = 0.0
         self._start = self._last = time.monotonic()
 
-    def stage(self, name: str, total: float | None = None) -> None:
+    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
         """Begin to count to `total` rows, or to an unknown number."""
-        self._total = total
+        self._total, self._before, self._done = total, done, done
 
     def advance(self, steps: float = 1) -> None:
         """Count rows."""
@@ -36,8 +36,8 @@ class Lines(Silent):
 
     def _tell(self) -> None:
         self._last = time.monotonic()
-        pace = self._done / max(self._last - self._start, 1e-9)
-        left = None if self._total is None or not self._done else round((self._total - self._done) / pace, 1)
+        pace = (self._done - self._before) / max(self._last - self._start, 1e-9)
+        left = None if self._total is None or not pace else round((self._total - self._done) / pace, 1)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if self._as_json:
             facts = {"time": now, "rows": int(self._done), "of": self._total, "rows_per_second": round(pace)}

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from tabkd.batch.csv_rows import gaps_in_text
 from tabkd.batch.sources import check_names
+from tabkd.batch.text import gaps_in_text
 from tabkd.cli.errors import CommandError
 
 SUFFIXES = (".parquet", ".csv")
