@@ -17,6 +17,8 @@ _REMEDIES = {
 
 def explained(error: OSError, path: Path) -> OSError:
     """The same error number, with the path that was asked for and the remedy in the message."""
+    if str(error.strerror).startswith("cannot write"):
+        return error
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "Choose a path that can be written to.")
     # OSError picks the subclass that belongs to the number, for example PermissionError.

@@ -68,10 +68,10 @@ def score(
     features = [col(f"c{df.columns.index(name)}").alias(f"f{k}") for k, name in enumerate(columns.known)]
     kept = [col(f"c{df.columns.index(name)}").alias(f"k{k}") for k, name in enumerate(columns.kept)]
     fields = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
-    content = _broadcast(df, scorer.content)
+    content, n_features = _broadcast(df, scorer.content), len(features)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _score_part(_scorer(content.value), len(features), threshold, batches)
+        return _score_part(_scorer(content.value), n_features, threshold, batches)
 
     return numbered.select(features + kept).mapInArrow(score_part, StructType([*fields, *_score_fields(scorer)]))
 
@@ -156,6 +156,7 @@ def score_dataset(
     ValueError
         A column is missing, formats are mixed, or the output has other rows than were scored.
     """
+    from py4j.protocol import Py4JJavaError
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.getOrCreate()
@@ -170,12 +171,26 @@ def score_dataset(
     scores = score(rows, model, keep=[*keep, *partition_by], column_map=column_map, threshold=threshold)
     writer = scores.write.partitionBy(*partition_by).options(header=True, escape='"')
     is_csv = output.rstrip("/").lower().endswith(".csv")
-    writer.csv(output) if is_csv else writer.parquet(output)
+    try:
+        writer.csv(output) if is_csv else writer.parquet(output)
+    except Py4JJavaError as error:
+        raise ValueError(_causes(error.java_exception)) from error
     written = reader.csv(output) if is_csv else reader.parquet(output)
     n_read, n_written = rows.count(), written.count()
     if threshold is None and n_read != n_written:
         raise ValueError(f"{n_read:,} rows in, but {n_written:,} rows in {output!r}, which is not to be trusted.")
     return n_read, n_written
+
+
+def _causes(error) -> str:
+    """What an exception of Java's and those that it comes of say, in a line."""
+    said: list[str] = []
+    while error is not None:
+        text = str(error.getMessage() or "").split("\n")[0]
+        if text not in said:
+            said.append(text)
+        error = error.getCause()
+    return "; ".join(said)
 
 
 class _Captured:

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import threading
 import time
 
@@ -269,3 +270,93 @@ def test_what_is_kept_must_not_clash(path, frame, tmp_path):
         pa.parquet.write_table(pa.table(frame[:5]).append_column("x", pa.array(values)), tmp_path / f"{i}.parquet")
     with pytest.raises(ValueError, match=r"--keep 'x' is int64 and list.* in the inputs"):
         score_dataset(path, [str(tmp_path)], str(tmp_path / "o.csv"), keep=["x"])
+
+
+def test_partitions_with_awkward_names(path, frame, tmp_path):
+    rows = frame[["id", "amount", "shop", "month"]].assign(**{"../esc": "a", "_p": 1, "u/v": None})
+    rows.to_parquet(tmp_path / "in.parquet")
+    for name in ("../esc", "_p", "u/v"):
+        out = tmp_path / "out" / str(len(name))
+        out.parent.mkdir(exist_ok=True)
+        assert score_dataset(path, [tmp_path / "in.parquet"], out, keep=["id"], partition_by=[name]).written == N_ROWS
+        (file,) = find_files([str(out)])
+        assert list(file.partition) == [name]
+        assert file.n_rows() == N_ROWS
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.parquet", "out"]
+
+
+def test_links_to_folders_are_followed_but_not_around(path, frame, tmp_path):
+    rows = frame[["id", "amount", "shop"]]
+    for folder in ("rows/month=jan", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+        rows.to_parquet(tmp_path / folder / "0.parquet")
+    (tmp_path / "rows" / "month=feb").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "rows")
+    assert score_dataset(path, [tmp_path / "rows"], tmp_path / "out.parquet").read == 2 * N_ROWS
+    os.link(tmp_path / "elsewhere" / "0.parquet", tmp_path / "same.parquet")
+    for same in (f"file://{tmp_path}/elsewhere/0.parquet", tmp_path / "same.parquet"):
+        with pytest.raises(ValueError, match=r"parquet' is given twice"):
+            score_dataset(path, [tmp_path / "elsewhere" / "0.parquet", same], tmp_path / "no.parquet")
+
+
+@pytest.mark.parametrize("batch_size", [7, 65_536])
+def test_a_file_all_of_whose_columns_are_in_its_folder(path, tmp_path, batch_size):
+    folder = tmp_path / "amount=1" / "shop=a" / "month=jan"
+    folder.mkdir(parents=True)
+    pa.feather.write_feather(pa.table({"id": range(20)}), str(folder / "0.arrow"), compression="uncompressed")
+    assert score_dataset(path, [tmp_path], tmp_path / "out.parquet", batch_size=batch_size).read == 20
+
+
+@pytest.mark.parametrize("batch_size", [1, 65_536])
+def test_whole_numbers_are_text_and_others_are_not(tmp_path, batch_size):
+    frame = pd.DataFrame({"code": np.tile(["1", "7", None, "True"], 50), "x": np.arange(200.0)})
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    model.fit(frame, frame["code"] == "1").to_onnx(tmp_path / "m.onnx")
+    for codes in ([1, 7, None] * 5, ["1", "7", None] * 5):
+        for kind in (pa.table, lambda table: pa.table(table).cast(_with_dictionary(table))):
+            table = kind({"code": pa.array(codes), "x": pa.array(np.arange(15.0))})
+            pa.parquet.write_table(table, tmp_path / "in.parquet")
+            score_dataset(tmp_path / "m.onnx", [tmp_path / "in.parquet"], tmp_path / "o.parquet", batch_size=batch_size)
+            rows = pd.DataFrame({"code": np.array(["1", "7", None] * 5, object), "x": np.arange(15.0)})
+            found = pd.read_parquet(tmp_path / "o.parquet")["probability_True"]
+            np.testing.assert_allclose(found, model.predict_proba(rows)[:, 1], atol=1e-7)
+    for codes in ([1.0, None] * 5, [True, None] * 5, [["1"], None] * 5):
+        pa.parquet.write_table(pa.table({"code": pa.array(codes), "x": np.arange(10.0)}), tmp_path / "in.parquet")
+        with pytest.raises(ValueError, match=r"column 'code' of .* is .*, but text in the model"):
+            score_dataset(tmp_path / "m.onnx", [tmp_path / "in.parquet"], tmp_path / "o.parquet")
+
+
+def _with_dictionary(table):
+    return pa.schema([("code", pa.dictionary(pa.int32(), table["code"].type)), ("x", pa.float64())])
+
+
+def test_blank_lines(tmp_path):
+    X = np.linspace(-1, 1, 100)
+    frame = pd.DataFrame({"x": np.where(np.arange(100) % 5, X, np.nan)})
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0).fit(frame, X > 0)
+    model.to_onnx(tmp_path / "m.onnx")
+    (tmp_path / "in.csv").write_text("x\n1\n\n-1\n\n\n0.5\n")
+    assert score_dataset(tmp_path / "m.onnx", [tmp_path / "in.csv"], tmp_path / "o.parquet").read == 6
+    found = pd.read_parquet(tmp_path / "o.parquet")["probability_True"]
+    rows = pd.DataFrame({"x": [1, np.nan, -1, np.nan, np.nan, 0.5]})
+    np.testing.assert_allclose(found, model.predict_proba(rows)[:, 1], atol=1e-7)
+
+
+def test_inputs_must_be_a_list(path, tmp_path):
+    with pytest.raises(ValueError, match=r"give a list of files, folders or URLs, as in \['in.parquet'\]"):
+        score_dataset(path, "in.parquet", tmp_path / "o.parquet")
+    with pytest.raises(ValueError, match="inputs is empty"):
+        score_dataset(path, [], tmp_path / "o.parquet")
+
+
+def test_types_that_a_csv_cannot_hold(path, frame, tmp_path):
+    table = pa.table(frame).append_column("list", pa.array([[1]] * N_ROWS))
+    table = table.set_column(2, "shop", table["shop"].cast(pa.string_view()))
+    pa.parquet.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(ValueError, match=r"--keep 'list' is list<.*>, which a CSV cannot hold"):
+        score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["list"])
+    score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["shop"])
+    found = pd.read_csv(tmp_path / "o.csv", keep_default_na=False)["shop"]
+    assert found.tolist() == frame["shop"].fillna("").tolist()

@@ -266,6 +266,8 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
     assert scores["month"].fillna("").tolist() == frame["month"].fillna("").tolist()
     with pytest.raises(ValueError, match="is there already and not an empty folder"):
         score_dataset(tabkd.load(path), [source], str(out), **options)
+    with pytest.raises(ValueError, match="is in the folder of the output"):
+        score_dataset(path, [source], str(tmp_path / "o"), **options, rejects=str(tmp_path / "o" / "r.csv"))
     with pytest.raises(ValueError, match="is no folder"):
         score_dataset(tabkd.load(path), [source], "-", **options)
     with pytest.raises(ValueError, match="--partition-by id has more than 500 values"):

@@ -308,7 +308,7 @@ def kill_and_finish(path, month, folder, seconds, rng, kills):
     for killed in range(kills):
         with begun(path, month, folder, "--resume") as process:
             try:
-                process.communicate(timeout=rng.uniform(0, 1) * seconds)
+                process.communicate(timeout=rng.uniform(0, 0.5) * seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
             else:
@@ -384,6 +384,47 @@ def test_rejects_are_counted_and_kept_when_a_job_goes_on(path, month, undisturbe
     assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
 
 
+def swap(folder):
+    (folder / "part-000000.arrow").rename(folder / "x")
+    (folder / "part-000001.arrow").rename(folder / "part-000000.arrow")
+    (folder / "x").rename(folder / "part-000001.arrow")
+
+
+def forget_the_first(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["parts"][0]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def flip(folder):
+    content = bytearray((folder / "part-000001.arrow").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "part-000001.arrow").write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        swap,
+        forget_the_first,
+        flip,
+        lambda folder: (folder / "part-000000.rejects.arrow").unlink(),
+        lambda folder: (folder / "part-000001.arrow").write_bytes(b""),
+    ],
+)
+def test_damaged_parts_are_scored_again(path, month, undisturbed, tmp_path, monkeypatch, damage):
+    from tabkd.batch import parts
+
+    monkeypatch.setattr(parts, "_PART_ROWS", 3000)
+    out, rejects = tmp_path / "out.parquet", tmp_path / "rejects.csv"
+    options = {"rejects": str(rejects), "max_rejects": 5, "batch_size": 1000, "resume": True}
+    with pytest.raises(StoppedError):
+        scored(path, month, out, **options, stop=StopAfter(15))
+    damage(tmp_path / ".out.parquet.tabkd")
+    scored(path, month, out, **options)
+    assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
+
+
 def test_a_job_is_stopped_while_its_output_is_put_together(path, month, undisturbed, tmp_path):
     out, rejects = tmp_path / "out.parquet", tmp_path / "rejects.csv"
     options = {"rejects": str(rejects), "max_rejects": 5, "batch_size": 1000, "resume": True}
@@ -449,9 +490,15 @@ def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path
     assert not (tmp_path / ".out.parquet.tabkd").exists()
     manifest = tmp_path / ".out.parquet.tabkd" / "manifest.json"
     manifest.parent.mkdir()
-    manifest.write_text("[]")
-    with pytest.raises(ValueError, match="no manifest of tabkd"):
-        scored(path, tmp_path / "in.parquet", out, **options)
+    for garbage in (
+        "[]",
+        "{",
+        '{"format": 1, "job": [], "parts": null}',
+        '{"format": 1, "job": {}, "parts": [{"x": 1}]}',
+    ):
+        manifest.write_text(garbage)
+        with pytest.raises(ValueError, match="no manifest of tabkd"):
+            scored(path, tmp_path / "in.parquet", out, **options)
 
 
 def test_a_model_swapped_under_the_job_changes_nothing(path, frame, expected, tmp_path):
@@ -571,6 +618,6 @@ def test_the_command_tells_what_it_did(path, month, tmp_path):
         assert rows.items() <= json.loads(text).items()
     result = CliRunner().invoke(app, [*map(str, arguments), "--threshold", "0.5", "--top-fraction", "0.1"])
     assert "give one of them" in result.stderr
-    for wrong in (tmp_path / "no" / "s.json", out, tmp_path):
+    for wrong in (tmp_path / "no" / "s.json", out, tmp_path, path, month / "1.csv"):
         result = CliRunner().invoke(app, [*map(str, arguments), "--summary", str(wrong)])
         assert result.stderr.startswith(f"Error: --summary '{wrong}'")

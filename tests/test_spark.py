@@ -114,6 +114,51 @@ def test_text_other_names_and_alerts(rows, path, frame):
     assert in_order(found)["id"].tolist() == frame["id"][expected].tolist()
 
 
+def test_a_csv_is_read_as_here(spark, path, frame, tmp_path):
+    from tabkd.spark import score_dataset
+
+    rows = frame[:300].assign(note='one\ntwo, "three"')
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    options = {"keep": ["id", "note", "amount"]}
+    assert score_dataset(path, [str(tmp_path / "in.csv")], str(tmp_path / "out"), **options) == (300, 300)
+    found = spark.read.parquet(str(tmp_path / "out")).toPandas()
+    assert found["note"].eq(rows["note"]).all()
+    assert found["amount"].astype(float).tolist() == rows["amount"].tolist()
+    expected = tabkd.load(path).predict_proba(rows[COLUMNS])[:, 1]
+    np.testing.assert_allclose(found["probability_good"], expected, atol=1e-7)
+    for broken in ("1,2", "1,1.5,0.5,a,n,more", "1,1 EUR,0.5,a,n"):
+        (tmp_path / "bad.csv").write_text((tmp_path / "in.csv").read_text() + broken + "\n")
+        with pytest.raises(ValueError, match=r"MALFORMED|Malformed|not a number"):
+            score_dataset(path, [str(tmp_path / "bad.csv")], str(tmp_path / broken), **options)
+
+
+def test_booleans_of_a_csv(spark, frame, tmp_path):
+    from tabkd.spark import score
+
+    X = frame[["amount"]][:500].assign(paid=frame["id"][:500] % 2 == 0)
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(3, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=300, random_state=0).fit(X, X["paid"])
+    model.to_onnx(tmp_path / "m.onnx")
+    X.to_csv(tmp_path / "in.csv", index=False)
+    found = score(spark.read.csv(str(tmp_path / "in.csv"), header=True), tmp_path / "m.onnx", keep=["paid"]).toPandas()
+    np.testing.assert_allclose(found["probability_True"], model.predict_proba(X)[:, 1], atol=1e-7)
+    assert found["paid"].tolist() == X["paid"].astype(str).tolist()
+
+
+def test_names_that_differ_in_case_alone(spark, rows, path, frame):
+    from tabkd.spark import score
+
+    spark.conf.set("spark.sql.caseSensitive", True)
+    try:
+        both = rows.withColumn("AMOUNT", rows["amount"] * 0)
+    finally:
+        spark.conf.set("spark.sql.caseSensitive", False)
+    found = in_order(score(both, path, keep=["id"]))
+    np.testing.assert_allclose(
+        found["probability_good"], tabkd.load(path).predict_proba(frame[COLUMNS])[:, 1], atol=1e-7
+    )
+
+
 def test_regression(spark, rows, frame, tmp_path):
     from tabkd.spark import score
 
@@ -144,6 +189,8 @@ def test_what_cannot_be_scored_fails_with_its_name(rows, path):
 
 
 def test_soft_labels_of_a_teacher(rows, teacher, frame):
+    from pyspark.sql.functions import lit, when
+
     from tabkd.spark import label
 
     found = in_order(label(rows, teacher, COLUMNS))
@@ -153,6 +200,8 @@ def test_soft_labels_of_a_teacher(rows, teacher, frame):
         label(rows.drop("amount"), teacher, COLUMNS)
     with pytest.raises(ValueError, match="'probability_bad' already"):
         label(rows.withColumnRenamed("note", "probability_bad"), teacher, COLUMNS)
+    large = rows.withColumn("big", when(rows["id"] > 0, lit(2**60 + 1)))
+    assert label(large, teacher, COLUMNS).agg({"big": "min"}).collect()[0][0] == 2**60 + 1
     forest = RandomForestClassifier(3, random_state=0).fit(frame[["amount"]][:500], frame["amount"][:500] > 0)
     found = in_order(label(rows, forest))
     np.testing.assert_array_equal(found["probability_True"], forest.predict_proba(frame[["amount"]])[:, 1])
@@ -197,18 +246,23 @@ def test_a_worker_killed_in_the_middle_loses_no_row(spark, rows, path, frame):
     many = rows
     for _ in range(4):
         many = many.union(many)
-    killed = []
+    tracker = spark.sparkContext.statusTracker()
+    found = []
+    job = threading.Thread(target=lambda: found.append(score(many.repartition(64), path, keep=["id"]).toPandas()))
+    job.start()
 
-    def kill():
-        time.sleep(1.5)
-        os.kill(before[0], signal.SIGKILL)
-        killed.append(before[0])
+    def done_and_left():
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        return [(stage.numCompletedTasks, stage.numTasks) for stage in stages if stage and stage.numTasks == 64]
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    found = score(many.repartition(64), path, keep=["id"]).toPandas()
-    thread.join()
-    assert killed
+    # In the middle: some tasks of the last stage are done, most are not.
+    while job.is_alive() and not any(1 <= done <= 40 for done, _ in done_and_left()):
+        time.sleep(0.01)
+    assert job.is_alive(), "the job was too fast to be disturbed"
+    os.kill(before[0], signal.SIGKILL)
+    job.join()
+    assert before[0] not in executors(spark)
+    (found,) = found
     expected = tabkd.load(path).predict_proba(frame[COLUMNS])
     assert found["id"].value_counts().eq(16).all()
     assert len(found) == 16 * N_ROWS

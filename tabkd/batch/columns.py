@@ -116,7 +116,13 @@ class Columns:
         """
         for source, present in sources.items():
             self.check_names(source, list(present))
-        self._kept_types = {name: _common(name, [types[name] for types in sources.values()]) for name in self.kept}
+            for name, column in self.known.items():
+                if column["type"] == "STRING" and not _may_be_text(present[name]):
+                    raise ValueError(
+                        f"column {name!r} of {source!r} is {present[name]}, but text in the model; convert it to what "
+                        "it was in training."
+                    )
+        self.kept_types = {name: _common(name, [types[name] for types in sources.values()]) for name in self.kept}
 
     def check_names(self, source: str, present: Sequence[str]) -> None:
         """Refuse an input without the columns that are needed.
@@ -161,7 +167,7 @@ class Columns:
             check_number(n_rejected, rejects, max_rejects)
             table = table.filter(pa.array(good))
             scores, drift = self._scores(table)
-        kept = [table.column(name).cast(self._kept_types[name]) for name in self.kept]
+        kept = [table.column(name).cast(self.kept_types[name]) for name in self.kept]
         out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
         if self._threshold is not None:
             out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
@@ -227,6 +233,10 @@ def _reason(column: Mapping, value: str, error: Exception) -> str:
     if column["kind"] != "numeric":
         return " ".join(str(error).split())
     return "infinite" if value.lstrip("-") in ("inf", "Infinity") else "not a number"
+
+
+def _may_be_text(kind: pa.DataType) -> bool:
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null))
 
 
 def _common(name: str, kinds: list[pa.DataType]) -> pa.DataType:

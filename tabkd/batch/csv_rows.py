@@ -60,11 +60,11 @@ def read(
     rows : int
     """
     options = pa.csv.ReadOptions(block_size=max(_LEAST_BLOCK, _VALUE_BYTES * rows * len(types)))
-    types = {name: types[name] for name in columns}
+    n_columns, types = len(types), {name: types[name] for name in columns}
     n_blocks = n_rows = 0
     with opened() as file:
         try:
-            for batch in pa.csv.open_csv(file, options, _dialect(), _conversion(types)):
+            for batch in pa.csv.open_csv(file, options, _dialect(None, n_columns), _conversion(types)):
                 yield gaps_in_text(pa.Table.from_batches([batch])), np.arange(n_rows, n_rows + len(batch)), []
                 n_blocks, n_rows = n_blocks + 1, n_rows + len(batch)
             if n_blocks == 0:
@@ -73,10 +73,10 @@ def read(
         except pa.ArrowInvalid:
             pass
     with opened() as file:
-        yield from islice(_carefully(file, source, types, options), n_blocks, None)
+        yield from islice(_carefully(file, source, types, options, n_columns), n_blocks, None)
 
 
-def _carefully(file, source, types, options) -> Iterator[Part]:
+def _carefully(file, source, types, options, n_columns) -> Iterator[Part]:
     told: deque = deque()  # by a thread of Arrow's, which may be ahead of the batch that a line belongs to
 
     def set_aside(line) -> str:
@@ -87,7 +87,7 @@ def _carefully(file, source, types, options) -> Iterator[Part]:
     options = pa.csv.ReadOptions(block_size=options.block_size, use_threads=False)
     conversion = _conversion(dict.fromkeys(types, pa.binary()))
     row, malformed = 0, dict[int, Any]()
-    for batch in pa.csv.open_csv(file, options, _dialect(set_aside), conversion):
+    for batch in pa.csv.open_csv(file, options, _dialect(set_aside, n_columns), conversion):
         while told:
             line = told.popleft()
             malformed[line.number - _FIRST_ROW] = line
@@ -118,8 +118,9 @@ def _malformed(source: str, row: int, line) -> Reject:
     return Reject(source, row, None, shown(line.text), reason)
 
 
-def _dialect(set_aside: Callable | None = None) -> pa.csv.ParseOptions:
-    return pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside)
+def _dialect(set_aside: Callable | None = None, n_columns: int = 2) -> pa.csv.ParseOptions:
+    # A blank line is no row, but a missing value where there is but one column.
+    return pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside, ignore_empty_lines=n_columns > 1)
 
 
 def _conversion(types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
@@ -130,5 +131,5 @@ def _type(column: Mapping | None, inferred: pa.DataType) -> pa.DataType:
     """How a column is read: as numbers where a model knows it as such, else as text."""
     if column is None or column["type"] == "STRING":
         return pa.string()
-    truth = column["dtype"].startswith("bool") and not (pa.types.is_integer(inferred) or pa.types.is_floating(inferred))
+    truth = column["dtype"].startswith("bool") and not pa.types.is_floating(inferred)
     return pa.bool_() if truth or pa.types.is_boolean(inferred) else pa.float64()

@@ -79,7 +79,7 @@ class Query:
 
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
         """The columns with the types that `batches` gives them; the query is not carried out."""
-        with self._reader(f"SELECT * FROM ({self._query.rstrip().rstrip(';')}) AS rows LIMIT 0", 1) as reader:
+        with self._reader(f"SELECT * FROM ({self._query.rstrip().rstrip(';')}\n) AS rows LIMIT 0", 1) as reader:
             schema = _plain(pa.Table.from_batches([], reader.schema)).schema
         check_names("--query", schema.names)
         return {field.name: read_as(field.name, field.type, known) for field in schema}

@@ -137,6 +137,10 @@ def score_dataset(
         `stop` said so.
     """
     scorer = model if isinstance(model, Scorer) else load(model)
+    if isinstance(inputs, (str, os.PathLike)):
+        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
+    inputs, output, rejects = [os.fspath(i) for i in inputs], os.fspath(output), rejects and os.fspath(rejects)
+    partition_by = list(dict.fromkeys(partition_by))
     _check_options(batch_size, threshold, top_fraction, max_rejects, resume, query)
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
@@ -146,6 +150,7 @@ def score_dataset(
     target.check([source.path for source in sources], max_rejects, resume)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
     columns.check({source.path: source.types(columns.known) for source in sources})
+    target.check_types(columns.kept_types)
     # The outputs before the parts: what is in their way is told before the first row.
     with target.folder(resume) as folder, Outputs(target, folder) as outputs:
         if not resume and top_fraction is None:

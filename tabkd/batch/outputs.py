@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+import pyarrow as pa
+import pyarrow.csv
 
 from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
@@ -63,8 +66,24 @@ class Target:
         path = Path(self.path)
         if self.path == sinks.STDOUT or path.suffix.lower() in sinks.SUFFIXES:
             raise ValueError(f"--output {self.path!r} is no folder, which --partition-by writes.")
+        if self.rejects is not None and path.resolve() in Path(self.rejects).resolve().parents:
+            raise ValueError(f"--rejects {self.rejects!r} is in the folder of the output; choose a place beside it.")
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"--output {self.path!r} is there already and not an empty folder; choose another.")
+
+    def check_types(self, kinds: Mapping[str, pa.DataType]) -> None:
+        """Refuse kept columns that the format of the output has no place for.
+
+        Raises
+        ------
+        ValueError
+        """
+        is_csv = self.path == sinks.STDOUT or (not is_postgres(self.path) and self.path.lower().endswith(".csv"))
+        for name, kind in kinds.items() if is_csv else ():
+            try:
+                pa.csv.write_csv(pa.table({"kept": pa.array([], kind)}), pa.BufferOutputStream())
+            except pa.ArrowException as error:
+                raise ValueError(f"--keep {name!r} is {kind}, which a CSV cannot hold; write Parquet.") from error
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ class Parts(contextlib.AbstractContextManager):
         if self._schema is None:
             self._schema = scored.rows.table.schema
         if self._open is None:
-            self._open = _OpenPart(self._folder / f"part-{len(self._manifest['parts']):06d}", self._schema)
+            self._open = _OpenPart(self._folder / _name(len(self._manifest["parts"])), self._schema)
         self._open.write(scored)
         if self._open.counts.read >= _PART_ROWS:
             self.finish_part()
@@ -73,7 +75,10 @@ class Parts(contextlib.AbstractContextManager):
             part, self._open = self._open, None
             part.close()
             # A list of its own: the manifest must not name the part if writing it fails.
-            parts = [*self._manifest["parts"], {"name": part.path.name, "counts": part.counts.to_json()}]
+            parts = [
+                *self._manifest["parts"],
+                {"name": part.path.name, "counts": part.counts.to_json(), "sha256": _digests(part.path)},
+            ]
             atomic_write_bytes(self._folder / _MANIFEST, json.dumps(self._manifest | {"parts": parts}).encode())
             self._manifest["parts"] = parts
 
@@ -101,7 +106,8 @@ class Parts(contextlib.AbstractContextManager):
             return []
         try:
             found = json.loads(path.read_bytes())
-            known, parts = found["job"], found["parts"]
+            known, parts = dict(found["job"]), [dict(part) for part in found["parts"]]
+            sum((Counts.from_json(part["counts"]) for part in parts), start=Counts())
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{str(path)!r} is no manifest of tabkd; remove its folder to begin anew.") from error
         if (found.get("format"), known) != (FORMAT, self._manifest["job"]):
@@ -110,7 +116,16 @@ class Parts(contextlib.AbstractContextManager):
                 f"--resume: {str(self._folder)!r} holds an unfinished job of another {' and '.join(other) or 'tabkd'}. "
                 "Give what that job was given, or leave --resume out to begin anew."
             )
-        return parts
+        # What is missing or damaged is scored again, with all behind it.
+        whole = (self._is_whole(i, part) for i, part in enumerate(parts))
+        return [part for part, _ in zip(parts, takewhile(bool, whole), strict=False)]
+
+    def _is_whole(self, i: int, part: dict) -> bool:
+        path = self._folder / _name(i)
+        try:
+            return part["name"] == path.name and part["sha256"] == _digests(path)
+        except OSError:
+            return False
 
     def _first_schema(self) -> pa.Schema | None:
         if not self._manifest["parts"]:
@@ -141,6 +156,18 @@ class _OpenPart:
         self._stack.close()
         for path in (_rows_of(self.path), _rejects_of(self.path)):
             sync(path)
+
+
+def _name(i: int) -> str:
+    return f"part-{i:06d}"
+
+
+def _digests(part: Path) -> list[str]:
+    digests = []
+    for path in (_rows_of(part), _rejects_of(part)):
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests
 
 
 def _rows_of(part: Path) -> Path:

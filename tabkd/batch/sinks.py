@@ -60,6 +60,8 @@ class File(contextlib.AbstractContextManager):
 
     def __enter__(self):
         if self._path == STDOUT:
+            if sys.stdout is None:
+                raise ValueError("standard output is closed; give an --output that is a file.")
             self._target = sys.stdout.buffer
         else:
             self._target = self._stack.enter_context(atomic_write(self._path, self._folder))
@@ -85,7 +87,7 @@ class File(contextlib.AbstractContextManager):
             raise AssertionError("a job writes one batch at least, be it of no rows")
         with contextlib.ExitStack() as last:
             if self._path == STDOUT and kind is None:
-                last.callback(sys.stdout.buffer.flush)  # here, where a full disk is still told
+                last.callback(self._target.flush)  # here, where a full disk is still told
             return self._stack.__exit__(kind, error, traceback)
 
 
@@ -138,7 +140,9 @@ class Folder(contextlib.AbstractContextManager):
                 self._writer(keys[group[rows[0]]], stored.schema).write_table(stored.take(pa.array(rows)))
 
     def _writer(self, key: Sequence, schema: pa.Schema):
-        folder = self._folder.joinpath(*(f"{n}={_folder_name(v)}" for n, v in zip(self._by, key, strict=True)))
+        folder = self._folder.joinpath(
+            *(f"{_folder_name(n)}={_folder_name(v)}" for n, v in zip(self._by, key, strict=True))
+        )
         if folder not in self._writers:
             if len(self._writers) == _MOST_FOLDERS:
                 raise ValueError(

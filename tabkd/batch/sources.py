@@ -23,7 +23,7 @@ import pyarrow.parquet
 
 from tabkd.batch import csv_rows
 from tabkd.batch.rejects import Reject
-from tabkd.batch.text import converted
+from tabkd.batch.text import convert, converted
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 #: The suffixes of the files that are read.
@@ -118,7 +118,12 @@ class File:
 
     def _parquet(self, columns, known, rows) -> Iterator[pa.Table]:
         # Text as dictionaries, as most files store it: each value is then looked up once.
-        text = [name for name in columns if known.get(name, {}).get("type") == "STRING"]
+        stored = self._footer.schema.to_arrow_schema()
+        text = [
+            name
+            for name in columns
+            if known.get(name, {}).get("type") == "STRING" and _is_text(stored.field(name).type, view=False)
+        ]
         with self._opened() as file:
             source = pa.parquet.ParquetFile(file, metadata=self._footer, read_dictionary=text)
             batches = source.iter_batches(rows, columns=columns)
@@ -133,9 +138,10 @@ class File:
             if source.num_record_batches == 0:
                 yield source.schema.empty_table().select(columns)
             for i in range(source.num_record_batches):
-                table = pa.Table.from_batches([source.get_batch(i)]).select(columns)
+                table = pa.Table.from_batches([source.get_batch(i)])
                 for start in range(0, max(table.num_rows, 1), rows):
-                    yield table.slice(start, rows)
+                    # In this order: without columns there would be nothing to cut.
+                    yield table.slice(start, rows).select(columns)
 
     def _with_partition(self, table: pa.Table, known) -> pa.Table:
         for name, value in self._partition_values(known).items():
@@ -145,12 +151,11 @@ class File:
     def _partition_values(self, known) -> dict[str, pa.Scalar]:
         values = {}
         for name, text in self.partition.items():
-            values[name] = pa.scalar(text, pa.string())
-            if known.get(name, {}).get("type") in ("FLOAT", "DOUBLE"):
-                try:
-                    values[name] = values[name].cast(pa.float64())
-                except pa.ArrowInvalid as error:
-                    raise ValueError(f"{self.path!r}: its folder says {name}={text}, which is no number.") from error
+            kind = read_as(name, pa.string(), known)
+            try:
+                values[name] = convert(pa.array([text], pa.string()), kind)[0]
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{self.path!r}: its folder says {name}={text}, which is no {kind}.") from error
         return values
 
     @contextlib.contextmanager
@@ -198,21 +203,33 @@ class Batch(NamedTuple):
 
 
 def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.DataType:
-    """The type that a stored column is read as: without a dictionary, and numbers where a model wants them of text."""
+    """The type that a stored column is read as: without a dictionary, and as the model knows it.
+
+    Where the model wants numbers or truth values, text is read as such; where it wants text, whole numbers.
+    """
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    is_text = any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
-    return pa.float64() if is_text and known.get(name, {}).get("kind") == "numeric" else kind
+    column = known.get(name, {})
+    if _is_text(kind) and column.get("kind") == "numeric":
+        return pa.bool_() if column["dtype"].startswith("bool") else pa.float64()
+    if pa.types.is_string_view(kind) or (pa.types.is_integer(kind) and column.get("type") == "STRING"):
+        return pa.string()
+    return kind
+
+
+def _is_text(kind: pa.DataType, view: bool = True) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or (view and pa.types.is_string_view(kind))
 
 
 def in_batches(tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str) -> Iterator[Batch]:
     """Tables with the positions of their rows, and with numbers where a model wants them and there is text."""
     n_rows = 0
     for table in tables:
-        types = {field.name: read_as(field.name, field.type, known) for field in table.schema}
-        text = {
-            name: kind for name, kind in types.items() if kind == pa.float64() and table.schema.field(name).type != kind
-        }
-        found, positions, rejects = converted(table, text, np.arange(n_rows, n_rows + table.num_rows), source)
+        others = {}
+        for field in table.schema:
+            stored = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            if (wanted := read_as(field.name, field.type, known)) != stored:
+                others[field.name] = wanted
+        found, positions, rejects = converted(table, others, np.arange(n_rows, n_rows + table.num_rows), source)
         yield Batch(found, source, positions, rejects)
         n_rows += table.num_rows
 
@@ -227,11 +244,19 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     ValueError
         For suffixes of other formats, and where a file is meant twice: its rows would be scored twice.
     """
-    files = [file for given in inputs for file in (_remote(given) if "://" in given else _local(given))]
-    seen = set()
+    if not inputs:
+        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
+    files = []
+    for given in inputs:
+        path = given.removeprefix("file://")
+        files += _remote(path) if "://" in path else _local(path)
+    seen: set[tuple] = set()
     for file in files:
         is_local = isinstance(file.filesystem, pa.fs.LocalFileSystem)
-        place = os.path.realpath(file.path) if is_local else (file.filesystem.type_name, file.path)
+        place: tuple = (file.filesystem.type_name, file.path)
+        if is_local:  # the same by links, too
+            status = os.stat(file.path)
+            place = (status.st_dev, status.st_ino)
         if place in seen:
             raise ValueError(f"{file.path!r} is given twice; its rows would be scored twice.")
         seen.add(place)
@@ -241,8 +266,7 @@ def find_files(inputs: Sequence[str]) -> list[File]:
 def _local(given: str) -> list[File]:
     filesystem, path = pa.fs.LocalFileSystem(), Path(given)
     if path.is_dir():
-        found = [p for p in path.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(path).parts)]
-        found = [p for p in found if p.suffix.lower() in _FORMATS]
+        found = [p for p in _within(path) if p.suffix.lower() in _FORMATS]
         if not found:
             raise FileNotFoundError(f"the folder {given!r} has no {_or(SUFFIXES)} file.")
         return [File(str(p), filesystem, _partition(p.relative_to(path).parts[:-1])) for p in sorted(found)]
@@ -256,6 +280,17 @@ def _local(given: str) -> list[File]:
         raise FileNotFoundError(f"the table {given!r} {what}; check the path.")
     _check_suffix(given)
     return [File(given, filesystem, {})]
+
+
+def _within(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of those below it, through links as well, but for hidden ones."""
+    seen: set[str] = set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        here = Path(name)
+        # A link to a folder above would lead around for ever.
+        folders[:] = [f for f in folders if not _is_hidden([f]) and os.path.realpath(here / f) not in seen]
+        seen.update(os.path.realpath(here / f) for f in folders)
+        yield from (here / file for file in files if not _is_hidden([file]) and (here / file).is_file())
 
 
 def _remote(url: str) -> list[File]:
@@ -288,12 +323,12 @@ def _remote(url: str) -> list[File]:
 
 def _is_hidden(parts: Sequence[str]) -> bool:
     """Whether a file is none of the table's, as by the conventions of Hive and Spark: _SUCCESS, .crc."""
-    return any(part.startswith((".", "_")) for part in parts)
+    return any(part.startswith((".", "_")) and "=" not in part for part in parts)
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
-    return {name: None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
+    return {unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
 
 
 def _check_suffix(path: str) -> None:

@@ -34,9 +34,9 @@ def converted(table: pa.Table, types: Mapping[str, pa.DataType], positions: np.n
     for name, kind in types.items():
         values = table.column(name)
         try:
-            table = _with(table, name, _convert(values, kind))
+            table = _with(table, name, convert(values, kind))
         except pa.ArrowException:
-            for i, error in failures(lambda part, kind=kind: _convert(part, kind), values):
+            for i, error in failures(lambda part, kind=kind: convert(part, kind), values):
                 if good[i]:
                     value = shown(values[i].as_py())
                     rejects.append(Reject(source, int(positions[i]), name, value, _reason(kind, error)))
@@ -45,7 +45,7 @@ def converted(table: pa.Table, types: Mapping[str, pa.DataType], positions: np.n
         table, positions = table.filter(pa.array(good)), positions[good]
         for name, kind in types.items():
             if table.column(name).type != kind:
-                table = _with(table, name, _convert(table.column(name), kind))
+                table = _with(table, name, convert(table.column(name), kind))
     return table, positions, rejects
 
 
@@ -63,7 +63,16 @@ def gaps_in_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _convert(values, kind: pa.DataType):
+def convert(values, kind: pa.DataType):
+    """An array of text, bytes or whole numbers as another type.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        Where one of them is none of it.
+    """
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
     text = values.cast(pa.string())
     if pa.types.is_string(kind):
         return text

@@ -70,11 +70,11 @@ def _locked(folder: Path):
     from filelock import FileLock
 
     for attempt in range(_ATTEMPTS):
-        folder.mkdir(exist_ok=True)
         lock = FileLock(folder / _LOCK)
         try:
+            folder.mkdir(exist_ok=True)
             lock.acquire(blocking=False)
-        except FileNotFoundError:  # a job that has just finished removed the folder
+        except (FileExistsError, FileNotFoundError):  # a job that has just finished removed the folder
             if attempt == _ATTEMPTS - 1:
                 raise
             continue

@@ -102,8 +102,10 @@ def score(
     Exits with 0 when all is written, 1 for an error, 2 for wrong options, 3 for more rejects than allowed, 4 where
     another job writes the same output, 130 and 143 when it was interrupted. But for 0, no output was written.
     """
+    import pyarrow as pa
+
     import tabkd
-    from tabkd.batch.databases import without_password
+    from tabkd.batch.databases import find_sources, without_password
     from tabkd.batch.job import StoppedError, score_dataset
     from tabkd.batch.rejects import TooManyRejectsError
     from tabkd.batch.workplace import BusyError
@@ -111,7 +113,8 @@ def score(
     from tabkd.files import atomic_write_bytes
 
     if summary is not None:
-        _check_summary(summary, [*inputs, output, rejects or output])
+        files = [source.path for source in find_sources(inputs, query)] if engine == Engine.LOCAL else []
+        _check_summary(summary, [str(model), *files, output, rejects or output])
     scorer = tabkd.load(model)
     if engine == Engine.SPARK:
         here: dict[str, Any] = {"--top-fraction": top_fraction, "--rejects": rejects, "--max-rejects": max_rejects}
@@ -149,6 +152,8 @@ def score(
             raise CommandError(str(error), TOO_MANY_REJECTS) from error
         except BusyError as error:
             raise CommandError(str(error), BUSY) from error
+        except pa.ArrowException as error:
+            raise CommandError(one_line(error)) from error
     seconds = time.perf_counter() - start
     output = without_password(output, output)
     inputs = [without_password(given, given) for given in inputs]

@@ -57,7 +57,8 @@ class TableCodes(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """The codes of `X`, of shape (n, d)."""
         check_is_fitted(self)
-        codes, categorical = self.schema_.encode(X), self.schema_.positions("categorical")
+        # A copy: the codes of a frame of floats are the frame's own values.
+        codes, categorical = np.array(self.schema_.encode(X)), self.schema_.positions("categorical")
         for i in categorical:
             codes[codes[:, i] >= len(self.schema_.columns[i].categories), i] = np.nan
         # scikit-learn's histogram gradient boosting has no bins for a column without a value.

@@ -55,7 +55,7 @@ def to_array(column, numeric: bool):
     if numeric and pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
-    if pa.types.is_boolean(kind):
+    if numeric and pa.types.is_boolean(kind):
         column, kind = column.cast(pa.uint8()), pa.uint8()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         if column.null_count:
