@@ -59,7 +59,9 @@ def ablation(
     datasets: Datasets = "",
     seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 1,
     max_rows: MaxRows = 40_000,
-    variants: Annotated[str, typer.Option(help="Names of variants, with commas between; all without.")] = "",
+    variant: Annotated[
+        list[str] | None, typer.Option(help="A variant beside its student's default; may be repeated, all without.")
+    ] = None,
     output: Output = None,
 ) -> None:
     """Evidence for the defaults: one lever moved at a time, on rows held out of the training rows."""
@@ -68,7 +70,7 @@ def ablation(
     from benchmarks.runs import Runs
 
     tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows, openml)
-    print(run(tables, seeds, Runs(output, "ablation"), variants.split(",") if variants else None))
+    print(run(tables, seeds, Runs(output, "ablation"), variant))
 
 
 @app.command()

@@ -90,10 +90,13 @@ CLASSIFIER_ONLY = ("temperature 2", "temperature 4", "Brier loss", "logit matchi
 
 def run(problems: Iterable[Problem], seeds: int, runs: Runs, variants: list[str] | None = None) -> str:
     """Distil with each variant, and return the skill kept as a table with a column for each problem."""
+    if unknown := [name for name in variants or () if name not in VARIANTS]:
+        raise SystemExit(f"There is no variant {unknown[0]!r}; there are {', '.join(map(repr, VARIANTS))}.")
+    wanted = VARIANTS if variants is None else dict.fromkeys(n for name in variants for n in (default_of(name), name))
     for problem in problems:
         for seed in range(seeds):
             split = held_out(problem, seed)
-            names = [v for v in variants or VARIANTS if split.task == "classification" or v not in CLASSIFIER_ONLY]
+            names = [v for v in wanted if split.task == "classification" or v not in CLASSIFIER_ONLY]
             missing = [v for v in names if not runs.find(table=problem.name, seed=seed, variant=v)]
             if not missing:
                 continue
@@ -110,6 +113,12 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, variants: list[str]
     return runs.write_table(table(pd.DataFrame(runs.records)))
 
 
+def default_of(variant: str) -> str:
+    """What a variant is compared with: the default of its student."""
+    student = variant.split(":")[0].split(",")[0]
+    return f"{student if student in ('tree', 'boosted trees') else 'MLP'}, default"
+
+
 def held_out(problem: Problem, seed: int) -> Split:
     """The training rows of a split, split once more: its test rows decide nothing."""
     outer = problem.split(seed)
@@ -123,9 +132,7 @@ def table(frame: pd.DataFrame) -> list[str]:
     kept = kept.loc[[name for name in VARIANTS if name in kept.index]]
     rows = []
     for name, values in kept.iterrows():
-        if str(name).endswith(", default"):
-            default = values
-        lead = values - default
+        lead = values - kept.loc[default_of(str(name))]
         better = f"{(lead > 0).sum()} of {lead.notna().sum()}" if lead.any() else "–"
         shares = (f"{value:.1%}" if np.isfinite(value) else "–" for value in values)
         rows.append([str(name), *shares, f"{lead.median():+.2%}", better])

@@ -223,7 +223,7 @@ def _score_part(
     import pyarrow.compute as pc
 
     from tabkd.batch.columns import Columns
-    from tabkd.batch.rejects import check_number
+    from tabkd.batch.rejects import TooManyRejectsError
     from tabkd.batch.sources import in_batches
 
     columns = Columns(scorer, (), {}, drift=False)
@@ -231,9 +231,11 @@ def _score_part(
     tables = (pa.Table.from_batches([batch]) for batch in batches)
     for table in tables:
         X = table.select(range(n_features)).rename_columns(names)
-        for batch in in_batches([X], columns.known, "a part of the DataFrame"):
-            check_number(0, batch.rejects, 0)
+        (batch,) = in_batches([X], columns.known, "a part of the DataFrame")
+        try:
             scores = columns.scored(batch, 0, 0).rows.table
+        except TooManyRejectsError as error:
+            raise ValueError(f"{error.reject}.") from error
         kept = table.select(range(n_features, table.num_columns))
         out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
         if threshold is not None:

@@ -47,7 +47,18 @@ class Reject(NamedTuple):
 
 
 class TooManyRejectsError(ValueError):
-    """More rows cannot be scored than the job bears."""
+    """More rows cannot be scored than the job bears.
+
+    Parameters
+    ----------
+    message : str
+    reject : Reject, optional
+        One of them.
+    """
+
+    def __init__(self, message: str, reject: Reject | None = None):
+        super().__init__(message)
+        self.reject = reject
 
 
 def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
@@ -61,7 +72,8 @@ def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
         first = f"{rejects[0]}. " if rejects else ""
         raise TooManyRejectsError(
             f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and --max-rejects is {most:,}: "
-            "nothing was written. Correct the input, or set such rows aside by --rejects FILE and --max-rejects N."
+            "nothing was written. Correct the input, or set such rows aside by --rejects FILE and --max-rejects N.",
+            rejects[0] if rejects else None,
         )
 
 
