@@ -1,0 +1,34 @@
+"""A model of each kind of column, and its rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+
+import tabkd
+from tabkd import DistilledClassifier
+from tabkd.cli.teachers import TableCodes
+
+N_ROWS = 3000
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS).round(6)})
+    return frame.assign(shop=rng.choice(["a", "é\n", None], N_ROWS), paid=rng.random(N_ROWS) > 0.5)
+
+
+@pytest.fixture(scope="module")
+def path(frame, tmp_path_factory):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.fit(frame[["amount", "shop", "paid"]], frame["amount"] > 0).to_onnx(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(frame, path):
+    return tabkd.load(path).predict_proba(frame[["amount", "shop", "paid"]])[:, 1]
