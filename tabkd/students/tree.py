@@ -19,15 +19,16 @@ _LEAST_SHARE = 1e-6
 
 
 class TreeStudent(Student):
-    """One shallow decision tree on soft targets.
+    """One small decision tree on soft targets.
 
-    A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Probabilities are split by
+    It grows best first, so that its leaves lie where the teacher has most to say, as in TREPAN (Craven & Shavlik,
+    1996); at the same number of leaves that keeps more than a tree of one depth. A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Probabilities are split by
     their cross-entropy, the entropy criterion for soft labels; other targets by least squares.
 
     Parameters
     ----------
-    max_depth : int or None, default=6
-    max_leaf_nodes : int or None, default=None
+    max_depth : int or None, default=None
+    max_leaf_nodes : int or None, default=64
     min_samples_leaf : int, default=20
     max_rows : int, default=400_000
         The most rows, real and synthetic, that the tree is fitted on; memory follows from it.
@@ -66,8 +67,8 @@ class TreeStudent(Student):
     def __init__(
         self,
         *,
-        max_depth=6,
-        max_leaf_nodes=None,
+        max_depth=None,
+        max_leaf_nodes=64,
         min_samples_leaf=20,
         max_rows=400_000,
         n_jobs=None,
