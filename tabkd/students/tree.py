@@ -22,8 +22,9 @@ class TreeStudent(Student):
     """One small decision tree on soft targets.
 
     It grows best first, so that its leaves lie where the teacher has most to say, as in TREPAN (Craven & Shavlik,
-    1996); at the same number of leaves that keeps more than a tree of one depth. A leaf gives the mean target of its rows, so that probabilities stay on the simplex. Probabilities are split by
-    their cross-entropy, the entropy criterion for soft labels; other targets by least squares.
+    1996); with as many leaves that keeps more than one depth for all. A leaf gives the mean target of its rows, so that
+    probabilities stay on the simplex. Probabilities are split by their cross-entropy, the entropy criterion for soft
+    labels; other targets by least squares.
 
     Parameters
     ----------
