@@ -165,6 +165,8 @@ class File:
                 yield file
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())[:300]
+            if "straddling" in reason:
+                reason = "a line is longer than a block of it; give a larger --batch-size, or cut the line."
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
 
 
