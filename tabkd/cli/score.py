@@ -100,7 +100,7 @@ def score(
     """Score rows of any number, batch by batch, and write a prediction for each of them.
 
     Exits with 0 when all is written, 1 for an error, 2 for wrong options, 3 for more rejects than allowed, 4 where
-    another job writes the same output, 130 and 143 when it was interrupted. But for 0, no output was written.
+    another job writes the same output, 130 and 143 when it was interrupted. But for 0, no file was written.
     """
     import pyarrow as pa
 
@@ -117,9 +117,14 @@ def score(
         _check_summary(summary, [str(model), *files, output, rejects or output])
     scorer = tabkd.load(model)
     if engine == Engine.SPARK:
-        here: dict[str, Any] = {"--top-fraction": top_fraction, "--rejects": rejects, "--max-rejects": max_rejects}
-        here |= {"--resume": resume, "--query": query, "--table": table, "--append": append, "--summary": summary}
-        if given := [name for name, value in here.items() if value not in (None, False) and (value or name[2] == "t")]:
+        here: dict[str, Any] = {
+            "--top-fraction": top_fraction,
+            "--rejects": rejects,
+            "--query": query,
+            "--table": table,
+        }
+        here |= {"--max-rejects": max_rejects or None, "--resume": resume or None, "--append": append or None}
+        if given := [name for name, value in (here | {"--summary": summary}).items() if value is not None]:
             raise CommandError(f"{given[0]} is not for --engine spark; leave it out, or score in this process.")
         _score_by_spark(scorer, inputs, output, keep or [], column_map or [], threshold, partition_by or [])
         return
