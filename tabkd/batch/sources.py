@@ -28,6 +28,7 @@ from tabkd.batch.text import convert, converted
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 #: The suffixes of the files that are read.
 SUFFIXES = tuple(_FORMATS)
+_ROWS_TOGETHER = 1_000_000
 #: What Hive writes for a partition of missing values.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -126,11 +127,11 @@ class File:
         ]
         with self._opened() as file:
             source = pa.parquet.ParquetFile(file, metadata=self._footer, read_dictionary=text)
-            batches = source.iter_batches(rows, columns=columns)
             if source.metadata.num_rows == 0:
                 yield source.schema_arrow.empty_table().select(columns)
-            for batch in batches:
-                yield pa.Table.from_batches([batch]).select(columns)
+            for groups in _row_groups(source.metadata):
+                for batch in source.iter_batches(rows, row_groups=groups, columns=columns):
+                    yield pa.Table.from_batches([batch]).select(columns)
 
     def _arrow(self, columns, rows) -> Iterator[pa.Table]:
         with self._opened() as file:
@@ -182,6 +183,17 @@ def check_names(what: str, names: Sequence[str]) -> None:
             f"{what} has more than one column named {', '.join(map(repr, repeated[:5]))}; give every column a name of "
             "its own."
         )
+
+
+def _row_groups(metadata: pa.parquet.FileMetaData) -> Iterator[list[int]]:
+    """The row groups that are read together: what Arrow keeps of those it has read, it keeps until the last of them."""
+    together, n_rows = [], 0
+    for i in range(metadata.num_row_groups):
+        together.append(i)
+        n_rows += metadata.row_group(i).num_rows
+        if n_rows >= _ROWS_TOGETHER or i == metadata.num_row_groups - 1:
+            yield together
+            together, n_rows = [], 0
 
 
 class Batch(NamedTuple):

@@ -3,6 +3,8 @@
 import io
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -356,3 +358,30 @@ def test_types_that_a_csv_cannot_hold(path, frame, tmp_path):
     score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["shop"])
     found = pd.read_csv(tmp_path / "o.csv", keep_default_na=False)["shop"]
     assert found.tolist() == frame["shop"].fillna("").tolist()
+
+
+@pytest.mark.parametrize("together", [1, 500, 1_000_000])
+def test_row_groups_are_read_some_at_a_time(path, frame, expected, tmp_path, monkeypatch, together):
+    from tabkd.batch import sources
+
+    monkeypatch.setattr(sources, "_ROWS_TOGETHER", together)
+    pa.parquet.write_table(pa.table(frame), tmp_path / "in.parquet", row_group_size=130)
+    _, scores = scores_of(path, [tmp_path / "in.parquet"], tmp_path / "out.parquet", batch_size=100)
+    pd.testing.assert_frame_equal(scores[["id", "probability_True"]], expected)
+
+
+def test_memory_does_not_follow_the_rows(path, frame, tmp_path):
+    script = """
+import sys, pyarrow as pa
+from tabkd.scoring import score_dataset
+score_dataset(sys.argv[1], [sys.argv[2]], sys.argv[3])
+print(pa.default_memory_pool().max_memory())
+"""
+    rows, peaks = pa.table(pd.concat([frame] * 100)), []
+    for n in (10, 60):
+        with pa.parquet.ParquetWriter(tmp_path / "in.parquet", rows.schema) as writer:
+            for _ in range(n):
+                writer.write_table(rows)
+        arguments = [sys.executable, "-c", script, path, tmp_path / "in.parquet", tmp_path / "out.parquet"]
+        peaks.append(int(subprocess.check_output(list(map(str, arguments)))))
+    assert peaks[1] < 1.3 * peaks[0]
