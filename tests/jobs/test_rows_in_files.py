@@ -374,10 +374,11 @@ def test_memory_does_not_follow_the_rows(path, frame, tmp_path):
     script = """
 import sys, pyarrow as pa
 from tabkd.scoring import score_dataset
-score_dataset(sys.argv[1], [sys.argv[2]], sys.argv[3])
+score_dataset(sys.argv[1], [sys.argv[2]], sys.argv[3], keep=[f"c{i}" for i in range(10)])
 print(pa.default_memory_pool().max_memory())
 """
-    rows, peaks = pa.table(pd.concat([frame] * 100)), []
+    others = pd.DataFrame(np.random.default_rng(0).random((N_ROWS * 100, 10))).add_prefix("c")
+    rows, peaks = pa.table(pd.concat([pd.concat([frame] * 100, ignore_index=True), others], axis=1)), []
     for n in (10, 60):
         with pa.parquet.ParquetWriter(tmp_path / "in.parquet", rows.schema) as writer:
             for _ in range(n):
