@@ -48,31 +48,29 @@ class WithLogitMatching(WithLoss):
     _loss = staticmethod(logit_matching)
 
 
-class _AveragingTrainer(Trainer):
+class _Averaging:
+    """A trainer whose layers are the average of another's."""
+
     _KEPT = 0.98  # of the average, in every block of steps
 
+    def __init__(self, trainer: Trainer):
+        self._trainer = trainer
+        self.layers = trainer.layers
+
     def step(self, batches, rates):
-        loss = super().step(batches, rates)
-        now = Trainer.layers.fget(self)
-        before = getattr(self, "_average", now)
-        self._average = [
+        loss = self._trainer.step(batches, rates)
+        self.layers = [
             tuple(self._KEPT * old + (1 - self._KEPT) * new for old, new in zip(*pair, strict=True))
-            for pair in zip(before, now, strict=True)
+            for pair in zip(self.layers, self._trainer.layers, strict=True)
         ]
         return loss
-
-    @property
-    def layers(self):
-        return self._average
 
 
 class Averaged(MLPStudent):
     """An MLP of the exponential average of its weights."""
 
     def _trainer(self, layers):
-        trainer = super()._trainer(layers)
-        trainer.__class__ = _AveragingTrainer
-        return trainer
+        return _Averaging(super()._trainer(layers))
 
 
 class EarlyStopped(MLPStudent):

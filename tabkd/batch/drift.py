@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,8 @@ from tabkd.scoring import Scorer
 #: Shares of a column that may differ from the training rows', and the index of the scores, before it is told.
 SHARE_LIMIT, INDEX_LIMIT = 0.05, 0.25
 _STRANGE = {"unseen": "a category unknown in training", "out_of_range": "a number out of the range in training"}
+# Of a type that cannot be compared: no number of rows makes a sum with it positive.
+_NOT_KNOWN = -(2**40)
 # Of fewer rows nothing is told: the index is then large by chance.
 _LEAST_ROWS = 500
 
@@ -58,8 +59,10 @@ class Drift:
         """
         counts = self.none.copy()
         for i, column in enumerate(X.columns):
-            with contextlib.suppress(pa.ArrowException):  # of types that cannot be compared nothing is told
+            try:
                 counts[2 * i : 2 * i + 2] = self._of_column(i, column)
+            except pa.ArrowException:  # told as not known by `summary`
+                counts[2 * i : 2 * i + 2] = _NOT_KNOWN
         if self._reference is not None and X.num_rows:
             classes = self._task == "classification"
             columns = [part.to_numpy() for name, part in scores.items() if not classes or name != "prediction"]
@@ -98,15 +101,15 @@ class Drift:
         return len(values) - len(values.indices.drop_null()) + int(times[missing].sum()), int(times[strange].sum())
 
     def summary(self, counts: np.ndarray, n_rows: int) -> dict[str, Any]:
-        """The shares of a job's rows, as JSON has them: of each column, and the index of the scores."""
+        """The shares of a job's rows, as JSON has them, None for what is not known, and the index of the scores."""
         n_rows = max(n_rows, 1)
         columns = {}
         for i, column in enumerate(self._columns):
-            missing, strange = counts[2 * i : 2 * i + 2] / n_rows
-            entry = {"missing": round(float(missing), 6)}
+            missing, strange = (None if n < 0 else round(n / n_rows, 6) for n in counts[2 * i : 2 * i + 2].tolist())
+            entry = {"missing": missing}
             if self._reference is not None:
                 entry["missing_in_training"] = self._reference["missing"][i]
-            entry["out_of_range" if column["kind"] == "numeric" else "unseen"] = round(float(strange), 6)
+            entry["out_of_range" if column["kind"] == "numeric" else "unseen"] = strange
             columns[str(column["name"])] = entry
         found = counts[2 * len(self._columns) :]
         index = None
@@ -120,6 +123,9 @@ class Drift:
             return []
         told = []
         for name, shares in summary["columns"].items():
+            if shares["missing"] is None:
+                told.append(f"column {name!r} has a type whose values cannot be compared with those of training")
+                continue
             more = shares["missing"] - shares.get("missing_in_training", shares["missing"])
             if abs(more) > SHARE_LIMIT:
                 before = f"{shares['missing_in_training']:.1%} in training"

@@ -85,7 +85,7 @@ def score_dataset(
     ----------
     model : Scorer or path-like
         What `tabkd.load` returns, or takes.
-    inputs : sequence of str
+    inputs : sequence of str or path-like
         Files, folders, globs or URLs; see `tabkd.batch.sources`. Or one database: the address of a PostgreSQL server,
         as in ``postgresql://user@host/name``, or a DuckDB file.
     output : str
@@ -278,9 +278,9 @@ class _Scoring:
 
 
 def _check_options(batch_size, threshold, top_fraction, max_rejects, resume, query) -> None:
-    if batch_size < 1 or max_rejects < 0:
-        name, value = ("batch_size", batch_size) if batch_size < 1 else ("max_rejects", max_rejects)
-        raise ValueError(f"{name} is {value}; expected a number from {int(name == 'batch_size')}.")
+    for name, value, least in (("batch_size", batch_size, 1), ("max_rejects", max_rejects, 0)):
+        if value < least:
+            raise ValueError(f"{name} is {value}; expected a number from {least}.")
     for name, value in (("threshold", threshold), ("top_fraction", top_fraction)):
         if value is not None and not 0 <= value <= 1:
             raise ValueError(f"{name} is {value}; expected a number from 0 to 1.")

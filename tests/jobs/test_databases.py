@@ -17,18 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
 import tabkd
-from tabkd import DistilledClassifier
 from tabkd.batch.job import StoppedError, score_dataset
 from tabkd.batch.rejects import TooManyRejectsError
 from tabkd.batch.sources import find_files
 from tabkd.batch.workplace import BusyError
 from tabkd.cli import app
-from tabkd.cli.teachers import TableCodes
 
 N_ROWS = 20_000
 SECRET = "s3cret"
@@ -76,15 +72,6 @@ def frame():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS).round(6)})
     return frame.assign(shop=rng.choice(["a", "é", None], N_ROWS))
-
-
-@pytest.fixture(scope="module")
-def path(frame, tmp_path_factory):
-    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
-    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
-    path = tmp_path_factory.mktemp("model") / "model.onnx"
-    model.fit(frame[["amount", "shop"]], frame["amount"] > 0).to_onnx(path)
-    return path
 
 
 @pytest.fixture(scope="module")

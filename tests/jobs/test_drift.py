@@ -130,6 +130,19 @@ def test_dense_scores_have_ten_bins_and_a_shift_is_seen(n, offset):
     assert stability_index(np.array(found["shares"]), counts(offset + 4 * scores, found["edges"])) > 0.25
 
 
+def test_what_cannot_be_compared_is_not_told_as_none(path, frame):
+    from tabkd.batch.drift import Drift
+
+    drift = Drift(tabkd.load(path))
+    durations = pa.array([1] * N_ROWS, pa.duration("s"))
+    table = pa.table({"amount": durations, "hour": frame["hour"], "shop": frame["shop"]})
+    scores = {"probability_False": pa.array(np.zeros(N_ROWS)), "probability_True": pa.array(np.ones(N_ROWS))}
+    summary = drift.summary(sum(drift.counts(table, scores) for _ in range(3)), 3 * N_ROWS)
+    assert (summary["columns"]["amount"]["missing"], summary["columns"]["amount"]["out_of_range"]) == (None, None)
+    assert summary["columns"]["hour"]["missing"] == 0.0
+    assert any("'amount' has a type whose values" in told for told in drift.warnings(summary, 3 * N_ROWS))
+
+
 def test_values_of_awkward_types_are_counted(path, frame, tmp_path):
     half = pa.array(frame["amount"].where(frame.index % 4 > 0).astype(np.float16), pa.float16(), from_pandas=True)
     large = pa.array([2**60 + 1] * N_ROWS)

@@ -40,15 +40,6 @@ def frame():
 
 
 @pytest.fixture(scope="module")
-def path(frame, tmp_path_factory):
-    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
-    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
-    path = tmp_path_factory.mktemp("model") / "model.onnx"
-    model.fit(frame[["amount", "shop", "month"]], frame["amount"] > 0).to_onnx(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def expected(frame, path):
     scores = tabkd.load(path).predict_proba(frame[["amount", "shop", "month"]])
     return pd.DataFrame({"id": frame["id"], "probability_True": scores[:, 1]})
