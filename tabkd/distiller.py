@@ -66,7 +66,7 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
     n_jobs : int, optional
-        Threads of the default teacher and of our students; None for all cores.
+        Threads of the default teacher, of our students and of our augmenters; None for all cores.
     random_state : int, RandomState instance or None
         The same number gives the same student, on the same machine.
     verbose : int, default=0
@@ -325,7 +325,10 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         return clone(student)
 
     def _make_augmenter(self, augmenter):
-        return AUGMENTERS[augmenter]() if isinstance(augmenter, str) else augmenter
+        if not isinstance(augmenter, str):
+            return augmenter
+        made = AUGMENTERS[augmenter]()
+        return made.set_params(n_jobs=self.n_jobs) if "n_jobs" in made.get_params() else made
 
     def _make_teacher(self, teacher):
         return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher

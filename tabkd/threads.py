@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
+from joblib import effective_n_jobs
 from sklearn.utils._param_validation import Interval
 
 #: What the parameter `n_jobs` may be: a number of threads, a negative one for all cores but so many, or None.
@@ -11,6 +12,11 @@ N_JOBS = [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, No
 
 # Below this many rows the threads of OpenMP wait for each other longer than they work.
 _FEW_ROWS = 5_000
+
+
+def n_threads(n_jobs: int | None) -> int:
+    """How many threads `n_jobs` means, None for all cores; one within a worker of joblib, whose others take theirs."""
+    return effective_n_jobs(-1 if n_jobs is None else n_jobs)
 
 
 def lightgbm_threads(n_jobs: int | None, n_rows: int) -> int:

@@ -86,5 +86,5 @@ def _flattened(column: np.ndarray, power: float) -> np.ndarray:
 
 def _repeated(values: np.ndarray, counts: np.ndarray, power: float, n: int) -> np.ndarray:
     cumulative = np.cumsum(counts**power)
-    middles = (np.arange(n) + 0.5) / n
-    return values[np.searchsorted(cumulative, middles * cumulative[-1])]
+    ends = np.floor(cumulative * (n / cumulative[-1]) + 0.5).astype(np.int64)
+    return np.repeat(values, np.diff(ends, prepend=0))

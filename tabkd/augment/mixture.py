@@ -8,6 +8,7 @@ from sklearn.base import clone
 from tabkd.augment.base import Augmenter
 from tabkd.augment.marginal import Marginal
 from tabkd.augment.munge import Munge
+from tabkd.threads import N_JOBS
 
 
 class Mixture(Augmenter):
@@ -23,6 +24,8 @@ class Mixture(Augmenter):
         None is ``[Munge(), Marginal(p=None, power=0.5)]``, with the weights 3 and 1.
     weights : list of float, optional
         The shares of the rows are in proportion to them; None shares alike, and 3 to 1 among the default augmenters.
+    n_jobs : int, optional
+        Threads of the default augmenters; None for all cores.
 
     Examples
     --------
@@ -33,16 +36,18 @@ class Mixture(Augmenter):
     (100, 2)
     """
 
-    _parameter_constraints = {"augmenters": ["array-like", None], "weights": ["array-like", None]}
+    _parameter_constraints = {"augmenters": ["array-like", None], "weights": ["array-like", None], "n_jobs": N_JOBS}
 
-    def __init__(self, augmenters=None, *, weights=None):
+    def __init__(self, augmenters=None, *, weights=None, n_jobs=None):
         self.augmenters = augmenters
         self.weights = weights
+        self.n_jobs = n_jobs
 
     def _fit(self, codes):
         parts, weights = self.augmenters, self.weights
         if parts is None:
-            parts, weights = [Munge(), Marginal(p=None, power=0.5)], [3, 1] if weights is None else weights
+            parts = [Munge(n_jobs=self.n_jobs), Marginal(p=None, power=0.5)]
+            weights = [3, 1] if weights is None else weights
         if len(parts) == 0:
             raise ValueError("augmenters is empty; give one or more, or None for the default ones.")
         weights = np.ones(len(parts)) if weights is None else np.asarray(weights, dtype=np.float64)

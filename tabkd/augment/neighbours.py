@@ -9,12 +9,14 @@ independent trees make up for the neighbours that a split parts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from tabkd.table import TableSchema
+from tabkd.threads import n_threads
 
 #: Widest form of all nominal columns together; beyond it their one-hot form is projected on so many columns.
 NOMINAL_WIDTH = 64
@@ -23,9 +25,13 @@ LEAF_SIZE = 1024
 N_TREES = 3
 
 _BLOCK = 65_536
+# Rows by which the scale of a column is judged.
+_SCALE_ROWS = 100_000
 
 
-def distinct_neighbours(schema: TableSchema, codes: np.ndarray, n_neighbors: int) -> np.ndarray:
+def distinct_neighbours(
+    schema: TableSchema, codes: np.ndarray, n_neighbors: int, n_jobs: int | None = None
+) -> np.ndarray:
     """Near rows of each row of a table, none of them equal to the row itself.
 
     Parameters
@@ -33,6 +39,8 @@ def distinct_neighbours(schema: TableSchema, codes: np.ndarray, n_neighbors: int
     schema : TableSchema
     codes : ndarray of shape (n, d), float64
     n_neighbors : int
+    n_jobs : int, optional
+        Threads; None for all cores.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def distinct_neighbours(schema: TableSchema, codes: np.ndarray, n_neighbors: int
     if len(first) == 1:
         return np.arange(len(codes), dtype=np.int32)[:, None]
     points = embed(schema, codes[first])
-    return first[nearest(points, min(n_neighbors, len(first) - 1))][group]
+    return first[nearest(points, min(n_neighbors, len(first) - 1), n_jobs=n_jobs)][group]
 
 
 def distinct_rows(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +94,7 @@ def nearest(
     leaf_size: int = LEAF_SIZE,
     n_trees: int = N_TREES,
     seed: int = 0,
+    n_jobs: int | None = None,
 ) -> np.ndarray:
     """Near points of each point by Euclidean distance, itself left out, nearest first.
 
@@ -100,6 +109,8 @@ def nearest(
         Independent partitions that are searched.
     seed : int
         Fixed, so that equal points have equal neighbours.
+    n_jobs : int, optional
+        Threads that share the leaves; None for all cores.
 
     Returns
     -------
@@ -118,12 +129,16 @@ def nearest(
     n = len(points)
     indices = np.zeros((n, n_neighbors), dtype=np.int32)
     distances = np.full((n, n_neighbors), np.inf, dtype=np.float32)
-    # The products are small: on a busy machine BLAS threads wait longer than they save.
-    with threadpool_limits(1, user_api="blas"):
+
+    def search(rows: np.ndarray) -> None:
+        found, squared = _nearest_in_leaf(points[rows], n_neighbors)
+        indices[rows], distances[rows] = _merge(indices[rows], distances[rows], rows[found], squared)
+
+    # The products are small: threads of BLAS wait longer than they save. The leaves of a tree have no row in common.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads(n_jobs)) as threads:
         for _ in range(n_trees if n > leaf_size else 1):
-            for rows in _leaves(points, leaf_size, rng):
-                found, squared = _nearest_in_leaf(points[rows], n_neighbors)
-                indices[rows], distances[rows] = _merge(indices[rows], distances[rows], rows[found], squared)
+            for _ in threads.map(search, _leaves(points, leaf_size, rng)):
+                pass
     return indices
 
 
@@ -147,20 +162,18 @@ def _nearest_in_leaf(points: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, 
     """The nearest others of each point and their squared distances, by all pairs."""
     # Centred first, so that float32 loses little where the squares cancel.
     points = points - points.mean(axis=0)
-    norms = np.einsum("ij,ij->i", points, points)
-    squared = points @ points.T
-    squared *= -2.0
-    squared += norms
-    squared += norms[:, None]
-    np.fill_diagonal(squared, np.inf)
+    norms = np.einsum("ij,ij->i", points, points)[:, None]
+    # |y|² - 2 xy in one product; |x|² is the same for all that x is compared with.
+    relative = np.hstack([-2.0 * points, np.ones_like(norms)]) @ np.hstack([points, norms]).T
+    np.fill_diagonal(relative, np.inf)
     every = np.arange(len(points))
     indices = np.empty((len(points), n_neighbors), dtype=np.int32)
     distances = np.empty((len(points), n_neighbors), dtype=np.float32)
     for j in range(n_neighbors):  # a few vectorised minima are much faster than a partition
-        indices[:, j] = squared.argmin(axis=1)
-        distances[:, j] = squared[every, indices[:, j]]
-        squared[every, indices[:, j]] = np.inf
-    return indices, np.maximum(distances, 0.0)
+        indices[:, j] = relative.argmin(axis=1)
+        distances[:, j] = relative[every, indices[:, j]]
+        relative[every, indices[:, j]] = np.inf
+    return indices, np.maximum(distances + norms, 0.0)
 
 
 def _merge(indices, distances, new_indices, new_distances) -> tuple[np.ndarray, np.ndarray]:
@@ -176,17 +189,27 @@ def _merge(indices, distances, new_indices, new_distances) -> tuple[np.ndarray, 
 
 def _scaled(values: np.ndarray) -> np.ndarray | None:
     """A numeric column centred at its median, about unit variance in its body and logarithmic tails."""
+    values = np.ascontiguousarray(values)
     missing = np.isnan(values)
-    seen = values[~missing]
+    seen = values[~missing] if missing.any() else values
     if len(seen) == 0 or seen.min() == seen.max():
         return None
     magnitude = np.abs(seen).max()  # by which no square overflows
-    seen = seen / magnitude
-    low, median, high = np.quantile(seen, [0.01, 0.5, 0.99])
-    spread = np.std(np.clip(seen, low, high) - median) or np.std(seen - median)
+    some = _some(seen) / magnitude
+    low, median, high = np.quantile(some, [0.01, 0.5, 0.99])
+    spread = np.std(np.clip(some, low, high) - median) or np.std(seen / magnitude - median)
     if spread == 0.0:  # a step of the last bit
         return None
-    return np.arcsinh((np.where(missing, median, values / magnitude) - median) / spread)
+    centred = (values / magnitude - median) / spread
+    centred[missing] = 0.0
+    return np.arcsinh(centred.astype(np.float32))
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """As many values as a scale takes, the same ones every time."""
+    if len(values) <= _SCALE_ROWS:
+        return values
+    return values[np.random.default_rng(0).integers(len(values), size=_SCALE_ROWS)]
 
 
 def _levels(codes: np.ndarray) -> tuple[np.ndarray, int]:
