@@ -17,10 +17,14 @@ from benchmarks.levers import (
     BestOfThree,
     Disagreement,
     EarlyStopped,
+    EarlyStoppedTrees,
     GainWeightedMunge,
     Trepan,
+    WithLeakyReLU,
     WithLogitMatching,
     WithLoss,
+    WithSiLU,
+    WithTanh,
     gains,
 )
 from benchmarks.problems import Problem, Split
@@ -59,6 +63,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "temperature 4": {"temperature": 4.0},
     "Brier loss": {"student": WithLoss()},
     "logit matching": {"student": WithLogitMatching()},
+    "leaky ReLU": {"student": WithLeakyReLU()},
+    "SiLU": {"student": WithSiLU()},
+    "tanh": {"student": WithTanh()},
     "32-16 wide": {"student": MLPStudent(hidden_layer_sizes=(32, 16))},
     "128-64 wide": {"student": MLPStudent(hidden_layer_sizes=(128, 64))},
     "one hidden layer of 64": {"student": MLPStudent(hidden_layer_sizes=(64,))},
@@ -83,6 +90,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "boosted trees: half as many, of 32 leaves": {"student": BoostedTreesStudent(n_estimators=30, max_leaf_nodes=32)},
     "boosted trees: learning rate 0.3": {"student": BoostedTreesStudent(learning_rate=0.3)},
+    "boosted trees: up to 240, stopped by held-out rows": {"student": EarlyStoppedTrees(n_estimators=240)},
+    "boosted trees: up to 240 at half the rate, stopped by held-out rows": {
+        "student": EarlyStoppedTrees(n_estimators=240, learning_rate=0.1)
+    },
     "boosted trees: no synthetic rows": {"student": BoostedTreesStudent(), "augmenter": None},
     "boosted trees: MUNGE alone": {"student": BoostedTreesStudent(), "augmenter": "munge"},
 }

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from tabkd.augment import Munge
 from tabkd.augment.neighbours import embed, nearest
-from tabkd.students import MLPStudent, TreeStudent
+from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
 from tabkd.students.base import SoftRows, SoftStream
 from tabkd.students.lessons import hold_out
 from tabkd.students.training import Trainer
@@ -39,13 +39,41 @@ class WithLoss(MLPStudent):
     _loss = staticmethod(brier)
 
     def _trainer(self, layers):
-        return Trainer(layers, self._units(), self._loss, self.weight_decay)
+        return Trainer(layers, self._units(), self._loss, self.weight_decay, self._activation)
 
 
 class WithLogitMatching(WithLoss):
     """An MLP that matches logits."""
 
     _loss = staticmethod(logit_matching)
+
+
+def leaky_relu(values, xp):
+    """A line of slope .1 below zero."""
+    return xp.where(values > 0, values, 0.1 * values)
+
+
+def silu(values, xp):
+    """A smooth ReLU, x / (1 + exp(-x))."""
+    return values / (1 + xp.exp(-values))
+
+
+class WithLeakyReLU(MLPStudent):
+    """An MLP of leaky ReLUs."""
+
+    _activation = staticmethod(leaky_relu)
+
+
+class WithSiLU(MLPStudent):
+    """An MLP of smooth ReLUs."""
+
+    _activation = staticmethod(silu)
+
+
+class WithTanh(MLPStudent):
+    """An MLP of hyperbolic tangents."""
+
+    _activation = staticmethod(lambda values, xp: xp.tanh(values))
 
 
 class _Averaging:
@@ -151,6 +179,24 @@ class Trepan(TreeStudent):
         return super().fit_stream(schema, real, SoftStream(len(drawn), _chunks(drawn)))
 
 
+class EarlyStoppedTrees(BoostedTreesStudent):
+    """As many of the boosted trees as are the nearest to the teacher on real rows held out."""
+
+    _EVERY = 10
+
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        import lightgbm
+
+        real, held_out = hold_out(real, np.random.RandomState(0))
+        super()._fit_rows(real, synthetic)
+        every, losses = self.booster_, {}
+        for n in range(self._EVERY, every.num_trees() // len(self.base_score_) + 1, self._EVERY):
+            self.booster_ = lightgbm.Booster(model_str=every.model_to_string(num_iteration=n))
+            losses[n] = np.mean(_distance(self.predict_codes(held_out.codes), held_out.targets, self.task_))
+        best = min(losses, key=lambda n: losses[n])
+        self.booster_ = lightgbm.Booster(model_str=every.model_to_string(num_iteration=best))
+
+
 class GainWeightedMunge(Munge):
     """MUNGE among neighbours by a distance that weighs each column by its gain in the teacher's first booster.
 
@@ -162,8 +208,8 @@ class GainWeightedMunge(Munge):
 
     _parameter_constraints = {**Munge._parameter_constraints, "gains": ["array-like"]}
 
-    def __init__(self, gains=(), *, p=0.5, s=1.0, n_neighbors=3):
-        super().__init__(p=p, s=s, n_neighbors=n_neighbors)
+    def __init__(self, gains=(), *, p=0.5, s=1.0, n_neighbors=3, n_jobs=None):
+        super().__init__(p=p, s=s, n_neighbors=n_neighbors, n_jobs=n_jobs)
         self.gains = gains
 
     def _fit(self, codes):

@@ -17,11 +17,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
 
+from benchmarks.big_teacher import BigTeacher
 from benchmarks.cost import peak_gigabytes
 from benchmarks.problems import Problem, problems
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier
+from tabkd.cli.teachers import TableCodes
 from tabkd.datasets import make_card_transactions
 from tabkd.default_teacher import DefaultTeacherClassifier
 
@@ -29,6 +32,7 @@ _BATCH_ROWS = 65_536
 _GROUP_ROWS = 100_000
 _REPEATS = 3
 _TEACHER_ROWS = 300_000
+_TEACHERS = ("the default teacher", "500 + 500 trees")
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def run(data_dir: Path | None, output: Path | None, quick: bool) -> str:
         missing = [job for job in wanted if not runs.find(job=str(job))]
         if missing:
             with tempfile.TemporaryDirectory() as folder:
-                bench = _Bench(tables[table], Path(folder))
+                bench = _Bench(tables[table], Path(folder), quick)
                 for job in missing:
                     runs.once({"job": str(job)}, partial(bench.measure, job, 1 if quick else _REPEATS))
         records += [runs.find(job=str(job))[0] for job in wanted]
@@ -82,11 +86,16 @@ def _problems(data_dir: Path | None, quick: bool) -> list[Problem]:
 class _Bench:
     """A teacher and its student, and files of their table."""
 
-    def __init__(self, problem: Problem, folder: Path):
+    def __init__(self, problem: Problem, folder: Path, quick: bool):
         self._folder, self._X = folder, problem.X
         split = problem.split(0)
-        self._teacher = DefaultTeacherClassifier(random_state=0).fit(split.X_train, split.y_train)
-        model = DistilledClassifier(FrozenEstimator(self._teacher), random_state=0).fit(split.X_train, split.y_train)
+        default = DefaultTeacherClassifier(random_state=0)
+        large = make_pipeline(TableCodes(), BigTeacher(n_estimators=20 if quick else 500))
+        self._teachers = {
+            name: teacher.fit(split.X_train, split.y_train)
+            for name, teacher in zip(_TEACHERS, (default, large), strict=True)
+        }
+        model = DistilledClassifier(FrozenEstimator(default), random_state=0).fit(split.X_train, split.y_train)
         self._model = folder / "student.onnx"
         model.to_onnx(self._model)
 
@@ -100,10 +109,12 @@ class _Bench:
             found["session"].append(_apart("bare_session", self._model, source))
             found["reading"].append(_apart("read", self._model, source))
         medians = {name: statistics.median(r["seconds"] / r["rows"] for r in each) for name, each in found.items()}
-        teacher = statistics.median(self._teacher_seconds(source) for _ in range(repeats))
-        source.unlink()
         record = {"rows": job.rows, "peak": max(r["peak"] for r in found["job"]), "rows_per_second": 1 / medians["job"]}
-        record |= {"of_session": medians["session"] / medians["job"], "times_teacher": teacher / medians["job"]}
+        record |= {"of_session": medians["session"] / medians["job"]}
+        for name, teacher in self._teachers.items():
+            seconds = statistics.median(self._teacher_seconds(teacher, source) for _ in range(repeats))
+            record[f"times {name}"] = seconds / medians["job"]
+        source.unlink()
         return record | {"times_reading": medians["job"] / medians["reading"]}
 
     def _write(self, path: Path, n_rows: int) -> None:
@@ -118,7 +129,7 @@ class _Bench:
                 part = repeated.slice(0, min(_GROUP_ROWS, n_rows - start))
                 writer.write_table(_plain(part) if path.suffix == ".csv" else part)
 
-    def _teacher_seconds(self, source: Path) -> float:
+    def _teacher_seconds(self, teacher, source: Path) -> float:
         """Of a row, in the loop that a user would write: read a batch, predict, write."""
         start, n_rows = time.perf_counter(), 0
         out = self._folder / "teacher.parquet"
@@ -126,7 +137,7 @@ class _Bench:
         with pa.parquet.ParquetWriter(str(out), schema) as writer:
             for batch in _batches(source):
                 frame = batch.to_pandas().astype(self._X.dtypes)
-                writer.write_table(pa.table([self._teacher.predict_proba(frame)[:, 1]], schema))
+                writer.write_table(pa.table([teacher.predict_proba(frame)[:, 1]], schema))
                 n_rows += len(frame)
                 if n_rows >= _TEACHER_ROWS:
                     break
@@ -199,7 +210,7 @@ def _table(records: list[dict]) -> list[str]:
         "job",
         "rows per second",
         "of a bare session's",
-        "× the teacher's",
+        *(f"× {name}'s" for name in _TEACHERS),
         "× the time of reading",
         "peak memory",
     ]
@@ -208,7 +219,7 @@ def _table(records: list[dict]) -> list[str]:
             record["job"],
             f"{record['rows_per_second']:,.0f}",
             f"{record['of_session']:.0%}",
-            f"{record['times_teacher']:.1f}",
+            *(f"{record[f'times {name}']:.1f}" for name in _TEACHERS),
             f"{record['times_reading']:.1f}",
             f"{1000 * record['peak']:,.0f} MB",
         ]

@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from tabkd.table import Column, TableSchema
+from tabkd.column import Column
+from tabkd.table import TableSchema
 from tabkd.validation import TakesTables, check_table
 
 #: dtypes narrower than the codes, by the names that pandas, polars and Arrow give them.

@@ -60,7 +60,13 @@ class Mixture(Augmenter):
         self.shares_ = weights / weights.sum()
 
     def _sample(self, n_samples, rng):
-        edges = np.round(np.cumsum(self.shares_) * n_samples).astype(int)
-        sizes = np.diff(edges, prepend=0)
-        drawn = [part.sample_codes(n, rng) for part, n in zip(self.augmenters_, sizes, strict=True)]
-        return np.concatenate(drawn)[rng.permutation(n_samples)]
+        ends = np.round(np.cumsum(self.shares_) * n_samples).astype(int)
+        drawn = np.empty((n_samples, len(self.schema_.columns)))
+        places = np.split(rng.permutation(n_samples), ends[:-1])
+        for part, rows in zip(self.augmenters_, places, strict=True):
+            drawn[rows] = part.sample_codes(len(rows), rng)
+        return drawn
+
+    def _within_table(self, codes):
+        """As the parts gave them: they have held them to the table."""
+        return codes

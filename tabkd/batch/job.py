@@ -19,6 +19,7 @@ from tabkd.batch.alerts import top
 from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
 from tabkd.batch.counts import Counts
 from tabkd.batch.databases import Source, find_sources
+from tabkd.batch.drift import Drift
 from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
@@ -53,6 +54,13 @@ class Summary:
     written: int
     drift: dict[str, Any]
     warnings: list[str]
+
+    @classmethod
+    def of(cls, counts: Counts, drift: Drift) -> Summary:
+        """What the counts of a job say."""
+        shares = drift.summary(counts.drift, counts.scored)
+        warnings = drift.warnings(shares, counts.scored)
+        return cls(counts.read, counts.scored, counts.rejected, counts.written, shares, warnings)
 
 
 class StoppedError(RuntimeError):
@@ -107,8 +115,9 @@ def score_dataset(
     max_rejects : int, default=0
         With more of them the job fails.
     resume : bool, default=False
-        Keep what is finished in a hidden folder beside the output until the job is done, and go on from there where a
-        job with the same model, inputs and options was interrupted. The output is byte for byte the same.
+        Keep what is finished in a hidden folder until the job is done, and go on from there where a job with the same
+        model, inputs and options was interrupted. The output is byte for byte the same. The folder is beside the
+        output, that of a table in the working directory.
     query : str, optional
         What gives the rows of a database.
     table : str, optional
@@ -253,10 +262,7 @@ class _Scoring:
 
     def summary(self) -> Summary:
         """What was done."""
-        counts, drift = self._counts, self._columns.drift
-        shares = drift.summary(counts.drift, counts.scored)
-        warnings = drift.warnings(shares, counts.scored)
-        return Summary(counts.read, counts.scored, counts.rejected, counts.written, shares, warnings)
+        return Summary.of(self._counts, self._columns.drift)
 
     def _batches(self) -> Generator[Batch, None, None]:
         for source in self._sources:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.csv
@@ -46,15 +48,9 @@ class Target:
             self._check_folder()
         elif self.path != sinks.STDOUT:
             _check_file("--output", self.path, inputs)
-        if resume and (self.path == sinks.STDOUT or is_postgres(self.path)):
-            raise ValueError("--resume needs an output that is a file: what is finished is kept beside it.")
-        if self.rejects is not None:
-            _check_file("--rejects", self.rejects, [*inputs, self.path])
-        elif max_rejects:
-            raise ValueError(
-                f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
-                "say where they go by --rejects FILE."
-            )
+        if resume and self.path == sinks.STDOUT:
+            raise ValueError("--resume needs an output that stays: standard output has what was written to it.")
+        check_rejects(self.rejects, max_rejects, [*inputs, self.path])
 
     def _check_table(self) -> None:
         if not self.table or self.partition_by:
@@ -86,16 +82,26 @@ class Target:
                 raise ValueError(f"--keep {name!r} is {kind}, which a CSV cannot hold; write Parquet.") from error
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
-        """A folder for what is not finished, on the disk of the output where that is a file or a folder."""
+        """A folder for what is not finished, on the disk of the output where that is a file or a folder.
+
+        That of a table is in the working directory, where a job that goes on must find it again.
+        """
+        if is_postgres(self.path) and resume:
+            return workplace(Path(self._table_of_server()), keep=True)
         if self.path == sinks.STDOUT or is_postgres(self.path):
             return tempfile.TemporaryDirectory()
         # That of the file itself: a link may lead to another disk, and two links to one file.
         return workplace(Path(os.path.realpath(self.path)), keep=resume)
 
+    def _table_of_server(self) -> str:
+        """A name for a file that no table of another name, and none of another server, has."""
+        server = without_password(self.path, self.path)
+        return f"{quote(str(self.table), safe='')}-{hashlib.sha256(server.encode()).hexdigest()[:8]}"
+
     def sink(self, folder: Path) -> PostgresTable | sinks.Folder | sinks.File:
         """What takes the rows of scores."""
         if is_postgres(self.path):
-            return PostgresTable(self.path, str(self.table), self.append)
+            return PostgresTable(self.path, str(self.table), self.append, folder)
         if self.partition_by:
             return sinks.Folder(self.path, folder, self.partition_by)
         return sinks.File(self.path, folder)
@@ -137,6 +143,22 @@ class Outputs(contextlib.AbstractContextManager):
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
+
+
+def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> None:
+    """Refuse a file of rejects that cannot be written, and rejects without a file.
+
+    Raises
+    ------
+    ValueError
+    """
+    if path is not None:
+        _check_file("--rejects", path, taken)
+    elif max_rejects:
+        raise ValueError(
+            f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
+            "say where they go by --rejects FILE."
+        )
 
 
 def _same_disk(folder: str | Path, file: str) -> bool:

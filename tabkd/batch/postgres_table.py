@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pyarrow as pa
 
 from tabkd.batch.databases import postgres
 from tabkd.batch.workplace import BusyError
+from tabkd.files import atomic_write_bytes
 
+# The number of the transaction that is about to be committed.
+_NOTE = "transaction"
 # What is locked for a schema, empty for the default one, and a name.
 _LOCKED = "concat('tabkd ', coalesce(nullif($1, ''), current_schema()), '.', $2)"
 
@@ -27,6 +31,9 @@ class PostgresTable(contextlib.AbstractContextManager):
         Its name, with its schema and a dot before it where that is not the default one.
     append : bool
         Add to a table that is there; else there must be none.
+    folder : Path
+        Of the job. Where an earlier process of it was killed while it committed, the server is asked what became of
+        that transaction: if the rows are in the table, they are not written again.
 
     Raises
     ------
@@ -36,8 +43,8 @@ class PostgresTable(contextlib.AbstractContextManager):
         Another job is writing the table.
     """
 
-    def __init__(self, uri: str, table: str, append: bool):
-        self._uri, self._append = uri, append
+    def __init__(self, uri: str, table: str, append: bool, folder: Path):
+        self._uri, self._append, self._note = uri, append, folder / _NOTE
         self._name, _, schema = (part[::-1] for part in table[::-1].partition("."))
         self._in = {"db_schema_name": schema} if schema else {}
         self._table = table
@@ -53,14 +60,32 @@ class PostgresTable(contextlib.AbstractContextManager):
             self._cursor.execute(f"SELECT pg_try_advisory_xact_lock(hashtextextended({_LOCKED}, 0))", place)
             if not self._cursor.fetchone()[0]:
                 raise BusyError(f"another job is writing the table {self._table!r}; wait until it is finished.")
-            self._cursor.execute("SELECT to_regclass($1) IS NOT NULL", (self._quoted(),))
-            if self._cursor.fetchone()[0] and not self._append:
+            is_there = self._ask("SELECT to_regclass($1) IS NOT NULL", self._quoted())
+            self._committed = self._note.exists() and self._was_committed(is_there)
+            if is_there and not self._append and not self._committed:
                 raise ValueError(f"--table {self._table!r} is there already; give another, or --append to add to it.")
             self._stack = stack.pop_all()
         return self
 
+    def _was_committed(self, is_there: bool) -> bool:
+        """Whether the rows are in the table already."""
+        status = self._ask("SELECT txid_status($1)", int(self._note.read_text(encoding="ascii")))
+        if status is None or (status == "committed" and not is_there):
+            said = "is too long ago to tell how it ended" if is_there else "was committed, and is gone since"
+            raise ValueError(
+                f"--resume: the transaction of the table {self._table!r} {said}. Look at what is there, and remove "
+                f"{str(self._note.parent)!r} to begin anew."
+            )
+        return status == "committed"
+
+    def _ask(self, query: str, value):
+        self._cursor.execute(query, (value,))
+        return self._cursor.fetchone()[0]
+
     def write(self, table: pa.Table) -> None:
         """Add rows."""
+        if self._committed:
+            return
         first, self._schema = self._schema is None, self._schema or table.schema
         mode = "create_append" if self._append else "create" if first else "append"
         self._cursor.adbc_ingest(self._name, table.cast(self._schema), mode=mode, **self._in)
@@ -73,5 +98,8 @@ class PostgresTable(contextlib.AbstractContextManager):
         if kind is not None:
             return self._stack.__exit__(kind, error, traceback)
         with self._stack:
-            self._connection.commit()
+            if not self._committed:
+                self._cursor.execute("SELECT txid_current()")
+                atomic_write_bytes(self._note, str(self._cursor.fetchone()[0]).encode())
+                self._connection.commit()
         return None

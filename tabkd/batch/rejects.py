@@ -28,7 +28,7 @@ class Reject(NamedTuple):
     source : str
         The file or query that it is of.
     row : int
-        Its position there, from 0.
+        Its position there, from 0; -1 where that is not known.
     column : str or None
         The first column whose value is wrong; None where the row as a whole is.
     value : str
@@ -43,7 +43,8 @@ class Reject(NamedTuple):
 
     def __str__(self):
         what = f"column {self.column!r} is {self.value!r}" if self.column is not None else repr(self.value)
-        return f"{self.source}, row {self.row:,}: {what}: {self.reason}"
+        row = f", row {self.row:,}" if self.row >= 0 else ""
+        return f"{self.source}{row}: {what}: {self.reason}"
 
 
 class TooManyRejectsError(ValueError):
@@ -79,7 +80,8 @@ def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
 
 def table(rejects: Sequence[Reject]) -> pa.Table:
     """The rejects as a table of `SCHEMA`."""
-    columns = zip(*rejects, strict=True) if rejects else [[]] * len(SCHEMA)
+    listed = ((source, None if row < 0 else row, *what) for source, row, *what in rejects)
+    columns = zip(*listed, strict=True) if rejects else [[]] * len(SCHEMA)
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA)
 
 

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tabkd.cli.errors import CommandError, clear_errors, one_line
 from tabkd.cli.output import json_bytes
+
+if TYPE_CHECKING:
+    from tabkd.batch.job import Summary
 
 #: What the command exits with, beside 0 and 1, and 2 for options that it does not know.
 TOO_MANY_REJECTS, BUSY = 3, 4
@@ -116,40 +119,33 @@ def score(
         files = [source.path for source in find_sources(inputs, query)] if engine == Engine.LOCAL else []
         _check_summary(summary, [str(model), *files, output, rejects or output])
     scorer = tabkd.load(model)
-    if engine == Engine.SPARK:
-        here: dict[str, Any] = {
-            "--top-fraction": top_fraction,
-            "--rejects": rejects,
-            "--query": query,
-            "--table": table,
-        }
-        here |= {"--max-rejects": max_rejects or None, "--resume": resume or None, "--append": append or None}
-        if given := [name for name, value in (here | {"--summary": summary}).items() if value is not None]:
-            raise CommandError(f"{given[0]} is not for --engine spark; leave it out, or score in this process.")
-        _score_by_spark(scorer, inputs, output, keep or [], column_map or [], threshold, partition_by or [])
-        return
+    local = {
+        "top_fraction": top_fraction,
+        "query": query,
+        "table": table,
+        "append": append,
+        "resume": resume,
+    }
+    options: dict[str, Any] = {
+        "keep": keep or [],
+        "column_map": _pairs(column_map or []),
+        "threshold": threshold,
+        "rejects": rejects,
+        "max_rejects": max_rejects,
+        "partition_by": partition_by or [],
+    }
     start = time.perf_counter()
-    with _signals() as caught, score_log(log) as progress:
+    with contextlib.ExitStack() as stack:
         try:
-            done = score_dataset(
-                scorer,
-                inputs,
-                output,
-                keep=keep or [],
-                column_map=_pairs(column_map or []),
-                threshold=threshold,
-                top_fraction=top_fraction,
-                batch_size=batch_size,
-                rejects=rejects,
-                max_rejects=max_rejects,
-                resume=resume,
-                query=query,
-                table=table,
-                append=append,
-                partition_by=partition_by or [],
-                progress=progress,
-                stop=lambda: bool(caught),
-            )
+            if engine == Engine.SPARK:
+                if given := [name for name, value in local.items() if value]:
+                    option = f"--{given[0].replace('_', '-')}"
+                    raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
+                done = _scored_by_spark(scorer, inputs, output, **options)
+            else:
+                caught = stack.enter_context(_signals())
+                options |= local | {"batch_size": batch_size, "stop": lambda: bool(caught)}
+                done = score_dataset(scorer, inputs, output, **options, progress=stack.enter_context(score_log(log)))
         except StoppedError as error:
             how = "the same command goes on from there" if resume else "nothing was written; --resume would keep it"
             raise CommandError(f"{error}; {how}.", 128 + caught[0]) from error
@@ -184,21 +180,17 @@ def _check_summary(path: Path, taken: list[str]) -> None:
         raise CommandError(f"--summary {str(path)!r} is read or written by this job as something else.")
 
 
-def _score_by_spark(scorer, inputs, output, keep, column_map, threshold, partition_by) -> None:
+def _scored_by_spark(*arguments, **options) -> Summary:
     try:
         from pyspark.errors import PySparkException
 
         from tabkd.spark import score_dataset
     except ImportError as error:
         raise CommandError("--engine spark needs Spark: pip install 'tabkd[spark]'.") from error
-    start = time.perf_counter()
-    options = {"keep": keep, "column_map": _pairs(column_map), "threshold": threshold, "partition_by": partition_by}
     try:
-        n_read, n_written = score_dataset(scorer, inputs, output, **options)
+        return score_dataset(*arguments, **options)
     except PySparkException as error:
         raise CommandError(one_line(error)) from error
-    out = "rows out" if threshold is None else "alerts out"
-    typer.echo(f"Wrote {output}: {n_read:,} rows in, {n_written:,} {out} ({time.perf_counter() - start:.1f} s).")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from tabkd.column import Column
 from tabkd.onnx.graph import Graph
-from tabkd.table import Column
 
 # Beyond any whole number that float64 tells from its neighbours by less than 512.
 _FAR = float(2**62)

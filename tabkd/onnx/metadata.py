@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tabkd._version import __version__
+from tabkd.column import Column
 from tabkd.onnx.categories import are_whole
 from tabkd.onnx.inputs import Front
 from tabkd.scoring import wire
-from tabkd.table import Column
 from tabkd.teacher import teacher_name
 
 #: Raised when a reader of today's files could not read those of tomorrow.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tabkd.column import Column
 from tabkd.students import MLPStudent
 from tabkd.students.base import Student
-from tabkd.table import Column, TableSchema
+from tabkd.table import TableSchema
 
 # Rows with a value next to a threshold, at most; and how far beyond its range a column is taken, in ranges.
 _EDGE_ROWS = 3000

@@ -10,8 +10,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from tabkd.column import Column
 from tabkd.scoring.arrow import Dictionary
-from tabkd.table import Column, TableSchema, check_finite
+from tabkd.table import TableSchema, check_finite
 
 _LARGEST = float(np.finfo(np.float32).max)
 

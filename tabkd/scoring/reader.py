@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabkd.column import Column
 from tabkd.scoring.arrow import check_names, is_arrow, to_array
 from tabkd.scoring.columns import CategoryRows
-from tabkd.table import Column, TableSchema, as_frame, check_finite
+from tabkd.table import TableSchema, as_frame, check_finite
 
 _DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
 

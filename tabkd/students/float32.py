@@ -49,4 +49,5 @@ def centers(values: np.ndarray) -> np.ndarray:
 def to_float32(values: np.ndarray, center: np.ndarray) -> np.ndarray:
     """float32 of `values - center`; a value beyond float32 becomes its largest number."""
     shifted = values - center if center.any() else values
-    return np.clip(shifted, -LARGEST, LARGEST).astype(np.float32)
+    # In the order of the rows, whatever that of `values`: training takes rows, and picks them at random.
+    return np.clip(shifted, -LARGEST, LARGEST).astype(np.float32, order="C")

@@ -14,7 +14,8 @@ from sklearn.decomposition import PCA
 from tabkd.students.base import is_simplex
 from tabkd.threads import lightgbm_threads
 
-_MAX_ROWS = 100_000
+# Rows that the surrogate is fitted on, fewer where there are many columns: its time follows their product.
+_MAX_ROWS, _MAX_VALUES = 100_000, 10_000_000
 _MAX_TARGETS = 10
 _N_TREES = 120
 
@@ -58,8 +59,9 @@ def surrogate_splits(
     import lightgbm
 
     rng = np.random.RandomState(random_state)
-    if len(values) > _MAX_ROWS:
-        rows = rng.choice(len(values), _MAX_ROWS, replace=False)
+    most = min(_MAX_ROWS, max(_MAX_ROWS // 5, _MAX_VALUES // (m + levels.shape[1])))
+    if len(values) > most:
+        rows = rng.choice(len(values), most, replace=False)
         values, levels, targets, weights = values[rows], levels[rows], targets[rows], weights[rows]
     threads = lightgbm_threads(n_jobs, len(values))
     directions, objective = _directions(targets, rng)

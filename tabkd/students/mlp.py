@@ -20,6 +20,7 @@ from tabkd.students.training import (
     cross_entropy,
     initial_weights,
     learning_rates,
+    relu,
     squared_error,
 )
 from tabkd.threads import N_JOBS
@@ -87,6 +88,7 @@ class MLPStudent(Student):
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
+    _activation = staticmethod(relu)
 
     def __init__(
         self,
@@ -156,7 +158,7 @@ class MLPStudent(Student):
 
     def _trainer(self, layers) -> Trainer:
         loss = cross_entropy if self.task_ == "classification" else squared_error
-        return Trainer(layers, self._units(), loss, self.weight_decay)
+        return Trainer(layers, self._units(), loss, self.weight_decay, self._activation)
 
     def _first_layers(self, real: SoftRows, rng):
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
@@ -236,7 +238,7 @@ class MLPStudent(Student):
         if len(encoder.level_columns_):
             hidden += self.level_weights_[encoder.level_rows(codes)].sum(axis=1, dtype=np.float64)
         for weights, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
-            hidden = np.maximum(hidden, 0) @ weights + bias
+            hidden = self._activation(hidden, np) @ weights + bias
         return hidden
 
     @property

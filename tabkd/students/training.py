@@ -68,12 +68,14 @@ class Trainer:
     loss : callable
         Takes outputs and targets (n, K) as JAX arrays and returns the loss of each row (n,).
     weight_decay : float
+    activation : callable
+        Takes an array and its module, NumPy or `jax.numpy`, as `relu` does.
     """
 
-    def __init__(self, layers, units: Units, loss: Callable, weight_decay: float):
+    def __init__(self, layers, units: Units, loss: Callable, weight_decay: float, activation: Callable):
         import jax
 
-        self._run = compiled(loss)
+        self._run = compiled(loss, activation)
         self._units = units
         self._decay = np.float32(weight_decay)
         self._params = jax.tree.map(jax.numpy.asarray, layers)
@@ -88,6 +90,11 @@ class Trainer:
     def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """The weights and biases as NumPy arrays."""
         return [(np.asarray(w), np.asarray(b)) for w, b in self._params]
+
+
+def relu(values, xp):
+    """The positive part of an array of the module `xp`: NumPy, or `jax.numpy`."""
+    return xp.where(values > 0, values, 0)
 
 
 def cross_entropy(outputs, targets):
@@ -109,7 +116,7 @@ def _optimizer():
 
 
 @cache
-def compiled(loss: Callable):
+def compiled(loss: Callable, activation: Callable):
     """The scan over a block; jit keeps what it compiled for each shape as long as the process lives."""
     import jax
     import jax.numpy as jnp
@@ -123,7 +130,7 @@ def compiled(loss: Callable):
             one_hot = (levels[:, units.level_column] == jnp.arange(n_levels)).astype(hidden.dtype)
             hidden = jnp.concatenate([hidden, one_hot], axis=1)
         for weights, bias in layers[:-1]:
-            hidden = jax.nn.relu(hidden @ weights + bias)
+            hidden = activation(hidden @ weights + bias, jnp)
         weights, bias = layers[-1]
         return hidden @ weights + bias
 

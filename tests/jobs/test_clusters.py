@@ -1,5 +1,6 @@
 """Scoring on clusters: Spark's and Dask's real worker processes on this machine."""
 
+import json
 import os
 import shutil
 import signal
@@ -122,7 +123,8 @@ def test_a_csv_is_read_as_here(spark, path, frame, tmp_path):
     rows = frame[:300].assign(note='one\ntwo, "three"')
     rows.to_csv(tmp_path / "in.csv", index=False)
     options = {"keep": ["id", "note", "amount"]}
-    assert score_dataset(path, [str(tmp_path / "in.csv")], str(tmp_path / "out"), **options) == (300, 300)
+    done = score_dataset(path, [str(tmp_path / "in.csv")], str(tmp_path / "out"), **options)
+    assert (done.read, done.scored, done.written) == (300, 300, 300)
     found = spark.read.parquet(str(tmp_path / "out")).toPandas()
     assert found["note"].eq(rows["note"]).all()
     assert found["amount"].astype(float).tolist() == rows["amount"].tolist()
@@ -233,6 +235,54 @@ def test_the_command_scores_by_spark(spark, rows, path, frame, tmp_path):
     assert "already exists" in run(folder, "--output", out, code=1)
     assert "--resume is not for --engine spark" in run(folder, "--output", out, "--resume", code=1)
     assert "inputs of one format" in run(folder, tmp_path / "in.csv", "--output", tmp_path / "o", code=1)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_rejects_and_drift_are_those_of_this_process(spark, path, frame, tmp_path, suffix):
+    bad = [17, 5000, 19_999]
+    text = frame.astype({"amount": object})
+    text.loc[bad, "amount"] = ["1 EUR", "inf", "x"]
+    (tmp_path / "in").mkdir()
+    for i, part in enumerate(np.array_split(np.arange(N_ROWS), 2)):
+        rows = text.iloc[part].assign(amount=lambda f: f["amount"].astype(str), shop="new")
+        name = tmp_path / "in" / f"{i}.{suffix}"
+        rows.to_parquet(name) if suffix == "parquet" else rows.to_csv(name, index=False)
+    given = [tmp_path / "in"] if suffix == "parquet" else sorted((tmp_path / "in").iterdir())
+
+    def run(engine, *arguments, code=0):
+        out = tmp_path / (engine if engine == "spark" else "local.parquet")
+        command = ["score", path, *given, "--engine", engine, "--output", out, "--keep", "id", *arguments]
+        result = CliRunner().invoke(app, list(map(str, command)))
+        assert result.exit_code == code, result.output + result.stderr
+        return result.output + result.stderr
+
+    def told(engine):
+        rejects, facts = tmp_path / f"{engine}.csv", tmp_path / f"{engine}.json"
+        said = run(engine, "--rejects", rejects, "--max-rejects", 3, "--summary", facts, "--threshold", 0.3)
+        facts = json.loads(facts.read_text())
+        wrong = pd.read_csv(rejects)
+        return said, {k: facts[k] for k in ("read", "scored", "rejected", "written", "drift", "warnings")}, wrong
+
+    refused = run("spark", "--max-rejects", 2, "--rejects", tmp_path / "r.csv", code=3)
+    assert "At least 3 rows cannot be scored" in refused
+    assert not (tmp_path / "r.csv").exists()
+    said, facts, wrong = told("spark")
+    _, expected, there = told("local")
+    assert facts == expected
+    assert "a category unknown in training" in said
+    assert wrong["value"].tolist() == there["value"].tolist() == ["1 EUR", "inf", "x"]
+    assert wrong["reason"].tolist() == there["reason"].tolist()
+    assert [file.removeprefix("file:") for file in wrong["source"]] == [str(file) for file in there["source"]]
+    if suffix == "parquet":
+        assert wrong["row"].tolist() == there["row"].tolist()
+    else:
+        assert wrong["row"].isna().all()
+    scores = spark.read.parquet(str(tmp_path / "spark")).toPandas().astype({"id": int})
+    scores = scores.sort_values("id", ignore_index=True)
+    local = pd.read_parquet(tmp_path / "local.parquet").astype({"id": int})
+    assert scores["id"].tolist() == local["id"].tolist()
+    assert not set(bad) & set(scores["id"])
+    np.testing.assert_allclose(scores["probability_good"], local["probability_good"], atol=1e-7)
 
 
 def executors(spark) -> list[int]:

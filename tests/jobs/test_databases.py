@@ -169,6 +169,105 @@ def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp
         time.sleep(0.1)
 
 
+# A job of many parts that ends with the process: before its transaction is committed, after, or at any moment.
+_RESUMED = """
+import os, sys
+from tabkd.batch import parts, postgres_table
+from tabkd.batch.job import score_dataset
+
+path, source, server, table, moment = sys.argv[1:]
+parts._PART_ROWS = 2000
+leave = postgres_table.PostgresTable.__exit__
+note = postgres_table.atomic_write_bytes
+
+def noted(*arguments):
+    note(*arguments)
+    os._exit(9)
+
+def left(self, *error):
+    leave(self, *error)
+    os._exit(9)
+
+if moment == "before":
+    postgres_table.atomic_write_bytes = noted
+if moment == "after":
+    postgres_table.PostgresTable.__exit__ = left
+print("begun", flush=True)
+score_dataset(path, [source], server, table=table, keep=["id"], batch_size=500, resume=True, append=True)
+"""
+
+
+def begun(folder, *arguments):
+    command = [sys.executable, "-c", _RESUMED, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def resumed(folder, *arguments):
+    """The exit code of such a job, and what it said."""
+    process = begun(folder, *arguments)
+    _, error = process.communicate()
+    return process.returncode, error
+
+
+def ids_of(server, table):
+    with cursor(server) as sql:
+        sql.execute(f"SELECT id FROM {table} ORDER BY id")
+        return [row[0] for row in sql.fetchall()]
+
+
+@pytest.mark.parametrize(("moment", "is_there"), [("before", False), ("after", True)])
+def test_rows_are_appended_once_wherever_the_commit_was_cut_off(server, path, frame, tmp_path, moment, is_there):
+    frame.to_parquet(tmp_path / "in.parquet")
+    table = f"cut_off_{moment}"
+    given = (path, tmp_path / "in.parquet", server, table)
+    assert resumed(tmp_path, *given, moment) == (9, "")
+    with cursor(server) as sql:
+        sql.execute(f"SELECT to_regclass('{table}') IS NOT NULL")
+        assert sql.fetchone() == (is_there,)
+    (folder,) = tmp_path.glob(f".{table}-*.tabkd")
+    for times in (1, 2):  # and once more as a job of its own, which appends anew
+        assert resumed(tmp_path, *given, "never") == (0, "")
+        assert not folder.exists()
+        assert ids_of(server, table) == sorted([*range(N_ROWS)] * times)
+
+
+def test_a_job_into_a_table_that_is_killed_at_any_moment_goes_on(server, path, frame, tmp_path):
+    many = pd.concat([frame] * 5).assign(id=np.arange(5 * N_ROWS))
+    many.to_parquet(tmp_path / "in.parquet")
+    rng = np.random.default_rng(0)
+    kills = 0
+    for _ in range(40):
+        process = begun(tmp_path, path, tmp_path / "in.parquet", server, "hunted", "never")
+        process.stdout.readline()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(0.2, 0.5 + kills / 4))
+        if process.poll() is None:
+            process.kill()
+            kills += 1
+        error = process.communicate()[1]
+        if process.returncode == 0:
+            break
+        # Until the server has noticed that the one before is gone.
+        assert process.returncode == -signal.SIGKILL or "BusyError" in error, error
+    assert process.returncode == 0
+    assert kills >= 2
+    assert ids_of(server, "hunted") == [*range(5 * N_ROWS)]
+    assert not list(tmp_path.glob(".hunted*"))
+
+
+def test_a_table_that_is_gone_after_its_rows_were_committed_is_told(server, path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    given = (path, tmp_path / "in.parquet", server, "vanished")
+    assert resumed(tmp_path, *given, "after") == (9, "")
+    with cursor(server) as sql:
+        sql.execute("DROP TABLE vanished")
+    code, error = resumed(tmp_path, *given, "never")
+    assert code == 1
+    assert "the transaction of the table 'vanished' was committed, and is gone since" in error
+    (folder,) = tmp_path.glob(".vanished-*.tabkd")
+    assert str(folder.name) in error
+
+
 def test_the_password_is_told_to_nobody(server, rows, path, tmp_path):
     arguments = ["score", path, server, "--query", "SELECT * FROM rows", "--output", tmp_path / "out.parquet"]
     arguments += ["--log", "json", "--summary", tmp_path / "s.json", "--rejects", tmp_path / "r.csv"]

@@ -1,4 +1,4 @@
-"""Scores and soft labels of Spark DataFrames, in Spark's own worker processes: `pip install 'tabkd[spark]'`."""
+"""Scores and soft labels of Spark DataFrames, in Spark's own worker processes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from tabkd.scoring import Scorer, load
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+
+    from tabkd.batch.columns import Columns
+    from tabkd.batch.sources import Batch
 
 
 def score(
@@ -53,27 +56,45 @@ def score(
         A column is missing, or a name occurs twice. A row that cannot be scored fails the job when it runs, and the
         error names its column and value.
     """
-    from pyspark.sql.functions import col
-    from pyspark.sql.types import StructType
-
     from tabkd.batch.columns import Columns
-    from tabkd.batch.sources import check_names
 
     scorer = model if isinstance(model, Scorer) else load(model)
-    columns = Columns(scorer, keep, column_map or {}, threshold)
-    check_names("the DataFrame", df.columns)
-    columns.check_names("the DataFrame", df.columns)
-    # By number: Spark itself trips over names with dots and backticks, and over those that differ in case alone.
-    numbered = df.toDF(*(f"c{i}" for i in range(len(df.columns))))
-    features = [col(f"c{df.columns.index(name)}").alias(f"f{k}") for k, name in enumerate(columns.known)]
-    kept = [col(f"c{df.columns.index(name)}").alias(f"k{k}") for k, name in enumerate(columns.kept)]
+    return scores(df, scorer, Columns(scorer, keep, column_map or {}, threshold), threshold)
+
+
+def scores(df: DataFrame, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int = 0) -> DataFrame:
+    """What `score` returns, without the rows that cannot be scored, of which a batch may have so many."""
+    from pyspark.sql.types import StructType
+
+    rows = features(df, columns, columns.kept)
     fields = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
-    content, n_features = _broadcast(df, scorer.content), len(features)
+    content, n_features = broadcast(df, scorer.content), len(columns.known)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _score_part(_scorer(content.value), n_features, threshold, batches)
+        return _score_part(scorer_of(content.value), n_features, threshold, max_rejects, batches)
 
-    return numbered.select(features + kept).mapInArrow(score_part, StructType([*fields, *_score_fields(scorer)]))
+    return rows.mapInArrow(score_part, StructType([*fields, *_score_fields(scorer)]))
+
+
+def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
+    """The columns that the model reads, in its order, then others, all of them with names of ours.
+
+    Spark itself trips over names with dots and backticks, and over those that differ in case alone.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, or a name occurs twice.
+    """
+    from pyspark.sql.functions import col
+
+    from tabkd.batch.sources import check_names
+
+    check_names("the DataFrame", df.columns)
+    columns.check_names("the DataFrame", df.columns)
+    numbered = df.toDF(*(f"c{i}" for i in range(len(df.columns))))
+    names = [*columns.known, *more]
+    return numbered.select([col(f"c{df.columns.index(name)}").alias(f"f{k}") for k, name in enumerate(names)])
 
 
 def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataFrame:
@@ -107,7 +128,7 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     if missing := [name for name in known if name not in present]:
         raise ValueError(f"The DataFrame has no column {missing[0]!r}, which the teacher was fitted on.")
     labels = StructType([*df.schema.fields, *(StructField(name, DoubleType(), False) for name in names)])
-    sent = _broadcast(df, teacher)
+    sent = broadcast(df, teacher)
 
     def label_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -124,75 +145,6 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     return df.toDF(*(f"c{i}" for i in range(len(present)))).mapInArrow(label_part, labels)
 
 
-def score_dataset(
-    model: Scorer | str | os.PathLike,
-    inputs: Sequence[str],
-    output: str,
-    *,
-    keep: Sequence[str] = (),
-    column_map: Mapping[str, str] | None = None,
-    threshold: float | None = None,
-    partition_by: Sequence[str] = (),
-) -> tuple[int, int]:
-    """Score files by Spark's readers into a folder by its writers; the session is the one there is, or a new one.
-
-    Parameters
-    ----------
-    model, keep, column_map, threshold
-        As for `score`.
-    inputs : sequence of str
-        Paths and URLs that Spark knows: .csv files with a header, or else Parquet.
-    output : str
-        A folder that is not there yet; its files are CSV where its name ends in .csv, else Parquet.
-    partition_by : sequence of str
-        Columns of the input for each of whose values the output has a folder.
-
-    Returns
-    -------
-    n_read, n_written : int
-
-    Raises
-    ------
-    ValueError
-        A column is missing, formats are mixed, or the output has other rows than were scored.
-    """
-    from py4j.protocol import Py4JJavaError
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.builder.getOrCreate()
-    kinds = {"csv" if path.rstrip("/").lower().endswith(".csv") else "parquet" for path in inputs}
-    if len(kinds) > 1:
-        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
-    # As RFC 4180 has it, and no line that is broken: Spark would fill it up with nulls by default.
-    reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
-    # Without it a broken line is not noticed where only some columns are asked for.
-    spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
-    rows = reader.csv(list(inputs)) if kinds == {"csv"} else reader.parquet(*inputs)
-    scores = score(rows, model, keep=[*keep, *partition_by], column_map=column_map, threshold=threshold)
-    writer = scores.write.partitionBy(*partition_by).options(header=True, escape='"')
-    is_csv = output.rstrip("/").lower().endswith(".csv")
-    try:
-        writer.csv(output) if is_csv else writer.parquet(output)
-    except Py4JJavaError as error:
-        raise ValueError(_causes(error.java_exception)) from error
-    written = reader.csv(output) if is_csv else reader.parquet(output)
-    n_read, n_written = rows.count(), written.count()
-    if threshold is None and n_read != n_written:
-        raise ValueError(f"{n_read:,} rows in, but {n_written:,} rows in {output!r}, which is not to be trusted.")
-    return n_read, n_written
-
-
-def _causes(error) -> str:
-    """What an exception of Java's and those that it comes of say, in a line."""
-    said: list[str] = []
-    while error is not None:
-        text = str(error.getMessage() or "").split("\n")[0]
-        if text not in said:
-            said.append(text)
-        error = error.getCause()
-    return "; ".join(said)
-
-
 class _Captured:
     """What stands for a broadcast where a session has none: Spark Connect."""
 
@@ -200,7 +152,8 @@ class _Captured:
         self.value = value
 
 
-def _broadcast(df: DataFrame, value):
+def broadcast(df: DataFrame, value):
+    """A value that the workers get once, as `value` of what is returned."""
     from pyspark.errors import PySparkAttributeError
 
     try:
@@ -211,36 +164,43 @@ def _broadcast(df: DataFrame, value):
 
 
 @lru_cache(maxsize=4)
-def _scorer(content: bytes) -> Scorer:
+def scorer_of(content: bytes) -> Scorer:
     """The one scorer of a model in a worker process, which Spark uses again for other parts."""
     return Scorer(content, n_threads=1)
 
 
 def _score_part(
-    scorer: Scorer, n_features: int, threshold: float | None, batches: Iterable[pa.RecordBatch]
+    scorer: Scorer, n_features: int, threshold: float | None, max_rejects: int, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from tabkd.batch.columns import Columns
     from tabkd.batch.rejects import TooManyRejectsError
-    from tabkd.batch.sources import in_batches
 
     columns = Columns(scorer, (), {}, drift=False)
-    names = list(columns.known)
-    tables = (pa.Table.from_batches([batch]) for batch in batches)
-    for table in tables:
-        X = table.select(range(n_features)).rename_columns(names)
-        (batch,) = in_batches([X], columns.known, "a part of the DataFrame")
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
         try:
-            scores = columns.scored(batch, 0, 0).rows.table
+            scores, rejects = columns.scored(batch_of(table, n_features, columns), 0, max_rejects).rows
         except TooManyRejectsError as error:
             raise ValueError(f"{error.reject}.") from error
         kept = table.select(range(n_features, table.num_columns))
+        if rejects:
+            kept = kept.take(np.delete(np.arange(kept.num_rows), [reject.row for reject in rejects]))
         out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
         if threshold is not None:
             out = out.filter(pc.greater_equal(scores.column(columns.second_class), threshold))
         yield from out.to_batches()
+
+
+def batch_of(table: pa.Table, n_features: int, columns: Columns) -> Batch:
+    """The first columns of a worker's table, as `features` gives them, with their names in the model."""
+    from tabkd.batch.sources import in_batches
+
+    X = table.select(range(n_features)).rename_columns(list(columns.known))
+    (batch,) = in_batches([X], columns.known, "a part of the DataFrame")
+    return batch
 
 
 def _score_fields(scorer: Scorer) -> list[Any]:

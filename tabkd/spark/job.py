@@ -1,0 +1,187 @@
+"""Score what Spark reads into a folder: first every row is looked at, then all are scored and counted again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from tabkd.batch import rejects as rejected
+from tabkd.batch import sinks
+from tabkd.batch.columns import Columns
+from tabkd.batch.counts import Counts
+from tabkd.batch.job import Summary
+from tabkd.batch.outputs import check_rejects
+from tabkd.batch.rejects import Reject, TooManyRejectsError, check_number
+from tabkd.scoring import Scorer, load
+from tabkd.spark.frames import batch_of, broadcast, features, scorer_of, scores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+# Where a row stands, beside its columns.
+_PLACE = ("tabkd: file", "tabkd: row")
+
+
+def score_dataset(
+    model: Scorer | str | os.PathLike,
+    inputs: Sequence[str],
+    output: str,
+    *,
+    keep: Sequence[str] = (),
+    column_map: Mapping[str, str] | None = None,
+    threshold: float | None = None,
+    rejects: str | None = None,
+    max_rejects: int = 0,
+    partition_by: Sequence[str] = (),
+) -> Summary:
+    """Score files that Spark reads into a folder that Spark writes; the session is the one there is, or a new one.
+
+    Parameters
+    ----------
+    model, keep, column_map, threshold, max_rejects
+        As for `tabkd.scoring.score_dataset`.
+    inputs : sequence of str
+        Paths and URLs that Spark knows: .csv files with a header, or else Parquet.
+    output : str
+        A folder that is not there yet; its files are CSV where its name ends in .csv, else Parquet.
+    rejects : str, optional
+        A file of this machine for the rows that cannot be scored. Spark does not say which row of a CSV it is.
+    partition_by : sequence of str
+        Columns of the input for each of whose values the output has a folder.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    ValueError
+        A column is missing, formats are mixed, more rows than `max_rejects` cannot be scored (`TooManyRejectsError`),
+        or the output has other rows than were scored.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.sql import SparkSession
+
+    scorer = model if isinstance(model, Scorer) else load(model)
+    columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
+    check_rejects(rejects, max_rejects, [*inputs, output])
+    spark = SparkSession.builder.getOrCreate()
+    if _is_there(spark, output):
+        raise ValueError(f"--output {output!r} already exists; choose another.")
+    rows = _read(spark, inputs)
+    try:
+        counts, found = _looked_at(rows, scorer, columns, threshold, max_rejects)
+        with nullcontext() if rejects is None else sinks.File(rejects, schema=rejected.SCHEMA) as file:
+            if file is not None and found:
+                file.write(rejected.table(found))
+            made = scores(rows, scorer, columns, threshold, max_rejects)
+            writer = made.write.partitionBy(*partition_by).options(header=True, escape='"')
+            writer.csv(output) if _is_csv(output) else writer.parquet(output)
+            n_written = _read(spark, [output]).count()
+            if n_written != counts.written:
+                raise ValueError(
+                    f"{counts.written:,} rows should be in {output!r}, but {n_written:,} are: it is not to be trusted. "
+                    "Were the inputs changed?"
+                )
+    except Py4JJavaError as error:
+        raise ValueError(_causes(error.java_exception)) from error
+    return Summary.of(counts, columns.drift)
+
+
+def _is_csv(path: str) -> bool:
+    return path.rstrip("/").lower().endswith(".csv")
+
+
+def _read(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """The rows of all paths, which must be of one format."""
+    if any(map(_is_csv, paths)) and not all(map(_is_csv, paths)):
+        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
+    # As RFC 4180 has it, and no line that is broken: Spark would fill it up with nulls by default.
+    reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
+    # Without it a broken line is not noticed where only some columns are asked for.
+    spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
+    return reader.csv(list(paths)) if _is_csv(paths[0]) else reader.parquet(*paths)
+
+
+def _is_there(spark: SparkSession, path: str) -> bool:
+    """Whether a file or folder is there, in whatever store of Hadoop's."""
+    context = spark.sparkContext
+    place = context._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+    return place.getFileSystem(context._jsc.hadoopConfiguration()).exists(place)
+
+
+def _looked_at(
+    rows: DataFrame, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int
+) -> tuple[Counts, list[Reject]]:
+    """The counts of all rows, and those that cannot be scored in the order of their places.
+
+    Raises
+    ------
+    TooManyRejectsError
+    """
+    content, n_features = broadcast(rows, scorer.content), len(columns.known)
+
+    def look_at_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return _look_at_part(scorer_of(content.value), n_features, threshold, max_rejects, batches)
+
+    placed = features(_placed(rows), columns, _PLACE)
+    seen = placed.mapInArrow(look_at_part, "counts string, rejects string").collect()
+    # One batch after the other: a task that Spark does again counts once.
+    counts = sum((Counts.from_json(json.loads(row.counts)) for row in seen), start=Counts(drift=columns.drift.none))
+    found = [Reject(*reject) for row in seen for reject in json.loads(row.rejects)]
+    found.sort(key=lambda reject: (reject.source, reject.row))
+    check_number(0, found, max_rejects)
+    return counts, found
+
+
+def _placed(rows: DataFrame) -> DataFrame:
+    """The rows with the file of each, and with its position there where Spark knows it: in Parquet."""
+    from pyspark.errors import AnalysisException
+    from pyspark.sql.functions import lit
+
+    place = rows.metadataColumn("_metadata")
+    file = place["file_path"].alias(_PLACE[0])
+    try:
+        return rows.select("*", file, place["row_index"].alias(_PLACE[1]))
+    except AnalysisException:
+        return rows.select("*", file, lit(-1).cast("long").alias(_PLACE[1]))
+
+
+def _look_at_part(
+    scorer: Scorer, n_features: int, threshold: float | None, max_rejects: int, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """For each batch its counts and its rejects, as JSON; no more of them than make the job fail."""
+    import pyarrow as pa
+
+    columns = Columns(scorer, (), {}, threshold)
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        files, places = table.column(n_features), table.column(n_features + 1)
+
+        def placed(reject: Reject, files=files, places=places) -> Reject:
+            return reject._replace(source=files[reject.row].as_py(), row=places[reject.row].as_py())
+
+        try:
+            scored = columns.scored(batch_of(table, n_features, columns), 0, max_rejects)
+            counts, found = Counts.of(scored), scored.rows.rejects
+        except TooManyRejectsError as error:
+            if error.reject is None:
+                raise
+            counts, found = Counts(drift=columns.drift.none), [error.reject] * (max_rejects + 1)
+        told = [[json.dumps(counts.to_json())], [json.dumps([placed(reject) for reject in found])]]
+        yield pa.RecordBatch.from_arrays([pa.array(part, pa.string()) for part in told], ["counts", "rejects"])
+
+
+def _causes(error) -> str:
+    """What an exception of Java's and those that it comes of say, in a line."""
+    said: list[str] = []
+    while error is not None:
+        text = str(error.getMessage() or "").split("\n")[0]
+        if text not in said:
+            said.append(text)
+        error = error.getCause()
+    return "; ".join(said)
