@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Callable
 
@@ -27,7 +28,10 @@ class CommandError(Exception):
 
 
 def clear_errors(command: Callable) -> Callable:
-    """Print the errors that bad input and full disks cause on one line of stderr, and exit with 1 or their code."""
+    """Print the errors that bad input and full disks cause on one line of stderr, and exit with 1 or their code.
+
+    Where the command has an option `log`, and it is "json", the line is JSON.
+    """
 
     @functools.wraps(command)
     def guarded(*args, **kwargs):
@@ -36,13 +40,18 @@ def clear_errors(command: Callable) -> Callable:
         except (CommandError, OSError, ValueError, TypeError) as error:
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
-            typer.echo(f"Error: {one_line(error)}", err=True)
+            _tell("Error: ", one_line(error), kwargs)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as error:
-            typer.echo("Interrupted; nothing was written.", err=True)
+            _tell("", "Interrupted; nothing was written.", kwargs)
             raise typer.Exit(130) from error
 
     return guarded
+
+
+def _tell(what: str, said: str, options: dict) -> None:
+    as_json = str(options.get("log")) == "json"
+    typer.echo(json.dumps({"error": said}) if as_json else f"{what}{said}", err=True)
 
 
 def one_line(error: BaseException) -> str:

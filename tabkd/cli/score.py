@@ -138,7 +138,7 @@ def score(
     with contextlib.ExitStack() as stack:
         try:
             if engine == Engine.SPARK:
-                if given := [name for name, value in local.items() if value]:
+                if given := [name for name, value in local.items() if value is not None and value is not False]:
                     option = f"--{given[0].replace('_', '-')}"
                     raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
                 done = _scored_by_spark(scorer, inputs, output, **options)

@@ -388,7 +388,7 @@ def test_the_command_tells_what_it_did(path, month, tmp_path):
     arguments = ["score", path, month, "--output", out, "--keep", "id", "--summary", summary, "--log", "json"]
     result = CliRunner().invoke(app, list(map(str, arguments)))
     assert result.exit_code == 3
-    assert "1.csv, row 15,000: column 'amount' is 'oh" in result.stderr
+    assert "1.csv, row 15,000: column 'amount' is 'oh" in json.loads(result.stderr)["error"]
     assert not summary.exists()
     result = CliRunner().invoke(app, [*map(str, arguments), "--rejects", str(rejects), "--max-rejects", "1"])
     assert result.exit_code == 0, result.stderr
@@ -399,4 +399,4 @@ def test_the_command_tells_what_it_did(path, month, tmp_path):
     assert "give one of them" in result.stderr
     for wrong in (tmp_path / "no" / "s.json", out, tmp_path, path, month / "1.csv"):
         result = CliRunner().invoke(app, [*map(str, arguments), "--summary", str(wrong)])
-        assert result.stderr.startswith(f"Error: --summary '{wrong}'")
+        assert json.loads(result.stderr)["error"].startswith(f"--summary '{wrong}'")
