@@ -15,12 +15,12 @@ _FEW_ROWS = 5_000
 
 
 def n_threads(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` means, None for all cores; one within a worker of joblib, whose others take theirs."""
+    """How many threads `n_jobs` means, None for all cores; 1 in a worker of joblib, for the others use the rest."""
     return effective_n_jobs(-1 if n_jobs is None else n_jobs)
 
 
 def lightgbm_threads(n_jobs: int | None, n_rows: int) -> int:
     """LightGBM's `num_threads`: one for few rows, 0 for all cores where `n_jobs` leaves it open."""
-    if n_jobs is not None and n_jobs > 0:
-        return n_jobs
+    if n_jobs is not None:
+        return n_threads(n_jobs)
     return 1 if n_rows < _FEW_ROWS else 0

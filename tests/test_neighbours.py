@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from tabkd import DistilledClassifier
+from tabkd.augment import Marginal
 from tabkd.augment.neighbours import (
     LEAF_SIZE,
     NOMINAL_WIDTH,
@@ -74,11 +76,12 @@ def test_nearness_of_numbers_does_not_depend_on_unit_or_place():
     assert np.mean(one == other) > 0.99
 
 
-def test_an_outlier_does_not_hide_the_rest():
+@pytest.mark.parametrize("outlier", [1e9, 1e39, -1e300])
+def test_an_outlier_does_not_hide_the_rest(outlier):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1000, 2))
     usual = distinct_neighbours(*learn(X), 1)
-    X[0, 0] = 1e9
+    X[0, 0] = outlier
     assert np.mean(distinct_neighbours(*learn(X), 1)[1:] == usual[1:]) > 0.95
 
 
@@ -113,6 +116,13 @@ def test_high_cardinality_is_projected():
     same = X["id"].to_numpy()[:1500] == X["id"].to_numpy()[1500:]
     assert abs(squared[~same].mean() - 1) < 0.05
     assert np.all(squared[~same] > 0.3)
+
+
+def test_the_threads_of_a_distilled_estimator_are_those_of_its_augmenter():
+    model = DistilledClassifier(n_jobs=2)
+    augmenter = model._make_augmenter(model.augmenter).fit(np.random.default_rng(0).standard_normal((20, 2)))
+    assert augmenter.n_jobs == augmenter.augmenters_[0].n_jobs == 2
+    assert model.set_params(augmenter="marginal")._make_augmenter("marginal").get_params() == Marginal().get_params()
 
 
 def test_threads_find_the_same_neighbours():

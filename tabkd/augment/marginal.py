@@ -29,7 +29,8 @@ class Marginal(Augmenter):
     -----
     It is the corruption of SCARF: :math:`\tilde x_a = x_a` with probability 1 - p, and a draw from the
     empirical marginal distribution of column a otherwise, independently for each attribute, where SCARF
-    replaces a fixed number of them.
+    replaces a fixed number of them. Below a `power` of 1 a column has as many places as the table has rows: where
+    nearly all of its values differ, the fewest of them have none.
 
     References
     ----------

@@ -202,7 +202,7 @@ def _scaled(values: np.ndarray) -> np.ndarray | None:
         return None
     centred = (values / magnitude - median) / spread
     centred[missing] = 0.0
-    return np.arcsinh(centred.astype(np.float32))
+    return np.arcsinh(centred).astype(np.float32)
 
 
 def _some(values: np.ndarray) -> np.ndarray:

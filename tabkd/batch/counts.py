@@ -1,4 +1,4 @@
-"""How many rows a job has read, rejected and written, and what it noted of them."""
+"""How many rows a job has read, rejected and written, what it noted of them, and what it says in the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tabkd.batch.columns import Scored
+from tabkd.batch.drift import Drift
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,36 @@ class Counts:
     def from_json(cls, content: dict[str, Any]) -> Counts:
         """What `to_json` gave."""
         return cls(**{**content, "drift": np.asarray(content["drift"], np.int64)})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a job did.
+
+    Attributes
+    ----------
+    read : int
+        Rows of the inputs: those scored and those rejected.
+    scored, rejected : int
+    written : int
+        All rows that were scored, or the alerts among them.
+    drift : dict
+        The shares of missing and of strange values in each column of the model, and the population stability index
+        of the scores; see `tabkd.batch.drift`.
+    warnings : list of str
+        What of it should make its reader look at the data.
+    """
+
+    read: int
+    scored: int
+    rejected: int
+    written: int
+    drift: dict[str, Any]
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, counts: Counts, drift: Drift) -> Summary:
+        """What the counts of a job say."""
+        shares = drift.summary(counts.drift, counts.scored)
+        warnings = drift.warnings(shares, counts.scored)
+        return cls(counts.read, counts.scored, counts.rejected, counts.written, shares, warnings)

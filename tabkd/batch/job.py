@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ import pyarrow as pa
 from tabkd._version import __version__
 from tabkd.batch.alerts import top
 from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
-from tabkd.batch.counts import Counts
+from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.databases import Source, find_sources
-from tabkd.batch.drift import Drift
 from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
@@ -29,38 +29,7 @@ from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
 from tabkd.scoring.arrow import is_arrow
 
-
-@dataclass(frozen=True)
-class Summary:
-    """What a job did.
-
-    Attributes
-    ----------
-    read : int
-        Rows of the inputs: those scored and those rejected.
-    scored, rejected : int
-    written : int
-        All rows that were scored, or the alerts among them.
-    drift : dict
-        The shares of missing and of strange values in each column of the model, and the population stability index
-        of the scores; see `tabkd.batch.drift`.
-    warnings : list of str
-        What of it should make its reader look at the data.
-    """
-
-    read: int
-    scored: int
-    rejected: int
-    written: int
-    drift: dict[str, Any]
-    warnings: list[str]
-
-    @classmethod
-    def of(cls, counts: Counts, drift: Drift) -> Summary:
-        """What the counts of a job say."""
-        shares = drift.summary(counts.drift, counts.scored)
-        warnings = drift.warnings(shares, counts.scored)
-        return cls(counts.read, counts.scored, counts.rejected, counts.written, shares, warnings)
+_WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
 
 
 class StoppedError(RuntimeError):
@@ -146,11 +115,11 @@ def score_dataset(
         `stop` said so.
     """
     scorer = model if isinstance(model, Scorer) else load(model)
-    if isinstance(inputs, (str, os.PathLike)):
-        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
-    inputs, output, rejects = [os.fspath(i) for i in inputs], os.fspath(output), rejects and os.fspath(rejects)
+    inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
     partition_by = list(dict.fromkeys(partition_by))
-    _check_options(batch_size, threshold, top_fraction, max_rejects, resume, query)
+    check_options(batch_size=batch_size, threshold=threshold, top_fraction=top_fraction, max_rejects=max_rejects)
+    if resume and query is not None:
+        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
@@ -160,17 +129,20 @@ def score_dataset(
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
     columns.check({source.path: source.types(columns.known) for source in sources})
     target.check_types(columns.kept_types)
+    options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
+    options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
+    job = _job(scorer, scoring.before, options)
     # The outputs before the parts: what is in their way is told before the first row.
-    with target.folder(resume) as folder, Outputs(target, folder) as outputs:
+    with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
         if not resume and top_fraction is None:
             scoring.run(lambda scored: outputs.write(scored.rows))
             return scoring.summary()
-        job = _job(scorer, scoring.before, columns.kept, column_map or {}, threshold, batch_size)
         with Parts(Path(folder), job) as parts:
             scoring.run(parts.write, parts.done)
         n_scored = scoring.summary().scored
         chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, n_scored)
-        return replace(scoring.summary(), written=scoring.put_together(chosen, outputs))
+        done = replace(scoring.summary(), written=scoring.put_together(chosen, outputs))
+        return replace(done, warnings=[*done.warnings, _WAS_WRITTEN]) if outputs.was_written else done
 
 
 def score_batches(
@@ -283,24 +255,45 @@ class _Scoring:
             raise ValueError(f"{expected:,} rows in, but {self._counts.read:,} rows read; nothing was written.")
 
 
-def _check_options(batch_size, threshold, top_fraction, max_rejects, resume, query) -> None:
+def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
+    """The inputs as text.
+
+    Raises
+    ------
+    ValueError
+        They are none, or one that is not in a list.
+    """
+    if isinstance(inputs, (str, os.PathLike)):
+        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
+    if not inputs:
+        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
+    return [os.fspath(given) for given in inputs]
+
+
+def check_options(
+    *, batch_size: int = 1, threshold: float | None = None, top_fraction: float | None = None, max_rejects: int = 0
+) -> None:
+    """Refuse numbers out of their range, and two ways to choose alerts.
+
+    Raises
+    ------
+    ValueError
+    """
     for name, value, least in (("batch_size", batch_size, 1), ("max_rejects", max_rejects, 0)):
         if value < least:
             raise ValueError(f"{name} is {value}; expected a number from {least}.")
-    for name, value in (("threshold", threshold), ("top_fraction", top_fraction)):
-        if value is not None and not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}; expected a number from 0 to 1.")
+    for name, share in (("threshold", threshold), ("top_fraction", top_fraction)):
+        if share is not None and not 0 <= share <= 1:
+            raise ValueError(f"{name} is {share}; expected a number from 0 to 1.")
     if threshold is not None and top_fraction is not None:
         raise ValueError("threshold and top_fraction are two ways to choose alerts; give one of them.")
-    if resume and query is not None:
-        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
 
 
 def _never() -> bool:
     return False
 
 
-def _job(scorer: Scorer, states, keep, column_map, threshold, batch_size) -> dict:
+def _job(scorer: Scorer, states: list, options: Mapping[str, Any]) -> dict:
     """What another job would have otherwise."""
     import onnxruntime
 
@@ -309,8 +302,9 @@ def _job(scorer: Scorer, states, keep, column_map, threshold, batch_size) -> dic
         "version": [__version__, pa.__version__, onnxruntime.__version__],
         "model": hashlib.sha256(scorer.content).hexdigest(),
         "input": states,
-        "--keep": list(keep),
-        "--column-map": dict(column_map),
-        "--threshold": threshold,
-        "--batch-size": batch_size,
+        **options,
     }
+
+
+def _digest(job: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()

@@ -9,17 +9,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
 import pyarrow.csv
 
+from tabkd.batch import commit_note, sinks
 from tabkd.batch import rejects as rejected
-from tabkd.batch import sinks
 from tabkd.batch.columns import Rows
 from tabkd.batch.databases import is_postgres, without_password
 from tabkd.batch.postgres_table import PostgresTable
-from tabkd.batch.workplace import workplace
+from tabkd.batch.workplace import folder_of, workplace
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Target:
             shown = without_password(self.path, self.path)
             what = "has no partitions; leave --partition-by out" if self.partition_by else "needs --table NAME"
             raise ValueError(f"--output {shown!r} {what}.")
+        if not all(self.table.rsplit(".", 1)):
+            raise ValueError(f"--table {self.table!r} has an empty name; give NAME, or SCHEMA.NAME.")
 
     def _check_folder(self) -> None:
         path = Path(self.path)
@@ -86,22 +88,26 @@ class Target:
 
         That of a table is in the working directory, where a job that goes on must find it again.
         """
-        if is_postgres(self.path) and resume:
-            return workplace(Path(self._table_of_server()), keep=True)
+        kept = Path(self._resume_name()) if is_postgres(self.path) else None
+        # Without --resume, too, what a job left there is removed.
+        if kept is not None and (resume or folder_of(kept).exists()):
+            return workplace(kept, keep=resume, name=self.table, lasting=commit_note.NAME)
         if self.path == sinks.STDOUT or is_postgres(self.path):
             return tempfile.TemporaryDirectory()
         # That of the file itself: a link may lead to another disk, and two links to one file.
         return workplace(Path(os.path.realpath(self.path)), keep=resume)
 
-    def _table_of_server(self) -> str:
-        """A name for a file that no table of another name, and none of another server, has."""
-        server = without_password(self.path, self.path)
-        return f"{quote(str(self.table), safe='')}-{hashlib.sha256(server.encode()).hexdigest()[:8]}"
+    def _resume_name(self) -> str:
+        """What the folder of the table is named after: the table and its database, however the user logs in."""
+        address = urlsplit(self.path)
+        database = address.netloc.rpartition("@")[2] + address.path
+        digest = hashlib.sha256(f"{database} {self.table}".encode()).hexdigest()
+        return f"{quote(str(self.table), safe='')[:100]}-{digest[:8]}"
 
-    def sink(self, folder: Path) -> PostgresTable | sinks.Folder | sinks.File:
+    def sink(self, folder: Path, job: str) -> PostgresTable | sinks.Folder | sinks.File:
         """What takes the rows of scores."""
         if is_postgres(self.path):
-            return PostgresTable(self.path, str(self.table), self.append, folder)
+            return PostgresTable(self.path, str(self.table), self.append, folder, job)
         if self.partition_by:
             return sinks.Folder(self.path, folder, self.partition_by)
         return sinks.File(self.path, folder)
@@ -115,11 +121,13 @@ class Outputs(contextlib.AbstractContextManager):
     target : Target
     folder : Path
         For what is not finished.
+    job : str
+        A digest of the job.
     """
 
-    def __init__(self, target: Target, folder: str | Path):
+    def __init__(self, target: Target, folder: str | Path, job: str):
         self._stack = contextlib.ExitStack()
-        self._scores = target.sink(Path(folder))
+        self._scores = target.sink(Path(folder), job)
         self._rejects = None
         if target.rejects is not None:
             within = Path(folder) if _same_disk(folder, target.rejects) else None
@@ -134,6 +142,11 @@ class Outputs(contextlib.AbstractContextManager):
             self._stack = stack.pop_all()
         return self
 
+    @property
+    def was_written(self) -> bool:
+        """Whether an earlier process of the job had written the scores for good."""
+        return getattr(self._scores, "was_written", False)
+
     def write(self, rows: Rows) -> int:
         """Add a batch, and return how many rows of scores it had."""
         self._scores.write(rows.table)
@@ -143,6 +156,13 @@ class Outputs(contextlib.AbstractContextManager):
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
+
+
+def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
+    """Whether a file is one of those that are taken, or in a folder among them."""
+    resolved = Path(path).resolve()
+    places = [Path(name).resolve() for name in taken]
+    return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
 
 
 def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> None:
@@ -177,7 +197,6 @@ def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
             f"{option} {path!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
             + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
         )
-    resolved = Path(path).resolve()
-    if any(Path(name).resolve() == resolved for name in taken if name != sinks.STDOUT):
+    if is_within(path, [name for name in taken if name != sinks.STDOUT]):
         what = "the table to be scored" if option == "--output" else "read or written by this job as something else"
         raise ValueError(f"{option} {path!r} is {what}; choose another file.")

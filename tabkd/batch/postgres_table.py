@@ -7,14 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tabkd.batch import commit_note
+from tabkd.batch.commit_note import CommitNote
 from tabkd.batch.databases import postgres
-from tabkd.batch.workplace import BusyError
-from tabkd.files import atomic_write_bytes
-
-# The number of the transaction that is about to be committed.
-_NOTE = "transaction"
-# What is locked for a schema, empty for the default one, and a name.
-_LOCKED = "concat('tabkd ', coalesce(nullif($1, ''), current_schema()), '.', $2)"
+from tabkd.batch.workplace import BusyError, empty
 
 
 class PostgresTable(contextlib.AbstractContextManager):
@@ -33,21 +29,29 @@ class PostgresTable(contextlib.AbstractContextManager):
         Add to a table that is there; else there must be none.
     folder : Path
         Of the job. Where an earlier process of it was killed while it committed, the server is asked what became of
-        that transaction: if the rows are in the table, they are not written again.
+        that transaction: if the rows are in the table, they are not written again. What another job left there that
+        was committed is removed.
+    job : str
+        A digest of the job.
+
+    Attributes
+    ----------
+    was_written : bool
+        Whether the rows were in the table already.
 
     Raises
     ------
     ValueError
-        The table is there already, or the server refuses.
+        The table is there already, the server refuses, or it cannot tell what became of the transaction.
     BusyError
         Another job is writing the table.
     """
 
-    def __init__(self, uri: str, table: str, append: bool, folder: Path):
-        self._uri, self._append, self._note = uri, append, folder / _NOTE
-        self._name, _, schema = (part[::-1] for part in table[::-1].partition("."))
-        self._in = {"db_schema_name": schema} if schema else {}
+    def __init__(self, uri: str, table: str, append: bool, folder: Path, job: str):
+        self._uri, self._append, self._folder, self._job = uri, append, folder, job
+        self._name, _, self._in = (part[::-1] for part in table[::-1].partition("."))
         self._table = table
+        self.was_written = False
         self._stack = contextlib.ExitStack()
         self._schema: pa.Schema | None = None
 
@@ -55,51 +59,62 @@ class PostgresTable(contextlib.AbstractContextManager):
         with contextlib.ExitStack() as stack:
             self._connection = stack.enter_context(postgres(self._uri))
             self._cursor = stack.enter_context(self._connection.cursor())
+            # Where rows are copied to, which need not be where a table is looked for.
+            self._in = self._in or self._ask("SELECT current_schema()")
             # Held until the transaction ends, however it does.
-            place = (self._in.get("db_schema_name", ""), self._name)
-            self._cursor.execute(f"SELECT pg_try_advisory_xact_lock(hashtextextended({_LOCKED}, 0))", place)
-            if not self._cursor.fetchone()[0]:
+            locked = self._ask("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"tabkd {self._quoted()}")
+            if not locked:
                 raise BusyError(f"another job is writing the table {self._table!r}; wait until it is finished.")
-            is_there = self._ask("SELECT to_regclass($1) IS NOT NULL", self._quoted())
-            self._committed = self._note.exists() and self._was_committed(is_there)
-            if is_there and not self._append and not self._committed:
+            self._look_at_note()
+            if not (self.was_written or self._append or self._identifier() is None):
                 raise ValueError(f"--table {self._table!r} is there already; give another, or --append to add to it.")
             self._stack = stack.pop_all()
         return self
 
-    def _was_committed(self, is_there: bool) -> bool:
-        """Whether the rows are in the table already."""
-        status = self._ask("SELECT txid_status($1)", int(self._note.read_text(encoding="ascii")))
-        if status is None or (status == "committed" and not is_there):
-            said = "is too long ago to tell how it ended" if is_there else "was committed, and is gone since"
+    def _look_at_note(self) -> None:
+        noted = commit_note.read(self._folder)
+        if noted is None:
+            return
+        status = self._ask("SELECT txid_status($1)", noted.transaction)
+        if status == "committed" and noted.job != self._job:
+            # The note last: a process that is killed here is followed by one that does the same.
+            empty(self._folder, commit_note.NAME)
+            empty(self._folder)
+        elif status is None or (status == "committed" and noted.table != self._identifier()):
+            said = "was committed, but the table is gone" if status else "is too long ago to tell how it ended"
             raise ValueError(
                 f"--resume: the transaction of the table {self._table!r} {said}. Look at what is there, and remove "
-                f"{str(self._note.parent)!r} to begin anew."
+                f"{str(self._folder)!r} to begin anew."
             )
-        return status == "committed"
+        else:
+            self.was_written = status == "committed"
 
-    def _ask(self, query: str, value):
-        self._cursor.execute(query, (value,))
+    def _identifier(self) -> int | None:
+        """The object identifier of the table, None where there is none."""
+        return self._ask("SELECT to_regclass($1)::oid::bigint", self._quoted())
+
+    def _ask(self, query: str, *values):
+        self._cursor.execute(query, values or None)
         return self._cursor.fetchone()[0]
 
     def write(self, table: pa.Table) -> None:
         """Add rows."""
-        if self._committed:
+        if self.was_written:
             return
         first, self._schema = self._schema is None, self._schema or table.schema
         mode = "create_append" if self._append else "create" if first else "append"
-        self._cursor.adbc_ingest(self._name, table.cast(self._schema), mode=mode, **self._in)
+        self._cursor.adbc_ingest(self._name, table.cast(self._schema), mode=mode, db_schema_name=self._in)
 
     def _quoted(self) -> str:
-        parts = [*self._in.values(), self._name]
-        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (self._in, self._name))
 
     def __exit__(self, kind, error, traceback):
         if kind is not None:
             return self._stack.__exit__(kind, error, traceback)
         with self._stack:
-            if not self._committed:
-                self._cursor.execute("SELECT txid_current()")
-                atomic_write_bytes(self._note, str(self._cursor.fetchone()[0]).encode())
+            if not self.was_written:
+                table = self._identifier()
+                assert table is not None, "a job writes one batch at least, be it of no rows"
+                CommitNote(self._ask("SELECT txid_current()"), table, self._job).write(self._folder)
                 self._connection.commit()
         return None

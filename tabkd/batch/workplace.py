@@ -23,7 +23,7 @@ def folder_of(output: Path) -> Path:
 
 
 @contextlib.contextmanager
-def workplace(output: Path, *, keep: bool) -> Iterator[Path]:
+def workplace(output: Path, *, keep: bool, name: str | None = None, lasting: str | None = None) -> Iterator[Path]:
     """Give the folder of a job, which no other job has as long as the block runs.
 
     The operating system releases the lock of a process that is killed.
@@ -34,6 +34,10 @@ def workplace(output: Path, *, keep: bool) -> Iterator[Path]:
     keep : bool
         Begin with what an earlier job left there, and leave what is there where the block fails; else the folder is
         emptied before, and removed in any case.
+    name : str, optional
+        What errors call the output; None is its path.
+    lasting : str, optional
+        A file in the folder that stays there with `keep`, if it is there when the block has succeeded.
 
     Raises
     ------
@@ -49,20 +53,23 @@ def workplace(output: Path, *, keep: bool) -> Iterator[Path]:
         lock = _locked(folder)
     except Timeout:
         raise BusyError(
-            f"another job is writing {str(output)!r}; wait until it is finished, or choose another output."
+            f"another job is writing {name or str(output)!r}; wait until it is finished, or choose another output."
         ) from None
     except OSError as error:
         raise explained(error, output) from error
     with lock:
         if not keep:
-            _empty(folder)
+            empty(folder)
         try:
             yield folder
         except BaseException:
             if not keep or not _content(folder):
                 _remove(folder)
             raise
-        _remove(folder)
+        if keep and lasting is not None and (folder / lasting).exists():
+            empty(folder, lasting)
+        else:
+            _remove(folder)
 
 
 def _locked(folder: Path):
@@ -84,7 +91,7 @@ def _locked(folder: Path):
 
 def _remove(folder: Path) -> None:
     """Remove the folder while it is locked, the lock last: from then on another job may make and have it."""
-    _empty(folder)
+    empty(folder)
     with contextlib.suppress(OSError):
         (folder / _LOCK).unlink()
         folder.rmdir()
@@ -94,7 +101,9 @@ def _content(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name != _LOCK]
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path, but: str | None = None) -> None:
+    """Remove what a job left in its folder, but for one file."""
     for path in _content(folder):
-        with contextlib.suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.name != but:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

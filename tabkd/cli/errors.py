@@ -40,18 +40,18 @@ def clear_errors(command: Callable) -> Callable:
         except (CommandError, OSError, ValueError, TypeError) as error:
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
-            _tell("Error: ", one_line(error), kwargs)
+            _report("Error: ", one_line(error), kwargs)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as error:
-            _tell("", "Interrupted; nothing was written.", kwargs)
+            _report("", "Interrupted; nothing was written.", kwargs)
             raise typer.Exit(130) from error
 
     return guarded
 
 
-def _tell(what: str, said: str, options: dict) -> None:
+def _report(prefix: str, message: str, options: dict) -> None:
     as_json = str(options.get("log")) == "json"
-    typer.echo(json.dumps({"error": said}) if as_json else f"{what}{said}", err=True)
+    typer.echo(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
 
 
 def one_line(error: BaseException) -> str:

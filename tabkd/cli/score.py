@@ -18,7 +18,7 @@ from tabkd.cli.errors import CommandError, clear_errors, one_line
 from tabkd.cli.output import json_bytes
 
 if TYPE_CHECKING:
-    from tabkd.batch.job import Summary
+    from tabkd.batch.counts import Summary
 
 #: What the command exits with, beside 0 and 1, and 2 for options that it does not know.
 TOO_MANY_REJECTS, BUSY = 3, 4
@@ -90,7 +90,9 @@ def score(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep what is finished, and go on from there if the job was interrupted.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="About how many rows are in memory at a time.")] = 65_536,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="About how many rows are in memory at a time; 65536 without.")
+    ] = None,
     summary: Annotated[
         Path | None,
         typer.Option(help="A JSON file for the counts of the job and the drift of its rows.", metavar="FILE.json"),
@@ -116,7 +118,12 @@ def score(
     from tabkd.files import atomic_write_bytes
 
     if summary is not None:
-        files = [source.path for source in find_sources(inputs, query)] if engine == Engine.LOCAL else []
+        if engine == Engine.LOCAL:
+            files = [source.path for source in find_sources(inputs, query)]
+        else:
+            from tabkd.spark.job import local_paths
+
+            files = local_paths(inputs)
         _check_summary(summary, [str(model), *files, output, rejects or output])
     scorer = tabkd.load(model)
     local = {
@@ -125,6 +132,7 @@ def score(
         "table": table,
         "append": append,
         "resume": resume,
+        "batch_size": batch_size,
     }
     options: dict[str, Any] = {
         "keep": keep or [],
@@ -144,7 +152,8 @@ def score(
                 done = _scored_by_spark(scorer, inputs, output, **options)
             else:
                 caught = stack.enter_context(_signals())
-                options |= local | {"batch_size": batch_size, "stop": lambda: bool(caught)}
+                options |= {name: value for name, value in local.items() if value is not None}
+                options["stop"] = lambda: bool(caught)
                 done = score_dataset(scorer, inputs, output, **options, progress=stack.enter_context(score_log(log)))
         except StoppedError as error:
             how = "the same command goes on from there" if resume else "nothing was written; --resume would keep it"
@@ -176,7 +185,9 @@ def score(
 def _check_summary(path: Path, taken: list[str]) -> None:
     if not path.parent.is_dir() or path.is_dir():
         raise CommandError(f"--summary {str(path)!r} cannot be written: its folder must be there, and it no folder.")
-    if any(Path(name).resolve() == path.resolve() for name in taken):
+    from tabkd.batch.outputs import is_within
+
+    if is_within(path, taken):
         raise CommandError(f"--summary {str(path)!r} is read or written by this job as something else.")
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd.batch.columns import Columns
+from tabkd.batch.rejects import TooManyRejectsError
+from tabkd.batch.sources import Batch, check_names, in_batches
 from tabkd.scoring import Scorer, load
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
-
-    from tabkd.batch.columns import Columns
-    from tabkd.batch.sources import Batch
 
 
 def score(
@@ -56,8 +56,6 @@ def score(
         A column is missing, or a name occurs twice. A row that cannot be scored fails the job when it runs, and the
         error names its column and value.
     """
-    from tabkd.batch.columns import Columns
-
     scorer = model if isinstance(model, Scorer) else load(model)
     return scores(df, scorer, Columns(scorer, keep, column_map or {}, threshold), threshold)
 
@@ -88,8 +86,6 @@ def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
     """
     from pyspark.sql.functions import col
 
-    from tabkd.batch.sources import check_names
-
     check_names("the DataFrame", df.columns)
     columns.check_names("the DataFrame", df.columns)
     numbered = df.toDF(*(f"c{i}" for i in range(len(df.columns))))
@@ -115,7 +111,6 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     """
     from pyspark.sql.types import DoubleType, StructField, StructType
 
-    from tabkd.batch.sources import check_names
     from tabkd.teacher import soft_targets
 
     check_names("the DataFrame", df.columns)
@@ -175,9 +170,6 @@ def _score_part(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from tabkd.batch.columns import Columns
-    from tabkd.batch.rejects import TooManyRejectsError
-
     columns = Columns(scorer, (), {}, drift=False)
     for batch in batches:
         table = pa.Table.from_batches([batch])
@@ -196,8 +188,6 @@ def _score_part(
 
 def batch_of(table: pa.Table, n_features: int, columns: Columns) -> Batch:
     """The first columns of a worker's table, as `features` gives them, with their names in the model."""
-    from tabkd.batch.sources import in_batches
-
     X = table.select(range(n_features)).rename_columns(list(columns.known))
     (batch,) = in_batches([X], columns.known, "a part of the DataFrame")
     return batch

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from glob import glob
 from typing import TYPE_CHECKING
 
 from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
 from tabkd.batch.columns import Columns
-from tabkd.batch.counts import Counts
-from tabkd.batch.job import Summary
-from tabkd.batch.outputs import check_rejects
+from tabkd.batch.counts import Counts, Summary
+from tabkd.batch.job import as_paths, check_options
+from tabkd.batch.outputs import check_rejects, is_within
 from tabkd.batch.rejects import Reject, TooManyRejectsError, check_number
 from tabkd.scoring import Scorer, load
 from tabkd.spark.frames import batch_of, broadcast, features, scorer_of, scores
@@ -61,35 +62,70 @@ def score_dataset(
     ------
     ValueError
         A column is missing, formats are mixed, more rows than `max_rejects` cannot be scored (`TooManyRejectsError`),
-        or the output has other rows than were scored.
+        or the output has other rows than were scored. There is no output then.
     """
     from py4j.protocol import Py4JJavaError
     from pyspark.sql import SparkSession
 
     scorer = model if isinstance(model, Scorer) else load(model)
+    inputs, partition_by = as_paths(inputs), list(dict.fromkeys(partition_by))
+    check_options(threshold=threshold, max_rejects=max_rejects)
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
-    check_rejects(rejects, max_rejects, [*inputs, output])
+    if any(character in output for character in "*?[]{}"):
+        raise ValueError(f"--output {output!r} has one of *?[]{{}}, which Spark takes for a pattern; choose another.")
+    check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
     spark = SparkSession.builder.getOrCreate()
-    if _is_there(spark, output):
-        raise ValueError(f"--output {output!r} already exists; choose another.")
-    rows = _read(spark, inputs)
     try:
-        counts, found = _looked_at(rows, scorer, columns, threshold, max_rejects)
-        with nullcontext() if rejects is None else sinks.File(rejects, schema=rejected.SCHEMA) as file:
-            if file is not None and found:
-                file.write(rejected.table(found))
-            made = scores(rows, scorer, columns, threshold, max_rejects)
-            writer = made.write.partitionBy(*partition_by).options(header=True, escape='"')
-            writer.csv(output) if _is_csv(output) else writer.parquet(output)
-            n_written = _read(spark, [output]).count()
-            if n_written != counts.written:
-                raise ValueError(
-                    f"{counts.written:,} rows should be in {output!r}, but {n_written:,} are: it is not to be trusted. "
-                    "Were the inputs changed?"
-                )
+        rows = _read(spark, inputs)
+        with _whole_or_not_at_all(spark, output):
+            counts, found = _looked_at(rows, _is_csv(inputs[0]), scorer, columns, threshold, max_rejects)
+            with nullcontext() if rejects is None else sinks.File(rejects, schema=rejected.SCHEMA) as file:
+                if file is not None and found:
+                    file.write(rejected.table(found))
+                made = scores(rows, scorer, columns, threshold, max_rejects)
+                writer = made.write.partitionBy(*partition_by).options(header=True, escape='"')
+                writer.csv(output) if _is_csv(output) else writer.parquet(output)
+                # Folders of partitions without any row are none, and not to be read.
+                n_written = _read(spark, [output]).count() if counts.written else 0
+                if n_written != counts.written:
+                    raise ValueError(
+                        f"{n_written:,} rows were written to {output!r}, but {counts.written:,} were scored; they are "
+                        "removed. Were the inputs changed?"
+                    )
     except Py4JJavaError as error:
         raise ValueError(_causes(error.java_exception)) from error
     return Summary.of(counts, columns.drift)
+
+
+@contextmanager
+def _whole_or_not_at_all(spark: SparkSession, output: str) -> Iterator[None]:
+    """Refuse a folder that is there, in whatever store of Hadoop's, and remove it where the block fails."""
+    context = spark.sparkContext
+    folder = context._jvm.org.apache.hadoop.fs.Path(output)  # type: ignore[union-attr]
+    store = folder.getFileSystem(context._jsc.hadoopConfiguration())
+    if store.exists(folder):
+        raise ValueError(f"--output {output!r} already exists; choose another.")
+    try:
+        yield
+    except BaseException:
+        store.delete(folder, True)
+        raise
+
+
+def local_paths(inputs: Sequence[str]) -> list[str]:
+    """The files and folders of this machine that inputs of Spark mean; URLs of other places as they are.
+
+    Raises
+    ------
+    ValueError
+        One of them is meant twice: its rows would be scored twice.
+    """
+    plain = [given.removeprefix("file:").replace("///", "/", 1) for given in inputs]
+    paths = [path for given in plain for path in (sorted(glob(given)) or [given])]
+    for i, path in enumerate(paths):
+        if is_within(path, paths[:i] + paths[i + 1 :]):
+            raise ValueError(f"{path!r} is given twice; its rows would be scored twice.")
+    return paths
 
 
 def _is_csv(path: str) -> bool:
@@ -104,18 +140,13 @@ def _read(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
     # Without it a broken line is not noticed where only some columns are asked for.
     spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
+    # What folders say is text, as it is for the jobs of this machine: 01 is not 1.
+    spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", False)
     return reader.csv(list(paths)) if _is_csv(paths[0]) else reader.parquet(*paths)
 
 
-def _is_there(spark: SparkSession, path: str) -> bool:
-    """Whether a file or folder is there, in whatever store of Hadoop's."""
-    context = spark.sparkContext
-    place = context._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
-    return place.getFileSystem(context._jsc.hadoopConfiguration()).exists(place)
-
-
 def _looked_at(
-    rows: DataFrame, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int
+    rows: DataFrame, is_csv: bool, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int
 ) -> tuple[Counts, list[Reject]]:
     """The counts of all rows, and those that cannot be scored in the order of their places.
 
@@ -128,33 +159,29 @@ def _looked_at(
     def look_at_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return _look_at_part(scorer_of(content.value), n_features, threshold, max_rejects, batches)
 
-    placed = features(_placed(rows), columns, _PLACE)
+    placed = features(_placed(rows, is_csv), columns, _PLACE)
     seen = placed.mapInArrow(look_at_part, "counts string, rejects string").collect()
     # One batch after the other: a task that Spark does again counts once.
     counts = sum((Counts.from_json(json.loads(row.counts)) for row in seen), start=Counts(drift=columns.drift.none))
     found = [Reject(*reject) for row in seen for reject in json.loads(row.rejects)]
     found.sort(key=lambda reject: (reject.source, reject.row))
-    check_number(0, found, max_rejects)
+    check_number(counts.rejected - len(found), found, max_rejects)
     return counts, found
 
 
-def _placed(rows: DataFrame) -> DataFrame:
-    """The rows with the file of each, and with its position there where Spark knows it: in Parquet."""
-    from pyspark.errors import AnalysisException
+def _placed(rows: DataFrame, is_csv: bool) -> DataFrame:
+    """The rows with the file of each, and with its position there, which Spark does not know of a CSV."""
     from pyspark.sql.functions import lit
 
     place = rows.metadataColumn("_metadata")
-    file = place["file_path"].alias(_PLACE[0])
-    try:
-        return rows.select("*", file, place["row_index"].alias(_PLACE[1]))
-    except AnalysisException:
-        return rows.select("*", file, lit(-1).cast("long").alias(_PLACE[1]))
+    position = lit(-1).cast("long") if is_csv else place["row_index"]
+    return rows.select("*", place["file_path"].alias(_PLACE[0]), position.alias(_PLACE[1]))
 
 
 def _look_at_part(
     scorer: Scorer, n_features: int, threshold: float | None, max_rejects: int, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """For each batch its counts and its rejects, as JSON; no more of them than make the job fail."""
+    """For each batch its counts and its rejects, as JSON; one reject is enough of a batch that makes the job fail."""
     import pyarrow as pa
 
     columns = Columns(scorer, (), {}, threshold)
@@ -171,7 +198,7 @@ def _look_at_part(
         except TooManyRejectsError as error:
             if error.reject is None:
                 raise
-            counts, found = Counts(drift=columns.drift.none), [error.reject] * (max_rejects + 1)
+            counts, found = Counts(rejected=max_rejects + 1, drift=columns.drift.none), [error.reject]
         told = [[json.dumps(counts.to_json())], [json.dumps([placed(reject) for reject in found])]]
         yield pa.RecordBatch.from_arrays([pa.array(part, pa.string()) for part in told], ["counts", "rejects"])
 

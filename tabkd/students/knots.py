@@ -14,8 +14,9 @@ from sklearn.decomposition import PCA
 from tabkd.students.base import is_simplex
 from tabkd.threads import lightgbm_threads
 
-# Rows that the surrogate is fitted on, fewer where there are many columns: its time follows their product.
-_MAX_ROWS, _MAX_VALUES = 100_000, 10_000_000
+# Rows that the surrogate is fitted on. Its time follows rows × columns: many columns make do with fewer rows, but not
+# with so few that their steps are lost in the noise.
+_MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
 _MAX_TARGETS = 10
 _N_TREES = 120
 
@@ -36,7 +37,7 @@ def surrogate_splits(
     random_state: int,
     n_jobs: int | None = None,
 ) -> list[Splits]:
-    """The splits that a LightGBM surrogate of the targets makes in each numeric column.
+    """The splits that a LightGBM surrogate of the targets makes in each numeric column, by 100,000 rows at most.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def surrogate_splits(
     import lightgbm
 
     rng = np.random.RandomState(random_state)
-    most = min(_MAX_ROWS, max(_MAX_ROWS // 5, _MAX_VALUES // (m + levels.shape[1])))
+    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // (m + levels.shape[1])))
     if len(values) > most:
         rows = rng.choice(len(values), most, replace=False)
         values, levels, targets, weights = values[rows], levels[rows], targets[rows], weights[rows]

@@ -94,7 +94,8 @@ class Trainer:
 
 def relu(values, xp):
     """The positive part of an array of the module `xp`: NumPy, or `jax.numpy`."""
-    return xp.where(values > 0, values, 0)
+    # Unlike the maximum it has a slope of 0 at 0; NaN stays, so that training that went astray is seen.
+    return xp.where(values <= 0, 0, values)
 
 
 def cross_entropy(outputs, targets):

@@ -1,4 +1,4 @@
-"""Scoring on clusters: Spark's and Dask's real worker processes on this machine."""
+"""Scoring on clusters: the real worker processes of Spark, Dask and Ray on this machine."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -233,8 +234,26 @@ def test_the_command_scores_by_spark(spark, rows, path, frame, tmp_path):
     found = spark.read.csv(str(tmp_path / "out.csv"), header=True, inferSchema=True).toPandas()
     assert sorted(found["id"]) == frame["id"][:100][expected[:100] >= 0.5].tolist()
     assert "already exists" in run(folder, "--output", out, code=1)
-    assert "--resume is not for --engine spark" in run(folder, "--output", out, "--resume", code=1)
+    for option, *value in (["--resume"], ["--top-fraction", 0], ["--batch-size", 10]):
+        assert f"{option} is not for --engine spark" in run(folder, "--output", out, option, *value, code=1)
+    run(folder, "--output", tmp_path / "none", "--keep", "id", "--partition-by", "shop", "--threshold", "1")
+    for option in ("--rejects", "--summary"):
+        message = run(folder, "--output", tmp_path / "o", option, folder / "0.parquet", code=1)
+        assert f"{option} '{folder / '0.parquet'}' is" in message
+    assert "No FileSystem for scheme" in run(folder, "--output", "nowhere://x/y", code=1)
     assert "inputs of one format" in run(folder, tmp_path / "in.csv", "--output", tmp_path / "o", code=1)
+    assert "is given twice" in run(folder, folder / "0.parquet", "--output", tmp_path / "o", code=1)
+    assert "takes for a pattern" in run(folder, "--output", tmp_path / "o[1]", code=1)
+
+
+def test_what_folders_say_is_text(spark, path, frame, tmp_path):
+    from tabkd.spark import score_dataset
+
+    (tmp_path / "in" / "shop=01").mkdir(parents=True)
+    frame[:100].drop(columns="shop").to_parquet(tmp_path / "in" / "shop=01" / "0.parquet")
+    done = score_dataset(path, [f"file://{tmp_path}/in"], str(tmp_path / "out"), keep=["shop"])
+    assert done.drift["columns"]["shop"]["unseen"] == 1
+    assert set(spark.read.parquet(str(tmp_path / "out")).toPandas()["shop"]) == {"01"}
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
@@ -342,3 +361,21 @@ def test_dask_partitions(path, frame):
         found = rows.map_partitions(scored, meta={"id": "i8", "probability": "f8"}).compute()
     assert found["id"].tolist() == frame["id"].tolist()
     np.testing.assert_allclose(found["probability"], scorer.predict_proba(frame[COLUMNS])[:, 1], atol=1e-7)
+
+
+# Ray
+
+
+def test_the_example_of_ray_in_the_documents(path, frame, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed (pip install 'ray[data]'); its example is not run")
+    (tmp_path / "rows").mkdir()
+    for i in range(4):
+        frame[i::4].to_parquet(tmp_path / "rows" / f"{i}.parquet")
+    shutil.copy(path, tmp_path / "student.onnx")
+    document = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    code = document.split("## Ray Data")[1].split("```python\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = pd.read_parquet(tmp_path / "scores").sort_values("id", ignore_index=True)
+    assert found["id"].tolist() == frame["id"].tolist()
+    np.testing.assert_allclose(found["probability"], tabkd.load(path).predict_proba(frame[COLUMNS])[:, 1], atol=1e-7)

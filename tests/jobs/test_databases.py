@@ -172,13 +172,14 @@ def test_a_killed_job_leaves_no_table_and_holds_none_up(server, path, frame, tmp
 # A job of many parts that ends with the process: before its transaction is committed, after, or at any moment.
 _RESUMED = """
 import os, sys
+import adbc_driver_postgresql.dbapi, onnxruntime
 from tabkd.batch import parts, postgres_table
 from tabkd.batch.job import score_dataset
 
 path, source, server, table, moment = sys.argv[1:]
 parts._PART_ROWS = 2000
 leave = postgres_table.PostgresTable.__exit__
-note = postgres_table.atomic_write_bytes
+note = postgres_table.CommitNote.write
 
 def noted(*arguments):
     note(*arguments)
@@ -189,11 +190,12 @@ def left(self, *error):
     os._exit(9)
 
 if moment == "before":
-    postgres_table.atomic_write_bytes = noted
+    postgres_table.CommitNote.write = noted
 if moment == "after":
     postgres_table.PostgresTable.__exit__ = left
 print("begun", flush=True)
-score_dataset(path, [source], server, table=table, keep=["id"], batch_size=500, resume=True, append=True)
+done = score_dataset(path, [source], server, table=table, keep=["id"], batch_size=500, resume=True, append=True)
+print(done.written, *done.warnings)
 """
 
 
@@ -205,8 +207,8 @@ def begun(folder, *arguments):
 def resumed(folder, *arguments):
     """The exit code of such a job, and what it said."""
     process = begun(folder, *arguments)
-    _, error = process.communicate()
-    return process.returncode, error
+    said, error = process.communicate()
+    return process.returncode, said.removeprefix("begun\n") + error
 
 
 def ids_of(server, table):
@@ -225,10 +227,12 @@ def test_rows_are_appended_once_wherever_the_commit_was_cut_off(server, path, fr
         sql.execute(f"SELECT to_regclass('{table}') IS NOT NULL")
         assert sql.fetchone() == (is_there,)
     (folder,) = tmp_path.glob(f".{table}-*.tabkd")
-    for times in (1, 2):  # and once more as a job of its own, which appends anew
-        assert resumed(tmp_path, *given, "never") == (0, "")
-        assert not folder.exists()
-        assert ids_of(server, table) == sorted([*range(N_ROWS)] * times)
+    for already in (is_there, True):
+        told = " the rows were in the table already" if already else "\n"
+        code, said = resumed(tmp_path, *given, "never")
+        assert (code, said.startswith(f"{N_ROWS}{told}")) == (0, True), said
+        assert ids_of(server, table) == [*range(N_ROWS)]
+        assert {file.name for file in folder.iterdir()} == {"lock", "transaction.json"}
 
 
 def test_a_job_into_a_table_that_is_killed_at_any_moment_goes_on(server, path, frame, tmp_path):
@@ -240,7 +244,7 @@ def test_a_job_into_a_table_that_is_killed_at_any_moment_goes_on(server, path, f
         process = begun(tmp_path, path, tmp_path / "in.parquet", server, "hunted", "never")
         process.stdout.readline()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(rng.uniform(0.2, 0.5 + kills / 4))
+            process.wait(rng.uniform(0.1, 0.4 + kills / 4))
         if process.poll() is None:
             process.kill()
             kills += 1
@@ -252,20 +256,57 @@ def test_a_job_into_a_table_that_is_killed_at_any_moment_goes_on(server, path, f
     assert process.returncode == 0
     assert kills >= 2
     assert ids_of(server, "hunted") == [*range(5 * N_ROWS)]
-    assert not list(tmp_path.glob(".hunted*"))
 
 
-def test_a_table_that_is_gone_after_its_rows_were_committed_is_told(server, path, frame, tmp_path):
+@pytest.mark.parametrize("gone", ["DROP TABLE vanished", "DROP TABLE vanished; CREATE TABLE vanished (id bigint)"])
+def test_a_table_that_is_gone_after_its_rows_were_committed_is_told(server, path, frame, tmp_path, gone):
     frame.to_parquet(tmp_path / "in.parquet")
     given = (path, tmp_path / "in.parquet", server, "vanished")
-    assert resumed(tmp_path, *given, "after") == (9, "")
     with cursor(server) as sql:
-        sql.execute("DROP TABLE vanished")
-    code, error = resumed(tmp_path, *given, "never")
+        sql.execute("DROP TABLE IF EXISTS vanished")
+        assert resumed(tmp_path, *given, "after") == (9, "")
+        for statement in gone.split(";"):
+            sql.execute(statement)
+    code, said = resumed(tmp_path, *given, "never")
     assert code == 1
-    assert "the transaction of the table 'vanished' was committed, and is gone since" in error
+    assert "the transaction of the table 'vanished' was committed, but the table is gone" in said
     (folder,) = tmp_path.glob(".vanished-*.tabkd")
-    assert str(folder.name) in error
+    assert folder.name in said
+    for damaged in ("1x", "{}", '{"transaction": 99999999999999999999, "table": 1, "job": ""}'):
+        (folder / "transaction.json").write_text(damaged)
+        assert f"{folder.name}/transaction.json' is damaged" in resumed(tmp_path, *given, "never")[1]
+
+
+def test_a_job_that_was_finished_is_not_in_the_way_of_the_next(server, path, frame, tmp_path):
+    for day in range(3):
+        frame[:1000].assign(id=np.arange(1000) + 1000 * day).to_parquet(tmp_path / f"{day}.parquet")
+    assert resumed(tmp_path, path, tmp_path / "0.parquet", server, "nightly", "after") == (9, "")
+    assert resumed(tmp_path, path, tmp_path / "1.parquet", server, "nightly", "after") == (9, "")
+    assert resumed(tmp_path, path, tmp_path / "2.parquet", server, "nightly", "never") == (0, "1000\n")
+    assert ids_of(server, "nightly") == [*range(3000)]
+
+
+def test_a_job_without_resume_removes_what_one_with_it_left(server, path, frame, tmp_path, monkeypatch):
+    frame.to_parquet(tmp_path / "in.parquet")
+    assert resumed(tmp_path, path, tmp_path / "in.parquet", server, "anew", "before") == (9, "")
+    monkeypatch.chdir(tmp_path)
+    assert list(tmp_path.glob(".anew*"))
+    score_dataset(path, [str(tmp_path / "in.parquet")], server.replace("postgresql:", "postgres:"), table="anew")
+    assert not list(tmp_path.glob(".anew*"))
+
+
+def test_the_table_is_looked_for_where_rows_are_copied_to(server, path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    with cursor(server) as sql:
+        sql.execute("CREATE SCHEMA first")
+        sql.execute("CREATE TABLE elsewhere (id bigint)")
+    address = f"{server}?options=-csearch_path%3Dfirst,public"
+    score_dataset(path, [str(tmp_path / "in.parquet")], address, table="elsewhere", keep=["id"])
+    assert ids_of(server, "first.elsewhere") == [*range(N_ROWS)]
+    assert ids_of(server, "public.elsewhere") == []
+    for name in ("x.", ".x", "."):
+        with pytest.raises(ValueError, match="has an empty name"):
+            score_dataset(path, [str(tmp_path / "in.parquet")], address, table=name)
 
 
 def test_the_password_is_told_to_nobody(server, rows, path, tmp_path):
@@ -276,7 +317,7 @@ def test_the_password_is_told_to_nobody(server, rows, path, tmp_path):
     wrong = [*arguments[:4], "SELECT * FROM nothing", *arguments[5:]]
     refused = CliRunner().invoke(app, list(map(str, wrong)))
     assert refused.exit_code == 1
-    assert 'relation "nothing" does not exist' in refused.stderr
+    assert 'relation "nothing" does not exist' in json.loads(refused.stderr)["error"]
     gone = list(map(str, arguments))
     gone[2] = server.replace("127.0.0.1", "127.0.0.2")
     unreachable = CliRunner().invoke(app, gone)
