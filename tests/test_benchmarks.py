@@ -105,7 +105,7 @@ def test_every_lever_makes_a_student_that_keeps_skill(tmp_path, monkeypatch):
             if isinstance(student, MLPStudent):
                 student = clone(student).set_params(max_iter=20)
             short[name] = {**changed, "student": student, "n_synthetic": 20}
-    assert len(short) == 12
+    assert len(short) == 17
     monkeypatch.setattr(ablation, "VARIANTS", short)
     tables = []
     for task, load in (("classification", load_breast_cancer), ("regression", load_diabetes)):
