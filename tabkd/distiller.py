@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd.augment import AUGMENTERS
+from tabkd.augment.base import fitted_draw
 from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.drift import ranked, reference
@@ -222,19 +223,12 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             return SoftStream()
         seed, weight = rng.randint(2**31 - 1), real.weights.mean()
         unseen = self._unseen(schema, codes)
-        if hasattr(augmenter, "fit_codes"):
-            augmenter = clone(augmenter).fit_codes(schema, codes)
-        else:  # an augmenter of the user's own, which knows the table in its own form only
-            augmenter = clone(augmenter, safe=False).fit(schema.decode(codes))
+        draw = fitted_draw(augmenter, schema, codes)
 
         def chunks():
             draws = np.random.RandomState(seed)
             for size in _chunk_sizes(n):
-                if hasattr(augmenter, "sample_codes"):
-                    made = augmenter.sample_codes(size, draws)
-                else:
-                    made = schema.encode(augmenter.sample(size, random_state=draws))
-                made = with_unseen(made, unseen, draws)
+                made = with_unseen(draw(size, draws), unseen, draws)
                 soft = soft_targets_of_codes(self.teacher_, schema, made, self._classes())
                 bar.advance(size)
                 if len(self.probe_codes_) <= _PROBE_ROWS:

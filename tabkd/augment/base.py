@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +21,10 @@ _NARROW_FLOATS = {
     "float[pyarrow]": np.float32,
     "halffloat[pyarrow]": np.float16,
 }
+
+
+#: Draws the codes of so many rows.
+Draw = Callable[[int, np.random.RandomState], np.ndarray]
 
 
 class Augmenter(TakesTables, BaseEstimator):
@@ -104,6 +109,24 @@ class Augmenter(TakesTables, BaseEstimator):
     @abstractmethod
     def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
         """Draw codes into an array of their own; `sample_codes` rounds them and holds them to the range."""
+
+
+def fitted_draw(
+    augmenter, schema: TableSchema, codes: np.ndarray
+) -> Callable[[int, np.random.RandomState], np.ndarray]:
+    """Fit a copy of an augmenter on the codes of a table, and return what draws the codes of so many rows.
+
+    Parameters
+    ----------
+    augmenter : Augmenter, or object with `fit(X)` and `sample(n_samples, random_state)`
+        The latter knows the table in its own form only.
+    schema : TableSchema
+    codes : ndarray of shape (n, d), float64
+    """
+    if hasattr(augmenter, "fit_codes"):
+        return clone(augmenter).fit_codes(schema, codes).sample_codes
+    fitted = clone(augmenter, safe=False).fit(schema.decode(codes))
+    return lambda n_samples, rng: schema.encode(fitted.sample(n_samples, random_state=rng))
 
 
 def base_rows(n_rows: int, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
