@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from tabkd.table import TableSchema
+
 
 def mixed_frame(n: int, seed: int = 0) -> pd.DataFrame:
     """Columns of every dtype that pandas users have, most with missing values."""
@@ -58,3 +60,14 @@ def targets(frame: pd.DataFrame, task: str) -> np.ndarray:
     if task == "multiclass":
         return np.digitize(rank, [0.3, 0.7]) * 2 + 3
     return score if task == "regression" else np.column_stack([score, np.abs(score - 1)])
+
+
+def assert_round_trip(X):
+    """A frame comes back from its codes as it was."""
+    schema = TableSchema.of(X)
+    pd.testing.assert_frame_equal(schema.decode(schema.encode(X)), X)
+
+
+def learn(codes):
+    """A schema and codes of an array of numbers."""
+    return TableSchema.of(codes), np.asarray(codes, dtype=np.float64)

@@ -83,11 +83,6 @@ def assert_same_table(a, b):
         np.testing.assert_array_equal(a, b)
 
 
-def learn(codes):
-    """A schema and codes of an array of numbers."""
-    return TableSchema.of(codes), np.asarray(codes, dtype=np.float64)
-
-
 @parametrize_with_checks([cls() for cls in AUGMENTERS.values()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

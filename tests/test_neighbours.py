@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
+from small_tables import learn
 
 from tabkd import DistilledClassifier
 from tabkd.augment import Marginal
@@ -16,11 +17,6 @@ from tabkd.augment.neighbours import (
     nearest,
 )
 from tabkd.table import TableSchema
-
-
-def learn(codes):
-    """A schema and codes of an array of numbers."""
-    return TableSchema.of(codes), np.asarray(codes, dtype=np.float64)
 
 
 @pytest.mark.parametrize(("d", "recall"), [(3, 0.9), (10, 0.6)])
