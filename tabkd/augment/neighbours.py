@@ -27,6 +27,8 @@ N_TREES = 3
 _BLOCK = 65_536
 # Rows by which the scale of a column is judged.
 _SCALE_ROWS = 100_000
+# How far from the middle of its column, in deviations, a value can be at most.
+_FARTHEST = 1e300
 
 
 def distinct_neighbours(
@@ -194,15 +196,21 @@ def _scaled(values: np.ndarray) -> np.ndarray | None:
     seen = values[~missing] if missing.any() else values
     if len(seen) == 0 or seen.min() == seen.max():
         return None
-    magnitude = np.abs(seen).max()  # by which no square overflows
-    some = _some(seen) / magnitude
-    low, median, high = np.quantile(some, [0.01, 0.5, 0.99])
-    spread = np.std(np.clip(some, low, high) - median) or np.std(seen / magnitude - median)
+    some, largest = _some(seen), np.abs(seen).max()
+    low, median, high = largest * np.quantile(some / largest, [0.01, 0.5, 0.99])
+    spread = _deviation(np.clip(some, low, high), median) or _deviation(seen, median)
     if spread == 0.0:  # a step of the last bit
         return None
-    centred = (values / magnitude - median) / spread
+    with np.errstate(over="ignore"):
+        centred = np.clip((values - median) / spread, -_FARTHEST, _FARTHEST)
     centred[missing] = 0.0
     return np.arcsinh(centred).astype(np.float32)
+
+
+def _deviation(values: np.ndarray, center: float) -> float:
+    """The standard deviation, also where squares are no floats; about `center`, so that it keeps its digits far from 0."""
+    largest = np.abs(values).max() or 1.0
+    return float(np.std(values / largest - center / largest) * largest)
 
 
 def _some(values: np.ndarray) -> np.ndarray:
