@@ -208,7 +208,7 @@ def _scaled(values: np.ndarray) -> np.ndarray | None:
 
 
 def _deviation(values: np.ndarray, center: float) -> float:
-    """The standard deviation, also where squares are no floats; about `center`, so that it keeps its digits far from 0."""
+    """The standard deviation, also where squares are no floats; moved by `center`, it keeps its digits far from 0."""
     largest = np.abs(values).max() or 1.0
     return float(np.std(values / largest - center / largest) * largest)
 
