@@ -74,7 +74,8 @@ def score_dataset(
     if any(character in output for character in "*?[]{}"):
         raise ValueError(f"--output {output!r} has one of *?[]{{}}, which Spark takes for a pattern; choose another.")
     check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
-    spark = SparkSession.builder.getOrCreate()
+    # With settings of our own, on the workers of the session that there is.
+    spark = SparkSession.builder.getOrCreate().newSession()
     try:
         rows = _read(spark, inputs)
         with _whole_or_not_at_all(spark, output):
