@@ -111,9 +111,7 @@ class Augmenter(TakesTables, BaseEstimator):
         """Draw codes into an array of their own; `sample_codes` rounds them and holds them to the range."""
 
 
-def fitted_draw(
-    augmenter, schema: TableSchema, codes: np.ndarray
-) -> Callable[[int, np.random.RandomState], np.ndarray]:
+def fitted_draw(augmenter, schema: TableSchema, codes: np.ndarray) -> Draw:
     """Fit a copy of an augmenter on the codes of a table, and return what draws the codes of so many rows.
 
     Parameters
