@@ -195,13 +195,15 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
 
 
 def print_report(console, report: Report) -> None:
-    """The measures and the headlines, as two tables."""
+    """The measures and the headlines as two tables, the warnings, and last the verdict."""
     from rich.table import Table
+    from rich.text import Text
 
     console.print(report.to_table())
     headlines = Table(show_header=False, box=None, pad_edge=False)
     for label, value in report.summary():
-        headlines.add_row(label, value)
+        headlines.add_row(label, Text(value))
     console.print(headlines, highlight=False)
-    if report.advice:
-        console.print(report.advice, style="bold", highlight=False, soft_wrap=True)
+    for warning in report.warnings:
+        console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    console.print(report.advice, style="bold", markup=False, highlight=False, soft_wrap=True)

@@ -71,6 +71,8 @@ _PARAMETERS = {
     "quantile": ("quantile", "quantile_alpha", "alpha"),
     "tweedie": ("power", "tweedie_variance_power", "variance_power"),
 }
+# Weights of classes that lie closer together than this favour none: "balanced", where the classes are equally frequent.
+_FAVOURED = 1.05
 _NUMBER = re.compile(r"\d+\.?\d*(?:e-?\d+)?|\.\d+")
 
 
@@ -114,6 +116,8 @@ def _own_objective(estimator) -> Objective:
         at_powers = {0.0: "squared_error", 1.0: "poisson", 2.0: "gamma"}
         if parameter in at_powers:
             return Objective(at_powers[parameter])
+    if name in ("quantile", "tweedie") and parameter is None:  # several quantiles at once, say
+        return Objective()
     return Objective(name, parameter if name in ("quantile", "tweedie", "huber") else None)
 
 
@@ -127,11 +131,14 @@ def _parameter(estimator, params: dict, name: str) -> float | None:
     return _number(given[0] if given else None, defaults.get(name))
 
 
-def _number(value, default):
-    try:
-        return default if value is None else float(value)
-    except (TypeError, ValueError):
+def _number(value, default: float | None) -> float | None:
+    """A parameter as a number, also where it is text or the only one of a list; None for what is neither."""
+    if value is None:
         return default
+    try:
+        return float(str(value).strip("[]"))
+    except ValueError:
+        return None
 
 
 def class_weights_of(teacher, classes, codes) -> tuple[np.ndarray, str] | None:
@@ -162,7 +169,7 @@ def class_weights_of(teacher, classes, codes) -> tuple[np.ndarray, str] | None:
     for name, value in _params(teacher).items():
         read = _WEIGHTS.get(name)
         weights = None if read is None else read(value, np.asarray(classes), np.asarray(codes))
-        if weights is not None and np.ptp(weights) > 0:
+        if weights is not None and weights.max() > _FAVOURED * weights.min():
             return weights, f"{name}={_short(value)}"
     return None
 
@@ -191,11 +198,12 @@ def _plain(label):
 
 
 def _of_scale(value, classes, codes) -> np.ndarray | None:
-    return np.array([1.0, float(value)]) if value is not None and len(classes) == 2 else None
+    scale = _number(value, None)
+    return np.array([1.0, scale]) if scale is not None and len(classes) == 2 else None
 
 
 def _of_unbalance(value, classes, codes) -> np.ndarray | None:
-    return _balanced(classes, codes) if value is True else None
+    return _balanced(classes, codes) if value in (True, 1) else None
 
 
 def _of_automatic(value, classes, codes) -> np.ndarray | None:
