@@ -150,8 +150,6 @@ def deviance(power: float) -> Criterion:
     """The mean Tweedie deviance: the squared error at power 0, Poisson at 1, Gamma at 2."""
     if power == 0:
         return SQUARED_ERROR
-    if 0 < power < 1:
-        raise ValueError(f"the Tweedie deviance has no power between 0 and 1; got {power:g}.")
     named = {1: "poisson", 2: "gamma"}.get(power)  # type: ignore[call-overload]
     return Criterion(
         f"neg_mean_{named}_deviance" if named else f"neg_mean_tweedie_deviance:power={power:g}",
@@ -230,10 +228,10 @@ _CRITERIA: dict[str, tuple[Criterion, ...]] = {
         deviance(2),
     ),
 }
-# Scorers with a parameter, as `name:parameter=value`, and its default.
-_WITH_PARAMETER = {
-    "neg_mean_pinball_loss": ("alpha", 0.5, pinball),
-    "neg_mean_tweedie_deviance": ("power", 1.5, deviance),
+# Scorers with a parameter, as `name:parameter=value`: its default, and what it may be.
+_WITH_PARAMETER: dict[str, tuple[str, float, Callable[[float], bool], Callable[[float], Criterion]]] = {
+    "neg_mean_pinball_loss": ("alpha", 0.5, lambda level: 0 < level < 1, pinball),
+    "neg_mean_tweedie_deviance": ("power", 1.5, lambda power: -np.inf < power <= 0 or 1 <= power < np.inf, deviance),
 }
 
 
@@ -257,18 +255,18 @@ def named(name: str, task: str) -> Criterion:
             return criterion
     plain, _, option = str(name).partition(":")
     if task == "regression" and plain in _WITH_PARAMETER:
-        parameter, value, make = _WITH_PARAMETER[plain]
+        parameter, value, allowed, make = _WITH_PARAMETER[plain]
         if option:
             key, _, text = option.partition("=")
             try:
                 value = float(text) if key == parameter else float("nan")
             except ValueError:
                 value = float("nan")
-        if np.isfinite(value) and (plain != "neg_mean_pinball_loss" or 0 < value < 1):
+        if allowed(value):
             return make(value)
     known = [criterion.name for criterion in _CRITERIA[task]]
     if task == "regression":
-        known += [f"{plain}:{parameter}={value:g}" for plain, (parameter, value, _) in _WITH_PARAMETER.items()]
+        known += [f"{plain}:{parameter}={value:g}" for plain, (parameter, value, *_) in _WITH_PARAMETER.items()]
     raise ValueError(f"metric={name!r} is not known for {task}; use 'auto' or one of {', '.join(known)}.")
 
 

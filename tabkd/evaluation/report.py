@@ -223,10 +223,9 @@ def _test_weights(sample_weight, X_test) -> np.ndarray | None:
     """The weights of the test rows, checked; None where none were given."""
     if sample_weight is None:
         return None
-    weights = np.asarray(_check_sample_weight(sample_weight, X_test, ensure_non_negative=True), dtype=np.float64)
-    if not weights.any():
+    if not np.any(np.asarray(sample_weight)):
         raise ValueError("sample_weight is zero for every test row, so there is nothing to measure on.")
-    return weights
+    return np.asarray(_check_sample_weight(sample_weight, X_test, ensure_non_negative=True), dtype=np.float64)
 
 
 def _criterion(contest: Contest, metric: str, random_state: int) -> choice.Choice:
