@@ -158,6 +158,27 @@ def test_differences_are_paired_by_rows():
     assert decide(facts).verdict == "distil"
 
 
+@pytest.mark.parametrize(
+    ("lead", "noise", "student", "share", "reason"),
+    [
+        (0.2, 0.1, 0.05, 0.75, None),
+        (0.2, 0.1, 0.3, -0.5, None),
+        (0.01, 1.0, 0.5, np.nan, "cannot be told from zero by log-loss (0.5 against 0.51)"),
+        (0.0002, 0.001, 0.0106, np.nan, "is next to nothing by log-loss (0.5 against 0.5002)"),
+        (-0.1, 0.1, 0.1, np.nan, "the teacher is no better than the same student on the labels by log-loss"),
+    ],
+)
+def test_a_recovered_gap_is_no_share_of_nothing(lead, noise, student, share, reason):
+    """The lead of the teacher over the twin, with its noise; the student's loss over the teacher's."""
+    draws = np.random.default_rng(0).normal(0, noise, 1000)
+    of_rows = draws - draws.mean()
+    losses = {"teacher": np.full(1000, 0.5), "student": np.full(1000, 0.5 + student), "reference": np.full(1000, 1.0)}
+    drawn = resample(losses | {"hard": 0.5 + lead + of_rows}, n_resamples=199)
+    gap, why = advice.recovered_gap(drawn, LOG_LOSS)
+    assert gap.value == pytest.approx(share, nan_ok=True)
+    assert (why is None) if reason is None else reason in why
+
+
 def probabilities(predicted, n_classes=3):
     return np.eye(n_classes)[np.asarray(predicted)]
 

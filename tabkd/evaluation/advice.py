@@ -31,7 +31,7 @@ import numpy as np
 from scipy.stats import binom
 
 from tabkd.evaluation.criteria import Criterion
-from tabkd.evaluation.intervals import Interval, Resampled, difference
+from tabkd.evaluation.intervals import Interval, Resampled, difference, share
 
 Verdict = Literal["distil", "do not distil", "cannot tell"]
 Case = Literal[
@@ -264,6 +264,35 @@ def against(value: float, other: float) -> str:
     """Two values in as many digits as tell them apart, six at most."""
     digits = next((d for d in (4, 5, 6) if f"{value:.{d}g}" != f"{other:.{d}g}"), 4)
     return f"{value:.{digits}g} against {other:.{digits}g}"
+
+
+def recovered_gap(drawn: Mapping[str, Resampled], criterion: Criterion) -> tuple[Interval, str | None]:
+    """The share of the teacher's lead over the student on the labels that distilling recovered.
+
+    Parameters
+    ----------
+    drawn : mapping of str to Resampled
+        Losses of teacher, student, hard and reference.
+    criterion : Criterion
+
+    Returns
+    -------
+    tuple of Interval and str or None
+        NaN and the reason where that lead is next to nothing, or cannot be told from it: a share of it says nothing.
+    """
+    hard, teacher, reference = drawn["hard"], drawn["teacher"], drawn["reference"]
+    lead = difference(hard, teacher)
+    numbers = f"by {criterion.label} ({against(criterion.shown(teacher.value), criterion.shown(hard.value))})"
+    reason = None
+    if not lead.value > 0:
+        reason = f"the teacher is no better than the same student on the labels {numbers}"
+    elif lead.low <= 0:
+        reason = f"the teacher's lead over the same student on the labels cannot be told from zero {numbers}"
+    elif lead.value < MARGIN * (reference.value - teacher.value):
+        reason = f"the teacher's lead over the same student on the labels is next to nothing {numbers}"
+    if reason is None:
+        return share(hard, drawn["student"], teacher), None
+    return Interval(np.nan, np.nan, np.nan), reason
 
 
 def lost_classes(codes, teacher, student, classes: Sequence) -> list[tuple[str, int, int, int]]:

@@ -15,7 +15,7 @@ from tabkd.evaluation import advice, choice, show
 from tabkd.evaluation import metrics as measure
 from tabkd.evaluation.contest import Contest, Training, hold
 from tabkd.evaluation.criteria import Criterion
-from tabkd.evaluation.intervals import Interval, Resampled, difference, resample, share
+from tabkd.evaluation.intervals import Resampled, resample, share
 from tabkd.evaluation.timing import compare_speed
 from tabkd.teacher import teacher_name
 from tabkd.weights import check_weights
@@ -249,7 +249,10 @@ def _report(
     skill = share(drawn["reference"], drawn["student"], drawn["teacher"])
     if not math.isfinite(skill.value):
         reasons["skill_kept"] = _no_skill(criterion, values, reasons)
-    gap = _gap(drawn, criterion, values, reasons) if "hard" in drawn else None
+    gap = None
+    if "hard" in drawn:
+        gap, no_gap = advice.recovered_gap(drawn, criterion)
+        reasons |= {} if no_gap is None else {"recovered_gap": no_gap}
     classes = contest.classes.tolist()
     codes = contest.truth if classes else None
     facts = advice.facts(drawn, advice.enough_rows(codes, len(classes), contest.weights))
@@ -304,24 +307,6 @@ def _warnings(contest: Contest, criterion: Criterion, n_bytes: int | None) -> li
     elif criterion.domain != "real":
         n_nonpositive = int((student.reshape(len(student), -1) <= 0).any(axis=1).sum())
     return advice.warnings(lost, n_bytes, n_nonpositive)
-
-
-def _gap(drawn: Mapping[str, Resampled], criterion: Criterion, values, reasons: dict[str, str]) -> Interval:
-    """The recovered gap; NaN, with the reason among `reasons`, where there is next to no gap."""
-    hard, teacher, reference = drawn["hard"], drawn["teacher"], drawn["reference"]
-    gap = difference(hard, teacher)
-    numbers = f"by {criterion.label} ({advice.against(values['teacher'], values['hard'])})"
-    reason = None
-    if not gap.value > 0:
-        reason = f"the teacher is no better than the same student on the labels {numbers}"
-    elif gap.low <= 0:
-        reason = f"the teacher's lead over the same student on the labels cannot be told from zero {numbers}"
-    elif gap.value < advice.MARGIN * (reference.value - teacher.value):
-        reason = f"the teacher's lead over the same student on the labels is next to nothing {numbers}"
-    if reason is None:
-        return share(hard, drawn["student"], teacher)
-    reasons["recovered_gap"] = reason
-    return Interval(np.nan, np.nan, np.nan)
 
 
 def _no_skill(criterion: Criterion, values: Mapping[str, float], reasons: Mapping[str, str]) -> str:
