@@ -341,6 +341,18 @@ def test_test_rows_of_one_value_or_class_have_reasons_and_no_error(claims, credi
     json.dumps(report.to_dict(), allow_nan=False)
 
 
+def test_a_frozen_gamma_teacher_on_rows_with_zeros_is_judged_by_r2(claims, tmp_path):
+    X, y, _, X_test, y_test, _ = claims
+    X, y = X[:1000], y[:1000]
+    teacher = LGBMRegressor(n_estimators=20, objective="gamma", verbosity=-1).fit(X, y + 1)
+    model = distilled(DistilledRegressor, FrozenEstimator(teacher), X, y)
+    scorer = exported(model, tmp_path / "s.onnx")
+    report = evaluate(model, X_test, y_test, X_train=X, y_train=y, scorer=scorer, timing=False)
+    assert report.metric == "r2"
+    assert "Gamma deviance needs positive values, and y_test has 0" in report.reasons["metric"]
+    assert np.isfinite(report.metrics["small"]["r2"])
+
+
 # How it shows
 
 

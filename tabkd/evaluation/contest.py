@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 
 from tabkd.evaluation import metrics as measure
-from tabkd.evaluation.criteria import Criterion
+from tabkd.evaluation.criteria import Criterion, of_objective
 from tabkd.evaluation.objective import Objective, class_weights_of, objective_of
 from tabkd.evaluation.small_lightgbm import SmallLightGBM
 from tabkd.teacher import soft_targets
@@ -169,7 +169,9 @@ def _regression(model, X_test, y_test, sample_weight, training, n_bytes, random_
     if training.X is not None and training.y is not None:
         scores["hard"] = _twin(model, training.X, training.y, training.sample_weight).predict(X_test)
         if n_bytes and training.y.ndim == 1:
-            small = SmallLightGBM(n_bytes, task="regression", objective=objective, random_state=random_state)
+            # A frozen teacher may have been fitted on other values than these, which its loss does not take.
+            loss = Objective() if of_objective(objective).undefined(training.y) else objective
+            small = SmallLightGBM(n_bytes, task="regression", objective=loss, random_state=random_state)
             small.fit(training.X, training.y, training.sample_weight)
             scores["small"] = small.predict(X_test)
     return Contest(
