@@ -222,7 +222,7 @@ def test_weights_of_classes_let_the_order_decide_and_a_named_metric_is_taken(rng
     w = np.ones(len(codes))
     criterion, why = choice.for_classes("auto", codes, P, prior, w, "class_weight='balanced'", [0, 1])
     assert criterion.name == "roc_auc"
-    assert "favours classes on purpose, by class_weight='balanced'" in why
+    assert "weights classes on purpose (class_weight='balanced')" in why
     assert choice.for_classes("neg_log_loss", codes, P, prior, w, "class_weight='balanced'", [0, 1])[1] is None
     one = np.zeros(len(codes), int)
     criterion, why = choice.for_classes("auto", one, P, prior, w, "class_weight='balanced'", [0, 1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tabkd.evaluation import advice
-from tabkd.evaluation.advice import Facts, Rival, decide, enough_rows, lost_classes, sentence, warnings
+from tabkd.evaluation.advice import Facts, Rival, decide, lost_classes, sentence, too_few_rows, warnings
 from tabkd.evaluation.criteria import LOG_LOSS, ROC_AUC
 from tabkd.evaluation.intervals import Interval, resample
 
@@ -139,13 +139,13 @@ def test_values_that_are_close_have_the_digits_that_tell_them_apart():
 
 def test_a_few_rows_and_rows_of_a_few_weights_are_not_enough():
     ones = np.ones(30)
-    assert enough_rows(None, 0, ones)
-    assert not enough_rows(None, 0, ones[:29])
-    assert not enough_rows(None, 0, np.r_[np.full(5, 1000.0), ones])
+    assert too_few_rows(None, [], ones) is None
+    assert "needs 30 rows, and these count for 29" in too_few_rows(None, [], ones[:29])
+    assert "these count for 5.06" in too_few_rows(None, [], np.r_[np.full(5, 1000.0), ones])
     codes = np.r_[np.ones(10, int), np.zeros(40, int)]
-    assert enough_rows(codes, 2, np.ones(50))
-    assert not enough_rows(codes[1:], 2, np.ones(49))
-    assert not enough_rows(codes, 2, np.r_[0, np.ones(49)])
+    assert too_few_rows(codes, ["no", "yes"], np.ones(50)) is None
+    assert "9 have class 'yes'" in too_few_rows(codes[1:], ["no", "yes"], np.ones(49))
+    assert "9 have class 'yes'" in too_few_rows(codes, ["no", "yes"], np.r_[0, np.ones(49)])
 
 
 def test_differences_are_paired_by_rows():
@@ -190,7 +190,7 @@ def test_a_class_that_only_the_teacher_finds_is_named():
     lost = lost_classes(codes, probabilities(codes), probabilities(student), ["a", "b", "c"])
     assert lost == [("'c'", 8, 0, 8)]
     (said,) = warnings(lost, 50_000)
-    assert said == "The student loses a class that the teacher finds: 'c' (0 of its 8 test rows, the teacher 8)."
+    assert said == "The student misses a class that the teacher finds: 'c' (0 of its 8 test rows, the teacher 8)."
 
 
 def test_a_class_of_which_less_than_half_is_found_is_lost_beyond_chance_only():

@@ -114,20 +114,27 @@ class Decision:
         return _VERDICTS[self.case]
 
 
-def enough_rows(codes, n_classes: int, weights) -> bool:
-    """Whether there are test rows enough for an interval.
+def too_few_rows(codes, classes: Sequence, weights) -> str | None:
+    """Why the test rows are too few for an interval; None where they are not.
 
     Parameters
     ----------
     codes : array of int of shape (n,) or None
         Positions of the classes; None for a regression.
-    n_classes : int
+    classes : sequence
+        Their labels, none for a regression.
     weights : array of shape (n,)
         A few rows that hold most of the weight are few rows (Kish's effective sample size).
     """
-    if weights.sum() ** 2 / (weights**2).sum() < FEWEST_ROWS:
-        return False
-    return n_classes != 2 or bool(np.bincount(codes[weights > 0], minlength=2).min() >= FEWEST_OF_CLASS)
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    if effective < FEWEST_ROWS:
+        return f"an interval needs {FEWEST_ROWS} rows, and these count for {effective:.3g}"
+    if len(classes) == 2:
+        counts = np.bincount(codes[weights > 0], minlength=2)
+        if counts.min() < FEWEST_OF_CLASS:
+            rare = classes[int(counts.argmin())]
+            return f"an interval needs {FEWEST_OF_CLASS} rows of each class, and {counts.min()} have class {rare!r}"
+    return None
 
 
 def facts(drawn: Mapping[str, Resampled], enough: bool) -> Facts:
@@ -175,7 +182,7 @@ def sentence(
     values: Mapping[str, float],
     n_rows: int,
     small_bytes: int | None = None,
-    undefined: str | None = None,
+    reason: str | None = None,
 ) -> str:
     """The verdict in words, with the criterion and the numbers that decided.
 
@@ -189,8 +196,8 @@ def sentence(
     n_rows : int
     small_bytes : int, optional
         What the LightGBM weighs.
-    undefined : str, optional
-        Why the criterion is not defined.
+    reason : str, optional
+        Why the rows are too few, or the criterion is not defined on them.
     """
     label = criterion.label
     names = {
@@ -200,12 +207,9 @@ def sentence(
     do_not_tell = f"These {n_rows:,} test rows do not tell whether to distil"
     first = decision.rivals[0] if decision.rivals else ""
     if decision.case == "undefined":
-        return f"{do_not_tell}: {undefined or f'{label} is not defined on them'}."
+        return f"{do_not_tell}: {reason or f'{label} is not defined on them'}."
     if decision.case == "few rows":
-        return (
-            f"{do_not_tell}: that takes at least {FEWEST_ROWS} rows, and of two classes {FEWEST_OF_CLASS} rows each. "
-            "Measure on more rows."
-        )
+        return f"{do_not_tell}: {reason}. Measure on more rows."
     if decision.case == "no skill":
         return (
             f"Do not distil: by {label}, the teacher is no better than a constant "
@@ -342,7 +346,7 @@ def warnings(lost: Sequence[tuple[str, int, int, int]], n_bytes: int | None, n_n
         named = [f"{label} ({kept} of its {n} test rows, the teacher {found})" for label, n, kept, found in lost]
         more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
         kind = "a class" if len(lost) == 1 else "classes"
-        said.append(f"The student loses {kind} that the teacher finds: {', '.join(named[:_MOST_NAMED])}{more}.")
+        said.append(f"The student misses {kind} that the teacher finds: {', '.join(named[:_MOST_NAMED])}{more}.")
     if n_bytes and n_bytes > MOST_BYTES:
         said.append(
             f"The ONNX file takes {n_bytes / 1e6:,.1f} MB, more than the {MOST_BYTES / 1e6:g} MB of a small model. The "

@@ -1,4 +1,4 @@
-"""Which criterion decides, and why: the teacher's own loss, or a ranking where its probabilities are no frequencies."""
+"""Which criterion decides, and why: the teacher's own loss, or a ranking where its probabilities are not calibrated."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def for_classes(
     """
     if metric != "auto":
         return criteria.named(metric, "classification"), None
-    why = f"the teacher favours classes on purpose, by {favoured}" if favoured else None
+    why = f"the teacher weights classes on purpose ({favoured})" if favoured else None
     why = why or uncalibrated(codes, teacher, prior, weights, classes, random_state)
     if why is None:
         return criteria.LOG_LOSS, None
     if not measure.ranked_classes(codes, teacher.shape[1], weights):
-        return criteria.LOG_LOSS, f"{why}, but ROC AUC needs test rows of two classes, so that log-loss decides"
-    return criteria.ROC_AUC, f"{why}, so that its probabilities are no frequencies and their order decides"
+        return criteria.LOG_LOSS, f"{why}, but ROC AUC needs test rows of two classes, so log-loss decides"
+    return criteria.ROC_AUC, f"{why}, so ROC AUC decides"
 
 
 def for_values(metric: str, objective: Objective, y) -> Choice:
@@ -64,14 +64,14 @@ def for_values(metric: str, objective: Objective, y) -> Choice:
     criterion = criteria.of_objective(objective)
     problem = criterion.undefined(y)
     if problem:
-        return criteria.R2, f"the teacher was fitted for {criterion.label}, but {problem}, so that R² decides"
+        return criteria.R2, f"the teacher was fitted for {criterion.label}, but {problem}, so R² decides"
     if criterion is criteria.R2:
         return criterion, None
     return criterion, "the teacher was fitted for it"
 
 
 def uncalibrated(codes, teacher, prior, weights, classes, random_state: int = 0) -> str | None:
-    """Why the teacher's probabilities cannot be taken for frequencies; None where they can.
+    """Why the teacher's probabilities cannot be read as frequencies; None where they can.
 
     Either they are no better than a constant by log-loss, or their means are so far from the frequencies of the test
     rows that a quarter of the skill is lost with that, and more than chance explains.
@@ -93,7 +93,7 @@ def uncalibrated(codes, teacher, prior, weights, classes, random_state: int = 0)
     k = int(np.argmax(np.abs(means - frequencies)))
     label = np.asarray(classes)[k].item()
     return (
-        f"the teacher's mean probability of class {label!r} is {means[k]:.3g}, and its share of the test rows is "
+        f"the teacher's mean probability of class {label!r} is {means[k]:.3g}, but its share of the test rows is "
         f"{frequencies[k]:.3g}"
     )
 

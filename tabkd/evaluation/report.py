@@ -57,7 +57,7 @@ class Report:
     advice : str
         The verdict in a sentence, with what it follows from.
     warnings : list of str
-        What else a user should know: classes that the student loses, a file that is not small.
+        What else a user should know: classes that the student misses, a file that is not small.
     metric : str
         The measure that decided, as the scorers of scikit-learn are called.
     measure : str
@@ -255,9 +255,10 @@ def _report(
         reasons |= {} if no_gap is None else {"recovered_gap": no_gap}
     classes = contest.classes.tolist()
     codes = contest.truth if classes else None
-    facts = advice.facts(drawn, advice.enough_rows(codes, len(classes), contest.weights))
+    too_few = advice.too_few_rows(codes, classes, contest.weights)
+    facts = advice.facts(drawn, too_few is None)
     decision = advice.decide(facts)
-    undefined = reasons.get(criterion.key)
+    reason = too_few if decision.case == "few rows" else reasons.get(criterion.key)
     return Report(
         task=contest.task,
         teacher=teacher_name(model.teacher_),
@@ -270,7 +271,7 @@ def _report(
         recovered_gap=gap.value if gap else None,
         recovered_gap_interval=(gap.low, gap.high) if gap else None,
         verdict=decision.verdict,
-        advice=advice.sentence(decision, facts, criterion, values, len(contest.truth), contest.small_bytes, undefined),
+        advice=advice.sentence(decision, facts, criterion, values, len(contest.truth), contest.small_bytes, reason),
         warnings=_warnings(contest, criterion, n_bytes),
         metric=criterion.name,
         measure=criterion.key,
@@ -326,7 +327,7 @@ def _undefined(metrics: Mapping[str, float], fidelity: Mapping[str, float], cont
 
 def _why_undefined(key: str, contest: Contest) -> str:
     if key.startswith("recall_at_"):
-        return f"no test row has the class {contest.classes[1].item()!r}"
+        return f"no test row has class {contest.classes[1].item()!r}"
     if key in ("roc_auc", "average_precision"):
         return "the test rows have one class only"
     if "correlation" in key:
