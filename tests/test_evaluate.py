@@ -226,6 +226,7 @@ def test_few_rows_do_not_tell(credit):
     X, y, X_test, y_test = credit
     model = distilled(DistilledClassifier, RandomForestClassifier(20, min_samples_leaf=5, random_state=0), X, y)
     report = evaluate(model, X_test[:25], y_test[:25], X_train=X, y_train=y)
+    assert "too few test rows" in report.reasons.get("skill_kept_interval", report.reasons.get("skill_kept"))
     assert report.verdict == "cannot tell"
     assert report.advice.startswith("These 25 test rows do not tell whether to distil: an interval needs 30 rows")
 

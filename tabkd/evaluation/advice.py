@@ -288,7 +288,9 @@ def recovered_gap(drawn: Mapping[str, Resampled], criterion: Criterion) -> tuple
     lead = difference(hard, teacher)
     numbers = f"by {criterion.label} ({against(criterion.shown(teacher.value), criterion.shown(hard.value))})"
     reason = None
-    if not lead.value > 0:
+    if not np.isfinite(lead.value):
+        reason = f"{criterion.label} is not defined on the test rows"
+    elif lead.value <= 0:
         reason = f"the teacher is no better than the same student on the labels {numbers}"
     elif lead.low <= 0:
         reason = f"the teacher's lead over the same student on the labels cannot be told from zero {numbers}"

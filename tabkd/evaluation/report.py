@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_UNBOUNDED = "too few test rows to tell the teacher's gain from zero, so the interval is unbounded"
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """The measures of a distillation and the verdict on it, made by :func:`evaluate`.
@@ -249,6 +252,8 @@ def _report(
     skill = share(drawn["reference"], drawn["student"], drawn["teacher"])
     if not math.isfinite(skill.value):
         reasons["skill_kept"] = _no_skill(criterion, values, reasons)
+    elif not math.isfinite(skill.low):
+        reasons["skill_kept_interval"] = _UNBOUNDED
     gap = None
     if "hard" in drawn:
         gap, no_gap = advice.recovered_gap(drawn, criterion)

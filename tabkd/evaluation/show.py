@@ -133,7 +133,7 @@ def _share(value: float, interval: tuple[float, float] | None, reason: str | Non
     if not math.isfinite(value):
         return f"– ({reason})"
     if interval is None or not all(map(math.isfinite, interval)):
-        return f"{value:.1%} (the interval is unbounded: too few test rows to tell)"
+        return f"{value:.1%} (too few test rows for an interval)"
     return f"{value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
 
 
