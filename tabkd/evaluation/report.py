@@ -335,7 +335,7 @@ def _why_undefined(key: str, contest: Contest) -> str:
         return f"no test row has class {contest.classes[1].item()!r}"
     if key in ("roc_auc", "average_precision"):
         return "the test rows have one class only"
-    if "correlation" in key:
+    if "correlation" in key or key == "r2_to_teacher":
         return "the scores of the teacher or of the student are all equal"
     return "the test rows have one value only"
 
