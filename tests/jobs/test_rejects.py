@@ -52,7 +52,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
         [20, "amount", "inf", "infinite"],
         [30, np.nan, "30,1.5,a", "3 values where the header has 4"],
         [40, np.nan, "40,1.5,a,True,more", "5 values where the header has 4"],
-        [50, "shop", "\\xff", "not text in UTF-8"],
+        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"],
         [60, "paid", "perhaps", "neither true nor false"],
     ]
     scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
