@@ -81,6 +81,29 @@ class Header(NamedTuple):
         wide = min(_VALUE_BYTES * rows * len(self.names), max(_USUAL_BLOCK, _VALUE_BYTES * rows))
         return min(max(_LEAST_BLOCK, wide, 8 * self.n_characters), _LARGEST_BLOCK)
 
+    def reading(self, rows: int, encoding: str | None = None, use_threads: bool = False) -> pa.csv.ReadOptions:
+        """How Arrow reads the file from its first byte on, its columns called by their numbers.
+
+        Their names may be anything, and in any encoding.
+        """
+        return pa.csv.ReadOptions(
+            column_names=self.numbers,
+            skip_rows_after_names=self.blank_lines + 1,
+            block_size=self.block_size(rows),
+            encoding=encoding or self.encoding,
+            use_threads=use_threads,
+        )
+
+    @property
+    def numbers(self) -> list[str]:
+        """What the columns are called where their names could be in the way."""
+        return [str(i) for i in range(len(self.names))]
+
+    @property
+    def any_bytes(self) -> str:
+        """An encoding in which no line ends the reading: bytes that are no UTF-8 are then found one by one."""
+        return "latin-1" if is_utf8(self.encoding) else self.encoding
+
 
 def read_header(file, dialect: Dialect, wanted: Collection[str]) -> Header:
     """Read the header of a file, which is then at its first byte behind the byte order mark.
@@ -101,7 +124,7 @@ def read_header(file, dialect: Dialect, wanted: Collection[str]) -> Header:
     mark, marked = _byte_order_mark(file)
     encoding = dialect.encoding or marked or "utf-8"
     # Python takes the mark away by itself, but for UTF-8.
-    first_byte = len(mark) if marked == "utf-8" and _is_utf8(encoding) else 0
+    first_byte = len(mark) if marked == "utf-8" and is_utf8(encoding) else 0
     found = []
     if marked and marked != "utf-8" and dialect.encoding is None:
         found.append(f"in {marked.upper()}, by its byte order mark")
@@ -145,7 +168,7 @@ def _byte_order_mark(file) -> tuple[bytes, str | None]:
     return next(((mark, name) for mark, name in _MARKS.items() if start.startswith(mark)), (b"", None))
 
 
-def _is_utf8(encoding: str) -> bool:
+def is_utf8(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 

@@ -15,12 +15,10 @@ import pyarrow.csv
 from tabkd.batch.csv_header import Header
 from tabkd.batch.dialect import Dialect
 from tabkd.batch.rejects import Reject, shown
-from tabkd.batch.text import Part, converted
+from tabkd.batch.text import Part, converted, unspaced
 
 # Arrow's numbers of rows count from 1, and the header.
 _FIRST_ROW = 2
-# As which bytes of unknown meaning pass through Arrow unharmed.
-_ANY_BYTES = "latin-1"
 # What stands for the rows where all columns that are wanted are in the names of the folders.
 _NO_COLUMN = "tabkd: rows"
 
@@ -60,7 +58,7 @@ def read(
     reader = _Reader(source, header, dialect, types)
     with opened() as file:
         file.seek(header.first_byte)
-        yield from reader.parts(file, header.block_size(rows))
+        yield from reader.parts(file, rows)
 
 
 class _Reader:
@@ -68,20 +66,17 @@ class _Reader:
 
     def __init__(self, source: str, header: Header, dialect: Dialect, types: Mapping[str, pa.DataType]):
         self._source, self._header, self._dialect, self._types = source, header, dialect, types
-        # By number: names may be anything, and in any encoding.
-        self._numbers = [str(i) for i in range(len(header.names))]
-        places = dict(zip(header.names, self._numbers, strict=True))
+        places = dict(zip(header.names, header.numbers, strict=True))
         # Without any column there would be no rows.
-        self._wanted = [places[name] for name in types] or self._numbers[:1]
+        self._wanted = [places[name] for name in types] or header.numbers[:1]
         self._names = list(types) or [_NO_COLUMN]
-        # Bytes that are no UTF-8 would end the reading without saying where.
-        self._is_raw = header.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+        self._is_raw = header.any_bytes != header.encoding
         self._malformed: deque = deque()
 
-    def parts(self, file, block_size: int) -> Iterator[Part]:
+    def parts(self, file, rows: int) -> Iterator[Part]:
         row, malformed = 0, dict[int, Any]()
         n_batches = 0
-        for batch in self._batches(file, block_size):
+        for batch in self._batches(file, rows):
             while self._malformed:
                 line = self._malformed.popleft()
                 malformed[line.number - _FIRST_ROW] = line
@@ -97,17 +92,11 @@ class _Reader:
             rejects = [self._rejected(position, line) for position, line in sorted(malformed.items())]
             yield pa.schema(list(self._types.items())).empty_table(), np.empty(0, np.int64), rejects
 
-    def _batches(self, file, block_size: int) -> Iterator[pa.RecordBatch]:
+    def _batches(self, file, rows: int) -> Iterator[pa.RecordBatch]:
         if self._header.alone:  # which Arrow would not read without an end of its line
             return
-        options = pa.csv.ReadOptions(
-            column_names=self._numbers,
-            skip_rows_after_names=self._header.blank_lines + 1,
-            block_size=block_size,
-            encoding=_ANY_BYTES if self._is_raw else self._header.encoding,
-            # Only then does Arrow know the numbers of malformed lines.
-            use_threads=False,
-        )
+        # By one thread: only then does Arrow know the numbers of malformed lines.
+        options = self._header.reading(rows, self._header.any_bytes)
         conversion = pa.csv.ConvertOptions(
             include_columns=self._wanted,
             column_types=dict.fromkeys(self._wanted, pa.binary()),
@@ -124,13 +113,7 @@ class _Reader:
     def _bytes(self, column: pa.Array) -> pa.Array:
         """Values as they are in the file, without spaces around them where the header has such."""
         if self._header.spaced:
-            text = pc.utf8_trim(column.cast(pa.string()), " \t")
-            text = pc.if_else(pc.equal(text, ""), pc.if_else(pc.equal(column, b""), "", None), text)
-            quoted = pc.match_substring_regex(text, r'(?s)^".*"$')
-            if pc.any(quoted).as_py():
-                inner = pc.replace_substring(pc.utf8_slice_codeunits(text, 1, -1), '""', '"')
-                text = pc.if_else(quoted, inner, text)
-            column = text.cast(pa.binary())
+            column = unspaced(column.cast(pa.string())).cast(pa.binary())
         if not self._is_raw or pc.all(pc.string_is_ascii(column.cast(pa.string()))).as_py() is not False:
             return column
         values = column.dictionary_encode()
@@ -145,7 +128,7 @@ class _Reader:
 
 def _meant(value: bytes) -> bytes:
     """The bytes that a value has in the file."""
-    return value.decode().encode(_ANY_BYTES)
+    return value.decode().encode("latin-1")
 
 
 def _placed(first: int, n: int, malformed: list[int]) -> tuple[np.ndarray, list[int]]:

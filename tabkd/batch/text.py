@@ -100,6 +100,18 @@ def are_missing(values) -> bool:
     return bool(pc.all(pc.is_null(values, nan_is_null=True)).as_py())
 
 
+def unspaced(text):
+    """Values of a CSV that has spaces around them: without these, null where nothing is left, and without quotes."""
+    trimmed = pc.utf8_trim(text, " \t")
+    values = pc.if_else(pc.and_(pc.equal(trimmed, ""), pc.not_equal(text, "")), pa.scalar(None, pa.string()), trimmed)
+    # Behind a space, a quote does not quote for Arrow.
+    quoted = pc.match_substring_regex(values, r'(?s)^".*"$')
+    if not pc.any(quoted).as_py():
+        return values
+    inside = pc.replace_substring(pc.utf8_slice_codeunits(values, 1, -1), '""', '"')
+    return pc.if_else(quoted, inside, values)
+
+
 def _without_gaps(text):
     """Text without spaces around it, and null where it spells a missing number, as for Arrow's reader of CSV."""
     text = pc.utf8_trim(text, " \t")

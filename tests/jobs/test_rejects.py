@@ -61,10 +61,10 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
 
 
 def test_a_block_of_bad_lines_alone(path, frame, expected, tmp_path, monkeypatch):
-    from tabkd.batch import csv_rows
+    from tabkd.batch import csv_header
 
-    monkeypatch.setattr(csv_rows, "_LEAST_BLOCK", 100)
-    monkeypatch.setattr(csv_rows, "_VALUE_BYTES", 1)
+    monkeypatch.setattr(csv_header, "_LEAST_BLOCK", 100)
+    monkeypatch.setattr(csv_header, "_VALUE_BYTES", 1)
     lines = frame.assign(shop="a")[:60].to_csv(index=False).splitlines()
     lines[20:50] = ["too,few"] * 30
     (tmp_path / "in.csv").write_text("\n".join(lines))
