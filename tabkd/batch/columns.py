@@ -149,7 +149,7 @@ class Columns:
             raise ValueError(
                 f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs; it has "
                 f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
-                f"called there by --column-map{_otherwise_delimited(present)}."
+                f"called there by --column-map{_otherwise_delimited(present, missing)}."
             )
         if strange := [name for name in self.kept if name not in there]:
             raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}; it has {_first(present)}.")
@@ -282,7 +282,9 @@ def _first(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
-def _otherwise_delimited(names: Sequence[str]) -> str:
-    """What to do where the only name has delimiters in it."""
-    inside = [delimiter for delimiter in DELIMITERS if delimiter in names[0]] if len(names) == 1 else []
-    return f"; is the delimiter {inside[0]!r}? Then say so by --delimiter" if inside else ""
+def _otherwise_delimited(names: Sequence[str], missing: Sequence[str]) -> str:
+    """What to do where names have delimiters in them, between which the missing ones stand."""
+    for delimiter in DELIMITERS:
+        if set(missing).issubset(part for name in names for part in name.split(delimiter)):
+            return f"; is the delimiter {delimiter!r}? Then say so by --delimiter"
+    return ""
