@@ -113,6 +113,21 @@ def decoded(column):
     return column.dictionary_decode()
 
 
+def of_pandas(array, numeric: bool):
+    """An array of pandas', read like a column of Arrow's where it holds one."""
+    import pandas as pd
+
+    return to_array(array.__arrow_array__(), numeric) if isinstance(array.dtype, pd.ArrowDtype) else array
+
+
+def without_arrow(frame):
+    """A frame with pandas' own dtypes for its columns of Arrow's."""
+    import pandas as pd
+
+    stored = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]
+    return frame.assign(**{name: decoded(frame[name].array.__arrow_array__()).to_pandas().array for name in stored})
+
+
 def to_array(column, numeric: bool):
     """What the reader takes of a column: an array of NumPy's or pandas', NaN for null numbers, or a `Dictionary`.
 
