@@ -125,7 +125,7 @@ def _truths(text):
     digits = pc.if_else(pc.is_in(text, _TRUE), "1", pc.if_else(pc.is_in(text, _FALSE), "0", text))
     numbers = digits.cast(pa.float64())
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-    if pc.all(pc.is_in(numbers, pa.array([0.0, 1.0, None]))).as_py() is False:
+    if pc.all(pc.or_(pc.equal(numbers, 0.0), pc.equal(numbers, 1.0))).as_py() is False:
         raise pa.ArrowInvalid("a number that is neither 0 nor 1")
     return numbers.cast(pa.bool_())
 
