@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ def score_dataset(
     columns.kept_types = target.check_types(columns.kept_types)
     options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
     options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
-    options |= dialect.options()
+    options |= {f"--{name}": value for name, value in asdict(dialect).items()}
     job = _job(scorer, scoring.before, options)
     # The outputs before the parts: what is in their way is told before the first row.
     with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
