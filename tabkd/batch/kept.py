@@ -77,6 +77,8 @@ def _number(kinds: Sequence[pa.DataType]) -> pa.DataType:
     whole = [pa.int8() if pa.types.is_boolean(kind) else kind for kind in kinds if _is_whole(kind)]
     if not whole:
         return _widest(kinds)
+    if pa.uint64() in whole and not all(map(pa.types.is_unsigned_integer, whole)):
+        raise ValueError("no integer is wide enough")
     kind = _widest(whole)
     # No float has the width of the whole numbers that other files will have.
     return kind if len(whole) == len(kinds) else pa.int64() if pa.types.is_signed_integer(kind) else pa.uint64()
