@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from tabkd.batch.alerts import top
 from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
 from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.databases import Source, find_sources
+from tabkd.batch.dialect import Dialect
 from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
 from tabkd.batch.rejects import check_number
-from tabkd.batch.sources import Batch
+from tabkd.batch.sources import Batch, File, in_dialect
 from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
 from tabkd.scoring.arrow import is_arrow
@@ -53,6 +54,10 @@ def score_dataset(
     table: str | None = None,
     append: bool = False,
     partition_by: Sequence[str] = (),
+    delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    encoding: str | None = None,
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Summary:
@@ -95,6 +100,9 @@ def score_dataset(
         Add to a table that is there already.
     partition_by : sequence of str
         Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
+    delimiter, decimal, thousands, encoding : str, optional
+        How CSV files are written, by the names that pandas uses; see `tabkd.batch.dialect.Dialect`. A delimiter and an
+        encoding that are not given are found by the header and the byte order mark, and the summary says so.
     progress : tabkd.progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
@@ -123,14 +131,16 @@ def score_dataset(
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
-    sources = find_sources(inputs, query)
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
+    sources = in_dialect(find_sources(inputs, query), dialect)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
     columns.check({source.path: source.types(columns.known) for source in sources})
-    target.check_types(columns.kept_types)
+    columns.kept_types = target.check_types(columns.kept_types)
     options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
     options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
+    options |= {f"--{name}": value for name, value in asdict(dialect).items()}
     job = _job(scorer, scoring.before, options)
     # The outputs before the parts: what is in their way is told before the first row.
     with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
@@ -196,6 +206,7 @@ class _Scoring:
         self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
         self._counts = Counts(drift=columns.drift.none)
+        self._found = found(sources, columns.known)
         # Before anything is read of them.
         self.before = [source.state() for source in sources]
 
@@ -234,7 +245,8 @@ class _Scoring:
 
     def summary(self) -> Summary:
         """What was done."""
-        return Summary.of(self._counts, self._columns.drift)
+        done = Summary.of(self._counts, self._columns.drift)
+        return replace(done, warnings=[*self._found, *done.warnings])
 
     def _batches(self) -> Generator[Batch, None, None]:
         for source in self._sources:
@@ -253,6 +265,18 @@ class _Scoring:
         expected = self._n_rows()
         if expected not in (None, self._counts.read):
             raise ValueError(f"{expected:,} rows in, but {self._counts.read:,} rows read; nothing was written.")
+
+
+def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
+    """What was found out about how files are written without being said: a sentence for each, whatever their number."""
+    files: dict[str, list[str]] = {}
+    for source in sources:
+        for what in source.found(known) if isinstance(source, File) else ():
+            files.setdefault(what, []).append(source.path)
+    return [
+        f"{paths[0]!r}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''} is read {what}"
+        for what, paths in files.items()
+    ]
 
 
 def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:

@@ -12,12 +12,12 @@ from pathlib import Path, PurePath
 from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
-import pyarrow.csv
 
 from tabkd.batch import commit_note, sinks
 from tabkd.batch import rejects as rejected
 from tabkd.batch.columns import Rows
 from tabkd.batch.databases import is_postgres, without_password
+from tabkd.batch.kept import written_type
 from tabkd.batch.postgres_table import PostgresTable
 from tabkd.batch.workplace import folder_of, workplace
 
@@ -69,19 +69,19 @@ class Target:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"--output {self.path!r} is there already and not an empty folder; choose another.")
 
-    def check_types(self, kinds: Mapping[str, pa.DataType]) -> None:
-        """Refuse kept columns that the format of the output has no place for.
+    def check_types(self, kinds: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+        """The types that kept columns are written with: their own, or text where the format does not know them.
 
         Raises
         ------
         ValueError
+            The format of the output has no place for one.
         """
-        is_csv = self.path == sinks.STDOUT or (not is_postgres(self.path) and self.path.lower().endswith(".csv"))
-        for name, kind in kinds.items() if is_csv else ():
-            try:
-                pa.csv.write_csv(pa.table({"kept": pa.array([], kind)}), pa.BufferOutputStream())
-            except pa.ArrowException as error:
-                raise ValueError(f"--keep {name!r} is {kind}, which a CSV cannot hold; write Parquet.") from error
+        if is_postgres(self.path):
+            return dict(kinds)
+        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
+        suffix = ".parquet" if self.partition_by else by_name
+        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder.

@@ -183,4 +183,6 @@ def _groups(table: pa.Table, by: Sequence[str]) -> tuple[np.ndarray, list[tuple]
 
 
 def _folder_name(value) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)  # the same folder as for whole numbers
     return NO_VALUE if value is None else quote(str(value), safe=" ")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd.cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd.cli.errors import CommandError, clear_errors
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tabkd.batch.dialect import Dialect
     from tabkd.evaluation import Report
 
 
@@ -71,15 +73,21 @@ def distill(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
     jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    encoding: Encoding = None,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
     from rich.console import Console
 
+    from tabkd.batch.dialect import Dialect
     from tabkd.cli.output import output_folder
 
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
     console = Console()
     with output_folder(output) as folder:
-        split = read_split(train, target, test, test_size, time_column, drop or [], task, seed)
+        split = read_split(train, target, test, test_size, time_column, drop or [], task, seed, dialect)
         for note in split.notes:
             console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
         report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
@@ -109,20 +117,25 @@ def read_split(
     drop: list[str],
     task: str,
     seed: int,
+    dialect: Dialect,
 ) -> Split:
     """The tables of the command line, checked as far as that is possible before anything is fitted."""
     from tabkd.cli import columns
-    from tabkd.cli.tables import read_table
+    from tabkd.cli.tables import check_spelling, found_in, read_table
 
-    frame = read_table(train)
+    wanted = [target, *drop, *([time_column] if time_column else [])]
+    frame = read_table(train, dialect, wanted)
     columns.check_present(frame, train, {"--target": [target], "--time-column": [time_column], "--drop": drop})
+    check_spelling(frame.drop(columns=wanted[1:]), train, dialect)
     y, task, note = columns.read_target(frame[target], task)
-    notes = [note]
+    notes = [*found_in(train, dialect, wanted), note]
     if test is not None:
         if time_column is not None:
             raise CommandError("--test and --time-column both say what to measure on; give one of them.")
-        later = read_table(test)
+        later = read_table(test, dialect, [target])
         columns.check_present(later, test, {"--target": [target]})
+        check_spelling(later.drop(columns=drop, errors="ignore"), test, dialect)
+        notes += found_in(test, dialect, [target])
         y_later, _, _ = columns.read_target(later[target], task)
         parts = (frame, y, later, y_later)
         notes.append(f"Measured on the {len(later):,} rows of {test}.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd.cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd.cli.errors import CommandError, clear_errors, one_line
 from tabkd.cli.output import json_bytes
 
@@ -97,6 +98,10 @@ def score(
         Path | None,
         typer.Option(help="A JSON file for the counts of the job and the drift of its rows.", metavar="FILE.json"),
     ] = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    encoding: Encoding = None,
     engine: Annotated[Engine, typer.Option(help="What scores: this process, or the workers of Spark.")] = Engine.LOCAL,
     log: Annotated[
         Log, typer.Option(help="How progress is told on standard error; auto is a bar on a terminal, else plain.")
@@ -141,6 +146,10 @@ def score(
         "rejects": rejects,
         "max_rejects": max_rejects,
         "partition_by": partition_by or [],
+        "delimiter": delimiter,
+        "decimal": decimal,
+        "thousands": thousands,
+        "encoding": encoding,
     }
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:

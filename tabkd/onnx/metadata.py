@@ -130,6 +130,7 @@ def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
         "type": kind,
         "low": column.low if numeric and math.isfinite(column.low) else None,
         "high": column.high if numeric and math.isfinite(column.high) else None,
+        "boolean": column.boolean,
         "has_missing": column.has_missing,
         "missing": None if numeric or column.numeric_categories else column.missing_spellings,
         "n_categories": len(column.categories),

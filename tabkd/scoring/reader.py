@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabkd.column import Column
-from tabkd.scoring.arrow import check_names, is_arrow, to_array
+from tabkd.scoring.arrow import check_names, is_arrow, of_pandas, to_array, without_arrow
 from tabkd.scoring.columns import CategoryRows
 from tabkd.table import TableSchema, as_frame, check_finite
 
@@ -49,7 +49,7 @@ class Reader:
         if is_arrow(X):
             return self._all_numbers(self._aligned(X))
         values = self._plain_numbers(X)
-        return self.schema.encode(self._aligned(X)) if values is None else values
+        return self.schema.encode(without_arrow(self._aligned(X))) if values is None else values
 
     def _all_numbers(self, table) -> np.ndarray:
         """The columns of an Arrow table, all of them numbers, side by side."""
@@ -147,7 +147,8 @@ class Reader:
             )
         # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
         arrays: Callable | None = getattr(table, "_iter_column_arrays", None)
-        return arrays() if arrays is not None else (series.array for _, series in table.items())
+        found = arrays() if arrays is not None else (series.array for _, series in table.items())
+        return (of_pandas(array, c.kind == "numeric") for array, c in zip(found, self.schema.columns, strict=True))
 
     def _numbers(self, i: int, array) -> np.ndarray:
         if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":
