@@ -55,16 +55,9 @@ def workplace(output: Path, *, keep: bool, name: str | None = None, lasting: str
     ValueError
         It is a link or a folder of another user, or holds what no job made.
     """
-    from filelock import Timeout
-
     folder = folder_of(output)
-    try:
-        with writing(output):
-            lock = _locked(folder)
-    except Timeout:
-        raise BusyError(
-            f"another job is writing {name or str(output)!r}; wait until it is finished, or choose another output."
-        ) from None
+    with writing(output):
+        lock = _locked(folder, name or str(output))
     with lock:
         _check_content(folder)  # again: another job may have had it in between
         if not keep:
@@ -81,9 +74,9 @@ def workplace(output: Path, *, keep: bool, name: str | None = None, lasting: str
             _remove(folder)
 
 
-def _locked(folder: Path):
+def _locked(folder: Path, shown: str):
     """The lock of a folder, taken; the folder is made where it is not there."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     for attempt in range(_ATTEMPTS):
         try:
@@ -91,6 +84,10 @@ def _locked(folder: Path):
             _check_content(folder)
             lock = FileLock(folder / _LOCK)
             lock.acquire(blocking=False)
+        except Timeout:
+            raise BusyError(
+                f"another job is writing {shown!r}; wait until it is finished, or choose another output."
+            ) from None
         except (FileExistsError, FileNotFoundError):  # a job that has just finished removed the folder
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -95,7 +95,7 @@ def score_dataset(
                     )
     except Py4JJavaError as error:
         raise ValueError(_causes(error.java_exception)) from error
-    return Summary.of(counts, columns.drift)
+    return Summary.of(counts, columns.drift, threshold)
 
 
 @contextmanager
