@@ -274,4 +274,6 @@ def _check_kind(path: str, kind: Kind) -> None:
 
 def _unreadable(path: str, error: OSError) -> OSError:
     reason = error.strerror or str(error)
-    return OSError(error.errno, f"cannot read {path!r}: {reason}. Give this user the right to read it, or leave it out.")
+    return OSError(
+        error.errno, f"cannot read {path!r}: {reason}. Give this user the right to read it, or leave it out."
+    )
