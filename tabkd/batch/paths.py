@@ -230,21 +230,26 @@ def _within(tree: Tree, folder: str, names: tuple[str, ...], above: tuple, wante
 def _matches(tree: Tree, pattern: str) -> list[str]:
     parts = pattern.rstrip("/").split("/")
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    root = "/".join(parts[:first])
-    return list(_expanded(tree, "/" if first and not root else root, parts[first:], ()))
+    root = "/" if parts[:first] == [""] else "/".join(parts[:first])
+    if tree.kind(root or ".") is not Kind.FOLDER:
+        return []
+    return list(_expanded(tree, root, parts[first:], ()))
 
 
 def _expanded(tree: Tree, folder: str, parts: Sequence[str], above: tuple) -> Iterator[str]:
     """The paths below a folder that match the parts of a pattern."""
     if not parts:
-        yield folder
+        yield folder or "."
         return
     part, rest = parts[0], parts[1:]
     if part == "**":
         yield from _expanded(tree, folder, rest, above)
     elif not glob.has_magic(part):
         path = f"{folder.rstrip('/')}/{part}" if folder else part
-        if tree.kind(path) is not Kind.MISSING:
+        kind = tree.kind(path)
+        if kind is Kind.BROKEN:
+            _check_kind(path, kind)
+        if kind is Kind.FOLDER or not (rest or kind is Kind.MISSING):
             yield from _expanded(tree, path, rest, above)
         return
     matches = re.compile(fnmatch.translate("*" if part == "**" else part)).match

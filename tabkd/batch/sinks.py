@@ -22,7 +22,7 @@ import pyarrow.parquet
 from tabkd.batch.rejects import shown
 from tabkd.batch.sources import NO_VALUE
 from tabkd.batch.workplace import ROWS
-from tabkd.files import Draft, check_replaceable, give_permissions, sync, writing
+from tabkd.files import Draft, check_replaceable, check_text, give_permissions, sync, writing
 
 #: What `output` is for standard output.
 STDOUT = "-"
@@ -273,8 +273,9 @@ def _check_folder(path: Path) -> None:
 
     Raises
     ------
-    OSError
+    OSError, ValueError
     """
+    check_text(path)
     if os.path.ismount(path) or path == Path(os.path.realpath(os.curdir)):
         what = "a disk is mounted there" if os.path.ismount(path) else "it is the working directory"
         raise OSError(errno.EBUSY, f"{what}, and a new folder takes its place; choose a folder below it")
