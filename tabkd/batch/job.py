@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabkd._version import __version__
-from tabkd.batch.alerts import top
+from tabkd.batch.alerts import find_cut, top
 from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
 from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.databases import Source, find_sources
@@ -30,6 +30,7 @@ from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
 from tabkd.scoring.arrow import is_arrow
 
+_NOT_WRITTEN = "nothing was written. With --resume, leave it out to begin anew."
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
 
 
@@ -60,6 +61,7 @@ def score_dataset(
     encoding: str | None = None,
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
+    on_commit: Callable[[], Any] | None = None,
 ) -> Summary:
     """Score the rows of files or of a query into one output, which appears whole or not at all.
 
@@ -85,7 +87,7 @@ def score_dataset(
         About how many rows are in memory at a time.
     rejects : str, optional
         A file for the rows that cannot be scored, in the formats of `output`: their source, row (from 0), column,
-        value and reason. It appears just before the output.
+        value and reason. It appears just after the output.
     max_rejects : int, default=0
         With more of them the job fails.
     resume : bool, default=False
@@ -107,6 +109,8 @@ def score_dataset(
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
         Asked after every batch whether to stop.
+    on_commit : callable, optional
+        Called once when all is ready, just before the output appears.
 
     Returns
     -------
@@ -114,13 +118,15 @@ def score_dataset(
 
     Raises
     ------
-    ValueError
-        A column is missing, more rows than `max_rejects` cannot be scored (`TooManyRejectsError`), a manifest is that
-        of another job, or rows would get lost. Nothing is written then.
+    OSError, ValueError
+        A column is missing, an input cannot be read, more rows than `max_rejects` cannot be scored
+        (`TooManyRejectsError`), a manifest is that of another job, or rows would get lost. Nothing is written then.
     BusyError
         Another job is writing the output.
     StoppedError
         `stop` said so.
+    RejectsError
+        All rows are written, but the file of rejects could not be put in its place; the message says where it is.
     """
     scorer = model if isinstance(model, Scorer) else load(model)
     inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
@@ -136,23 +142,35 @@ def score_dataset(
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
+    on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})
     columns.kept_types = target.check_types(columns.kept_types)
     options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
     options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
     options |= {f"--{name}": value for name, value in asdict(dialect).items()}
     job = _job(scorer, scoring.before, options)
-    # The outputs before the parts: what is in their way is told before the first row.
+    # The outputs before the parts: what is in their way is reported before the first row.
     with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
         if not resume and top_fraction is None:
             scoring.run(lambda scored: outputs.write(scored.rows))
-            return scoring.summary()
-        with Parts(Path(folder), job) as parts:
-            scoring.run(parts.write, parts.done)
-        n_scored = scoring.summary().scored
-        chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, n_scored)
-        done = replace(scoring.summary(), written=scoring.put_together(chosen, outputs))
-        return replace(done, warnings=[*done.warnings, _WAS_WRITTEN]) if outputs.was_written else done
+            done = replace(scoring.summary(), threshold=threshold)
+        else:
+            with Parts(Path(folder), job) as parts:
+                scoring.run(parts.write, parts.done)
+            done = replace(scoring.summary(), threshold=threshold)
+            chosen: Iterable[Rows] = parts
+            if top_fraction is not None:
+                cut = find_cut(parts, columns.second_class, top_fraction, done.scored)
+                chosen = top(parts, columns.second_class, cut)
+                done = replace(done, written=cut.n_rows, threshold=cut.threshold)
+            scoring.put_together(chosen, outputs)
+            if outputs.was_written:
+                done = replace(done, warnings=[*done.warnings, _WAS_WRITTEN])
+        if threshold is None and top_fraction is None and done.written != done.scored:
+            raise ValueError(f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; {_NOT_WRITTEN}")
+        outputs.finish(done.written, done.rejected)
+        on_commit()
+    return done
 
 
 def score_batches(
@@ -234,14 +252,12 @@ class _Scoring:
             raise StoppedError(f"stopped after {self._counts.read:,} rows")
         self._check()
 
-    def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> int:
-        """Write the outputs from what was kept of all batches; how many rows of scores there were."""
-        n_written = 0
+    def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> None:
+        """Write the outputs from what was kept of all batches."""
         for rows in batches:
-            n_written += outputs.write(rows)
+            outputs.write(rows)
             if self._stop():
                 raise StoppedError(f"stopped while {self._counts.read:,} scored rows were put together")
-        return n_written
 
     def summary(self) -> Summary:
         """What was done."""

@@ -83,6 +83,13 @@ class Target:
         suffix = ".parquet" if self.partition_by else by_name
         return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
 
+        for name in self.partition_by:
+            if not _names_folders(kinds[name]):
+                raise ValueError(
+                    f"--partition-by {name!r} is {kinds[name]}, whose values cannot name folders; give a column of "
+                    "text, numbers or dates."
+                )
+
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder.
 
@@ -113,8 +120,15 @@ class Target:
         return sinks.File(self.path, folder)
 
 
+class RejectsError(RuntimeError):
+    """The scores are written for good, but the rejects could not be put in their place."""
+
+
 class Outputs(contextlib.AbstractContextManager):
-    """The scores and the rejects of a job; where it succeeds both appear, the rejects first.
+    """The scores and the rejects of a job; where it succeeds both appear, the scores first.
+
+    When the scores appear, the rejects are on the disk and need only a rename: so an old file of rejects is replaced
+    only by a job that succeeded.
 
     Parameters
     ----------
@@ -123,22 +137,29 @@ class Outputs(contextlib.AbstractContextManager):
         For what is not finished.
     job : str
         A digest of the job.
+
+    Raises
+    ------
+    RejectsError
+        At the end of the block.
     """
 
     def __init__(self, target: Target, folder: str | Path, job: str):
         self._stack = contextlib.ExitStack()
         self._scores = target.sink(Path(folder), job)
-        self._rejects = None
+        self._rejects: sinks.File | None = None
+        self._shown = without_password(target.path, target.path)
         if target.rejects is not None:
-            within = Path(folder) if _same_disk(folder, target.rejects) else None
-            self._rejects = sinks.File(target.rejects, within, rejected.SCHEMA)
+            self._rejects = sinks.File(target.rejects, Path(folder), rejected.SCHEMA)
+        self._n_rows = self._n_rejects = 0
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
+            if self._rejects is not None:
+                stack.push(self._publish_rejects)
+                self._rejects.__enter__()
             # The last to be entered is the first to appear.
             stack.enter_context(self._scores)
-            if self._rejects is not None:
-                stack.enter_context(self._rejects)
             self._stack = stack.pop_all()
         return self
 
@@ -152,10 +173,53 @@ class Outputs(contextlib.AbstractContextManager):
         self._scores.write(rows.table)
         if self._rejects is not None and rows.rejects:
             self._rejects.write(rejected.table(rows.rejects))
+        self._n_rows += rows.table.num_rows
+        self._n_rejects += len(rows.rejects)
         return rows.table.num_rows
+
+    def finish(self, n_rows: int, n_rejects: int) -> None:
+        """Write what is left, so that what follows is quick and can hardly fail.
+
+        Raises
+        ------
+        ValueError
+            Other rows were written than were scored, or other rejects than were counted.
+        """
+        for what, written, expected in (("rows", self._n_rows, n_rows), ("rejects", self._n_rejects, n_rejects)):
+            if written != expected:
+                raise ValueError(
+                    f"{expected:,} {what} were to be written, but {written:,} {what} reached the output; nothing was "
+                    "written. With --resume, leave it out to begin anew."
+                )
+        for sink in (self._rejects, self._scores):
+            if isinstance(sink, (sinks.File, sinks.Folder)):
+                sink.finish()
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
+
+    def _publish_rejects(self, kind, error, traceback) -> None:
+        assert self._rejects is not None
+        try:
+            if kind is None:
+                self._rejects.publish()
+        except OSError as failure:
+            raise RejectsError(
+                f"all rows are written to {self._shown!r}, but {failure.strerror or failure} The rejects are in "
+                f"{self._rejects.saved()!r} instead."
+            ) from failure
+        finally:
+            self._rejects.discard()
+
+
+def _names_folders(kind: pa.DataType) -> bool:
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return False
+    try:
+        pa.array([], kind).dictionary_encode()
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
@@ -179,13 +243,6 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
             f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
             "say where they go by --rejects FILE."
         )
-
-
-def _same_disk(folder: str | Path, file: str) -> bool:
-    try:
-        return os.stat(folder).st_dev == os.stat(Path(file).resolve().parent).st_dev
-    except OSError:  # told when the file is to be made
-        return False
 
 
 def _check_file(option: str, path: str, taken: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -22,7 +22,7 @@ import pyarrow.fs
 import pyarrow.ipc
 import pyarrow.parquet
 
-from tabkd.batch import csv_rows
+from tabkd.batch import csv_rows, paths
 from tabkd.batch.csv_header import Header, HeaderError, read_header
 from tabkd.batch.dialect import Dialect
 from tabkd.batch.rejects import Reject, shown
@@ -314,15 +314,16 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     ------
     FileNotFoundError
         Where there is none.
-    ValueError
-        For suffixes of other formats, and where a file is meant twice: its rows would be scored twice.
+    OSError, ValueError
+        For suffixes of other formats, where a file is meant twice, so that its rows would be scored twice, and where
+        something that matches cannot be read; see `tabkd.batch.paths.files`.
     """
     if not inputs:
         raise ValueError("inputs is empty; give the files, folders or URLs to score.")
     files = []
     for given in inputs:
-        path = given.removeprefix("file://")
-        files += _remote(path) if "://" in path else _local(path)
+        path = given.removeprefix("file://").removeprefix("local://")
+        files += _remote(path) if "://" in path else _files(paths.Local(), path, pa.fs.LocalFileSystem())
     seen: set[tuple] = set()
     for file in files:
         is_local = isinstance(file.filesystem, pa.fs.LocalFileSystem)
@@ -336,34 +337,23 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     return files
 
 
-def _local(given: str) -> list[File]:
-    filesystem, path = pa.fs.LocalFileSystem(), Path(given)
-    if path.is_dir():
-        found = [p for p in _within(path) if p.suffix.lower() in _FORMATS]
-        if not found:
-            raise FileNotFoundError(f"the folder {given!r} has no {_or(SUFFIXES)} file.")
-        return [File(str(p), filesystem, _partition(p.relative_to(path).parts[:-1])) for p in sorted(found)]
-    if not path.exists() and glob.has_magic(given):
-        matched = sorted(glob.glob(given, recursive=True))
-        if not matched:
+def _files(tree: paths.Tree, given: str, filesystem: pa.fs.FileSystem) -> list[File]:
+    matched = paths.matching(tree, given)
+    if not matched:
+        if glob.has_magic(given):
             raise FileNotFoundError(f"no file matches {given!r}; check the pattern.")
-        return [file for name in matched if not _is_hidden([Path(name).name]) for file in _local(name)]
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"the table {given!r} {what}; check the path.")
-    _check_suffix(given)
-    return [File(given, filesystem, {})]
-
-
-def _within(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those below it, through links as well, but for hidden ones."""
-    seen: set[str] = set()
-    for name, folders, files in os.walk(folder, followlinks=True):
-        here = Path(name)
-        # A link to a folder above would lead around for ever.
-        folders[:] = [f for f in folders if not _is_hidden([f]) and os.path.realpath(here / f) not in seen]
-        seen.update(os.path.realpath(here / f) for f in folders)
-        yield from (here / file for file in files if not _is_hidden([file]) and (here / file).is_file())
+        raise FileNotFoundError(f"the table {given!r} does not exist; check the path.")
+    files = []
+    for path in matched:
+        found = paths.files(tree, path, lambda name: PurePosixPath(name).suffix.lower() in _FORMATS)
+        if not found:
+            raise FileNotFoundError(
+                f"the folder {path!r} has no {_or(SUFFIXES)} file; names that begin with . or _ are left out."
+            )
+        for file in found:
+            _check_suffix(file.path)
+            files.append(File(file.path, filesystem, _partition(file.folders)))
+    return files
 
 
 def _remote(url: str) -> list[File]:
@@ -376,27 +366,7 @@ def _remote(url: str) -> list[File]:
         store, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise ValueError(f"{url!r} cannot be opened: {error}") from error
-    filesystem = pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store))
-    if glob.has_magic(path):
-        found, root = sorted(store.glob(path)), None
-    elif store.isdir(path):
-        found, root = sorted(store.find(path)), path.rstrip("/")
-    else:
-        _check_suffix(path)
-        found, root = [path], None
-    files = []
-    for name in found:
-        parts = PurePosixPath(name).relative_to(root).parts if root else (PurePosixPath(name).name,)
-        if PurePosixPath(name).suffix.lower() in _FORMATS and not _is_hidden(parts):
-            files.append(File(name, filesystem, _partition(parts[:-1])))
-    if not files:
-        raise FileNotFoundError(f"{url!r} has no {_or(SUFFIXES)} file; check the path.")
-    return files
-
-
-def _is_hidden(parts: Sequence[str]) -> bool:
-    """Whether a file is none of the table's, as by the conventions of Hive and Spark: _SUCCESS, .crc."""
-    return any(part.startswith((".", "_")) and "=" not in part for part in parts)
+    return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:

@@ -35,14 +35,14 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     from tabkd.cli import distill
     from tabkd.cli.output import output_folder
     from tabkd.datasets import make_card_transactions
-    from tabkd.files import atomic_write
+    from tabkd.files import atomic_write, writing
 
     console = Console()
     with output_folder(folder):
         payments = make_card_transactions(rows, random_state=seed)
         console.print(f"Simulated {rows:,} card payments, {payments['fraud'].mean():.1%} of them fraud.")
         table = folder / "payments.parquet"
-        with atomic_write(table) as temporary:
+        with atomic_write(table) as temporary, writing(table):
             payments.to_parquet(temporary, index=False)
         split = distill.read_split(table, "fraud", None, 0.25, "time_days", [], "classification", seed)
         console.print(f"{split.notes[-1]} Distilling LightGBM and XGBoost on the rows before …")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from glob import glob
 from typing import TYPE_CHECKING
 
 from tabkd.batch import rejects as rejected
@@ -17,6 +17,7 @@ from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.dialect import Dialect
 from tabkd.batch.job import as_paths, check_options
 from tabkd.batch.outputs import check_rejects, is_within
+from tabkd.batch.paths import Local, files, matching
 from tabkd.batch.rejects import Reject, TooManyRejectsError, check_number
 from tabkd.scoring import Scorer, load
 from tabkd.spark.frames import batch_of, broadcast, features, scorer_of, scores
@@ -116,7 +117,7 @@ def score_dataset(
                     )
     except Py4JJavaError as error:
         raise ValueError(_causes(error.java_exception)) from error
-    return Summary.of(counts, columns.drift)
+    return Summary.of(counts, columns.drift, threshold)
 
 
 @contextmanager
@@ -139,15 +140,29 @@ def local_paths(inputs: Sequence[str]) -> list[str]:
 
     Raises
     ------
-    ValueError
-        One of them is meant twice: its rows would be scored twice.
+    OSError, ValueError
+        One of them is meant twice: its rows would be scored twice. Or something that matches cannot be read, which
+        Spark would leave out; see `tabkd.batch.paths.files`.
     """
-    plain = [given.removeprefix("file:").replace("///", "/", 1) for given in inputs]
-    paths = [path for given in plain for path in (sorted(glob(given)) or [given])]
+    plain = [re.sub("^file:(//)?/", "/", given) for given in inputs]
+    paths = [path for given in plain for path in (_here(given) or [given])]
     for i, path in enumerate(paths):
         if is_within(path, paths[:i] + paths[i + 1 :]):
             raise ValueError(f"{path!r} is given twice; its rows would be scored twice.")
     return paths
+
+
+def _here(given: str) -> list[str]:
+    """What a path or a pattern of Hadoop's means on this machine; nothing where it is a URL of another place."""
+    if "://" in given:
+        return []
+    if alternatives := re.search(r"\{([^{}]*)\}", given):
+        before, after = given[: alternatives.start()], given[alternatives.end() :]
+        return [path for part in alternatives[1].split(",") for path in _here(f"{before}{part}{after}")]
+    matched = matching(Local(), given)
+    for path in matched:
+        files(Local(), path, lambda name: True)  # Spark reads files of whatever suffix
+    return matched
 
 
 def _is_csv(path: str) -> bool:
@@ -163,6 +178,9 @@ def _read(spark: SparkSession, paths: Sequence[str], dialect: Dialect) -> DataFr
     # Without a value of its own for null, "" in quotes would be null as well.
     reader = reader.options(nullValue=_NULL, emptyValue="", sep=dialect.delimiter or ",")
     reader = reader.options(encoding=_charset(dialect.encoding))
+    # Whatever the cluster is set to: a file that cannot be read is an error, and its rows are not left out.
+    spark.conf.set("spark.sql.files.ignoreCorruptFiles", False)
+    spark.conf.set("spark.sql.files.ignoreMissingFiles", False)
     # Without it a broken line is not noticed where only some columns are asked for.
     spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
     # What folders say is text, as it is for the jobs of this machine: 01 is not 1.
