@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tabkd.batch import commit_note
 from tabkd.batch.commit_note import CommitNote
-from tabkd.batch.databases import postgres
+from tabkd.batch.postgres import connected
 from tabkd.batch.workplace import BusyError, empty
 
 
@@ -57,7 +57,7 @@ class PostgresTable(contextlib.AbstractContextManager):
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            self._connection = stack.enter_context(postgres(self._uri))
+            self._connection = stack.enter_context(connected(self._uri))
             self._cursor = stack.enter_context(self._connection.cursor())
             # Where rows are copied to, which need not be where a table is looked for.
             self._in = self._in or self._ask("SELECT current_schema()")
