@@ -52,7 +52,7 @@ def check(address: str) -> None:
     ValueError
     """
     rest = address.partition("://")[2]
-    user, at, place = _split(rest)
+    _, at, place = _split(rest)
     hosts = re.split("[/?]", place, maxsplit=1)[0]
     options = place.partition("?")[2]
     what = ""
@@ -91,14 +91,14 @@ def without_password(text: str, address: str) -> str:
     return _OPTION.sub(lambda found: found[0][: found.start(1) - found.start()] + _HIDDEN, text)
 
 
-def key_of(address: str) -> str:
-    """Eight hexadecimal digits for the database of an address, the same however a user logs in."""
+def key_of(address: str, table: str) -> str:
+    """Eight hexadecimal digits for a table of the database of an address, the same however a user logs in."""
     place = _split(address.partition("://")[2])[2]
     path, _, options = place.partition("?")
     pairs = [unquote(option) for option in options.split("&")]
     # Where the database is may also be said by options.
     named = sorted(pair for pair in pairs if pair.partition("=")[0] in ("host", "hostaddr", "port", "dbname"))
-    return hashlib.sha256(" ".join([path, *named]).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return hashlib.sha256(" ".join([path, *named, table]).encode()).hexdigest()[:8]
 
 
 def _split(rest: str) -> tuple[str, str, str]:

@@ -110,9 +110,7 @@ def _plain(batch: pa.RecordBatch) -> pa.Table:
 Source = File | Query
 
 
-def find_sources(
-    inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None
-) -> list[Source]:
+def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None) -> list[Source]:
     """The files that the inputs mean, or the rows of one database.
 
     Parameters

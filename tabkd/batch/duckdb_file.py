@@ -10,7 +10,7 @@ import pyarrow as pa
 from tabkd.batch.sources import check_names
 from tabkd.batch.sql import Reading, quoted, selected
 
-# Of these Arrow's values are DuckDB's. All others come as text: they would be bytes, lose an offset from UTC, or not fit.
+# Of these Arrow's values are DuckDB's. All others come as text: they would be bytes, lose an offset, or not fit.
 _EXACT = {
     *("boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint"),
     *("float", "double", "decimal", "varchar", "uuid", "blob", "null"),

@@ -25,15 +25,12 @@ from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
 from tabkd.batch.rejects import check_number
 from tabkd.batch.sources import Batch
+from tabkd.batch.stopping import StoppedError
 from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
 from tabkd.scoring.arrow import is_arrow
 
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
-
-
-class StoppedError(RuntimeError):
-    """A job was asked to stop before it was done."""
 
 
 def score_dataset(
@@ -98,7 +95,8 @@ def score_dataset(
     progress : tabkd.progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
-        Asked after every batch whether to stop.
+        Asked whether to stop: after every batch and, while a database works, by another thread, which then cancels what
+        it does.
 
     Returns
     -------
@@ -123,7 +121,7 @@ def score_dataset(
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
-    sources = find_sources(inputs, query)
+    sources = find_sources(inputs, query, stop)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
@@ -133,7 +131,10 @@ def score_dataset(
     options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
     job = _job(scorer, scoring.before, options)
     # The outputs before the parts: what is in their way is told before the first row.
-    with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
+    with (
+        target.folder(resume) as folder,
+        Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
+    ):
         if not resume and top_fraction is None:
             scoring.run(lambda scored: outputs.write(scored.rows))
             return scoring.summary()

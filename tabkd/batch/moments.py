@@ -54,7 +54,8 @@ def _beyond(values: pa.ChunkedArray) -> np.ndarray:
     limits = np.iinfo(np.int64 if kind.bit_width == 64 else np.int32)
     numbers = values.cast(pa.int64() if kind.bit_width == 64 else pa.int32())
     inside = pc.and_(
-        pc.greater_equal(numbers, max(least, int(limits.min) + 2)), pc.less_equal(numbers, min(most, int(limits.max) - 1))
+        pc.greater_equal(numbers, max(least, int(limits.min) + 2)),
+        pc.less_equal(numbers, min(most, int(limits.max) - 1)),
     )
     return np.flatnonzero(pc.invert(inside).fill_null(False).to_numpy(zero_copy_only=False))
 

@@ -28,8 +28,8 @@ class Reading(NamedTuple):
     Attributes
     ----------
     columns_of : callable
-        Takes a query, which it does not carry out, and gives for each of its columns the SQL whose values arrive as they
-        are.
+        Takes a query, which it does not carry out, and gives for each of its columns the SQL whose values arrive as
+        they are.
     read : callable
         Takes a query and how many rows to read at a time, and gives them as a `pyarrow.RecordBatchReader`.
     cancel : callable
