@@ -61,8 +61,8 @@ class Query:
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
         """The columns with the types that `batches` gives them; the query is not carried out."""
         with self._opened() as reading:
-            schema = reading.read(f"{selected(list(self._columns.values()), self._statement)} LIMIT 0", 1).schema
-        return {field.name: read_as(field.name, field.type, known) for field in schema}
+            none = reading.read(f"{selected(list(self._columns.values()), self._statement)} LIMIT 0", 1).read_all()
+        return {field.name: read_as(field.name, field.type, known) for field in none.schema}
 
     def n_rows(self) -> None:
         """A query does not say how many rows it has."""

@@ -67,10 +67,8 @@ def driver_errors(address: str) -> Iterator[None]:
         yield
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         reason = " ".join(addresses.without_password(str(error), address).split())
-    else:
-        return
-    # Not in the handler: a traceback would show the driver's own message as well.
-    raise ValueError(f"{addresses.shown(address)}: {reason}")
+        # A traceback would show the driver's own message as well.
+        raise ValueError(f"{addresses.shown(address)}: {reason}") from None
 
 
 @contextlib.contextmanager
@@ -93,8 +91,7 @@ def reading(address: str) -> Iterator[Reading]:
 
 def _columns_of(cursor, query: str) -> dict[str, str]:
     none = f"{selected(['*'], query)} LIMIT 0"
-    cursor.execute(none)
-    names = cursor.fetch_record_batch().schema.names
+    names = cursor.adbc_execute_schema(none).names
     check_names("--query", names)
     types = ", ".join(f"pg_typeof(rows.{quoted(name)})::oid" for name in names)
     cursor.execute(_TYPES.format(types=types, query=none))

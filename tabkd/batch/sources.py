@@ -22,6 +22,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from tabkd.batch import csv_rows
+from tabkd.batch.addresses import shown, without_password
 from tabkd.batch.rejects import Reject
 from tabkd.batch.text import convert, converted
 
@@ -312,11 +313,13 @@ def _remote(url: str) -> list[File]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise ValueError(f"{url!r} needs fsspec and the driver of its store, for example pip install s3fs.") from error
+        raise ValueError(
+            f"{shown(url)!r} needs fsspec and the driver of its store, for example pip install s3fs."
+        ) from error
     try:
         store, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{url!r} cannot be opened: {error}") from error
+        raise ValueError(f"{shown(url)!r} cannot be opened: {without_password(str(error), url)}") from None
     filesystem = pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store))
     if glob.has_magic(path):
         found, root = sorted(store.glob(path)), None
@@ -331,7 +334,7 @@ def _remote(url: str) -> list[File]:
         if PurePosixPath(name).suffix.lower() in _FORMATS and not _is_hidden(parts):
             files.append(File(name, filesystem, _partition(parts[:-1])))
     if not files:
-        raise FileNotFoundError(f"{url!r} has no {_or(SUFFIXES)} file; check the path.")
+        raise FileNotFoundError(f"{shown(url)!r} has no {_or(SUFFIXES)} file; check the path.")
     return files
 
 
