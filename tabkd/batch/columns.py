@@ -137,6 +137,15 @@ class Columns:
             if len({pa.types.is_floating(kind) for kind in found if not pa.types.is_null(kind)}) > 1
         }
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are written, as they are known after `check`."""
+        kinds = (
+            (known["name"], pa.string() if known["type"] == "STRING" else pa.float64()) for known in self.known.values()
+        )
+        scores = score_columns(self._scorer, pa.schema(list(kinds)).empty_table())
+        return pa.schema([*self.kept_types.items(), *((name, values.type) for name, values in scores.items())])
+
     def check_names(self, source: str, present: Sequence[str]) -> None:
         """Refuse an input without the columns that are needed.
 

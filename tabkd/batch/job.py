@@ -26,16 +26,13 @@ from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
 from tabkd.batch.rejects import check_number
 from tabkd.batch.sources import Batch, File, in_dialect
+from tabkd.batch.stopping import StoppedError
 from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
 from tabkd.scoring.arrow import is_arrow
 
 _NOT_WRITTEN = "nothing was written. With --resume, leave it out to begin anew."
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
-
-
-class StoppedError(RuntimeError):
-    """A job was asked to stop before it was done."""
 
 
 def score_dataset(
@@ -108,7 +105,8 @@ def score_dataset(
     progress : tabkd.progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
-        Asked after every batch whether to stop.
+        Asked whether to stop: after every batch and, while a database works, by another thread, which then cancels what
+        it does.
     on_commit : callable, optional
         Called once when all is ready, just before the output appears.
 
@@ -138,7 +136,7 @@ def score_dataset(
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
     dialect = Dialect(delimiter, decimal, thousands, encoding)
-    sources = in_dialect(find_sources(inputs, query), dialect)
+    sources = in_dialect(find_sources(inputs, query, stop), dialect)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
@@ -150,7 +148,10 @@ def score_dataset(
     options |= {f"--{name}": value for name, value in asdict(dialect).items()}
     job = _job(scorer, scoring.before, options)
     # The outputs before the parts: what is in their way is reported before the first row.
-    with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
+    with (
+        target.folder(resume) as folder,
+        Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
+    ):
         if not resume and top_fraction is None:
             scoring.run(lambda scored: outputs.write(scored.rows))
             done = replace(scoring.summary(), threshold=threshold)

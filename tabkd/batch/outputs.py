@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pyarrow as pa
 
 from tabkd.batch import commit_note, sinks
 from tabkd.batch import rejects as rejected
+from tabkd.batch.addresses import check, check_form, is_postgres, key_of, shown
 from tabkd.batch.columns import Rows
-from tabkd.batch.databases import is_postgres, without_password
 from tabkd.batch.kept import written_type
 from tabkd.batch.postgres_table import PostgresTable
 from tabkd.batch.workplace import folder_of, workplace
@@ -39,7 +38,10 @@ class Target:
         ------
         ValueError
         """
+        for path in (self.path, *inputs, self.rejects or ""):
+            check_form(path)
         if is_postgres(self.path):
+            check(self.path)
             self._check_table()
         elif self.table is not None or self.append:
             option = "--table" if self.table is not None else "--append"
@@ -54,9 +56,8 @@ class Target:
 
     def _check_table(self) -> None:
         if not self.table or self.partition_by:
-            shown = without_password(self.path, self.path)
             what = "has no partitions; leave --partition-by out" if self.partition_by else "needs --table NAME"
-            raise ValueError(f"--output {shown!r} {what}.")
+            raise ValueError(f"--output {shown(self.path)!r} {what}.")
         if not all(self.table.rsplit(".", 1)):
             raise ValueError(f"--table {self.table!r} has an empty name; give NAME, or SCHEMA.NAME.")
 
@@ -106,15 +107,14 @@ class Target:
 
     def _resume_name(self) -> str:
         """What the folder of the table is named after: the table and its database, however the user logs in."""
-        address = urlsplit(self.path)
-        database = address.netloc.rpartition("@")[2] + address.path
-        digest = hashlib.sha256(f"{database} {self.table}".encode()).hexdigest()
-        return f"{quote(str(self.table), safe='')[:100]}-{digest[:8]}"
+        return f"{quote(str(self.table), safe='')[:100]}-{key_of(self.path, str(self.table))}"
 
-    def sink(self, folder: Path, job: str) -> PostgresTable | sinks.Folder | sinks.File:
-        """What takes the rows of scores."""
+    def sink(
+        self, folder: Path, job: str, schema: pa.Schema, stop: Callable[[], bool]
+    ) -> PostgresTable | sinks.Folder | sinks.File:
+        """What takes the rows of scores, which are of this schema."""
         if is_postgres(self.path):
-            return PostgresTable(self.path, str(self.table), self.append, folder, job)
+            return PostgresTable(self.path, str(self.table), self.append, folder, job, schema, stop)
         if self.partition_by:
             return sinks.Folder(self.path, folder, self.partition_by)
         return sinks.File(self.path, folder)
@@ -137,6 +137,10 @@ class Outputs(contextlib.AbstractContextManager):
         For what is not finished.
     job : str
         A digest of the job.
+    schema : pyarrow.Schema
+        Of the rows of scores.
+    stop : callable
+        Asked while a database works.
 
     Raises
     ------
@@ -144,11 +148,11 @@ class Outputs(contextlib.AbstractContextManager):
         At the end of the block.
     """
 
-    def __init__(self, target: Target, folder: str | Path, job: str):
+    def __init__(self, target: Target, folder: str | Path, job: str, schema: pa.Schema, stop: Callable[[], bool]):
         self._stack = contextlib.ExitStack()
-        self._scores = target.sink(Path(folder), job)
+        self._scores = target.sink(Path(folder), job, schema, stop)
         self._rejects: sinks.File | None = None
-        self._shown = without_password(target.path, target.path)
+        self._shown = shown(target.path)
         if target.rejects is not None:
             self._rejects = sinks.File(target.rejects, Path(folder), rejected.SCHEMA)
         self._n_rows = self._n_rejects = 0
@@ -251,7 +255,7 @@ def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
     if suffix.lower() not in sinks.SUFFIXES:
         *others, last = sinks.SUFFIXES
         raise ValueError(
-            f"{option} {path!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
+            f"{option} {shown(path)!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
             + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
         )
     if is_within(path, [name for name in taken if name != sinks.STDOUT]):

@@ -23,6 +23,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from tabkd.batch import csv_rows, paths
+from tabkd.batch.addresses import shown as without_secrets
+from tabkd.batch.addresses import without_password
 from tabkd.batch.csv_header import Header, HeaderError, read_header
 from tabkd.batch.dialect import Dialect
 from tabkd.batch.rejects import Reject, shown
@@ -361,11 +363,13 @@ def _remote(url: str) -> list[File]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise ValueError(f"{url!r} needs fsspec and the driver of its store, for example pip install s3fs.") from error
+        raise ValueError(
+            f"{shown(url)!r} needs fsspec and the driver of its store, for example pip install s3fs."
+        ) from error
     try:
         store, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{url!r} cannot be opened: {error}") from error
+        raise ValueError(f"{without_secrets(url)!r} cannot be opened: {without_password(str(error), url)}") from None
     return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 
 

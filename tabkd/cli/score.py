@@ -115,7 +115,7 @@ def score(
     interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
     """
     with stopping(at_once=engine == Engine.SPARK) as stop:
-        from tabkd.batch.databases import without_password
+        from tabkd.batch.addresses import shown
 
         if summary is not None:
             _check_summary(summary, [str(model), *_files(engine, inputs, query), output, rejects or output])
@@ -143,8 +143,8 @@ def score(
             _check_options_of_spark(local)
         else:
             options |= {name: value for name, value in local.items() if value is not None}
-        facts: dict[str, Any] = {"model": str(model), "inputs": [without_password(given, given) for given in inputs]}
-        facts |= {"output": without_password(output, output), "rejects": rejects}
+        facts: dict[str, Any] = {"model": str(model), "inputs": [shown(given) for given in inputs]}
+        facts |= {"output": shown(output), "rejects": rejects}
         start = time.perf_counter()
         done = _scored(engine, model, inputs, output, options, log, stop)
         # The output is there: from here on nothing may end as an error.
