@@ -91,6 +91,11 @@ class CategoryRows:
         self._table = _Table(column, self._row_of)
         self._known: tuple[pd.Index | None, np.ndarray] = (None, self._row_of)
 
+    @property
+    def extremes(self) -> tuple[int, int]:
+        """The least and the largest row."""
+        return int(self._row_of.min()), int(self._row_of.max())
+
     def __call__(self, values) -> np.ndarray:
         """int64 (n,): the rows of a column's values, an array of NumPy's or pandas' or a `Dictionary`."""
         if isinstance(values, Dictionary):

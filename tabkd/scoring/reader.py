@@ -89,9 +89,16 @@ class Reader:
                 self._check(i, array)
         return numbers, rows
 
-    def nothing(self, X) -> dict[str, np.ndarray]:
-        """As many rows as `X` has, whatever is in them, for a graph that only counts them."""
-        n = self._aligned(X).shape[0]
+    def n_rows(self, X) -> int:
+        """How many rows a table has, once its columns are those of the model."""
+        return self._aligned(X).shape[0]
+
+    def extreme_rows(self) -> np.ndarray:
+        """int64 (2, j): the least and the largest row of each column of categories."""
+        return np.array([look_up.extremes for _, look_up in self._rows.values()], np.int64).reshape(-1, 2).T
+
+    def nothing(self, n: int) -> dict[str, np.ndarray]:
+        """So many rows, whatever is in them, for a graph that only counts them."""
         return {
             entry["input"]: np.full((n, 1), "" if entry["type"] == "STRING" else 0, _DTYPES[entry["type"]])
             for entry in self._columns
