@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd.cli import terminal
 from tabkd.cli.errors import CommandError, clear_errors
 
 if TYPE_CHECKING:
@@ -73,18 +74,16 @@ def distill(
     jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
-    from rich.console import Console
-
     from tabkd.cli.output import output_folder
 
-    console = Console()
+    console = terminal.console()
     with output_folder(output) as folder:
         split = read_split(train, target, test, test_size, time_column, drop or [], task, seed)
         for note in split.notes:
-            console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
+            console.print(note, style="dim", soft_wrap=True)
         report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
     print_report(console, report)
-    typer.echo(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
+    terminal.echo(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
 
 
 @dataclass(frozen=True)
@@ -202,6 +201,6 @@ def print_report(console, report: Report) -> None:
     headlines = Table(show_header=False, box=None, pad_edge=False)
     for label, value in report.summary():
         headlines.add_row(label, value)
-    console.print(headlines, highlight=False)
+    console.print(headlines)
     if report.advice:
-        console.print(report.advice, style="bold", highlight=False, soft_wrap=True)
+        console.print(report.advice, style="bold", soft_wrap=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import typer
 
+from tabkd.cli.terminal import plain_warnings, printable
+
 #: Set to anything to see where an error came from.
 TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
 
@@ -36,7 +38,8 @@ def clear_errors(command: Callable) -> Callable:
     @functools.wraps(command)
     def guarded(*args, **kwargs):
         try:
-            return command(*args, **kwargs)
+            with plain_warnings():
+                return command(*args, **kwargs)
         except (CommandError, OSError, ValueError, TypeError) as error:
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
@@ -51,12 +54,12 @@ def clear_errors(command: Callable) -> Callable:
 
 def _report(prefix: str, message: str, options: dict) -> None:
     as_json = str(options.get("log")) == "json"
-    typer.echo(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
+    typer.echo(json.dumps({"error": message}) if as_json else printable(f"{prefix}{message}"), err=True)
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks."""
+    """The message of an error without line breaks, and without characters that a terminal would obey."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
         text = f"{error.filename}: {text}"
-    return " ".join(text.split()) or type(error).__name__
+    return printable(" ".join(text.split())) or type(error).__name__

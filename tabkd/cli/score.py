@@ -16,6 +16,7 @@ import typer
 
 from tabkd.cli.errors import CommandError, clear_errors, one_line
 from tabkd.cli.output import json_bytes
+from tabkd.cli.terminal import echo
 
 if TYPE_CHECKING:
     from tabkd.batch.counts import Summary
@@ -175,11 +176,11 @@ def score(
         typer.echo(json.dumps(facts), err=True)
         return
     for warning in done.warnings:
-        typer.echo(f"Warning: {warning}.", err=True)
+        echo(f"Warning: {warning}.", err=True)
     out = "rows out" if threshold is None and top_fraction is None else "alerts out"
     refused = f", {done.rejected:,} rejected" if rejects is not None else ""
     pace = f"{seconds:.1f} s, {done.read / seconds:,.0f} rows/s"
-    typer.echo(f"Wrote {output}: {done.read:,} rows in, {done.written:,} {out}{refused} ({pace}).", err=output == "-")
+    echo(f"Wrote {output}: {done.read:,} rows in, {done.written:,} {out}{refused} ({pace}).", err=output == "-")
 
 
 def _check_summary(path: Path, taken: list[str]) -> None:
