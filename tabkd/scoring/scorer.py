@@ -16,6 +16,7 @@ from tabkd.scoring.arrow import is_arrow
 from tabkd.scoring.columns import Numbers
 from tabkd.scoring.facts import category_tables, is_matrix, read_facts, unreadable
 from tabkd.scoring.reader import Reader
+from tabkd.scoring.rows import are_rows
 from tabkd.table import as_table
 
 # Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
@@ -137,22 +138,27 @@ class Scorer:
 
         Parameters
         ----------
-        X : pandas or polars frame, Arrow table or batch, or array of shape (n, d)
-            The columns the model was fitted on, in any order; an array has them in order.
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The columns the model was fitted on, by name: in any order, and others are ignored. An array has them in
+            order and no others. A dict of single values is one row, a dict of lists or arrays of one length has the
+            columns, and a list of dicts has rows; None is a missing value.
 
         Raises
         ------
         AttributeError
             For a regressor.
         ValueError
-            For missing or unexpected columns, infinite values and wrong types, with the name of the column.
+            For missing columns, infinite values and wrong types, with the name of the column.
         """
         if self.metadata["task"] != "classification":
             raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
         return self._scores(X)
 
     def predict(self, X) -> np.ndarray:
-        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K)."""
+        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K).
+
+        `X` is what `predict_proba` takes.
+        """
         scores = self._scores(X)
         if self.metadata["task"] == "classification":
             return self.classes_[scores.argmax(axis=1)]
@@ -177,7 +183,10 @@ class Scorer:
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
             # For one row, reading a table takes longer than scoring it.
             return self._run({self._numbers_name: self._numbers(X)}).astype(np.float64)
-        X = X if is_arrow(X) else as_table(X)
+        if are_rows(X):
+            X = self._reader.rows(X)
+        elif not is_arrow(X):
+            X = as_table(X)
         n_rows = X.shape[0]
         if n_rows == 0:
             return self._scores_of_none(X)
@@ -234,14 +243,7 @@ class Scorer:
 
     def _scores_of_none(self, X) -> np.ndarray:
         """No rows in, no rows out; the columns are checked all the same."""
-        if is_arrow(X):
-            self._reader._aligned(X)
-        elif hasattr(X, "columns"):
-            import pandas as pd
-
-            self._reader.schema._align(pd.DataFrame(columns=list(X.columns)), named=True)
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {X.shape[1]} features, but {self._source} is expecting {self.n_features_in_}.")
+        self._reader.check_names(X)
         return np.empty((0, self.metadata["n_outputs"]))
 
     def __getstate__(self):
