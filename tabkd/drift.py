@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ _LEAST_SHARE = 1e-4
 # Scores so close, against the largest, may be one to float32; such a share of all must not be torn apart.
 _CLOSE = 1e-6
 _ATOM = 0.02
-_DIGITS = 6
+_DIGITS, _SHARE_DIGITS = 6, 4
+# The share of a column's values that may change their bin so that its edge has few digits.
+_MOVED = 0.005
 
 
 def ranked(scores: np.ndarray, task: str) -> np.ndarray:
@@ -26,7 +29,7 @@ def ranked(scores: np.ndarray, task: str) -> np.ndarray:
     return scores[:, 1] if scores.shape[1] == 2 else scores.argmax(axis=1).astype(np.float64)
 
 
-def reference(codes: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+def reference(codes: np.ndarray, scores: np.ndarray, n_categories: Sequence[int] | None = None) -> dict[str, Any]:
     """What a model notes of the rows that it learnt from.
 
     Parameters
@@ -34,19 +37,72 @@ def reference(codes: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     codes : array of shape (n, d)
     scores : array of shape (n,)
         By `ranked`.
+    n_categories : sequence of int of shape (d,), optional
+        How many categories each column has, 0 for numbers; None where all columns are of numbers.
 
     Returns
     -------
     dict
-        "missing", the share of each column that is missing; "edges" (b - 1,) between the bins of the scores, in
-        ascending order; "shares" (b,) of the rows in them.
+        "rows", n; "missing", the share of each column that is missing; "edges" (b - 1,) between the bins of the scores,
+        in ascending order; "shares" (b,) of the rows in them; "columns", for each column None where it has no value,
+        "edges" and "shares" of its numbers as those of the scores, or the "levels" that are most frequent, by position
+        among its categories, and their "shares", then that of all others.
     """
     edges = _edges(np.sort(scores))
+    categories = [0] * codes.shape[1] if n_categories is None else n_categories
     return {
+        "rows": len(scores),
         "missing": np.isnan(codes).mean(axis=0).round(_DIGITS).tolist(),
         "edges": edges.tolist(),
         "shares": (counts(scores, edges) / len(scores)).round(_DIGITS).tolist(),
+        "columns": [_column(column[~np.isnan(column)], n) for column, n in zip(codes.T, categories, strict=True)],
     }
+
+
+def _column(values: np.ndarray, n_categories: int) -> dict[str, list] | None:
+    """The bins of a column's values, none of which is missing, in few digits."""
+    if not len(values):
+        return None
+    if not n_categories:
+        values = np.sort(values)
+        edges = _short(values, _edges(values))
+        return {"edges": edges.tolist(), "shares": _rounded(counts(values, edges))}
+    times = np.bincount(values.astype(np.int64), minlength=n_categories)[:n_categories]
+    levels = np.argsort(-times, kind="stable")[:N_BINS]
+    levels = levels[times[levels] > 0]
+    return {
+        "levels": levels.tolist(),
+        "shares": _rounded(np.append(times[levels], len(values) - times[levels].sum())),
+    }
+
+
+def _rounded(times: np.ndarray) -> list[float]:
+    return (times / times.sum()).round(_SHARE_DIGITS).tolist()
+
+
+def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Edges in as few digits as move next to no value to another bin, and leave none on an edge but for rounding.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        In ascending order.
+    edges : array of shape (b - 1,)
+    """
+    close = _CLOSE * np.abs(values).max()
+    allowed = _MOVED * len(values)
+    out = []
+    for edge in edges.tolist():
+        place = np.searchsorted(values, edge)
+        for digits in range(2, 18):
+            short = float(f"{edge:.{digits}g}")
+            near = np.searchsorted(values, [short - close, short, short + close])
+            if abs(near[1] - place) <= allowed and near[2] - near[0] <= allowed:
+                break
+        else:
+            short = edge
+        out.append(short)
+    return np.unique(out)
 
 
 def _edges(scores: np.ndarray) -> np.ndarray:
@@ -64,6 +120,37 @@ def _edges(scores: np.ndarray) -> np.ndarray:
 def counts(scores: np.ndarray, edges) -> np.ndarray:
     """How many of the scores lie in each bin, int64 (b,)."""
     return np.bincount(np.searchsorted(np.asarray(edges), scores), minlength=len(edges) + 1)
+
+
+def counts_above(values: np.ndarray, n_missing: int, edges: Sequence[float]) -> np.ndarray:
+    """As `counts`, for values of which so many are NaN: fast where there are many of them and few edges."""
+    above = [len(values) - n_missing, *(np.count_nonzero(values > edge) for edge in edges), 0]
+    return -np.diff(above)
+
+
+def by_chance(n_bins: int, n_expected: int, n_found: int) -> float:
+    """How large the index of rows of one distribution becomes by chance, with four standard deviations.
+
+    The sum is about chi-squared with a degree of freedom less than there are bins, times 1 / n_expected + 1 / n_found.
+    """
+    degrees = n_bins - 1
+    return (degrees + 4 * (2 * degrees) ** 0.5) * (1 / n_expected + 1 / n_found)
+
+
+def median(edges: Sequence[float], times: np.ndarray) -> float | None:
+    """The median of values whose numbers in bins are known, None where it lies beyond the outer edges.
+
+    Examples
+    --------
+    >>> median([0.0, 1.0, 2.0], np.array([1, 2, 2, 1]))
+    1.0
+    """
+    half, before = times.sum() / 2, np.cumsum(times)
+    k = int(np.searchsorted(before, half))
+    if k in (0, len(edges)):
+        return None
+    low, high = edges[k - 1], edges[k]
+    return float(low + (high - low) * (half - before[k - 1]) / times[k])
 
 
 def stability_index(expected: np.ndarray, found: np.ndarray) -> float:

@@ -134,7 +134,7 @@ def test_categories_of_rows_are_those_of_frames():
     frame = pd.DataFrame({"level": pd.Categorical(rng.integers(0, 4, 300)), "x": rng.normal(size=300)})
     model = DistilledClassifier(n_synthetic=300, random_state=0).fit(frame, frame["x"] + (frame["level"] == 2) > 0)
     scorer = Scorer(model.to_onnx().SerializeToString())
-    for level in (0, 1, 2, 3, 2.0, "2", 9, None, np.float32("nan"), "nan", True, 2**53 + 1, Decimal(2)):
+    for level in (0, 1, 2, 3, 2.0, "2", 9, None, np.float32("nan"), True, 2**53 + 1, Decimal(2)):
         expected = scorer.predict_proba(pd.DataFrame({"level": [level], "x": [0.1]}))
         np.testing.assert_array_equal(scorer.predict_proba({"level": level, "x": 0.1}), expected)
     with pytest.raises(ValueError, match=r"Column 'level' holds \[1\] \(list\) in row 0"):
