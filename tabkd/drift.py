@@ -11,7 +11,7 @@ import numpy as np
 N_BINS = 10
 # Against a share of zero, which would make the index infinite.
 _LEAST_SHARE = 1e-4
-# Scores so close, against the largest, may be one to float32; such a share of all must not be torn apart.
+# Values so close, against their size, may be one to float32; such a share of all must not be torn apart.
 _CLOSE = 1e-6
 _ATOM = 0.02
 _DIGITS, _SHARE_DIGITS = 6, 4
@@ -48,7 +48,8 @@ def reference(codes: np.ndarray, scores: np.ndarray, n_categories: Sequence[int]
         "edges" and "shares" of its numbers as those of the scores, or the "levels" that are most frequent, by position
         among its categories, and their "shares", then that of all others.
     """
-    edges = _edges(np.sort(scores))
+    scores = np.sort(scores)
+    edges = _edges(scores, _CLOSE * np.abs(scores).max())
     categories = [0] * codes.shape[1] if n_categories is None else n_categories
     return {
         "rows": len(scores),
@@ -89,13 +90,13 @@ def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
         In ascending order.
     edges : array of shape (b - 1,)
     """
-    close = _CLOSE * np.abs(values).max()
     allowed = _MOVED * len(values)
     out = []
     for edge in edges.tolist():
         place = np.searchsorted(values, edge)
         for digits in range(2, 18):
             short = float(f"{edge:.{digits}g}")
+            close = _CLOSE * abs(short)
             near = np.searchsorted(values, [short - close, short, short + close])
             if abs(near[1] - place) <= allowed and near[2] - near[0] <= allowed:
                 break
@@ -105,16 +106,19 @@ def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.unique(out)
 
 
-def _edges(scores: np.ndarray) -> np.ndarray:
-    """The deciles of scores in ascending order; where many scores are one but for rounding, behind all of them."""
-    quantiles = np.quantile(scores, np.linspace(0, 1, N_BINS + 1)[1:-1], method="lower")
-    close = _CLOSE * np.abs(scores).max()
-    first = np.searchsorted(scores, quantiles - close, "left")
-    behind = np.searchsorted(scores, quantiles + close, "right")
-    is_atom = behind - first > _ATOM * len(scores)
-    after = np.where(is_atom, behind, np.searchsorted(scores, quantiles, "right"))
-    after = after[after < len(scores)]
-    return np.unique((scores[after - 1] + scores[after]) / 2)
+def _edges(values: np.ndarray, close: float | None = None) -> np.ndarray:
+    """The deciles of values in ascending order; where many are one but for rounding, behind all of them.
+
+    Values are one where they differ by `close`, or by as little of their own size.
+    """
+    quantiles = np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1], method="lower")
+    close = _CLOSE * np.abs(quantiles) if close is None else close
+    first = np.searchsorted(values, quantiles - close, "left")
+    behind = np.searchsorted(values, quantiles + close, "right")
+    is_atom = behind - first > _ATOM * len(values)
+    after = np.where(is_atom, behind, np.searchsorted(values, quantiles, "right"))
+    after = after[after < len(values)]
+    return np.unique((values[after - 1] + values[after]) / 2)
 
 
 def counts(scores: np.ndarray, edges) -> np.ndarray:
@@ -137,20 +141,25 @@ def by_chance(n_bins: int, n_expected: int, n_found: int) -> float:
     return (degrees + 4 * (2 * degrees) ** 0.5) * (1 / n_expected + 1 / n_found)
 
 
-def median(edges: Sequence[float], times: np.ndarray) -> float | None:
-    """The median of values whose numbers in bins are known, None where it lies beyond the outer edges.
+def median(edges: Sequence[float], times: np.ndarray, low: float, high: float) -> float | None:
+    """The median of values from `low` to `high` whose numbers in bins are known; None where it cannot be told.
+
+    Within a bin values are taken to be spread evenly, and evenly by their logarithm where all are positive.
 
     Examples
     --------
-    >>> median([0.0, 1.0, 2.0], np.array([1, 2, 2, 1]))
+    >>> import numpy as np
+    >>> from tabkd.drift import median
+    >>> median([0.0, 1.0, 2.0], np.array([1, 2, 2, 1]), -1.0, 3.0)
     1.0
     """
     half, before = times.sum() / 2, np.cumsum(times)
     k = int(np.searchsorted(before, half))
-    if k in (0, len(edges)):
+    start, stop = [low, *edges][k], [*edges, high][k]
+    if not start <= stop:
         return None
-    low, high = edges[k - 1], edges[k]
-    return float(low + (high - low) * (half - before[k - 1]) / times[k])
+    share = (half - (before[k] - times[k])) / times[k]
+    return float(start * (stop / start) ** share if start > 0 else start + (stop - start) * share)
 
 
 def stability_index(expected: np.ndarray, found: np.ndarray) -> float:

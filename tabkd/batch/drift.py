@@ -17,6 +17,8 @@ SHARE_LIMIT, INDEX_LIMIT = 0.05, 0.25
 _STRANGE = {"unseen": "a category unknown in training", "out_of_range": "a number out of the range in training"}
 # Of a type that cannot be compared: no number of rows makes a sum with it positive.
 _NOT_KNOWN = -(2**40)
+# Bins at least, and values out of range at most, with which a median is told from the bins.
+_BINS_OF_MEDIAN, _KNOWN_RANGE = 5, 0.1
 # With fewer rows there is no warning: the index is then large by chance.
 _LEAST_ROWS = 500
 
@@ -172,7 +174,7 @@ class Drift:
                     said.append(f"column {name!r} has {words} in {shares[kind]:.1%} of the rows")
             found = counts[self._places[i]]
             if self._has_moved(i, shares["stability_index"], int(found.sum())):
-                how, index = self._how(i, found), f"stability index {shares['stability_index']:.2f}, over {INDEX_LIMIT}"
+                how, index = self._how(i, found, shares.get("out_of_range", 0)), f"stability index {shares['stability_index']:.2f}, over {INDEX_LIMIT}"
                 said.append(f"column {name!r} is not distributed as in training: {how} ({index})")
         index = summary["score_stability_index"]
         if index is not None and index > INDEX_LIMIT:
@@ -186,18 +188,22 @@ class Drift:
         n_trained = self._reference["rows"] * (1 - self._reference["missing"][i])
         return index > INDEX_LIMIT + drift.by_chance(len(self._bins[i]["shares"]), max(n_trained, 1), n_found)
 
-    def _how(self, i: int, found: np.ndarray) -> str:
-        """In which way the values of a column differ."""
+    def _how(self, i: int, found: np.ndarray, strange: float) -> str:
+        """In which way the values of a column differ, of which such a share is out of range."""
         bins, shares = self._bins[i], found / found.sum()
         expected = np.array(bins["shares"])
-        k = int(np.argmax(np.abs(shares - expected)))
+        k = int(np.argmax(shares - expected))
         if "edges" in bins:
-            before, now = drift.median(bins["edges"], expected), drift.median(bins["edges"], found)
-            if before and now and before * now > 0 and not 0.8 < now / before < 1.25:
+            low, high = self._columns[i]["low"], self._columns[i]["high"]
+            before, now = (drift.median(bins["edges"], times, low, high) for times in (expected, found))
+            # A ratio says something where no value is below zero, and bins tell a median where they are many and most
+            # values within them.
+            told = len(shares) >= _BINS_OF_MEDIAN and strange <= _KNOWN_RANGE and low >= 0
+            if told and before and now and not 0.8 < now / before < 1.25:
                 return f"its median is about {now:.3g}, {now / before:.2g} × that of training"
-            low, high = [None, *bins["edges"]][k], [*bins["edges"], None][k]
-            ends = [f"over {low:.4g}"] if low is not None else []
-            ends += [f"up to {high:.4g}"] if high is not None else []
+            start, stop = [None, *bins["edges"]][k], [*bins["edges"], None][k]
+            ends = [f"over {start:.4g}"] if start is not None else []
+            ends += [f"up to {stop:.4g}"] if stop is not None else []
             return f"{shares[k]:.1%} of its values are {' and '.join(ends)}, {expected[k]:.1%} in training"
         levels = [self._columns[i]["categories"][level] for level in bins["levels"]]
         what = f"{levels[k]!r}" if k < len(levels) else "another category than the most frequent ones"
