@@ -166,7 +166,8 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
-        self.reference_ = reference(some, ranked(self._scores_of_codes(some), self._task))
+        scores = ranked(self._scores_of_codes(some), self._task)
+        self.reference_ = reference(some, scores, [len(column.categories) for column in schema.columns])
         return self
 
     def _check_params(self) -> None:

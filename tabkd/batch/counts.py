@@ -89,5 +89,5 @@ class Summary:
     def of(cls, counts: Counts, drift: Drift, threshold: float | None = None) -> Summary:
         """What the counts of a job say."""
         shares = drift.summary(counts.drift, counts.scored)
-        warnings = drift.warnings(shares, counts.scored)
+        warnings = drift.warnings(shares, np.asarray(counts.drift), counts.scored)
         return cls(counts.read, counts.scored, counts.rejected, counts.written, threshold, shares, warnings)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd.cli import terminal
 from tabkd.cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd.cli.errors import CommandError, clear_errors
+from tabkd.cli.streams import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,20 +81,18 @@ def distill(
     encoding: Encoding = None,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
-    from rich.console import Console
-
     from tabkd.batch.dialect import Dialect
     from tabkd.cli.output import output_folder
 
     dialect = Dialect(delimiter, decimal, thousands, encoding)
-    console = Console()
+    console = terminal.console()
     with output_folder(output) as folder:
         split = read_split(train, target, test, test_size, time_column, drop or [], task, seed, dialect)
         for note in split.notes:
-            console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
+            console.print(note, style="dim", soft_wrap=True)
         report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
     print_report(console, report)
-    typer.echo(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
+    say(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,6 @@ def print_report(console, report: Report) -> None:
     headlines = Table(show_header=False, box=None, pad_edge=False)
     for label, value in report.summary():
         headlines.add_row(label, value)
-    console.print(headlines, highlight=False)
+    console.print(headlines)
     if report.advice:
-        console.print(report.advice, style="bold", highlight=False, soft_wrap=True)
+        console.print(report.advice, style="bold", soft_wrap=True)

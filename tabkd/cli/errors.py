@@ -12,6 +12,7 @@ import typer
 
 from tabkd.cli.signals import Stopped
 from tabkd.cli.streams import say
+from tabkd.cli.terminal import plain_warnings
 
 #: Set to anything to see where an error came from.
 TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
@@ -44,12 +45,14 @@ def clear_errors(command: Callable) -> Callable:
     @functools.wraps(command)
     def guarded(*args, **kwargs):
         try:
-            return command(*args, **kwargs)
+            with plain_warnings():
+                return command(*args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
             if os.environ.get(TRACEBACK_VARIABLE):
-                say(traceback.format_exc(), err=True)
+                for line in traceback.format_exc().splitlines():
+                    say(line, err=True)
             _report("Error: ", _message(error), kwargs)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as error:
@@ -74,8 +77,8 @@ def _report(prefix: str, message: str, options: dict) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks."""
+    """The message of an error without line breaks, and without characters that a terminal would obey."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
         text = f"{error.filename}: {text}"
-    return " ".join(text.split()) or type(error).__name__
+    return printable(" ".join(text.split())) or type(error).__name__

@@ -9,9 +9,13 @@ from typing import IO
 
 import typer
 
+from tabkd.cli.terminal import printable
+
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line on standard output or standard error; one that is closed, full or broken is given up.
+    """Print a line on standard output or standard error, with escapes for what is not printable.
+
+    A stream that is closed, full or broken is given up.
 
     Parameters
     ----------
@@ -24,7 +28,7 @@ def say(text: str, *, err: bool = False) -> None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        typer.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
+        typer.echo(printable(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
     except (OSError, ValueError):  # ValueError: it was closed in this process
         _give_up(stream)
 
