@@ -21,6 +21,7 @@ from tabkd.augment.base import fitted_draw
 from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.drift import ranked, reference
+from tabkd.out_of_fold import out_of_fold_targets
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
 from tabkd.students.base import Convertible, SoftRows, SoftStream, Student
@@ -30,14 +31,13 @@ from tabkd.teacher import (
     check_teacher,
     fit_teacher,
     is_frozen,
-    out_of_fold_targets,
     soft_targets,
     soft_targets_of_codes,
     unfitted_copy,
 )
 from tabkd.threads import N_JOBS
 from tabkd.validation import TakesTables, check_labels, check_table, check_targets
-from tabkd.weights import check_weights, weight_params
+from tabkd.weights import check_weights, fit_with, weight_params
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -115,18 +115,40 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def get_params(self, deep=True):
+        """The parameters; with `deep`, ``student__…`` also where `student` is a name, and likewise for augmenter and
+        teacher."""
+        params = super().get_params(deep)
+        if deep:
+            for name, part in self._named_parts().items():
+                params |= {f"{name}__{key}": value for key, value in part.get_params().items()}
+        return params
+
     def set_params(self, **params):
-        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher."""
-        for name, make in (
-            ("student", self._make_student),
-            ("augmenter", self._make_augmenter),
-            ("teacher", self._make_teacher),
-        ):
-            given = params.get(name, getattr(self, name))
-            nested = any(key.startswith(f"{name}__") for key in params)
-            if nested and (isinstance(given, str) or (given is None and name == "teacher")):
-                params = {name: make(given), **{k: v for k, v in params.items() if k != name}}
-        return super().set_params(**params)
+        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher.
+
+        A name gives way to what it stands for as soon as one of its parameters is another than by default.
+        """
+        super().set_params(**{key: value for key, value in params.items() if "__" not in key})
+        nested = {key: value for key, value in params.items() if "__" in key}
+        for name, part in self._named_parts().items():
+            own = {key: nested.pop(key) for key in list(nested) if key.startswith(f"{name}__")}
+            own = {key.removeprefix(f"{name}__"): value for key, value in own.items()}
+            usual = part.get_params()
+            if any(key not in usual or not _same(value, usual[key]) for key, value in own.items()):
+                setattr(self, name, part.set_params(**own))
+        return super().set_params(**nested)
+
+    def _named_parts(self) -> dict:
+        """What stands behind names, and behind no teacher: estimators with the parameters that they would have."""
+        parts = {}
+        if isinstance(self.student, str) and self.student in STUDENTS:
+            parts["student"] = self._make_student(self.student)
+        if isinstance(self.augmenter, str) and self.augmenter in AUGMENTERS:
+            parts["augmenter"] = self._make_augmenter(self.augmenter)
+        if self.teacher is None:
+            parts["teacher"] = self._make_teacher(None)
+        return parts
 
     def fit(self, X, y, sample_weight=None, X_unlabeled=None, **fit_params):
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
@@ -137,11 +159,12 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             Columns of numbers, booleans, strings or categories; missing values are welcome.
         y : array of shape (n,), or (n, K) for regression
         sample_weight : array of shape (n,), optional
-            Reaches teacher and student.
+            Reaches teacher and student, and the teachers of the folds with `cv`.
         X_unlabeled : as `X`, optional
             Further real rows: the teacher labels them and the student learns from them.
         **fit_params
-            For the teacher, where metadata routing is enabled.
+            For the teacher and for the splitter of `cv`, where metadata routing is enabled; `groups` reach the
+            splitter also without.
 
         Returns
         -------
@@ -158,10 +181,11 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         with progress(self.verbose) as bar:
             bar.stage("teacher")
             teacher = self._unfitted_teacher(rng)
-            params = self._teacher_params(teacher, sample_weight, fit_params)
+            params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
             self.teacher_ = fit_teacher(teacher, X, y, params)
             bar.stage("soft targets")
-            real = self._real_rows(schema, codes, X, y, weights, X_unlabeled, teacher, params)
+            soft = self._soft_targets(teacher, X, y, params, split_params)
+            real = self._real_rows(schema, codes, soft, y, weights, X_unlabeled)
             bar.stage("synthetic rows", self._n_synthetic(len(codes)))
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
@@ -185,25 +209,31 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             _set_seed(teacher, rng)
         return teacher
 
-    def _teacher_params(self, teacher, sample_weight, fit_params) -> dict:
-        """What of the metadata goes to the teacher's fit."""
+    def _routed(self, teacher, weights, fit_params) -> tuple[dict, dict]:
+        """What of the metadata goes to the teacher's fit, and what to the splitter."""
         if _routing_enabled():
-            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-            return dict(process_routing(self, "fit", **weights, **fit_params).teacher.fit)
-        if fit_params:
+            given = fit_params if weights is None else {"sample_weight": weights, **fit_params}
+            routed = process_routing(self, "fit", **given)
+            return dict(routed.teacher.fit), dict(routed.splitter.split) if "splitter" in routed else {}
+        split_params = {name: fit_params[name] for name in fit_params if name == "groups" and hasattr(self.cv, "split")}
+        unknown = sorted(set(fit_params) - set(split_params))
+        if unknown:
             raise TypeError(
-                f"fit got {sorted(fit_params)}; parameters for the teacher need "
-                "sklearn.set_config(enable_metadata_routing=True) and set_fit_request on the teacher."
+                f"fit got {unknown}; parameters for the teacher need "
+                "sklearn.set_config(enable_metadata_routing=True) and set_fit_request on the teacher, and groups need "
+                "a splitter as cv."
             )
-        return {} if is_frozen(teacher) else weight_params(teacher, sample_weight)
+        return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
-    def _real_rows(self, schema, codes, X, y, weights, X_unlabeled, teacher, params) -> SoftRows:
-        """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
+    def _soft_targets(self, teacher, X, y, params, split_params) -> np.ndarray:
+        """What the teacher says of the labelled rows, or with `cv` what copies of it say that were not fitted on them."""
         classes = self._classes()
         if self.cv is None:
-            soft = soft_targets(self.teacher_, X, classes)
-        else:
-            soft = out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs)
+            return soft_targets(self.teacher_, X, classes)
+        return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
+
+    def _real_rows(self, schema, codes, soft, y, weights, X_unlabeled) -> SoftRows:
+        """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
         targets = self.alpha * self._soften(soft)
         if self.alpha < 1:
             targets += (1 - self.alpha) * self._labels(y)
@@ -211,7 +241,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         if X_unlabeled is None:
             return rows
         more = schema.encode(X_unlabeled)
-        soft = self._soften(soft_targets_of_codes(self.teacher_, schema, more, classes))
+        soft = self._soften(soft_targets_of_codes(self.teacher_, schema, more, self._classes()))
         return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
 
     def _synthetic_rows(self, schema, codes, real, rng, bar) -> SoftStream:
@@ -303,8 +333,8 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         return export(self, path, report)
 
     def get_metadata_routing(self):
-        """How metadata travels: `fit` takes it for itself and for the teacher."""
-        return (
+        """How metadata travels: `fit` takes it for itself, for the teacher and for the splitter."""
+        router = (
             MetadataRouter(owner=self)
             .add_self_request(self)
             .add(
@@ -312,6 +342,9 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
                 method_mapping=MethodMapping().add(caller="fit", callee="fit"),
             )
         )
+        if hasattr(self.cv, "split"):
+            router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        return router
 
     def _make_student(self, student):
         if isinstance(student, str):
@@ -477,6 +510,16 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         return tags
 
 
+def _same(value, usual) -> bool:
+    """Whether a parameter is the usual one; what cannot be compared by one truth value is not."""
+    if value is usual:
+        return True
+    try:
+        return type(value) is type(usual) and bool(value == usual)
+    except ValueError:
+        return False
+
+
 def _chunk_sizes(n: int) -> list[int]:
     return [min(_CHUNK_ROWS, n - i) for i in range(0, n, _CHUNK_ROWS)]
 
@@ -486,7 +529,7 @@ def _fit_foreign(student, schema: TableSchema, rows: SoftRows):
     weights = rows.weights if np.ptp(rows.weights) else None
     # One target is what most regressors want as (n,), and some warn of (n, 1).
     targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
-    return student.fit(schema.decode(rows.codes), targets, **weight_params(student, weights))
+    return fit_with(student, schema.decode(rows.codes), targets, weight_params(student, weights))
 
 
 def _set_seed(estimator, rng) -> None:
