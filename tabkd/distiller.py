@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -21,6 +21,7 @@ from tabkd.augment.base import fitted_draw
 from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.drift import ranked, reference
+from tabkd.named_parts import NamedParts
 from tabkd.out_of_fold import out_of_fold_targets
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
@@ -36,7 +37,7 @@ from tabkd.teacher import (
     unfitted_copy,
 )
 from tabkd.threads import N_JOBS
-from tabkd.validation import TakesTables, check_labels, check_table, check_targets
+from tabkd.validation import TakesTables, as_labels, as_targets, check_labels, check_table, check_targets
 from tabkd.weights import check_weights, fit_with, weight_params
 
 # Synthetic rows in memory at a time.
@@ -74,7 +75,7 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         1 shows a progress bar with the stage."""
 
 
-class _Distilled(Convertible, TakesTables, BaseEstimator):
+class _Distilled(Convertible, TakesTables, NamedParts):
     """What the classifier and the regressor share."""
 
     _parameter_constraints = {
@@ -115,41 +116,6 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def get_params(self, deep=True):
-        """The parameters; with `deep`, ``student__…`` also where `student` is a name, and likewise for augmenter and
-        teacher."""
-        params = super().get_params(deep)
-        if deep:
-            for name, part in self._named_parts().items():
-                params |= {f"{name}__{key}": value for key, value in part.get_params().items()}
-        return params
-
-    def set_params(self, **params):
-        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher.
-
-        A name gives way to what it stands for as soon as one of its parameters is another than by default.
-        """
-        super().set_params(**{key: value for key, value in params.items() if "__" not in key})
-        nested = {key: value for key, value in params.items() if "__" in key}
-        for name, part in self._named_parts().items():
-            own = {key: nested.pop(key) for key in list(nested) if key.startswith(f"{name}__")}
-            own = {key.removeprefix(f"{name}__"): value for key, value in own.items()}
-            usual = part.get_params()
-            if any(key not in usual or not _same(value, usual[key]) for key, value in own.items()):
-                setattr(self, name, part.set_params(**own))
-        return super().set_params(**nested)
-
-    def _named_parts(self) -> dict:
-        """What stands behind names, and behind no teacher: estimators with the parameters that they would have."""
-        parts = {}
-        if isinstance(self.student, str) and self.student in STUDENTS:
-            parts["student"] = self._make_student(self.student)
-        if isinstance(self.augmenter, str) and self.augmenter in AUGMENTERS:
-            parts["augmenter"] = self._make_augmenter(self.augmenter)
-        if self.teacher is None:
-            parts["teacher"] = self._make_teacher(None)
-        return parts
-
     def fit(self, X, y, sample_weight=None, X_unlabeled=None, **fit_params):
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
 
@@ -158,6 +124,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         X : pandas or polars frame or array of shape (n, d)
             Columns of numbers, booleans, strings or categories; missing values are welcome.
         y : array of shape (n,), or (n, K) for regression
+            Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
             Reaches teacher and student, and the teachers of the folds with `cv`.
         X_unlabeled : as `X`, optional
@@ -226,7 +193,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
     def _soft_targets(self, teacher, X, y, params, split_params) -> np.ndarray:
-        """What the teacher says of the labelled rows, or with `cv` what copies of it say that were not fitted on them."""
+        """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
         classes = self._classes()
         if self.cv is None:
             return soft_targets(self.teacher_, X, classes)
@@ -346,20 +313,6 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         return router
 
-    def _make_student(self, student):
-        if isinstance(student, str):
-            return STUDENTS[student](n_jobs=self.n_jobs)
-        return clone(student)
-
-    def _make_augmenter(self, augmenter):
-        if not isinstance(augmenter, str):
-            return augmenter
-        made = AUGMENTERS[augmenter]()
-        return made.set_params(n_jobs=self.n_jobs) if "n_jobs" in made.get_params() else made
-
-    def _make_teacher(self, teacher):
-        return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
-
 
 class DistilledClassifier(ClassifierMixin, _Distilled):
     """A compact classifier that has learnt from a teacher's probabilities.
@@ -418,6 +371,10 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         """The most probable class of each row."""
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def score(self, X, y, sample_weight=None):
+        """The share of the rows of `X` (n, d) whose label in `y` (n,) is predicted, by weight where there are some."""
+        return super().score(X, as_labels(y, self), sample_weight)
 
     def _check_y(self, y):
         y = check_labels(self, y)
@@ -490,6 +447,10 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     def _scores_of_codes(self, codes):
         return self._student_targets(codes)
 
+    def score(self, X, y, sample_weight=None):
+        """R² of the predictions for `X` (n, d) against `y`, (n,) or (n, K)."""
+        return super().score(X, as_targets(y, self), sample_weight)
+
     def _check_y(self, y):
         y = check_targets(self, y)
         self._one_dimensional = y.ndim == 1
@@ -508,16 +469,6 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _same(value, usual) -> bool:
-    """Whether a parameter is the usual one; what cannot be compared by one truth value is not."""
-    if value is usual:
-        return True
-    try:
-        return type(value) is type(usual) and bool(value == usual)
-    except ValueError:
-        return False
 
 
 def _chunk_sizes(n: int) -> list[int]:

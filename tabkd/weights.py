@@ -86,8 +86,8 @@ def fit_with(estimator, X, y, params: dict):
             else f"{outer} does not take it: {' '.join(str(error).split())[:300]}"
         )
         raise ValueError(
-            f"sample_weight was passed, but {where}. Use an estimator that takes weights, enable scikit-learn's metadata "
-            "routing and request them, or leave the weights out."
+            f"sample_weight was passed, but {where}. Use an estimator that takes weights, enable scikit-learn's "
+            "metadata routing and request them, or leave the weights out."
         ) from error
 
 

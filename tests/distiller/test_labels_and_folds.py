@@ -1,4 +1,4 @@
-"""Teachers are fitted on the user's own labels, out of fold as well: parameters that name classes mean those classes."""
+"""Teachers are fitted on the user's own labels, also out of fold: parameters that name classes mean those classes."""
 
 from copy import deepcopy
 
@@ -54,7 +54,7 @@ def catboost(weights):
 WEIGHTED = {
     "forest": forest,
     "logistic": lambda weights: LogisticRegression(class_weight=weights),
-    "lightgbm": lambda weights: LGBMClassifier(n_estimators=8, class_weight=weights, n_jobs=1, verbose=-1, random_state=0),
+    "lightgbm": lambda weights: LGBMClassifier(n_estimators=8, class_weight=weights, n_jobs=1, verbose=-1),
     "catboost": catboost,
     "pipeline": lambda weights: make_pipeline(StandardScaler(), forest(weights)),
     "calibrated": lambda weights: CalibratedClassifierCV(forest(weights), cv=2),
@@ -210,8 +210,6 @@ AROUND_XGBOOST = {
 }
 
 
-
-
 @pytest.mark.parametrize("cv", [None, 3])
 @pytest.mark.parametrize("name", AROUND_XGBOOST)
 def test_xgboost_learns_labels_of_any_name_wherever_it_stands(rows, name, cv):
@@ -233,7 +231,8 @@ def test_validation_rows_of_xgboost_have_the_labels_of_the_user(rows, routing):
     y = np.array(["ok", "fraud"])[rare]
     teacher = xgboost(early_stopping_rounds=2).set_fit_request(eval_set=True, verbose=True)
     model = classifier(teacher, **EXACT).fit(X[:200], y[:200], eval_set=[(X[200:], y[200:])], verbose=False)
-    numbered = classifier(teacher, **EXACT).fit(X[:200], 1 - rare[:200], eval_set=[(X[200:], 1 - rare[200:])], verbose=False)
+    codes = 1 - rare
+    numbered = classifier(teacher, **EXACT).fit(X[:200], codes[:200], eval_set=[(X[200:], codes[200:])], verbose=False)
     np.testing.assert_allclose(model.predict_proba(X[:200]), numbered.predict_proba(X[:200]), atol=1e-6)
 
 
