@@ -26,6 +26,7 @@ from tabkd.out_of_fold import out_of_fold_targets
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
 from tabkd.students.base import Convertible, SoftRows, SoftStream, Student
+from tabkd.surprises import warn_of_surprises
 from tabkd.table import TableSchema
 from tabkd.teacher import (
     check_known,
@@ -141,6 +142,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         X = check_table(self, X)
         self._schema = schema = TableSchema.of(X)
         codes = schema.encode(X)
+        warn_of_surprises(schema, codes)
         y = self._check_y(y)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
