@@ -34,6 +34,7 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     import tabkd
     from tabkd.batch.job import score_dataset
     from tabkd.cli import distill, terminal
+    from tabkd.cli.choices import Choices
     from tabkd.cli.output import output_folder
     from tabkd.datasets import make_card_transactions
     from tabkd.files import atomic_write, writing
@@ -45,7 +46,7 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         table = folder / "payments.parquet"
         with atomic_write(table) as temporary, writing(table):
             payments.to_parquet(temporary, index=False)
-        split = distill.read_split(table, "fraud", None, 0.25, "time_days", [], "classification", seed)
+        split = distill.read_split(table, "fraud", None, 0.25, "time_days", Choices(), "classification", seed)
         console.print(f"{split.notes[-1]} Distilling LightGBM and XGBoost on the rows before …")
         report = distill.run(split, folder, console, "ensemble", "mlp", None, seed, None)
         distill.print_report(console, report)

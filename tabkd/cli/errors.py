@@ -81,4 +81,4 @@ def one_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
         text = f"{error.filename}: {text}"
-    return printable(" ".join(text.split())) or type(error).__name__
+    return " ".join(text.split()) or type(error).__name__

@@ -27,10 +27,8 @@ SUFFIXES = (".parquet", ".csv")
 _PLAIN = Dialect()
 # Rows that are parsed together.
 _ROWS = 65_536
-# Values of a column, and bytes of a file, that are looked at to see how they are written.
-_VALUES_TO_SEE, _BYTES_TO_SEE = 1000, 1 << 16
-# The share of them that decides.
-_MOSTLY = 0.9
+# Bytes of a file that are looked at to see how it is written.
+_BYTES_TO_SEE = 1 << 16
 
 #: What pandas calls the index of a frame in the Parquet file of it.
 _STORED_INDEX = re.compile(r"__index_level_\d+__")
@@ -96,38 +94,6 @@ def found_in(path: Path, dialect: Dialect, wanted: Sequence[str]) -> list[str]:
             return []
         with pa.OSFile(str(path)) as file:
             return [f"{str(path)!r} is read {what}." for what in read_header(file, dialect, wanted).found]
-
-
-def check_spelling(frame: pd.DataFrame, path: Path, dialect: Dialect) -> None:
-    """Refuse columns of a CSV that are text only since their numbers are spelt in another way than the user says.
-
-    Raises
-    ------
-    CommandError
-    """
-    if path.suffix.lower() == ".parquet":
-        return
-    for name in frame.columns:
-        if not isinstance(frame[name].dtype, pd.StringDtype) and frame[name].dtype != object:
-            continue
-        values = frame[name].dropna().iloc[:_VALUES_TO_SEE]
-        hints = {row: dialect.hint(value) for row, value in values.items() if isinstance(value, str)}
-        hinted = [row for row, hint in hints.items() if hint]
-        others = sum(_is_number(values[row]) for row, hint in hints.items() if not hint)
-        if hinted and len(hinted) + others >= _MOSTLY * len(values):
-            row = hinted[0]
-            raise CommandError(
-                f"column {name!r} of {str(path)!r} would be text: row {row:,} has {values[row]!r}. If it is a number, "
-                f"say so by {hints[row]}; if it is text, store the table as Parquet, or leave the column out by --drop."
-            )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _read_csv(path: Path, dialect: Dialect, wanted: Sequence[str]) -> pa.Table:
