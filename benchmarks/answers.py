@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.problems import Split
-from tabkd.evaluation import metrics
+from tabkd.evaluation import intervals, metrics
 
 #: The measures of rare positives whose distance from the teacher's has an interval.
 LEADS: dict[str, Callable] = {
@@ -57,7 +57,7 @@ def losses(split: Split, scores) -> np.ndarray:
 def measures(split: Split, scores, teacher) -> dict[str, float]:
     """Every measure of a contestant, among them its skill kept against the scores of the teacher."""
     found, nothing = losses(split, scores), prior(split)
-    kept = metrics.kept_share(nothing, found, losses(split, teacher))
+    kept = intervals.kept_share(nothing, found, losses(split, teacher))
     result = {"loss": float(found.mean()), "prior_loss": float(nothing.mean())}
     result |= {"kept": kept.value, "kept_low": kept.low, "kept_high": kept.high}
     if split.task == "regression":

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier
-from tabkd.evaluation import metrics
+from tabkd.evaluation import intervals, metrics
 from tabkd.students import MLPStudent
 
 MEASURES = ("accuracy", "log_loss")
@@ -134,11 +134,11 @@ def n_weights(mlp) -> int:
     return sum(part.size for part in [*mlp.coefs_, *mlp.intercepts_])
 
 
-def gap(records: list[dict], hidden: tuple[int, ...], baseline: str, measure: str) -> metrics.Interval:
+def gap(records: list[dict], hidden: tuple[int, ...], baseline: str, measure: str) -> intervals.Interval:
     """The share of the teacher's lead over a baseline that the student has: means over seeds, seeds resampled."""
     names = (f"{_name(hidden)} {baseline}", f"{_name(hidden)} distilled", "teacher")
     losses = (np.array([_loss(record, name, measure) for record in records]) for name in names)
-    return metrics.kept_share(*losses, n_resamples=9_999)
+    return intervals.kept_share(*losses, n_resamples=9_999)
 
 
 def _loss(record: dict, name: str, measure: str) -> float:
@@ -194,7 +194,7 @@ def _cells(records: list[dict], hidden: tuple[int, ...], baseline: str, measure:
     return [teacher, distilled, labels, baseline, _share(found)]
 
 
-def _share(found: metrics.Interval) -> str:
+def _share(found: intervals.Interval) -> str:
     """A share with its interval; it has none where the teacher's lead is lost among the seeds, or is no lead."""
     if np.isnan(found.value):
         return "no lead"

@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from tabkd.evaluation import evaluate
+from tabkd.evaluation import evaluate, intervals
 from tabkd.evaluation import metrics as measure
 from tabkd.evaluation.timing import speed
 from tabkd.teacher import teacher_name
@@ -107,7 +107,7 @@ def test_calibration_error_of_calibrated_and_of_false_probabilities(rng):
 
 
 def test_kept_share_is_the_ratio_of_gains():
-    share = measure.kept_share(np.full(50, 1.0), np.full(50, 0.6), np.full(50, 0.5))
+    share = intervals.kept_share(np.full(50, 1.0), np.full(50, 0.6), np.full(50, 0.5))
     assert share.value == pytest.approx(0.8)
     assert (share.low, share.high) == pytest.approx((0.8, 0.8))
 
@@ -118,35 +118,35 @@ def test_kept_share_interval_covers_the_truth(rng):
     for seed in range(60):
         noise = np.random.default_rng(seed).normal(0, 1, (3, 400))
         reference, student, teacher = 2 + noise[0], 1.2 + 0.5 * noise[1], 1 + 0.5 * noise[2]
-        share = measure.kept_share(reference, student, teacher, n_resamples=300)
+        share = intervals.kept_share(reference, student, teacher, n_resamples=300)
         missed += not share.low <= 0.8 <= share.high
     assert missed <= 8
 
 
 def test_kept_share_is_unbounded_where_the_gap_cannot_be_told_from_zero(rng):
     noise = rng.normal(0, 1, (3, 100))
-    share = measure.kept_share(noise[0] + 0.01 - noise[0].mean(), noise[1], noise[2] - noise[2].mean())
+    share = intervals.kept_share(noise[0] + 0.01 - noise[0].mean(), noise[1], noise[2] - noise[2].mean())
     assert np.isfinite(share.value)
     assert (share.low, share.high) == (-np.inf, np.inf)
 
 
 def test_kept_share_is_nan_where_the_teacher_gains_nothing():
-    share = measure.kept_share(np.ones(10), np.ones(10), np.full(10, 2.0))
+    share = intervals.kept_share(np.ones(10), np.ones(10), np.full(10, 2.0))
     assert np.isnan([share.value, share.low, share.high]).all()
 
 
 def test_mean_difference_covers_the_truth_and_knows_no_bounds_for_one_row(rng):
     lead = rng.normal(0.1, 1, 2000)
-    found = measure.mean_difference(lead, np.zeros(2000), n_resamples=299)
+    found = intervals.mean_difference(lead, np.zeros(2000), n_resamples=299)
     assert found.low < 0.1 < found.high
     assert found.high - found.low < 0.15
-    assert measure.mean_difference([1.0], [0.0]).low == -np.inf
+    assert intervals.mean_difference([1.0], [0.0]).low == -np.inf
 
 
 def test_kept_share_of_a_large_test_set_is_quick_and_agrees(rng):
     n = 100_000
     losses = (2 + rng.normal(0, 1, n), 1.2 + rng.normal(0, 1, n), 1 + rng.normal(0, 1, n))
-    share = measure.kept_share(*losses, n_resamples=200)
+    share = intervals.kept_share(*losses, n_resamples=200)
     assert share.value == pytest.approx(0.8, abs=0.02)
     # The delta method: sd of the ratio is about sqrt((1 + 0.04 + 0.64) / n).
     assert (share.high - share.low) / 2 == pytest.approx(1.96 * np.sqrt(1.68 / n), rel=0.25)

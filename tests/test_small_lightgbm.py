@@ -11,6 +11,7 @@ from small_tables import category_frame, mixed_frame, numeric_frame, targets
 
 from tabkd import DistilledClassifier, load
 from tabkd.evaluation import evaluate
+from tabkd.evaluation.objective import Objective
 from tabkd.evaluation.small_lightgbm import SmallLightGBM
 
 TASKS = ("binary", "multiclass", "regression")
@@ -39,6 +40,32 @@ def test_more_bytes_hold_more_trees_and_the_fewest_hold_one():
     assert small.n_trees_ == 1 < large.n_trees_
 
 
+@pytest.mark.parametrize("level", [0.1, 0.9])
+def test_it_is_fitted_for_the_loss_that_it_is_given(level):
+    frame = numeric_frame(3000)
+    y = targets(frame, "regression") + np.random.default_rng(0).normal(size=3000)
+    model = SmallLightGBM(20_000, task="regression", objective=Objective("quantile", level))
+    said = model.fit(frame[:2000], y[:2000]).predict(frame[2000:])
+    assert np.mean(y[2000:] < said) == pytest.approx(level, abs=0.06)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_it_is_fitted_with_weights(task):
+    """A row of weight nine is nine rows: the mean prediction is the weighted mean of the labels."""
+    frame = numeric_frame(2000)
+    y = targets(frame, task)
+    y = y[np.random.default_rng(0).permutation(2000)]  # no column tells anything, so that the mean is what is learnt
+    high = (y == "yes") if task == "binary" else y > np.median(y)
+    weights = np.where(high, 9.0, 1.0)
+    model = SmallLightGBM(5_000, task="classification" if task == "binary" else task)
+    said = model.fit(frame, y, weights).predict(frame)
+    values = high.astype(float) if task == "binary" else y
+    mean = said[:, 1].mean() if task == "binary" else said.mean()
+    expected = np.average(values, weights=weights)
+    assert mean == pytest.approx(expected, rel=0.1)
+    assert abs(mean - expected) < abs(mean - values.mean())
+
+
 def test_a_table_of_few_rows_with_rare_classes():
     frame = numeric_frame(12)
     y = np.array(["a"] * 8 + ["b"] * 3 + ["c"])
@@ -63,16 +90,19 @@ def report_of(teacher, rows, tmp_path):
     return evaluate(model, X_test, y_test, X_train=X_train, y_train=y_train, scorer=scorer, timing=False)
 
 
-def test_a_student_that_is_better_than_it_needs_no_advice(rows, tmp_path):
+def test_a_student_that_is_better_than_it_is_worth_it(rows, tmp_path):
     good = make_pipeline(PolynomialFeatures(2), LogisticRegression())
     report = report_of(good, rows, tmp_path)
     assert report.metrics["small"]["log_loss"] > report.metrics["student"]["log_loss"]
-    assert report.advice is None
+    assert report.verdict == "distil"
+    assert report.advice.startswith("Distil: by log-loss, the student keeps ")
 
 
 def test_a_teacher_that_is_worse_than_it_is_advised_against(rows, tmp_path):
     linear = FrozenEstimator(LogisticRegression().fit(*rows[:2]))
     report = report_of(linear, rows, tmp_path)
-    assert report.advice.startswith("Do not distil: a LightGBM of ")
-    assert report.advice.endswith("is better than the teacher itself.")
+    assert report.verdict == "do not distil"
+    assert ", a LightGBM of " in report.advice
+    assert "is better than the student (" in report.advice
+    assert "and than the teacher itself (" in report.advice
     assert report.to_dict()["advice"] == report.advice

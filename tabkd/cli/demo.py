@@ -61,13 +61,14 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
 
 
 def verdict(report) -> list[Text]:
-    """What the student kept and what it gained, in two sentences."""
-    teacher, student, speed = report.metrics["teacher"], report.metrics["student"], report.speed
-    precision, recall = "average_precision", "recall_at_0.005"
+    """What the student kept and what it gained, in two sentences; the report's own verdict stands above."""
     from rich.text import Text
 
+    teacher, student, speed = report.metrics["teacher"], report.metrics["student"], report.speed
+    precision, recall = "average_precision", "recall_at_0.005"
+    share = report.reasons.get("skill_kept") or f"{report.skill_kept:.1%} of the teacher's skill"
     kept = (
-        f" {report.skill_kept:.1%} of the teacher's skill; average precision "
+        f" {share}; average precision "
         f"{student[precision]:.3f} (teacher {teacher[precision]:.3f}); a review of the riskiest 0.5 % of "
         f"payments finds {student[recall]:.1%} of the fraud (teacher {teacher[recall]:.1%})."
     )

@@ -231,7 +231,7 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
 
 
 def print_report(console, report: Report) -> None:
-    """The measures and the headlines, as two tables."""
+    """The measures and the headlines as two tables, the warnings, and last the verdict."""
     from rich.table import Table
 
     console.print(report.to_table())
@@ -239,5 +239,6 @@ def print_report(console, report: Report) -> None:
     for label, value in report.summary():
         headlines.add_row(label, value)
     console.print(headlines)
-    if report.advice:
-        console.print(report.advice, style="bold", soft_wrap=True)
+    for warning in report.warnings:
+        console.print(warning, style="yellow", soft_wrap=True)
+    console.print(report.advice, style="bold", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,21 @@ class FileClassifier:
         Frame to probabilities of shape (n, K), or (n,) of the second of two classes.
     classes : sequence
         The labels of the columns.
+    params : mapping, optional
+        What it was fitted with, as far as the file has it: a report reads its loss and its class weights.
     """
 
-    def __init__(self, name: str, scores: Callable[[Any], Any], classes: Sequence | np.ndarray):
+    def __init__(
+        self,
+        name: str,
+        scores: Callable[[Any], Any],
+        classes: Sequence | np.ndarray,
+        params: Mapping[str, Any] | None = None,
+    ):
         self.name = name
         self.scores = scores
         self.classes_ = np.asarray(classes)
+        self.params = dict(params or {})
 
     def predict_proba(self, X) -> np.ndarray:
         """Probabilities of shape (n, K), in the order of `classes_`."""
@@ -40,11 +49,12 @@ class FileClassifier:
 
 
 class FileRegressor:
-    """A regressor of a file: predictions by a function of the frame."""
+    """A regressor of a file: predictions by a function of the frame, `params` as of `FileClassifier`."""
 
-    def __init__(self, name: str, scores: Callable[[Any], Any]):
+    def __init__(self, name: str, scores: Callable[[Any], Any], params: Mapping[str, Any] | None = None):
         self.name = name
         self.scores = scores
+        self.params = dict(params or {})
 
     def predict(self, X) -> np.ndarray:
         """Predictions of shape (n,) or (n, n_outputs)."""

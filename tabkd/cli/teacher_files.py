@@ -124,7 +124,7 @@ def _load_xgboost(path: Path):
         return booster.predict(data, iteration_range=rounds)
 
     if objective in ("binary:logistic", "reg:logistic"):
-        return FileClassifier("XGBoost", scores, [0, 1])
+        return FileClassifier("XGBoost", scores, [0, 1], _xgboost_params(learner))
     if objective == "multi:softprob":
         return FileClassifier("XGBoost", scores, range(int(learner["learner_model_param"]["num_class"])))
     if objective.startswith(("multi:", "binary:", "rank:", "survival:")):
@@ -132,7 +132,14 @@ def _load_xgboost(path: Path):
             f"the teacher {str(path)!r} has the objective {objective!r}, which gives no probabilities. "
             "Fit it with binary:logistic or multi:softprob."
         )
-    return FileRegressor("XGBoost", scores)
+    return FileRegressor("XGBoost", scores, _xgboost_params(learner))
+
+
+def _xgboost_params(learner: dict[str, Any]) -> dict[str, Any]:
+    """The objective of an XGBoost model and its parameters, under the names that they have in Python."""
+    objective = learner["objective"]
+    parameters = [values for values in objective.values() if isinstance(values, dict)]
+    return {key: value for values in parameters for key, value in values.items()} | {"objective": objective["name"]}
 
 
 def _xgboost_levels(booster, path: Path) -> dict[str, list]:
@@ -191,10 +198,10 @@ def _load_lightgbm(path: Path):
         return booster.predict(X.astype(dict.fromkeys(text, "category")))
 
     if objective == "binary" or objective.startswith("cross_entropy"):
-        return FileClassifier("LightGBM", scores, [0, 1])
+        return FileClassifier("LightGBM", scores, [0, 1], booster.params)
     if objective in ("multiclass", "multiclassova"):
         return FileClassifier("LightGBM", scores, range(booster.num_model_per_iteration()))
-    return FileRegressor("LightGBM", scores)
+    return FileRegressor("LightGBM", scores, booster.params)
 
 
 def _load_skops(path: Path, trusted: Sequence[str] = ()):

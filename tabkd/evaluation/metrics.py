@@ -1,18 +1,17 @@
 """What a distillation is measured by: pure functions of labels, probabilities and predictions.
 
 Probabilities are of shape (n, K), their columns in the order of `classes`; `codes` are the positions of
-the true classes. A measure that is not defined on a test set (one class only, say) is NaN, never an error.
+the true classes. `sample_weight` says how much each row counts, equally without it. A measure that is not defined on
+a test set (one class only, say) is NaN, never an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 from sklearn.metrics import (
     average_precision_score,
     mean_absolute_error,
@@ -26,16 +25,6 @@ REVIEW_BUDGETS = (0.001, 0.005, 0.01)
 
 _EPS = float(np.finfo(np.float64).eps)
 _LOGIT_EPS = 1e-7
-_MAX_BOOTSTRAP_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A measure with its bootstrap confidence interval; an unbounded end is infinite."""
-
-    value: float
-    low: float
-    high: float
 
 
 def class_codes(y, classes) -> np.ndarray:
@@ -69,101 +58,28 @@ def log_losses(codes, P) -> np.ndarray:
     return -np.log(np.clip(P[np.arange(len(codes)), codes], _EPS, 1))
 
 
-def scaled_squared_errors(y, prediction) -> np.ndarray:
+def brier_losses(codes, P) -> np.ndarray:
+    """The squared error of each row's probabilities, halved for two classes, of shape (n,)."""
+    squared = ((P - np.eye(P.shape[1])[codes]) ** 2).sum(axis=1)
+    return squared / 2 if P.shape[1] == 2 else squared
+
+
+def mean(values, sample_weight=None):
+    """The mean over the rows of `values` (n,) or (n, K)."""
+    if sample_weight is None:
+        return np.mean(values, axis=0)
+    return np.average(values, axis=0, weights=sample_weight)
+
+
+def scaled_squared_errors(y, prediction, sample_weight=None) -> np.ndarray:
     """The squared error of each row over the variance of `y`, averaged over outputs: 1 - mean is R²."""
     y, prediction = _two_d(y), _two_d(prediction)
-    variance = y.var(axis=0)
+    variance = mean((y - mean(y, sample_weight)) ** 2, sample_weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ((y - prediction) ** 2 / variance).mean(axis=1)
 
 
-def kept_share(reference, student, teacher, *, n_resamples=999, confidence=0.95, random_state=0) -> Interval:
-    """The share of the teacher's gain over a reference that the student has, with its interval.
-
-    (mean(reference) - mean(student)) / (mean(reference) - mean(teacher)), all three the losses of the same
-    rows. With the prior as the reference it is the *skill kept*, with the hard-label student as the
-    reference the *recovered gap*.
-
-    Parameters
-    ----------
-    reference, student, teacher : array of shape (n,)
-        Losses of the test rows, lower is better.
-    n_resamples : int
-        Bootstrap resamples of the test rows, the same rows for all three.
-    confidence : float
-        The level of the interval.
-    random_state : int
-
-    Returns
-    -------
-    Interval
-        NaN throughout where the teacher gains nothing over the reference. The ends are infinite where the
-        gain cannot be told from zero at this confidence, since a ratio is then unbounded (Fieller, 1954).
-    """
-    losses = np.stack([reference, student, teacher])
-    value = float(_kept(losses[0].mean(), losses[1].mean(), losses[2].mean()))
-    if not np.isfinite(value) or losses.shape[1] < 2:
-        return Interval(value, np.nan, np.nan)
-    rows = _grouped(losses, random_state)
-    distribution = bootstrap(
-        tuple(rows),
-        _means,
-        n_resamples=n_resamples,
-        batch=25,
-        vectorized=True,
-        paired=True,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(random_state),
-    ).bootstrap_distribution
-    tail = (1 - confidence) / 2
-    if np.mean(distribution[0] <= distribution[2]) > tail:
-        return Interval(value, -np.inf, np.inf)
-    shares = _kept(*distribution)
-    low, high = np.nanquantile(shares, [tail, 1 - tail])
-    return Interval(value, float(low), float(high))
-
-
-def mean_difference(a, b, *, n_resamples=999, confidence=0.95, random_state=0) -> Interval:
-    """The mean of a - b over the test rows, with its bootstrap interval; losses of the same rows, shape (n,)."""
-    difference = _grouped(np.stack([a, b]), random_state)
-    difference = difference[0] - difference[1]
-    value = float(np.mean(a) - np.mean(b))
-    if len(difference) < 2:
-        return Interval(value, -np.inf, np.inf)
-    draws = bootstrap(
-        (difference,),
-        np.mean,
-        n_resamples=n_resamples,
-        batch=25,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(random_state),
-    ).confidence_interval
-    return Interval(value, float(draws.low), float(draws.high))
-
-
-def _kept(reference, student, teacher):
-    gain = reference - teacher
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(gain > 0, (reference - student) / gain, np.nan)
-
-
-def _means(reference, student, teacher, axis=-1):
-    return np.stack([reference.mean(axis), student.mean(axis), teacher.mean(axis)])
-
-
-def _grouped(losses: np.ndarray, random_state: int) -> np.ndarray:
-    """Means of random groups of rows, so that a large test set costs no more than a moderate one."""
-    size = losses.shape[1] // _MAX_BOOTSTRAP_ROWS
-    if size < 2:
-        return losses
-    order = np.random.default_rng(random_state).permutation(losses.shape[1])
-    groups = losses[:, order[: size * _MAX_BOOTSTRAP_ROWS]]
-    return groups.reshape(len(losses), -1, size).mean(axis=2)
-
-
-def at_budget(positive, score, budget: float) -> tuple[float, float]:
+def at_budget(positive, score, budget: float, sample_weight=None) -> tuple[float, float]:
     """Recall and precision among the `budget` share of the rows with the highest scores.
 
     Rows that tie at the edge count by their share: what a reviewer finds on average who takes them in
@@ -174,19 +90,25 @@ def at_budget(positive, score, budget: float) -> tuple[float, float]:
     positive : array of bool of shape (n,)
     score : array of shape (n,)
     budget : float
-        Share of the rows that is reviewed; at least one row is.
+        Share of the rows that is reviewed, by weight; at least one row of average weight is.
+    sample_weight : array of shape (n,), optional
     """
     positive, score = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
-    k = max(1, round(budget * len(score)))
-    edge = np.partition(score, -k)[-k]
+    weights = np.ones(len(score)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    weights = weights * (len(weights) / weights.sum())
+    k = max(1.0, budget * len(score)) if sample_weight is not None else float(max(1, round(budget * len(score))))
+    order = np.argsort(-score, kind="stable")
+    # The row at which the reviewed weight is full, up to rounding.
+    last = int(np.searchsorted(np.cumsum(weights[order]), k * (1 - 1e-9)))
+    edge = score[order[min(last, len(order) - 1)]]
     above, tied = score > edge, score == edge
-    share = (k - above.sum()) / tied.sum()
-    found = positive[above].sum() + share * positive[tied].sum()
-    total = positive.sum()
+    share = (k - weights[above].sum()) / weights[tied].sum()
+    found = weights[above & positive].sum() + share * weights[tied & positive].sum()
+    total = weights[positive].sum()
     return (float(found / total) if total else np.nan), float(found / k)
 
 
-def expected_calibration_error(codes, P, n_bins: int = 15) -> float:
+def expected_calibration_error(codes, P, n_bins: int = 15, sample_weight=None) -> float:
     """Mean distance between confidence and frequency over bins that hold equally many rows.
 
     The confidence is the probability of the second class for two classes, and of the predicted class for
@@ -197,13 +119,14 @@ def expected_calibration_error(codes, P, n_bins: int = 15) -> float:
         confidence, hit = P[:, 1], np.asarray(codes) == 1
     else:
         confidence, hit = P.max(axis=1), P.argmax(axis=1) == codes
+    weights = np.ones(len(confidence)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     order = np.argsort(confidence, kind="stable")
     bins = [rows for rows in np.array_split(order, n_bins) if len(rows)]
-    gaps = [abs(confidence[rows].mean() - hit[rows].mean()) * len(rows) for rows in bins]
-    return float(sum(gaps) / len(order))
+    gaps = [abs((weights[rows] * (confidence[rows] - hit[rows])).sum()) for rows in bins]
+    return float(sum(gaps) / weights.sum())
 
 
-def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS) -> dict[str, float]:
+def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS, sample_weight=None) -> dict[str, float]:
     """Every measure of one contestant's probabilities.
 
     Parameters
@@ -214,6 +137,7 @@ def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS) 
         Probabilities on the simplex.
     budgets : sequence of float
         Shares of the rows under review; two classes only.
+    sample_weight : array of shape (n,), optional
 
     Returns
     -------
@@ -222,43 +146,78 @@ def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS) 
         for more than two), brier (halved for two classes, as in scikit-learn), ece, and for two classes
         recall_at_… and precision_at_….
     """
-    codes, K = np.asarray(codes), P.shape[1]
+    codes, K, w = np.asarray(codes), P.shape[1], sample_weight
     onehot = np.eye(K)[codes]
-    squared = ((P - onehot) ** 2).sum(axis=1).mean()
     metrics = {
-        "log_loss": float(log_losses(codes, P).mean()),
-        "accuracy": float((P.argmax(axis=1) == codes).mean()),
-        "roc_auc": _one_vs_rest(roc_auc_score, onehot, P),
-        "average_precision": _one_vs_rest(average_precision_score, onehot, P),
-        "brier": float(squared / 2 if K == 2 else squared),
-        "ece": expected_calibration_error(codes, P),
+        "log_loss": float(mean(log_losses(codes, P), w)),
+        "accuracy": float(mean(P.argmax(axis=1) == codes, w)),
+        "roc_auc": _one_vs_rest(roc_auc_score, onehot, P, w),
+        "average_precision": _one_vs_rest(average_precision_score, onehot, P, w),
+        "brier": float(mean(brier_losses(codes, P), w)),
+        "ece": expected_calibration_error(codes, P, sample_weight=w),
     }
     if K == 2:
         for budget in budgets:
-            recall, precision = at_budget(codes == 1, P[:, 1], budget)
+            recall, precision = at_budget(codes == 1, P[:, 1], budget, w)
             metrics[f"recall_at_{budget:.4g}"] = recall
             metrics[f"precision_at_{budget:.4g}"] = precision
     return metrics
 
 
-def _one_vs_rest(measure, onehot, P) -> float:
+def ranked_classes(codes, n_classes: int, sample_weight=None) -> list[int]:
+    """The classes that a ranking is measured by: of two the second, of more each that some rows have and some not."""
+    weights = np.bincount(codes, weights=sample_weight, minlength=n_classes)
+    ranked = [k for k in range(n_classes) if 0 < weights[k] < weights.sum()]
+    return ranked[1:] if n_classes == 2 else ranked
+
+
+def _one_vs_rest(measure, onehot, P, sample_weight) -> float:
     """The mean of a ranking measure over the classes for which it is defined; two classes: the second."""
-    columns = [1] if P.shape[1] == 2 else range(P.shape[1])
-    values = [measure(onehot[:, k], P[:, k]) for k in columns if 0 < onehot[:, k].sum() < len(onehot)]
+    columns = ranked_classes(onehot.argmax(axis=1), P.shape[1], sample_weight)
+    values = [measure(onehot[:, k], P[:, k], sample_weight=sample_weight) for k in columns]
     return float(np.mean(values)) if values else np.nan
 
 
-def regression_metrics(y, prediction) -> dict[str, float]:
-    """R², RMSE and MAE; the mean over the outputs where there are several."""
-    y, prediction = _two_d(y), _two_d(prediction)
+def per_class_recall(codes, scores: Mapping[str, np.ndarray], n_classes: int, sample_weight=None) -> list[dict]:
+    """How often each contestant predicts each class where it is true.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+    scores : mapping of str to array of shape (n, K)
+        The probabilities of each contestant.
+    n_classes : int
+    sample_weight : array of shape (n,), optional
+
+    Returns
+    -------
+    list of dict
+        For each class its support, the number of its rows, and `…_recall` for each contestant, NaN without rows.
+    """
+    hits = {name: P.argmax(axis=1) == codes for name, P in scores.items()}
+    weights = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    found = []
+    for k in range(n_classes):
+        rows = codes == k
+        total = weights[rows].sum()
+        recalls = {
+            f"{name}_recall": (weights[rows] @ hit[rows]) / total if total else np.nan for name, hit in hits.items()
+        }
+        found.append({"support": int(rows.sum())} | {name: float(recall) for name, recall in recalls.items()})
+    return found
+
+
+def regression_metrics(y, prediction, sample_weight=None) -> dict[str, float]:
+    """R², RMSE and MAE; the mean over the outputs where there are several. No R² for an output of one value."""
+    y, prediction, w = _two_d(y), _two_d(prediction), sample_weight
     return {
-        "r2": float(r2_score(y, prediction)) if len(y) > 1 else np.nan,
-        "rmse": float(root_mean_squared_error(y, prediction)),
-        "mae": float(mean_absolute_error(y, prediction)),
+        "r2": float(r2_score(y, prediction, sample_weight=w)) if np.ptp(y, axis=0).min() > 0 else np.nan,
+        "rmse": float(root_mean_squared_error(y, prediction, sample_weight=w)),
+        "mae": float(mean_absolute_error(y, prediction, sample_weight=w)),
     }
 
 
-def classification_fidelity(teacher, student) -> dict[str, float]:
+def classification_fidelity(teacher, student, sample_weight=None) -> dict[str, float]:
     """How alike two matrices of probabilities are, whatever the truth.
 
     Returns
@@ -270,18 +229,21 @@ def classification_fidelity(teacher, student) -> dict[str, float]:
     """
     clipped = partial(np.clip, a_min=_EPS, a_max=1)
     kl = (teacher * (np.log(clipped(teacher)) - np.log(clipped(student)))).sum(axis=1)
+    weights = np.ones(len(teacher)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    logits, likewise = _logits(teacher), _logits(student)
     return {
-        "agreement": float((teacher.argmax(axis=1) == student.argmax(axis=1)).mean()),
-        "kl": float(kl.mean()),
-        "logit_correlation": _correlation(_logits(teacher), _logits(student)),
+        "agreement": float(mean(teacher.argmax(axis=1) == student.argmax(axis=1), sample_weight)),
+        "kl": float(mean(kl, sample_weight)),
+        "logit_correlation": _correlation(logits, likewise, np.repeat(weights, len(logits) // len(weights))),
     }
 
 
-def regression_fidelity(teacher, student) -> dict[str, float]:
+def regression_fidelity(teacher, student, sample_weight=None) -> dict[str, float]:
     """How alike two sets of predictions are: R², RMSE and correlation of the student to the teacher."""
     teacher, student = _two_d(teacher), _two_d(student)
-    metrics = regression_metrics(teacher, student)
-    correlations = [_correlation(a, b) for a, b in zip(teacher.T, student.T, strict=True)]
+    metrics = regression_metrics(teacher, student, sample_weight)
+    weights = np.ones(len(teacher)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    correlations = [_correlation(a, b, weights) for a, b in zip(teacher.T, student.T, strict=True)]
     return {
         "r2_to_teacher": metrics["r2"],
         "rmse_to_teacher": metrics["rmse"],
@@ -294,11 +256,11 @@ def _logits(P: np.ndarray) -> np.ndarray:
     return logs[:, 1] - logs[:, 0] if P.shape[1] == 2 else (logs - logs.mean(axis=1, keepdims=True)).ravel()
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
     """Pearson's correlation; NaN where one side is constant."""
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a**2).sum() * (b**2).sum())
-    return float((a * b).sum() / scale) if scale > 0 else np.nan
+    a, b = a - mean(a, weights), b - mean(b, weights)
+    scale = np.sqrt((weights * a**2).sum() * (weights * b**2).sum())
+    return float((weights * a * b).sum() / scale) if scale > 0 else np.nan
 
 
 def _two_d(y) -> np.ndarray:

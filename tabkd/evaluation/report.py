@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.utils.validation import _check_sample_weight
 
+from tabkd.evaluation import advice, choice, show
 from tabkd.evaluation import metrics as measure
-from tabkd.evaluation.small_lightgbm import SmallLightGBM
+from tabkd.evaluation.contest import Contest, Training, hold
+from tabkd.evaluation.criteria import Criterion
+from tabkd.evaluation.intervals import Resampled, resample, share
 from tabkd.evaluation.timing import compare_speed
-from tabkd.teacher import soft_targets, teacher_name
+from tabkd.teacher import teacher_name
+from tabkd.weights import check_weights
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-@dataclass(frozen=True)
+_UNBOUNDED = "too few test rows to tell the teacher's gain from zero, so the interval is unbounded"
+
+
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The measures of a distillation, made by :func:`evaluate`.
+    """The measures of a distillation and the verdict on it, made by :func:`evaluate`.
 
     Attributes
     ----------
@@ -32,29 +40,42 @@ class Report:
         Rows that the measures were taken on.
     metrics : dict of str to dict
         For each contestant (teacher, student, hard, small, prior) its measures. `hard` is the student fitted on
-        the labels alone, `small` a LightGBM of the student's bytes on the labels alone, `prior` the class frequencies
-        or the mean of the training rows.
+        the labels alone, `small` a LightGBM of the student's bytes on the labels alone, `prior` the best constant
+        of the training rows: the class frequencies, or the mean, median or quantile that the teacher's loss calls for.
     fidelity : dict
         How alike student and teacher are.
     skill_kept : float
-        The share of the teacher's skill that the student has; 1 is all of it, more is better than the
-        teacher. NaN where the teacher has none.
+        The share of the teacher's skill that the student has, by `metric`; 1 is all of it, more is better than the
+        teacher. Skill is the gain over the prior, for real values over the best constant of the test rows, and for
+        ROC AUC over one half. NaN where the teacher has none.
     skill_kept_interval : tuple of float
         Its 95 % bootstrap interval.
     recovered_gap : float or None
         The share of the gap between the hard-label student and the teacher that distilling closed; None
-        where no hard-label student was fitted, NaN where the teacher is no better than it.
+        where no hard-label student was fitted, NaN where the gap is next to nothing or cannot be told from it.
     recovered_gap_interval : tuple of float or None
-        Its 95 % bootstrap interval, infinite where the gap cannot be told from zero.
-    advice : str or None
-        A sentence that says so where nothing is gained by distilling: where `small` is as good as the student,
-        or better than the teacher.
+        Its 95 % bootstrap interval.
+    verdict : {"distil", "do not distil", "cannot tell"}
+        The table of cases is in :mod:`tabkd.evaluation.advice`.
+    advice : str
+        The verdict in a sentence, with what it follows from.
+    warnings : list of str
+        What else a user should know: classes that the student misses, a file that is not small.
+    metric : str
+        The measure that decided, as the scorers of scikit-learn are called.
+    measure : str
+        The same measure, as it is called in `metrics`.
+    reasons : dict of str to str
+        Why `metric` is not the usual one, and for each value that is not defined why it is not.
+    per_class : dict
+        For each class its support, teacher_recall and student_recall; empty for a regression.
     n_bytes : int or None
         The size of the ONNX file.
     speed : dict or None
         As :func:`tabkd.evaluation.timing.compare_speed`.
     parity : dict or None
         rows that ONNX Runtime and Python scored, and the max_difference between them.
+    classes : list
     """
 
     task: Literal["classification", "regression"]
@@ -65,13 +86,25 @@ class Report:
     fidelity: dict[str, float]
     skill_kept: float
     skill_kept_interval: tuple[float, float]
-    recovered_gap: float | None = None
-    recovered_gap_interval: tuple[float, float] | None = None
-    advice: str | None = None
+    recovered_gap: float | None
+    recovered_gap_interval: tuple[float, float] | None
+    verdict: advice.Verdict
+    advice: str
+    warnings: list[str]
+    metric: str
+    measure: str
+    reasons: dict[str, str]
+    per_class: dict[Any, dict[str, float]]
     n_bytes: int | None = None
     speed: dict | None = None
     parity: dict | None = None
     classes: list = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return show.text(self)
+
+    def _repr_html_(self) -> str:
+        return show.html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as what JSON can hold: plain types, None for what is not a finite number."""
@@ -79,31 +112,11 @@ class Report:
 
     def to_table(self) -> Table:
         """The measures as a rich table, a row for each and a column for each contestant."""
-        from rich.table import Table
-
-        contestants = list(self.metrics)
-        table = Table(title=f"{self.task}, {self.n_test:,} test rows", title_justify="left")
-        table.add_column("measure")
-        for name in contestants:
-            table.add_column(_HEADINGS[name], justify="right")
-        for key in self.metrics["teacher"]:
-            table.add_row(_label(key), *(_number(self.metrics[name].get(key)) for name in contestants))
-        return table
+        return show.table(self)
 
     def summary(self) -> list[tuple[str, str]]:
         """The headlines: what was kept, and what was gained."""
-        lines = [("skill kept", _share(self.skill_kept, self.skill_kept_interval))]
-        if self.recovered_gap is not None:
-            lines.append(("recovered gap", _share(self.recovered_gap, self.recovered_gap_interval)))
-        lines += [(_label(key), _number(value)) for key, value in self.fidelity.items()]
-        if self.n_bytes is not None:
-            lines.append(("ONNX file", f"{self.n_bytes / 1000:,.1f} KB"))
-        if self.parity is not None:
-            rows, difference = self.parity["rows"], self.parity["max_difference"]
-            lines.append(("parity", f"{rows:,} rows, largest difference {difference:.1e}"))
-        if self.speed is not None:
-            lines += _speed_lines(self.speed)
-        return lines
+        return show.summary(self)
 
 
 def evaluate(
@@ -111,8 +124,11 @@ def evaluate(
     X_test,
     y_test,
     *,
+    sample_weight=None,
+    metric: str = "auto",
     X_train=None,
     y_train=None,
+    sample_weight_train=None,
     scorer=None,
     timing: bool = True,
     n_resamples: int = 999,
@@ -127,10 +143,24 @@ def evaluate(
     X_test : frame or array of shape (n, d)
         Rows that neither teacher nor student was fitted on.
     y_test : array of shape (n,) or (n, n_outputs)
+    sample_weight : array of shape (n,), optional
+        How much each test row counts, such as its exposure; in every measure and interval.
+    metric : str, default="auto"
+        What skill is measured and the verdict decided by, as the scorers of scikit-learn are called: "neg_log_loss",
+        "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "neg_brier_score"; "r2",
+        "neg_mean_squared_error", "neg_root_mean_squared_error", "neg_mean_absolute_error",
+        "neg_mean_absolute_percentage_error", "neg_mean_poisson_deviance", "neg_mean_gamma_deviance",
+        "neg_mean_tweedie_deviance:power=1.5", "neg_mean_pinball_loss:alpha=0.9". "auto" takes the loss that the teacher
+        was fitted for: the log-loss; for real values R², the absolute error, the pinball loss, or the deviance of
+        Poisson, Gamma or Tweedie. ROC AUC decides, for several classes the mean of one against the rest, where the
+        teacher favours classes on purpose (`class_weight`, `scale_pos_weight` and their like) or its probabilities are
+        far from the frequencies of the test rows.
     X_train, y_train : frame or array, optional
         The rows the model was fitted on. With both, a clone of the student is fitted on the labels alone,
-        which the recovered gap needs, and with a `scorer` and one output a LightGBM of its bytes, which the advice
-        needs; with `y_train`, the prior is its class frequencies or mean, and that of `y_test` without.
+        and with a `scorer` and one output a LightGBM of its bytes, with the loss and the class weights of the teacher:
+        the verdict needs them. With `y_train`, the prior is the best constant of its rows, and of `y_test` without.
+    sample_weight_train : array of shape (n_train,), optional
+        The weights that the model was fitted with; these rivals and the prior get them, too.
     scorer : Scorer, optional
         What `tabkd.load` gave for the exported model: adds bytes, speed and parity.
     timing : bool
@@ -147,34 +177,24 @@ def evaluate(
     Raises
     ------
     ValueError
-        The test has no rows, or labels that the model does not know.
+        The test has no rows, labels that the model does not know, or weights that are negative or all zero; a metric
+        that is not known for the task, or not defined for the values of the test rows.
     """
     if len(y_test) == 0:
         raise ValueError("X_test has 0 rows; give the rows to measure on.")
-    measured = _classification if is_classifier(model) else _regression
-    small, n_bytes = None, getattr(scorer, "n_bytes", None)
-    if n_bytes and X_train is not None and y_train is not None and np.ndim(y_train) == 1:
-        small = _small(model, X_train, y_train, n_bytes, random_state)
-    metrics, losses, fidelity = measured(model, X_test, y_test, X_train, y_train, small)
-    options = {"n_resamples": n_resamples, "random_state": random_state}
-    skill = measure.kept_share(losses["reference"], losses["student"], losses["teacher"], **options)
-    gap = None
-    if "hard" in losses:
-        gap = measure.kept_share(losses["hard"], losses["student"], losses["teacher"], **options)
-    report = Report(
-        task="classification" if is_classifier(model) else "regression",
-        teacher=teacher_name(model.teacher_),
-        student=teacher_name(model.student_),
-        n_test=len(y_test),
-        metrics=metrics,
-        fidelity=fidelity,
-        skill_kept=skill.value,
-        skill_kept_interval=(skill.low, skill.high),
-        recovered_gap=gap.value if gap else None,
-        recovered_gap_interval=(gap.low, gap.high) if gap else None,
-        advice=_advice(small, losses, options) if small else None,
-        classes=np.asarray(getattr(model, "classes_", [])).tolist(),
-    )
+    weights = _test_weights(sample_weight, X_test)
+    if sample_weight_train is not None:
+        if y_train is None:
+            raise ValueError("sample_weight_train weights the rows of X_train and y_train; pass these as well.")
+        sample_weight_train = check_weights(sample_weight_train, y_train)
+    training = Training(X_train, y_train, sample_weight_train)
+    contest = hold(model, X_test, y_test, weights, training, getattr(scorer, "n_bytes", None), random_state)
+    criterion, why = _criterion(contest, metric, random_state)
+    if contest.task == "regression":
+        contest = contest.with_constant(criterion)
+    drawn = resample(contest.losses(criterion), weights, n_resamples=n_resamples, random_state=random_state)
+    reasons = {} if why is None else {"metric": why}
+    report = _report(model, contest, criterion, drawn, reasons, getattr(scorer, "n_bytes", None))
     return report if scorer is None else add_cost(report, model, scorer, X_test, timing=timing)
 
 
@@ -202,127 +222,122 @@ def add_cost(report: Report, model, scorer, X, *, timing: bool = True, **options
     )
 
 
-def _small(model, X_train, y_train, n_bytes: int, random_state: int) -> SmallLightGBM:
-    """A LightGBM of the bytes of the exported student, on the labels."""
-    task = "classification" if is_classifier(model) else "regression"
-    return SmallLightGBM(n_bytes, task=task, random_state=random_state).fit(X_train, y_train)
+def _test_weights(sample_weight, X_test) -> np.ndarray | None:
+    """The weights of the test rows, checked; None where none were given."""
+    if sample_weight is None:
+        return None
+    if not np.any(np.asarray(sample_weight)):
+        raise ValueError("sample_weight is zero for every test row, so there is nothing to measure on.")
+    return np.asarray(_check_sample_weight(sample_weight, X_test, ensure_non_negative=True), dtype=np.float64)
 
 
-def _advice(small: SmallLightGBM, losses, options) -> str | None:
-    """One sentence where a LightGBM of the same bytes does as well."""
-    what = f"a LightGBM of {small.n_bytes_ / 1000:,.0f} KB, fitted on the labels alone,"
-    if losses["small"].mean() < losses["teacher"].mean():
-        return f"Do not distil: {what} is better than the teacher itself."
-    lead = measure.mean_difference(losses["small"], losses["student"], **options)
-    if lead.value <= 0:
-        return f"Do not distil: {what} is as good as the student."
-    if lead.low <= 0:
-        return f"Do not distil: {what} cannot be told from the student on these {len(losses['small']):,} test rows."
-    return None
+def _criterion(contest: Contest, metric: str, random_state: int) -> choice.Choice:
+    if contest.task == "regression":
+        return choice.for_values(metric, contest.objective, contest.truth)
+    teacher, prior = contest.scores["teacher"], contest.scores["prior"]
+    return choice.for_classes(
+        metric, contest.truth, teacher, prior, contest.weights, contest.favoured, contest.classes, random_state
+    )
 
 
-def _classification(model, X_test, y_test, X_train, y_train, small):
-    classes = np.asarray(model.classes_)
-    codes = measure.class_codes(y_test, classes)
-    train_codes = codes if y_train is None else measure.class_codes(y_train, classes)
-    frequencies = np.bincount(train_codes, minlength=len(classes)) / len(train_codes)
-    scores = {
-        "teacher": measure.normalised(soft_targets(model.teacher_, X_test, classes)),
-        "student": measure.normalised(model.predict_proba(X_test)),
-    }
-    if X_train is not None and y_train is not None:
-        hard = clone(model.student_).fit(X_train, np.eye(len(classes))[train_codes])
-        scores["hard"] = measure.normalised(hard.predict(X_test))
-    if small is not None:
-        scores["small"] = _of_classes(small, X_test, classes)
-    scores["prior"] = np.tile(frequencies, (len(codes), 1))
-    metrics = {name: measure.classification_metrics(codes, P) for name, P in scores.items()}
-    losses = {name: measure.log_losses(codes, P) for name, P in scores.items()}
-    fidelity = measure.classification_fidelity(scores["teacher"], scores["student"])
-    return metrics, losses | {"reference": losses["prior"]}, fidelity
+def _report(
+    model, contest: Contest, criterion: Criterion, drawn: Mapping[str, Resampled], reasons: dict[str, str], n_bytes
+) -> Report:
+    """All that follows from the scores and from the resampled losses."""
+    values = {name: criterion.shown(losses.value) for name, losses in drawn.items()}
+    metrics, fidelity = _measures(contest)
+    for name, found in metrics.items():
+        found.setdefault(criterion.key, values[name])
+    reasons = reasons | _undefined(metrics["teacher"], fidelity, contest)
+    skill = share(drawn["reference"], drawn["student"], drawn["teacher"])
+    if not math.isfinite(skill.value):
+        reasons["skill_kept"] = _no_skill(criterion, values, reasons)
+    elif not math.isfinite(skill.low):
+        reasons["skill_kept_interval"] = _UNBOUNDED
+    gap = None
+    if "hard" in drawn:
+        gap, no_gap = advice.recovered_gap(drawn, criterion)
+        reasons |= {} if no_gap is None else {"recovered_gap": no_gap}
+    classes = contest.classes.tolist()
+    codes = contest.truth if classes else None
+    too_few = advice.too_few_rows(codes, classes, contest.weights)
+    facts = advice.facts(drawn, too_few is None)
+    decision = advice.decide(facts)
+    reason = too_few if decision.case == "few rows" else reasons.get(criterion.key)
+    return Report(
+        task=contest.task,
+        teacher=teacher_name(model.teacher_),
+        student=teacher_name(model.student_),
+        n_test=len(contest.truth),
+        metrics=metrics,
+        fidelity=fidelity,
+        skill_kept=skill.value,
+        skill_kept_interval=(skill.low, skill.high),
+        recovered_gap=gap.value if gap else None,
+        recovered_gap_interval=(gap.low, gap.high) if gap else None,
+        verdict=decision.verdict,
+        advice=advice.sentence(decision, facts, criterion, values, len(contest.truth), contest.small_bytes, reason),
+        warnings=_warnings(contest, criterion, n_bytes),
+        metric=criterion.name,
+        measure=criterion.key,
+        reasons=reasons,
+        per_class=_per_class(contest),
+        classes=classes,
+    )
 
 
-def _of_classes(small, X_test, classes) -> np.ndarray:
-    """The probabilities of a model that may not have seen every class."""
-    P = np.zeros((len(X_test), len(classes)))
-    P[:, measure.class_codes(small.classes_, classes)] = small.predict(X_test)
-    return measure.normalised(P)
+def _measures(contest: Contest) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Every measure of every contestant, and how alike student and teacher are."""
+    truth, scores, w = contest.truth, contest.scores, contest.sample_weight
+    pair = scores["teacher"], scores["student"]
+    if contest.task == "regression":
+        metrics = {name: measure.regression_metrics(truth, score, w) for name, score in scores.items()}
+        return metrics, measure.regression_fidelity(*pair, w)
+    metrics = {name: measure.classification_metrics(truth, P, sample_weight=w) for name, P in scores.items()}
+    return metrics, measure.classification_fidelity(*pair, w)
 
 
-def _regression(model, X_test, y_test, X_train, y_train, small):
-    y = np.asarray(y_test, dtype=np.float64)
-    mean = np.mean(y if y_train is None else np.asarray(y_train, dtype=np.float64), axis=0)
-    scores = {"teacher": model.teacher_.predict(X_test), "student": model.predict(X_test)}
-    if X_train is not None and y_train is not None:
-        hard = clone(model.student_).fit(X_train, np.asarray(y_train, dtype=np.float64))
-        scores["hard"] = hard.predict(X_test)
-    if small is not None:
-        scores["small"] = small.predict(X_test)
-    scores["prior"] = np.broadcast_to(mean, y.shape)
-    scores = {name: np.asarray(score, dtype=np.float64).reshape(y.shape) for name, score in scores.items()}
-    metrics = {name: measure.regression_metrics(y, score) for name, score in scores.items()}
-    losses = {name: measure.scaled_squared_errors(y, score) for name, score in scores.items()}
-    # R² is measured against the mean of the test rows, and skill kept is a ratio of two R².
-    losses["reference"] = measure.scaled_squared_errors(y, np.broadcast_to(y.mean(axis=0), y.shape))
-    fidelity = measure.regression_fidelity(scores["teacher"], scores["student"])
-    return metrics, losses, fidelity
+def _per_class(contest: Contest) -> dict[Any, dict[str, float]]:
+    if contest.task == "regression":
+        return {}
+    pair = {name: contest.scores[name] for name in ("teacher", "student")}
+    recalls = measure.per_class_recall(contest.truth, pair, len(contest.classes), contest.sample_weight)
+    return dict(zip(contest.classes.tolist(), recalls, strict=True))
 
 
-_HEADINGS = {
-    "teacher": "teacher",
-    "student": "student",
-    "hard": "hard-label",
-    "small": "LightGBM",
-    "prior": "prior",
-}
-_LABELS = {
-    "log_loss": "log-loss",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "brier": "Brier",
-    "ece": "ECE",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "agreement": "agreement with teacher",
-    "kl": "mean KL from teacher",
-    "logit_correlation": "correlation of logits",
-    "r2_to_teacher": "R² to teacher",
-    "rmse_to_teacher": "RMSE to teacher",
-    "correlation": "correlation with teacher",
-}
+def _warnings(contest: Contest, criterion: Criterion, n_bytes: int | None) -> list[str]:
+    teacher, student = contest.scores["teacher"], contest.scores["student"]
+    lost, n_nonpositive = [], 0
+    if contest.task == "classification":
+        lost = advice.lost_classes(contest.truth, teacher, student, contest.classes.tolist())
+    elif criterion.domain != "real":
+        n_nonpositive = int((student.reshape(len(student), -1) <= 0).any(axis=1).sum())
+    return advice.warnings(lost, n_bytes, n_nonpositive)
 
 
-def _label(key: str) -> str:
-    measured, at, budget = key.partition("_at_")
-    return f"{measured} at {float(budget):.1%}" if at else _LABELS.get(key, key)
+def _no_skill(criterion: Criterion, values: Mapping[str, float], reasons: Mapping[str, str]) -> str:
+    if criterion.key in reasons:
+        return reasons[criterion.key]
+    if not math.isfinite(values["teacher"]) or not math.isfinite(values["reference"]):
+        return f"{criterion.label} is not defined on the test rows"
+    numbers = advice.against(values["teacher"], values["reference"])
+    return f"the teacher is no better than a constant by {criterion.label} ({numbers})"
 
 
-def _number(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"
+def _undefined(metrics: Mapping[str, float], fidelity: Mapping[str, float], contest: Contest) -> dict[str, str]:
+    """Why a measure is not defined, for each that is not."""
+    missing = [key for key, value in {**metrics, **fidelity}.items() if not math.isfinite(value)]
+    return {key: _why_undefined(key, contest) for key in missing}
 
 
-def _share(value: float, interval: tuple[float, float] | None) -> str:
-    if not math.isfinite(value):
-        return "– (the teacher gains nothing here)"
-    if interval is None or not all(map(math.isfinite, interval)):
-        return f"{value:.1%} (the interval is unbounded: too few test rows to tell)"
-    return f"{value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
-
-
-def _speed_lines(speed: dict) -> list[tuple[str, str]]:
-    student, teacher = speed["student"], speed["teacher"]
-
-    def both(key: str) -> str:
-        return f"{student[key]:,.0f} against the teacher's {teacher[key]:,.0f}"
-
-    return [
-        (f"rows/s, batch of {speed['batch_size']}", f"{both('rows_per_second')}: {speed['ratio']:,.1f} ×"),
-        ("one row, median µs", f"{both('one_row_p50_us')}: {speed['ratio_one_row']:,.1f} ×"),
-        ("one row, p99 µs", both("one_row_p99_us")),
-    ]
+def _why_undefined(key: str, contest: Contest) -> str:
+    if key.startswith("recall_at_"):
+        return f"no test row has class {contest.classes[1].item()!r}"
+    if key in ("roc_auc", "average_precision"):
+        return "the test rows have one class only"
+    if "correlation" in key:
+        return "the scores of the teacher or of the student are all equal"
+    return "the test rows have one value only"
 
 
 def _json_safe(value: Any) -> Any:

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from tabkd.evaluation.objective import Objective
 from tabkd.table import TableSchema
 from tabkd.threads import lightgbm_threads
 
@@ -30,6 +31,8 @@ class SmallLightGBM:
     max_bytes : int
         The file may be no larger; one tree is kept in any case.
     task : {"classification", "regression"}
+    objective : Objective, optional
+        The loss of a regression; the squared error by default.
     n_jobs : int, optional
     random_state : int, default=0
 
@@ -42,20 +45,29 @@ class SmallLightGBM:
         Classification only.
     """
 
-    def __init__(self, max_bytes: int, *, task: str, n_jobs: int | None = None, random_state: int = 0):
-        self.max_bytes, self.task = max_bytes, task
+    def __init__(
+        self,
+        max_bytes: int,
+        *,
+        task: str,
+        objective: Objective | None = None,
+        n_jobs: int | None = None,
+        random_state: int = 0,
+    ):
+        self.max_bytes, self.task, self.objective = max_bytes, task, objective or Objective()
         self.n_jobs, self.random_state = n_jobs, random_state
 
-    def fit(self, X, y):
-        """Fit on the table `X` (n, d) and its labels or values `y` (n,)."""
+    def fit(self, X, y, sample_weight=None):
+        """Fit on the table `X` (n, d) and its labels or values `y` (n,), with weights (n,) or without."""
         self._schema = TableSchema.of(X)
         codes, y = self._codes(X), np.asarray(y)
         if self.task == "classification":
             self.classes_, y = np.unique(y, return_inverse=True)
         train, valid = self._split(y)
+        self._weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         best = min(self._trials(codes, y, train, valid), key=lambda trial: trial[0])
         _, leaves, rate, rounds = best
-        self._booster = self._train(codes, y, leaves, rate, rounds)
+        self._booster = self._train(codes, y, np.arange(len(y)), leaves, rate, rounds)
         self._rounds, self.n_bytes_ = self._within(self._booster, rounds)
         self.n_trees_ = self._rounds * self._trees_per_round
         return self
@@ -94,41 +106,52 @@ class SmallLightGBM:
                 lightgbm.record_evaluation(found),
                 lightgbm.early_stopping(_PATIENCE, verbose=False),
             ]
-            booster = self._train(codes[train], y[train], leaves, rate, most, (codes[valid], y[valid]), callbacks)
+            booster = self._train(codes, y, train, leaves, rate, most, valid, callbacks)
             rounds, _ = self._within(booster, booster.best_iteration or most)
             (curve,) = found["valid_0"].values()
             yield curve[rounds - 1], leaves, rate, rounds
 
-    def _train(self, codes, y, leaves: int, rate: float, rounds: int, valid=None, callbacks=()):
+    def _train(self, codes, y, rows, leaves: int, rate: float, rounds: int, valid=None, callbacks=()):
+        """A booster fitted on the given rows, stopped early by the rows `valid` where they are given."""
         import lightgbm
 
+        weights = self._weights
         params = {
-            "objective": self._objective,
+            **self._objective,
             "num_leaves": leaves,
             "learning_rate": rate,
-            "min_data_in_leaf": min(20, max(1, len(y) // 50)),
+            "min_data_in_leaf": min(20, max(1, len(rows) // 50)),
             "seed": self.random_state,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": lightgbm_threads(self.n_jobs, len(y)),
+            "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
         }
         if self._trees_per_round > 1:
             params["num_class"] = self._trees_per_round
         categorical = self._schema.positions("categorical").tolist()
-        data = lightgbm.Dataset(codes, y, categorical_feature=categorical, params={"verbosity": -1})
-        valid_sets = [data.create_valid(*valid)] if valid else None
+        data = lightgbm.Dataset(
+            codes[rows],
+            y[rows],
+            weight=None if weights is None else weights[rows],
+            categorical_feature=categorical,
+            params={"verbosity": -1},
+        )
+        valid_sets = None
+        if valid is not None:
+            of_valid = None if weights is None else weights[valid]
+            valid_sets = [data.create_valid(codes[valid], y[valid], weight=of_valid)]
         return lightgbm.train(params, data, rounds, valid_sets=valid_sets, callbacks=list(callbacks))
 
     @property
-    def _objective(self) -> str:
+    def _objective(self) -> dict:
         if self.task == "regression":
-            return "regression"
-        return "multiclass" if len(self.classes_) > 2 else "binary"
+            return self.objective.lightgbm()
+        return {"objective": "multiclass" if len(self.classes_) > 2 else "binary"}
 
     @property
     def _trees_per_round(self) -> int:
-        return len(self.classes_) if self._objective == "multiclass" else 1
+        return len(self.classes_) if self.task == "classification" and len(self.classes_) > 2 else 1
 
     def _within(self, booster, rounds: int) -> tuple[int, int]:
         """The most rounds, no more than `rounds`, whose file is small enough, and its bytes."""
