@@ -15,10 +15,13 @@ Kind = Literal["numeric", "categorical"]
 _MISSING_SPELLINGS = ("nan", "None", "<NA>")
 
 _REMEDIES = {
-    "datetime": "convert it to a number, for example seconds: `X[c].astype('int64') // 10**9`",
+    "datetime": "drop it, or convert it to a number, for example `X[c].dt.dayofweek`, `X[c].dt.hour` or "
+    "`(X[c] - pd.Timestamp('2026-01-01')).dt.total_seconds()`",
+    "time": "convert it to a number, for example its hour: `X[c].map(lambda t: t.hour)`",
     "timedelta": "convert it to a number: `X[c].dt.total_seconds()`",
     "complex": "split it into its real and its imaginary part",
-    "mixed": "make the column all numbers or all strings, for example with `X[c].astype(str)`",
+    "mixed": "make the column all numbers or all strings, for example with `pd.to_numeric(X[c], errors='coerce')`, "
+    "which makes anything else missing, or with `X[c].astype(str)`, which makes a category of it",
 }
 
 
@@ -148,6 +151,8 @@ def _kind(series: pd.Series, name) -> Kind:
         raise _unfit(series, name, "datetime")
     if inferred.startswith("timedelta"):
         raise _unfit(series, name, "timedelta")
+    if inferred == "time":
+        raise _unfit(series, name, "time")
     raise _unfit(series, name, "mixed")
 
 
@@ -155,6 +160,10 @@ def _unfit(series: pd.Series, name, what: str) -> Exception:
     values = series.dropna()
     example = f", for example {values.iloc[0]!r:.60}" if len(values) else ""
     if what == "mixed":
+        text = series.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
+        if text.any():
+            row = int(np.argmax(text))
+            example = f", for example {series.iloc[row]!r:.60} in row {row:,}"
         kinds = sorted({type(v).__name__ for v in values.iloc[:10_000]})
         example = f" with values of type {', '.join(kinds)}{example}"
         # The error of scikit-learn for the same mistake, so that its readers recognise it.

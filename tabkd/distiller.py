@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -21,23 +21,25 @@ from tabkd.augment.base import fitted_draw
 from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.drift import ranked, reference
+from tabkd.named_parts import NamedParts
+from tabkd.out_of_fold import out_of_fold_targets
 from tabkd.progress import progress
 from tabkd.students import STUDENTS
 from tabkd.students.base import Convertible, SoftRows, SoftStream, Student
+from tabkd.surprises import warn_of_surprises
 from tabkd.table import TableSchema
 from tabkd.teacher import (
     check_known,
     check_teacher,
     fit_teacher,
     is_frozen,
-    out_of_fold_targets,
     soft_targets,
     soft_targets_of_codes,
     unfitted_copy,
 )
 from tabkd.threads import N_JOBS
-from tabkd.validation import TakesTables, check_labels, check_table, check_targets
-from tabkd.weights import check_weights, weight_params
+from tabkd.validation import TakesTables, as_labels, as_targets, check_labels, check_table, check_targets
+from tabkd.weights import check_weights, fit_with, weight_params
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -74,7 +76,7 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         1 shows a progress bar with the stage."""
 
 
-class _Distilled(Convertible, TakesTables, BaseEstimator):
+class _Distilled(Convertible, TakesTables, NamedParts):
     """What the classifier and the regressor share."""
 
     _parameter_constraints = {
@@ -115,19 +117,6 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def set_params(self, **params):
-        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher."""
-        for name, make in (
-            ("student", self._make_student),
-            ("augmenter", self._make_augmenter),
-            ("teacher", self._make_teacher),
-        ):
-            given = params.get(name, getattr(self, name))
-            nested = any(key.startswith(f"{name}__") for key in params)
-            if nested and (isinstance(given, str) or (given is None and name == "teacher")):
-                params = {name: make(given), **{k: v for k, v in params.items() if k != name}}
-        return super().set_params(**params)
-
     def fit(self, X, y, sample_weight=None, X_unlabeled=None, **fit_params):
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
 
@@ -136,12 +125,14 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         X : pandas or polars frame or array of shape (n, d)
             Columns of numbers, booleans, strings or categories; missing values are welcome.
         y : array of shape (n,), or (n, K) for regression
+            Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
-            Reaches teacher and student.
+            Reaches teacher and student, and the teachers of the folds with `cv`.
         X_unlabeled : as `X`, optional
             Further real rows: the teacher labels them and the student learns from them.
         **fit_params
-            For the teacher, where metadata routing is enabled.
+            For the teacher and for the splitter of `cv`, where metadata routing is enabled; `groups` reach the
+            splitter also without.
 
         Returns
         -------
@@ -151,6 +142,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         X = check_table(self, X)
         self._schema = schema = TableSchema.of(X)
         codes = schema.encode(X)
+        warn_of_surprises(schema, codes)
         y = self._check_y(y)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
@@ -158,15 +150,17 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         with progress(self.verbose) as bar:
             bar.stage("teacher")
             teacher = self._unfitted_teacher(rng)
-            params = self._teacher_params(teacher, sample_weight, fit_params)
+            params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
             self.teacher_ = fit_teacher(teacher, X, y, params)
             bar.stage("soft targets")
-            real = self._real_rows(schema, codes, X, y, weights, X_unlabeled, teacher, params)
+            soft = self._soft_targets(teacher, X, y, params, split_params)
+            real = self._real_rows(schema, codes, soft, y, weights, X_unlabeled)
             bar.stage("synthetic rows", self._n_synthetic(len(codes)))
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
-        self.reference_ = reference(some, ranked(self._scores_of_codes(some), self._task))
+        scores = ranked(self._scores_of_codes(some), self._task)
+        self.reference_ = reference(some, scores, [len(column.categories) for column in schema.columns])
         return self
 
     def _check_params(self) -> None:
@@ -185,25 +179,31 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
             _set_seed(teacher, rng)
         return teacher
 
-    def _teacher_params(self, teacher, sample_weight, fit_params) -> dict:
-        """What of the metadata goes to the teacher's fit."""
+    def _routed(self, teacher, weights, fit_params) -> tuple[dict, dict]:
+        """What of the metadata goes to the teacher's fit, and what to the splitter."""
         if _routing_enabled():
-            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-            return dict(process_routing(self, "fit", **weights, **fit_params).teacher.fit)
-        if fit_params:
+            given = fit_params if weights is None else {"sample_weight": weights, **fit_params}
+            routed = process_routing(self, "fit", **given)
+            return dict(routed.teacher.fit), dict(routed.splitter.split) if "splitter" in routed else {}
+        split_params = {name: fit_params[name] for name in fit_params if name == "groups" and hasattr(self.cv, "split")}
+        unknown = sorted(set(fit_params) - set(split_params))
+        if unknown:
             raise TypeError(
-                f"fit got {sorted(fit_params)}; parameters for the teacher need "
-                "sklearn.set_config(enable_metadata_routing=True) and set_fit_request on the teacher."
+                f"fit got {unknown}; parameters for the teacher need "
+                "sklearn.set_config(enable_metadata_routing=True) and set_fit_request on the teacher, and groups need "
+                "a splitter as cv."
             )
-        return {} if is_frozen(teacher) else weight_params(teacher, sample_weight)
+        return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
-    def _real_rows(self, schema, codes, X, y, weights, X_unlabeled, teacher, params) -> SoftRows:
-        """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
+    def _soft_targets(self, teacher, X, y, params, split_params) -> np.ndarray:
+        """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
         classes = self._classes()
         if self.cv is None:
-            soft = soft_targets(self.teacher_, X, classes)
-        else:
-            soft = out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs)
+            return soft_targets(self.teacher_, X, classes)
+        return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
+
+    def _real_rows(self, schema, codes, soft, y, weights, X_unlabeled) -> SoftRows:
+        """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
         targets = self.alpha * self._soften(soft)
         if self.alpha < 1:
             targets += (1 - self.alpha) * self._labels(y)
@@ -211,7 +211,7 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         if X_unlabeled is None:
             return rows
         more = schema.encode(X_unlabeled)
-        soft = self._soften(soft_targets_of_codes(self.teacher_, schema, more, classes))
+        soft = self._soften(soft_targets_of_codes(self.teacher_, schema, more, self._classes()))
         return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
 
     def _synthetic_rows(self, schema, codes, real, rng, bar) -> SoftStream:
@@ -303,8 +303,8 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
         return export(self, path, report)
 
     def get_metadata_routing(self):
-        """How metadata travels: `fit` takes it for itself and for the teacher."""
-        return (
+        """How metadata travels: `fit` takes it for itself, for the teacher and for the splitter."""
+        router = (
             MetadataRouter(owner=self)
             .add_self_request(self)
             .add(
@@ -312,20 +312,9 @@ class _Distilled(Convertible, TakesTables, BaseEstimator):
                 method_mapping=MethodMapping().add(caller="fit", callee="fit"),
             )
         )
-
-    def _make_student(self, student):
-        if isinstance(student, str):
-            return STUDENTS[student](n_jobs=self.n_jobs)
-        return clone(student)
-
-    def _make_augmenter(self, augmenter):
-        if not isinstance(augmenter, str):
-            return augmenter
-        made = AUGMENTERS[augmenter]()
-        return made.set_params(n_jobs=self.n_jobs) if "n_jobs" in made.get_params() else made
-
-    def _make_teacher(self, teacher):
-        return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
+        if hasattr(self.cv, "split"):
+            router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        return router
 
 
 class DistilledClassifier(ClassifierMixin, _Distilled):
@@ -385,6 +374,10 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         """The most probable class of each row."""
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def score(self, X, y, sample_weight=None):
+        """The share of the rows of `X` (n, d) whose label in `y` (n,) is predicted, by weight where there are some."""
+        return super().score(X, as_labels(y, self), sample_weight)
 
     def _check_y(self, y):
         y = check_labels(self, y)
@@ -457,6 +450,10 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     def _scores_of_codes(self, codes):
         return self._student_targets(codes)
 
+    def score(self, X, y, sample_weight=None):
+        """R² of the predictions for `X` (n, d) against `y`, (n,) or (n, K)."""
+        return super().score(X, as_targets(y, self), sample_weight)
+
     def _check_y(self, y):
         y = check_targets(self, y)
         self._one_dimensional = y.ndim == 1
@@ -486,7 +483,7 @@ def _fit_foreign(student, schema: TableSchema, rows: SoftRows):
     weights = rows.weights if np.ptp(rows.weights) else None
     # One target is what most regressors want as (n,), and some warn of (n, 1).
     targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
-    return student.fit(schema.decode(rows.codes), targets, **weight_params(student, weights))
+    return fit_with(student, schema.decode(rows.codes), targets, weight_params(student, weights))
 
 
 def _set_seed(estimator, rng) -> None:

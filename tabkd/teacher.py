@@ -7,16 +7,15 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd.integer_classes import IntegerClasses, with_integer_classes
 from tabkd.table import TableSchema
+from tabkd.weights import fit_with
 
 # Rows that a teacher is asked about at a time, so that its own copies of a table stay small.
 CHUNK_ROWS = 32_768
@@ -73,7 +72,7 @@ def teacher_name(estimator) -> str:
     >>> teacher_name(FrozenEstimator(RandomForestClassifier()))
     'RandomForestClassifier'
     """
-    if isinstance(estimator, FrozenEstimator):
+    if isinstance(estimator, (FrozenEstimator, IntegerClasses)):
         return teacher_name(estimator.estimator)
     if isinstance(estimator, Pipeline):
         return teacher_name(estimator.steps[-1][1])
@@ -89,12 +88,13 @@ def unfitted_copy(teacher):
 
 
 def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
-    """`teacher` fitted on (X, y); a frozen teacher as it is."""
+    """A copy of `teacher` fitted on (X, y), the labels as they are; a frozen teacher as it is."""
     if is_frozen(teacher):
         return teacher
-    if _needs_integer_classes(teacher) and not np.array_equal(np.unique(y), np.arange(len(np.unique(y)))):
-        teacher = IntegerClasses(teacher)
-    return teacher.fit(X, y, **fit_params)
+    teacher = unfitted_copy(teacher)
+    if is_classifier(teacher):
+        teacher = with_integer_classes(teacher, y)
+    return fit_with(teacher, X, y, fit_params)
 
 
 def check_known(teacher, classes) -> None:
@@ -113,7 +113,7 @@ def check_known(teacher, classes) -> None:
         )
 
 
-def soft_targets(teacher, X, classes=None) -> np.ndarray:
+def soft_targets(teacher, X, classes=None, some_classes: bool = False) -> np.ndarray:
     """What the teacher says of the rows of `X`, asked in chunks.
 
     Parameters
@@ -122,12 +122,16 @@ def soft_targets(teacher, X, classes=None) -> np.ndarray:
     X : frame or array of shape (n, d), in the form that the teacher was fitted on
     classes : array of shape (K,), optional
         The order of the columns. Without it, real values are asked for.
+    some_classes : bool, default=False
+        Whether the teacher may know some of them only; the others get 0.
 
     Returns
     -------
     array of shape (n, K), float64
         Probabilities, or predictions.
     """
+    if classes is not None and not some_classes:
+        check_known(teacher, classes)
     ask = _probabilities(teacher, classes) if classes is not None else _values(teacher)
     n = X.shape[0]
     return np.concatenate(
@@ -145,73 +149,11 @@ def soft_targets_of_codes(teacher, schema: TableSchema, codes: np.ndarray, class
     return np.concatenate([soft_targets(teacher, schema.decode(part), classes) for part in parts])
 
 
-def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None) -> np.ndarray:
-    """What clones of the teacher say of the rows that they were not fitted on, of shape (n, K).
-
-    Raises
-    ------
-    ValueError
-        For a frozen teacher, which cannot be fitted again.
-    """
-    if is_frozen(teacher):
-        raise ValueError(
-            f"cv={cv!r} asks for out-of-fold targets, but teacher {teacher_name(teacher)} is frozen and is not "
-            "fitted again. Use cv=None, or an unfitted teacher."
-        )
-    folds = check_cv(cv, y, classifier=classes is not None)
-    if classes is None:
-        out = cross_val_predict(teacher, X, y, cv=folds, params=fit_params, n_jobs=n_jobs)
-        return np.asarray(out, dtype=np.float64).reshape(len(out), -1)
-    codes = np.searchsorted(classes, y)
-    return cross_val_predict(
-        IntegerClasses(teacher), X, codes, cv=folds, method="predict_proba", params=fit_params, n_jobs=n_jobs
-    )
-
-
-class IntegerClasses(ClassifierMixin, BaseEstimator):
-    """A classifier fitted on the positions 0 … K − 1 of its classes, as XGBoost wants them.
-
-    Parameters
-    ----------
-    estimator : classifier
-    """
-
-    def __init__(self, estimator):
-        self.estimator = estimator
-
-    def fit(self, X, y, **fit_params):
-        """Fit a clone of the estimator on the positions of the classes."""
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self.estimator_ = clone(self.estimator).fit(X, codes, **fit_params)
-        return self
-
-    def predict_proba(self, X):
-        """Probabilities of shape (n, K), in the order of `classes_`."""
-        return self.estimator_.predict_proba(X)
-
-    def predict(self, X):
-        """The most probable class of each row."""
-        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
-
-    def get_metadata_routing(self):
-        """How metadata travels: `fit` hands it to the estimator."""
-        fit = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=fit)
-
-
-def _needs_integer_classes(teacher) -> bool:
-    """Whether this is XGBoost's classifier, alone or where a wrapper hands it the labels unchanged."""
-    if isinstance(teacher, Pipeline):
-        return _needs_integer_classes(teacher.steps[-1][1])
-    if isinstance(teacher, CalibratedClassifierCV):
-        return _needs_integer_classes(teacher.estimator)
-    return type(teacher).__module__.startswith("xgboost.") and is_classifier(teacher)
-
-
 def _probabilities(teacher, classes) -> Callable[[Any], np.ndarray]:
-    check_known(teacher, classes)
     known = np.asarray(teacher.classes_)
-    order = np.array([int(np.flatnonzero(known == c)[0]) for c in classes])
+    column_of = {label: i for i, label in enumerate(known.tolist())}
+    # The last column, of zeros, stands for every class that the teacher does not know.
+    order = np.array([column_of.get(label, len(known)) for label in np.asarray(classes).tolist()])
 
     def ask(X):
         given = np.asarray(teacher.predict_proba(X), dtype=np.float64)
@@ -227,7 +169,7 @@ def _probabilities(teacher, classes) -> Callable[[Any], np.ndarray]:
                 f"predict_proba of teacher {teacher_name(teacher)} gave NaN or infinite values; no student can "
                 "learn from them."
             )
-        given = np.clip(given[:, order], 0, None)
+        given = np.clip(np.column_stack([given, np.zeros(len(given))])[:, order], 0, None)
         if not given.any(axis=1).all():
             row = int(np.flatnonzero(~given.any(axis=1))[0])
             raise ValueError(

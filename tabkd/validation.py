@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import numbers
+import warnings
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, validate_data
@@ -47,15 +50,7 @@ def check_labels(estimator, y) -> np.ndarray:
     ValueError
         Also where there is one class only.
     """
-    _check_given(estimator, y)
-    # As objects first: NumPy would make strings of the numbers and of NaN in a list of strings.
-    labels = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)
-    if labels.dtype == object:
-        _check_label_objects(labels)
-    if labels.dtype.kind in "mMcV":
-        raise ValueError(
-            f"y has labels of dtype {labels.dtype}, but classes are strings, numbers or booleans; use y.astype(str)."
-        )
+    y = as_labels(y, estimator)
     y = _check_y(y, estimator=estimator)
     check_classification_targets(y)
     classes = np.unique(y)
@@ -65,6 +60,63 @@ def check_labels(estimator, y) -> np.ndarray:
             "more classes."
         )
     return y
+
+
+def as_labels(y, estimator=None) -> np.ndarray:
+    """Class labels in whatever holds them, as an array (n,) of one dtype.
+
+    One column of a frame or of an array (n, 1) is taken with scikit-learn's warning. Objects that are all booleans or
+    all numbers become an array of them.
+
+    Raises
+    ------
+    ValueError
+        For missing labels, several columns, and labels that are neither strings, numbers nor booleans.
+    """
+    _check_given(estimator, y)
+    y = as_column(y)
+    if y.ndim != 1:
+        raise ValueError(
+            f"y should be a 1d array, but has shape {y.shape}; pass one column of labels, for example y[:, 0] or "
+            "frame['label']."
+        )
+    text = False
+    if y.dtype == object and len(y):
+        _check_label_objects(y)
+        text = isinstance(y[0], str)
+        y = y if text else np.array(y.tolist())
+    if y.dtype.kind in "mMcV" or (y.dtype == object and len(y) and not text):
+        raise ValueError(
+            f"y has labels of dtype {y.dtype}, but classes are strings, numbers or booleans; use y.astype(str)."
+        )
+    return y
+
+
+def as_column(y) -> np.ndarray:
+    """A target as an array, one of shape (n, 1) as (n,) with scikit-learn's warning.
+
+    Parameters
+    ----------
+    y : list, array, or a series or frame of pandas, polars or pyarrow
+    """
+    if not isinstance(y, np.ndarray):
+        # As objects where it is a list: NumPy would make strings of the numbers and of NaN among strings.
+        array = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
+        y = np.asarray(y) if array.ndim == 1 and _of_one_kind(array) else array
+    if y.ndim == 2 and y.shape[1] == 1:
+        warnings.warn(
+            f"A column-vector y was passed when a 1d array was expected: y has shape {y.shape} and is read as "
+            f"({len(y)},). Use y.ravel(), or one column of the frame.",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        y = y.ravel()
+    return y
+
+
+def _of_one_kind(labels: np.ndarray) -> bool:
+    """Whether NumPy reads objects as what they are: all of them text, or all whole or real numbers, or booleans."""
+    return labels.dtype != object or len({type(label) for label in labels}) == 1
 
 
 def _check_label_objects(y: np.ndarray) -> None:
@@ -77,14 +129,16 @@ def _check_label_objects(y: np.ndarray) -> None:
             f"y has the label {strange[0]!r} of type {type(strange[0]).__name__}, but classes are strings, numbers or "
             "booleans; convert y, for example with y.astype(str)."
         )
-    if len({isinstance(label, str) for label in y}) > 1:
+    if len({(isinstance(label, str), isinstance(label, (bool, np.bool_))) for label in y}) > 1:
         kinds = sorted({type(label).__name__ for label in y})
-        raise ValueError(f"y has labels of type {' and '.join(kinds)}; make them all strings or all numbers.")
+        raise ValueError(
+            f"y has labels of type {' and '.join(kinds)}; make them all strings, all numbers or all booleans."
+        )
 
 
 def check_targets(estimator, y) -> np.ndarray:
-    """Real targets, float64 of shape (n,) or (n, K), all finite."""
-    _check_given(estimator, y)
+    """Real targets, float64 of shape (n,) or (n, K), all finite; (n, 1) is read as (n,)."""
+    y = as_targets(y, estimator)
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
     if (np.abs(y) > _LARGEST).any():
         raise ValueError(
@@ -94,9 +148,28 @@ def check_targets(estimator, y) -> np.ndarray:
     return y
 
 
+def as_targets(y, estimator=None) -> np.ndarray:
+    """Real targets in whatever holds them, as an array (n,) or (n, K).
+
+    Raises
+    ------
+    ValueError
+        For dates and durations, which NumPy would read as counts of some unit.
+    """
+    _check_given(estimator, y)
+    y = as_column(y)
+    dates = y.ravel()[:1].tolist() if y.dtype == object else []
+    if y.dtype.kind in "mM" or any(isinstance(date, (datetime.date, datetime.timedelta)) for date in dates):
+        raise ValueError(
+            f"y holds dates or durations, for example {y.ravel()[0]}, but a regression needs numbers; convert them, "
+            "for example to seconds or days since a date."
+        )
+    return y
+
+
 def _check_given(estimator, y) -> None:
     if y is None:
+        name = "The estimator" if estimator is None else type(estimator).__name__
         raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None; give it as the second "
-            "argument of fit."
+            f"{name} requires y to be passed, but the target y is None; give it as the second argument of fit."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +16,30 @@ _WAITING = 2
 _LEAST_WAITING = 1 << 20
 
 
-def top(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Iterator[Rows]:
-    """The batches with only the top rows of all.
+class Cut(NamedTuple):
+    """Where the top rows end.
+
+    Attributes
+    ----------
+    threshold : float or None
+        The least probability among them; None where there are none.
+    n_equal : int
+        How many rows of just that probability are among them, the first ones.
+    n_rows : int
+        How many they are.
+    """
+
+    threshold: float | None
+    n_equal: int
+    n_rows: int
+
+
+def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Cut:
+    """Where the rows of the highest probabilities end.
 
     Parameters
     ----------
     batches : iterable of Rows
-        Read twice.
     column : str
         Of the probabilities.
     fraction : float
@@ -29,20 +47,28 @@ def top(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) ->
     n_scored : int
     """
     n_top = math.ceil(round(fraction * n_scored, 6))
+    if n_top == 0:
+        return Cut(None, 0, 0)
     least, n_equal = _least((_values(batch, column) for batch in batches), n_top)
+    return Cut(least, n_equal, n_top)
+
+
+def top(batches: Iterable[Rows], column: str, cut: Cut) -> Iterator[Rows]:
+    """The batches with only the rows above a cut."""
+    n_equal = cut.n_equal
     for batch in batches:
         values = _values(batch, column)
-        chosen = values > least
-        equal = np.flatnonzero(values == least)[:n_equal]
-        chosen[equal] = True
-        n_equal -= len(equal)
+        chosen = np.zeros(len(values), bool)
+        if cut.threshold is not None:
+            chosen = values > cut.threshold
+            equal = np.flatnonzero(values == cut.threshold)[:n_equal]
+            chosen[equal] = True
+            n_equal -= len(equal)
         yield batch._replace(table=batch.table.filter(pa.array(chosen)))
 
 
 def _least(parts: Iterable[np.ndarray], n: int) -> tuple[float, int]:
     """The n-th highest value, and how many of that value are among the n highest; memory grows with n alone."""
-    if n == 0:
-        return math.inf, 0
     waiting: list[np.ndarray] = []
     most = max(_WAITING * n, _LEAST_WAITING)
     for part in parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -11,10 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabkd.batch.csv_header import DELIMITERS
 from tabkd.batch.drift import Drift
+from tabkd.batch.kept import as_kept, common_type
 from tabkd.batch.rejects import Reject, check_number, failures, shown
 from tabkd.batch.sources import Batch
 from tabkd.scoring import Scorer
+from tabkd.scoring.arrow import is_text
 
 
 class Rows(NamedTuple):
@@ -76,12 +79,13 @@ class Columns:
         #: The columns of the input that stand beside the scores.
         self.kept = list(dict.fromkeys(keep))
         names = [str(name) for name in scorer.feature_names_in_]
-        if unknown := [name for name in column_map if name not in names]:
+        known_names = set(names)
+        if unknown := [name for name in column_map if name not in known_names]:
             raise ValueError(f"--column-map {unknown[0]!r} is no column of the model; `tabkd inspect` shows them.")
         # As it is called in the input, and in the model.
         self._features = {column_map.get(name, name): name for name in names}
-        called = [column_map.get(name, name) for name in names]
-        if twice := [name for name in self._features if called.count(name) > 1]:
+        called = Counter(column_map.get(name, name) for name in names)
+        if twice := [name for name in self._features if called[name] > 1]:
             raise ValueError(
                 f"--column-map makes {twice[0]!r} of the input stand for more than one column of the model: "
                 f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a column of its own."
@@ -92,6 +96,13 @@ class Columns:
         check_kept(scorer, self.kept)
         #: What the metadata of the model says of each of its columns, by its name in the input.
         self.known = dict(zip(self._features, scorer.metadata["columns"], strict=True))
+        # Those of text that know no category "": in a CSV it then stands for a missing value, as in files that quote
+        # every value.
+        self._without_empty = {
+            name
+            for name, column in self.known.items()
+            if column["type"] == "STRING" and "" not in column.get("categories", ())
+        }
         #: The columns that are read.
         self.wanted = list(dict.fromkeys([*self._features, *self.kept]))
 
@@ -116,13 +127,24 @@ class Columns:
         """
         for source, present in sources.items():
             self.check_names(source, list(present))
-            for name, column in self.known.items():
-                if column["type"] == "STRING" and not _may_be_text(present[name]):
-                    raise ValueError(
-                        f"column {name!r} of {source!r} is {present[name]}, but text in the model; convert it to what "
-                        "it was in training."
-                    )
-        self.kept_types = {name: _common(name, [types[name] for types in sources.values()]) for name in self.kept}
+        kinds = {name: [types[name] for types in sources.values()] for name in self.kept}
+        #: The type that each kept column has in the output.
+        self.kept_types = {name: common_type(name, found) for name, found in kinds.items()}
+        # Those that are floats in some inputs, and something else in others.
+        self._exact = {
+            name
+            for name, found in kinds.items()
+            if len({pa.types.is_floating(kind) for kind in found if not pa.types.is_null(kind)}) > 1
+        }
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are written, as they are known after `check`."""
+        kinds = (
+            (known["name"], pa.string() if known["type"] == "STRING" else pa.float64()) for known in self.known.values()
+        )
+        scores = score_columns(self._scorer, pa.schema(list(kinds)).empty_table())
+        return pa.schema([*self.kept_types.items(), *((name, values.type) for name, values in scores.items())])
 
     def check_names(self, source: str, present: Sequence[str]) -> None:
         """Refuse an input without the columns that are needed.
@@ -131,13 +153,15 @@ class Columns:
         ------
         ValueError
         """
-        if missing := [name for name in self._features if name not in present]:
+        there = set(present)
+        if missing := [name for name in self._features if name not in there]:
             raise ValueError(
-                f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs. Give a table "
-                "with the columns that `tabkd inspect` shows, or say what they are called there by --column-map."
+                f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs; it has "
+                f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
+                f"called there by --column-map{_otherwise_delimited(present, missing)}."
             )
-        if strange := [name for name in self.kept if name not in present]:
-            raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}.")
+        if strange := [name for name in self.kept if name not in there]:
+            raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}; it has {_first(present)}.")
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
         """The scores of a batch, and the rows that have none.
@@ -158,7 +182,7 @@ class Columns:
         n_read = table.num_rows + len(rejects)
         check_number(n_rejected, rejects, max_rejects)
         try:
-            scores, drift = self._scores(table)
+            scores, drift = self._scores(table, batch.is_csv)
         except Exception as error:  # whatever the types of Arrow and the values of users make of a scorer
             good, wrong = self._faults(batch, max_rejects - n_rejected)
             if not wrong:
@@ -166,18 +190,40 @@ class Columns:
             rejects = sorted([*rejects, *wrong], key=lambda reject: reject.row)
             check_number(n_rejected, rejects, max_rejects)
             table = table.filter(pa.array(good))
-            scores, drift = self._scores(table)
-        kept = [table.column(name).cast(self.kept_types[name]) for name in self.kept]
+            batch = batch._replace(table=table, positions=batch.positions[good])
+            scores, drift = self._scores(table, batch.is_csv)
+        kept = [self._kept(batch, name) for name in self.kept]
         out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
         if self._threshold is not None:
             out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
         return Scored(Rows(out, rejects), n_read, drift)
 
-    def _scores(self, table: pa.Table) -> tuple[dict[str, pa.Array], np.ndarray]:
-        X = table.select(list(self._features)).rename_columns(list(self._features.values()))
-        for i, field in enumerate(X.schema):
-            if pa.types.is_string(field.type):  # so that each of its values is looked at once, here and by the scorer
-                X = X.set_column(i, field.name, X.column(i).combine_chunks().dictionary_encode())
+    def _kept(self, batch: Batch, name: str):
+        """A column that stands beside the scores."""
+        kind, exact, values = self.kept_types[name], name in self._exact, batch.table.column(name)
+        try:
+            return as_kept(values, kind, exact)
+        except pa.ArrowException as error:
+            wrong = next(failures(lambda part: as_kept(part, kind, exact), values), None)
+            if wrong is None:
+                raise
+            row, reason = wrong
+            raise ValueError(
+                f"{batch.source}, row {batch.positions[row]:,}: column {name!r} is {shown(values[row].as_py())!r}, which "
+                f"is no {kind} like in other inputs ({' '.join(str(reason).split())}). Store it with the same type in "
+                "all inputs, or leave --keep out for it."
+            ) from error
+
+    def _scores(self, table: pa.Table, is_csv: bool) -> tuple[dict[str, pa.Array], np.ndarray]:
+        columns = []
+        for name in self._features:
+            column = table.column(name)
+            if is_text(column.type):  # so that each of its values is looked at once, here and by the scorer
+                column = column.combine_chunks().dictionary_encode()
+                if is_csv and name in self._without_empty:
+                    column = _empty_as_missing(column)
+            columns.append(column)
+        X = pa.Table.from_arrays(columns, names=list(self._features.values()))
         scores = score_columns(self._scorer, X)
         return scores, self.drift.counts(X, scores) if self._counts_drift else self.drift.none
 
@@ -235,24 +281,19 @@ def _reason(column: Mapping, value: str, error: Exception) -> str:
     return "infinite" if value.lstrip("-") in ("inf", "Infinity") else "not a number"
 
 
-def _may_be_text(kind: pa.DataType) -> bool:
-    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null))
+def _empty_as_missing(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    values = column.dictionary
+    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+    return pa.DictionaryArray.from_arrays(column.indices, values)
 
 
-def _common(name: str, kinds: list[pa.DataType]) -> pa.DataType:
-    """The type that a kept column has in the output: that of all inputs, the widest of numbers, or text."""
-    if all(kind == kinds[0] for kind in kinds):
-        return kinds[0]
-    if all(pa.types.is_integer(kind) for kind in kinds) or all(pa.types.is_floating(kind) for kind in kinds):
-        schemas = [pa.schema([("kept", kind)]) for kind in kinds]
-        with contextlib.suppress(pa.ArrowInvalid):  # int64 and uint64
-            return pa.unify_schemas(schemas, promote_options="permissive").field("kept").type
-    for kind in kinds:
-        try:
-            pa.array([], kind).cast(pa.string())
-        except pa.ArrowException as error:
-            raise ValueError(
-                f"--keep {name!r} is {' and '.join(sorted({str(kind) for kind in kinds}))} in the inputs, which are no "
-                "text in common; leave it out, or score the inputs in jobs of their own."
-            ) from error
-    return pa.string()
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def _otherwise_delimited(names: Sequence[str], missing: Sequence[str]) -> str:
+    """What to do where names have delimiters in them, between which the missing ones stand."""
+    for delimiter in DELIMITERS:
+        if set(missing).issubset(part for name in names for part in name.split(delimiter)):
+            return f"; is the delimiter {delimiter!r}? Then say so by --delimiter"
+    return ""

@@ -68,6 +68,8 @@ class Summary:
     scored, rejected : int
     written : int
         All rows that were scored, or the alerts among them.
+    threshold : float or None
+        The probability from which on rows are alerts: the one that was given, or the least among the top fraction.
     drift : dict
         The shares of missing and of strange values in each column of the model, and the population stability index
         of the scores; see `tabkd.batch.drift`.
@@ -79,12 +81,13 @@ class Summary:
     scored: int
     rejected: int
     written: int
+    threshold: float | None
     drift: dict[str, Any]
     warnings: list[str]
 
     @classmethod
-    def of(cls, counts: Counts, drift: Drift) -> Summary:
+    def of(cls, counts: Counts, drift: Drift, threshold: float | None = None) -> Summary:
         """What the counts of a job say."""
         shares = drift.summary(counts.drift, counts.scored)
-        warnings = drift.warnings(shares, counts.scored)
-        return cls(counts.read, counts.scored, counts.rejected, counts.written, shares, warnings)
+        warnings = drift.warnings(shares, np.asarray(counts.drift), counts.scored)
+        return cls(counts.read, counts.scored, counts.rejected, counts.written, threshold, shares, warnings)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from tabkd.batch.sources import Batch, File, check_names, find_files, in_batches, read_as
+from tabkd.batch import duckdb_file, postgres
+from tabkd.batch.addresses import check_form, is_postgres, shown, without_password
+from tabkd.batch.moments import without_moments_beyond
+from tabkd.batch.sources import Batch, File, find_files, in_batches, read_as
+from tabkd.batch.sql import Reading, one_statement, selected
+from tabkd.batch.stopping import cancelling
 
-_POSTGRES = ("postgresql", "postgres")
-_PASSWORD_OPTION = re.compile(r"((?:ssl)?password=)[^&\s]*", re.IGNORECASE)
+__all__ = ["Query", "Source", "find_sources", "is_database", "is_postgres", "without_password"]
+
 _DUCKDB = (".duckdb", ".db")
-
-
-def is_postgres(given: str) -> bool:
-    """Whether a path is the address of a PostgreSQL server."""
-    return given.partition("://")[0] in _POSTGRES and "://" in given
 
 
 def is_database(given: str) -> bool:
@@ -27,62 +26,43 @@ def is_database(given: str) -> bool:
     return is_postgres(given) or Path(given).suffix.lower() in _DUCKDB
 
 
-def without_password(text: str, uri: str) -> str:
-    """A text in which the address of a server may stand, without its password."""
-    password = urlsplit(uri).password
-    text = text.replace(f":{password}@", ":***@") if password else text
-    return _PASSWORD_OPTION.sub(r"\1***", text)
-
-
-@contextlib.contextmanager
-def postgres(uri: str) -> Iterator:
-    """Give a connection; errors of the server and of the driver are told in one line, without the password.
-
-    Raises
-    ------
-    ValueError
-        The driver is missing, the server is not there, or it refuses what it is asked.
-    """
-    try:
-        import adbc_driver_manager
-        import adbc_driver_postgresql.dbapi as driver
-    except ImportError as error:
-        raise ValueError("PostgreSQL needs its driver: pip install 'tabkd[postgres]'.") from error
-    try:
-        with driver.connect(uri) as connection:
-            yield connection
-    except adbc_driver_manager.Error as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{without_password(uri, uri)}: {without_password(said, uri)}") from error
-
-
 class Query:
     """What a query gives, as `tabkd.batch.sources.File` has the rows of a file.
+
+    Columns of a type that Arrow does not hold as the database does are text.
 
     Parameters
     ----------
     database : str
         The address of a PostgreSQL server, or a DuckDB file.
     query : str
+        One statement.
+    stop : callable, optional
+        Asked while the database works; where it says so, the statement is cancelled.
 
     Attributes
     ----------
     path : str
         What it is called in errors and rejects; it has no password.
+
+    Raises
+    ------
+    ValueError
+        There is no statement, or more than one.
     """
 
-    def __init__(self, database: str, query: str):
+    def __init__(self, database: str, query: str, stop: Callable[[], bool] | None = None):
         if not is_postgres(database) and not Path(database).is_file():
             raise FileNotFoundError(f"the database {database!r} does not exist; check the path.")
-        self._database, self._query = database, query
-        self.path = without_password(database, database)
+        self._database, self._query, self._stop = database, query, stop or (lambda: False)
+        self._statement = one_statement(query)
+        self.path = shown(database)
 
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
         """The columns with the types that `batches` gives them; the query is not carried out."""
-        with self._reader(f"SELECT * FROM ({self._query.rstrip().rstrip(';')}\n) AS rows LIMIT 0", 1) as reader:
-            schema = _plain(pa.Table.from_batches([], reader.schema)).schema
-        check_names("--query", schema.names)
-        return {field.name: read_as(field.name, field.type, known) for field in schema}
+        with self._opened() as reading:
+            none = reading.read(f"{selected(list(self._columns.values()), self._statement)} LIMIT 0", 1).read_all()
+        return {field.name: read_as(field.name, field.type, known) for field in none.schema}
 
     def n_rows(self) -> None:
         """A query does not say how many rows it has."""
@@ -93,30 +73,24 @@ class Query:
 
     def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[Batch]:
         """The named columns, about so many rows at a time; at least one batch, be it of no rows."""
-        with self._reader(self._query, rows) as reader:
-            tables = (_plain(pa.Table.from_batches([batch]).select(list(columns))) for batch in _never_none(reader))
+        query = selected([self._columns[name] for name in columns], self._statement)
+        with self._opened() as reading:
+            tables = (_plain(batch) for batch in _never_none(reading.read(query, rows)))
             parts = (table.slice(start, rows) for table in tables for start in range(0, max(table.num_rows, 1), rows))
-            yield from in_batches(parts, known, self.path)
+            for batch in in_batches(parts, known, self.path):
+                yield without_moments_beyond(batch)
+
+    @cached_property
+    def _columns(self) -> dict[str, str]:
+        """For each column the SQL of what is read."""
+        with self._opened() as reading:
+            return reading.columns_of(self._statement)
 
     @contextlib.contextmanager
-    def _reader(self, query: str, rows: int) -> Iterator[pa.RecordBatchReader]:
-        if is_postgres(self._database):
-            with postgres(self._database) as connection, connection.cursor() as cursor:
-                cursor.execute(query)
-                yield cursor.fetch_record_batch()
-            return
-        try:
-            import duckdb
-        except ImportError as error:
-            raise ValueError("DuckDB files need DuckDB: pip install 'tabkd[duckdb]'.") from error
-        try:
-            with duckdb.connect(self._database, read_only=True) as connection:
-                relation = connection.sql(query)
-                if relation is None:
-                    raise ValueError(f"--query {query!r} gives no rows; it must be a SELECT.")
-                yield relation.to_arrow_reader(rows)
-        except duckdb.Error as error:
-            raise ValueError(f"{self._database!r}: {' '.join(str(error).split())}") from error
+    def _opened(self) -> Iterator[Reading]:
+        opened = postgres.reading if is_postgres(self._database) else duckdb_file.reading
+        with opened(self._database) as reading, cancelling(reading.cancel, self._stop, f"the query of {self.path}"):
+            yield reading
 
 
 def _never_none(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -128,37 +102,39 @@ def _never_none(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """A table without types of databases: what Arrow has none for comes as text, and so do UUIDs."""
-    for i, field in enumerate(table.schema):
-        if isinstance(field.type, pa.UuidType):
-            text = [None if value is None else str(value) for value in table.column(i).to_pylist()]
-            table = table.set_column(i, field.name, pa.array(text, pa.string()))
-        elif isinstance(field.type, pa.BaseExtensionType):
-            chunks = [chunk.storage for chunk in table.column(i).chunks]
-            table = table.set_column(i, field.name, pa.chunked_array(chunks, field.type.storage_type))
-    return table.replace_schema_metadata()
+def _plain(batch: pa.RecordBatch) -> pa.Table:
+    """The rows without what a driver notes of their columns."""
+    return pa.Table.from_arrays(batch.columns, batch.schema.names)
 
 
 Source = File | Query
 
 
-def find_sources(inputs: Sequence[str], query: str | None) -> list[Source]:
+def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None) -> list[Source]:
     """The files that the inputs mean, or the rows of one database.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+    query : str or None
+    stop : callable, optional
+        See `Query`.
 
     Raises
     ------
     FileNotFoundError, ValueError
         There are none, or a database without a query, or a query without a database.
     """
+    for given in inputs:
+        check_form(given)
     databases = [given for given in inputs if is_database(given)]
     if not databases and query is None:
         return list(find_files(inputs))
     if not databases:
         raise ValueError(f"--query is for a database: postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file.")
-    shown = without_password(databases[0], databases[0])
+    address = shown(databases[0])
     if query is None:
-        raise ValueError(f"{shown!r} is a database; say by --query which rows of it to score.")
+        raise ValueError(f"{address!r} is a database; say by --query which rows of it to score.")
     if len(inputs) > 1:
-        raise ValueError(f"{shown!r} is a database, which is scored alone; got {len(inputs)} inputs.")
-    return [Query(inputs[0], query)]
+        raise ValueError(f"{address!r} is a database, which is scored alone; got {len(inputs)} inputs.")
+    return [Query(inputs[0], query, stop)]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,23 @@ import numpy as np
 import pyarrow as pa
 
 from tabkd._version import __version__
-from tabkd.batch.alerts import top
+from tabkd.batch.alerts import find_cut, top
 from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
 from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.databases import Source, find_sources
+from tabkd.batch.dialect import Dialect
 from tabkd.batch.outputs import Outputs, Target
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
 from tabkd.batch.rejects import check_number
-from tabkd.batch.sources import Batch
+from tabkd.batch.sources import Batch, File, in_dialect
+from tabkd.batch.stopping import StoppedError
 from tabkd.progress import Silent
 from tabkd.scoring import Scorer, load
 from tabkd.scoring.arrow import is_arrow
 
+_NOT_WRITTEN = "nothing was written. With --resume, leave it out to begin anew."
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
-
-
-class StoppedError(RuntimeError):
-    """A job was asked to stop before it was done."""
 
 
 def score_dataset(
@@ -53,8 +52,13 @@ def score_dataset(
     table: str | None = None,
     append: bool = False,
     partition_by: Sequence[str] = (),
+    delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    encoding: str | None = None,
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
+    on_commit: Callable[[], Any] | None = None,
 ) -> Summary:
     """Score the rows of files or of a query into one output, which appears whole or not at all.
 
@@ -80,7 +84,7 @@ def score_dataset(
         About how many rows are in memory at a time.
     rejects : str, optional
         A file for the rows that cannot be scored, in the formats of `output`: their source, row (from 0), column,
-        value and reason. It appears just before the output.
+        value and reason. It appears just after the output.
     max_rejects : int, default=0
         With more of them the job fails.
     resume : bool, default=False
@@ -95,10 +99,16 @@ def score_dataset(
         Add to a table that is there already.
     partition_by : sequence of str
         Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
+    delimiter, decimal, thousands, encoding : str, optional
+        How CSV files are written, by the names that pandas uses; see `tabkd.batch.dialect.Dialect`. A delimiter and an
+        encoding that are not given are found by the header and the byte order mark, and the summary says so.
     progress : tabkd.progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
-        Asked after every batch whether to stop.
+        Asked whether to stop: after every batch and, while a database works, by another thread, which then cancels what
+        it does.
+    on_commit : callable, optional
+        Called once when all is ready, just before the output appears.
 
     Returns
     -------
@@ -106,13 +116,15 @@ def score_dataset(
 
     Raises
     ------
-    ValueError
-        A column is missing, more rows than `max_rejects` cannot be scored (`TooManyRejectsError`), a manifest is that
-        of another job, or rows would get lost. Nothing is written then.
+    OSError, ValueError
+        A column is missing, an input cannot be read, more rows than `max_rejects` cannot be scored
+        (`TooManyRejectsError`), a manifest is that of another job, or rows would get lost. Nothing is written then.
     BusyError
         Another job is writing the output.
     StoppedError
         `stop` said so.
+    RejectsError
+        All rows are written, but the file of rejects could not be put in its place; the message says where it is.
     """
     scorer = model if isinstance(model, Scorer) else load(model)
     inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
@@ -123,26 +135,43 @@ def score_dataset(
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
         columns.check_two_classes(f"--top-fraction {top_fraction}")
-    sources = find_sources(inputs, query)
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
+    sources = in_dialect(find_sources(inputs, query, stop), dialect)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
+    on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})
-    target.check_types(columns.kept_types)
+    columns.kept_types = target.check_types(columns.kept_types)
     options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
     options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
+    options |= {f"--{name}": value for name, value in asdict(dialect).items()}
     job = _job(scorer, scoring.before, options)
-    # The outputs before the parts: what is in their way is told before the first row.
-    with target.folder(resume) as folder, Outputs(target, folder, _digest(job)) as outputs:
+    # The outputs before the parts: what is in their way is reported before the first row.
+    with (
+        target.folder(resume) as folder,
+        Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
+    ):
         if not resume and top_fraction is None:
             scoring.run(lambda scored: outputs.write(scored.rows))
-            return scoring.summary()
-        with Parts(Path(folder), job) as parts:
-            scoring.run(parts.write, parts.done)
-        n_scored = scoring.summary().scored
-        chosen = parts if top_fraction is None else top(parts, columns.second_class, top_fraction, n_scored)
-        done = replace(scoring.summary(), written=scoring.put_together(chosen, outputs))
-        return replace(done, warnings=[*done.warnings, _WAS_WRITTEN]) if outputs.was_written else done
+            done = replace(scoring.summary(), threshold=threshold)
+        else:
+            with Parts(Path(folder), job) as parts:
+                scoring.run(parts.write, parts.done)
+            done = replace(scoring.summary(), threshold=threshold)
+            chosen: Iterable[Rows] = parts
+            if top_fraction is not None:
+                cut = find_cut(parts, columns.second_class, top_fraction, done.scored)
+                chosen = top(parts, columns.second_class, cut)
+                done = replace(done, written=cut.n_rows, threshold=cut.threshold)
+            scoring.put_together(chosen, outputs)
+            if outputs.was_written:
+                done = replace(done, warnings=[*done.warnings, _WAS_WRITTEN])
+        if threshold is None and top_fraction is None and done.written != done.scored:
+            raise ValueError(f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; {_NOT_WRITTEN}")
+        outputs.finish(done.written, done.rejected)
+        on_commit()
+    return done
 
 
 def score_batches(
@@ -196,6 +225,7 @@ class _Scoring:
         self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
         self._counts = Counts(drift=columns.drift.none)
+        self._found = found(sources, columns.known)
         # Before anything is read of them.
         self.before = [source.state() for source in sources]
 
@@ -223,18 +253,17 @@ class _Scoring:
             raise StoppedError(f"stopped after {self._counts.read:,} rows")
         self._check()
 
-    def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> int:
-        """Write the outputs from what was kept of all batches; how many rows of scores there were."""
-        n_written = 0
+    def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> None:
+        """Write the outputs from what was kept of all batches."""
         for rows in batches:
-            n_written += outputs.write(rows)
+            outputs.write(rows)
             if self._stop():
                 raise StoppedError(f"stopped while {self._counts.read:,} scored rows were put together")
-        return n_written
 
     def summary(self) -> Summary:
         """What was done."""
-        return Summary.of(self._counts, self._columns.drift)
+        done = Summary.of(self._counts, self._columns.drift)
+        return replace(done, warnings=[*self._found, *done.warnings])
 
     def _batches(self) -> Generator[Batch, None, None]:
         for source in self._sources:
@@ -253,6 +282,18 @@ class _Scoring:
         expected = self._n_rows()
         if expected not in (None, self._counts.read):
             raise ValueError(f"{expected:,} rows in, but {self._counts.read:,} rows read; nothing was written.")
+
+
+def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
+    """What was found out about how files are written without being said: a sentence for each, whatever their number."""
+    files: dict[str, list[str]] = {}
+    for source in sources:
+        for what in source.found(known) if isinstance(source, File) else ():
+            files.setdefault(what, []).append(source.path)
+    return [
+        f"{paths[0]!r}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''} is read {what}"
+        for what, paths in files.items()
+    ]
 
 
 def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.csv
 
 from tabkd.batch import commit_note, sinks
 from tabkd.batch import rejects as rejected
+from tabkd.batch.addresses import check, check_form, is_postgres, key_of, shown
 from tabkd.batch.columns import Rows
-from tabkd.batch.databases import is_postgres, without_password
+from tabkd.batch.kept import written_type
 from tabkd.batch.postgres_table import PostgresTable
 from tabkd.batch.workplace import folder_of, workplace
 
@@ -39,7 +38,10 @@ class Target:
         ------
         ValueError
         """
+        for path in (self.path, *inputs, self.rejects or ""):
+            check_form(path)
         if is_postgres(self.path):
+            check(self.path)
             self._check_table()
         elif self.table is not None or self.append:
             option = "--table" if self.table is not None else "--append"
@@ -54,9 +56,8 @@ class Target:
 
     def _check_table(self) -> None:
         if not self.table or self.partition_by:
-            shown = without_password(self.path, self.path)
             what = "has no partitions; leave --partition-by out" if self.partition_by else "needs --table NAME"
-            raise ValueError(f"--output {shown!r} {what}.")
+            raise ValueError(f"--output {shown(self.path)!r} {what}.")
         if not all(self.table.rsplit(".", 1)):
             raise ValueError(f"--table {self.table!r} has an empty name; give NAME, or SCHEMA.NAME.")
 
@@ -69,19 +70,26 @@ class Target:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"--output {self.path!r} is there already and not an empty folder; choose another.")
 
-    def check_types(self, kinds: Mapping[str, pa.DataType]) -> None:
-        """Refuse kept columns that the format of the output has no place for.
+    def check_types(self, kinds: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+        """The types that kept columns are written with: their own, or text where the format does not know them.
 
         Raises
         ------
         ValueError
+            The format of the output has no place for one.
         """
-        is_csv = self.path == sinks.STDOUT or (not is_postgres(self.path) and self.path.lower().endswith(".csv"))
-        for name, kind in kinds.items() if is_csv else ():
-            try:
-                pa.csv.write_csv(pa.table({"kept": pa.array([], kind)}), pa.BufferOutputStream())
-            except pa.ArrowException as error:
-                raise ValueError(f"--keep {name!r} is {kind}, which a CSV cannot hold; write Parquet.") from error
+        if is_postgres(self.path):
+            return dict(kinds)
+        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
+        suffix = ".parquet" if self.partition_by else by_name
+        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
+
+        for name in self.partition_by:
+            if not _names_folders(kinds[name]):
+                raise ValueError(
+                    f"--partition-by {name!r} is {kinds[name]}, whose values cannot name folders; give a column of "
+                    "text, numbers or dates."
+                )
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder.
@@ -99,22 +107,28 @@ class Target:
 
     def _resume_name(self) -> str:
         """What the folder of the table is named after: the table and its database, however the user logs in."""
-        address = urlsplit(self.path)
-        database = address.netloc.rpartition("@")[2] + address.path
-        digest = hashlib.sha256(f"{database} {self.table}".encode()).hexdigest()
-        return f"{quote(str(self.table), safe='')[:100]}-{digest[:8]}"
+        return f"{quote(str(self.table), safe='')[:100]}-{key_of(self.path, str(self.table))}"
 
-    def sink(self, folder: Path, job: str) -> PostgresTable | sinks.Folder | sinks.File:
-        """What takes the rows of scores."""
+    def sink(
+        self, folder: Path, job: str, schema: pa.Schema, stop: Callable[[], bool]
+    ) -> PostgresTable | sinks.Folder | sinks.File:
+        """What takes the rows of scores, which are of this schema."""
         if is_postgres(self.path):
-            return PostgresTable(self.path, str(self.table), self.append, folder, job)
+            return PostgresTable(self.path, str(self.table), self.append, folder, job, schema, stop)
         if self.partition_by:
             return sinks.Folder(self.path, folder, self.partition_by)
         return sinks.File(self.path, folder)
 
 
+class RejectsError(RuntimeError):
+    """The scores are written for good, but the rejects could not be put in their place."""
+
+
 class Outputs(contextlib.AbstractContextManager):
-    """The scores and the rejects of a job; where it succeeds both appear, the rejects first.
+    """The scores and the rejects of a job; where it succeeds both appear, the scores first.
+
+    When the scores appear, the rejects are on the disk and need only a rename: so an old file of rejects is replaced
+    only by a job that succeeded.
 
     Parameters
     ----------
@@ -123,22 +137,33 @@ class Outputs(contextlib.AbstractContextManager):
         For what is not finished.
     job : str
         A digest of the job.
+    schema : pyarrow.Schema
+        Of the rows of scores.
+    stop : callable
+        Asked while a database works.
+
+    Raises
+    ------
+    RejectsError
+        At the end of the block.
     """
 
-    def __init__(self, target: Target, folder: str | Path, job: str):
+    def __init__(self, target: Target, folder: str | Path, job: str, schema: pa.Schema, stop: Callable[[], bool]):
         self._stack = contextlib.ExitStack()
-        self._scores = target.sink(Path(folder), job)
-        self._rejects = None
+        self._scores = target.sink(Path(folder), job, schema, stop)
+        self._rejects: sinks.File | None = None
+        self._shown = shown(target.path)
         if target.rejects is not None:
-            within = Path(folder) if _same_disk(folder, target.rejects) else None
-            self._rejects = sinks.File(target.rejects, within, rejected.SCHEMA)
+            self._rejects = sinks.File(target.rejects, Path(folder), rejected.SCHEMA)
+        self._n_rows = self._n_rejects = 0
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
+            if self._rejects is not None:
+                stack.push(self._publish_rejects)
+                self._rejects.__enter__()
             # The last to be entered is the first to appear.
             stack.enter_context(self._scores)
-            if self._rejects is not None:
-                stack.enter_context(self._rejects)
             self._stack = stack.pop_all()
         return self
 
@@ -152,10 +177,53 @@ class Outputs(contextlib.AbstractContextManager):
         self._scores.write(rows.table)
         if self._rejects is not None and rows.rejects:
             self._rejects.write(rejected.table(rows.rejects))
+        self._n_rows += rows.table.num_rows
+        self._n_rejects += len(rows.rejects)
         return rows.table.num_rows
+
+    def finish(self, n_rows: int, n_rejects: int) -> None:
+        """Write what is left, so that what follows is quick and can hardly fail.
+
+        Raises
+        ------
+        ValueError
+            Other rows were written than were scored, or other rejects than were counted.
+        """
+        for what, written, expected in (("rows", self._n_rows, n_rows), ("rejects", self._n_rejects, n_rejects)):
+            if written != expected:
+                raise ValueError(
+                    f"{expected:,} {what} were to be written, but {written:,} {what} reached the output; nothing was "
+                    "written. With --resume, leave it out to begin anew."
+                )
+        for sink in (self._rejects, self._scores):
+            if isinstance(sink, (sinks.File, sinks.Folder)):
+                sink.finish()
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
+
+    def _publish_rejects(self, kind, error, traceback) -> None:
+        assert self._rejects is not None
+        try:
+            if kind is None:
+                self._rejects.publish()
+        except OSError as failure:
+            raise RejectsError(
+                f"all rows are written to {self._shown!r}, but {failure.strerror or failure} The rejects are in "
+                f"{self._rejects.saved()!r} instead."
+            ) from failure
+        finally:
+            self._rejects.discard()
+
+
+def _names_folders(kind: pa.DataType) -> bool:
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return False
+    try:
+        pa.array([], kind).dictionary_encode()
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
@@ -181,20 +249,13 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
         )
 
 
-def _same_disk(folder: str | Path, file: str) -> bool:
-    try:
-        return os.stat(folder).st_dev == os.stat(Path(file).resolve().parent).st_dev
-    except OSError:  # told when the file is to be made
-        return False
-
-
 def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
     """Refuse a file of another format, and one that the job reads or writes as something else."""
     suffix = PurePath(path).suffix
     if suffix.lower() not in sinks.SUFFIXES:
         *others, last = sinks.SUFFIXES
         raise ValueError(
-            f"{option} {path!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
+            f"{option} {shown(path)!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
             + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
         )
     if is_within(path, [name for name in taken if name != sinks.STDOUT]):

@@ -16,7 +16,7 @@ import pyarrow.ipc
 from tabkd.batch import rejects
 from tabkd.batch.columns import Rows, Scored
 from tabkd.batch.counts import Counts
-from tabkd.files import atomic_write_bytes, sync
+from tabkd.files import atomic_write_bytes, create, sync, writing
 
 #: Raised when a manifest of before means something else.
 FORMAT = 1
@@ -91,14 +91,31 @@ class Parts(contextlib.AbstractContextManager):
                 self.finish_part()
 
     def __iter__(self) -> Iterator[Rows]:
-        """The batches of all finished parts, as they were written."""
+        """The batches of all finished parts, as they were written.
+
+        Raises
+        ------
+        ValueError
+            A part is not what was written, or has other rows than were counted.
+        """
         for part in self._manifest["parts"]:
-            path = self._folder / part["name"]
+            path, found = self._folder / part["name"], Counts()
+            if not _is_unchanged(path, part):
+                raise ValueError(self._damaged(path, "it was changed since it was written"))
             with pa.memory_map(str(_rows_of(path))) as rows, pa.memory_map(str(_rejects_of(path))) as wrong:
                 tables, refused = pa.ipc.open_file(rows), pa.ipc.open_file(wrong)
                 for i in range(tables.num_record_batches):
                     listed = [rejects.Reject(*row.values()) for row in refused.get_batch(i).to_pylist()]
-                    yield Rows(pa.Table.from_batches([tables.get_batch(i)]), listed)
+                    table = pa.Table.from_batches([tables.get_batch(i)])
+                    found += Counts(batches=1, rejected=len(listed), written=table.num_rows)
+                    yield Rows(table, listed)
+            for name in ("batches", "rejected", "written"):
+                if getattr(found, name) != part["counts"][name]:
+                    what = f"it has {getattr(found, name):,} {name}, and {part['counts'][name]:,} were counted"
+                    raise ValueError(self._damaged(path, what))
+
+    def _damaged(self, path: Path, what: str) -> str:
+        return f"{str(path)!r} cannot be used: {what}. Nothing was written; remove {str(self._folder)!r} to begin anew."
 
     def _finished(self) -> list[dict]:
         path = self._folder / _MANIFEST
@@ -122,10 +139,7 @@ class Parts(contextlib.AbstractContextManager):
 
     def _is_whole(self, i: int, part: dict) -> bool:
         path = self._folder / _name(i)
-        try:
-            return part["name"] == path.name and part["sha256"] == _digests(path)
-        except OSError:
-            return False
+        return part["name"] == path.name and _is_unchanged(path, part)
 
     def _first_schema(self) -> pa.Schema | None:
         if not self._manifest["parts"]:
@@ -144,22 +158,36 @@ class _OpenPart:
         self._rejects = self._opened(_rejects_of(path), rejects.SCHEMA)
 
     def _opened(self, path: Path, schema: pa.Schema):
-        file = self._stack.enter_context(pa.OSFile(str(path), "wb"))
-        return self._stack.enter_context(pa.ipc.new_file(file, schema))
+        with writing(path):
+            # What stands there is of a job that was killed, or a link to what is not ours: it is never written to.
+            path.unlink(missing_ok=True)
+            create(path, 0o600)
+            file = self._stack.enter_context(pa.OSFile(str(path), "wb"))
+            return self._stack.enter_context(pa.ipc.new_file(file, schema))
 
     def write(self, scored: Scored) -> None:
-        self._rows.write_batch(_one_batch(scored.rows.table.cast(self._schema)))
-        self._rejects.write_batch(_one_batch(rejects.table(scored.rows.rejects)))
+        rows, wrong = _one_batch(scored.rows.table.cast(self._schema)), _one_batch(rejects.table(scored.rows.rejects))
+        with writing(self.path):
+            self._rows.write_batch(rows)
+            self._rejects.write_batch(wrong)
         self.counts += Counts.of(scored)
 
     def close(self) -> None:
-        self._stack.close()
-        for path in (_rows_of(self.path), _rejects_of(self.path)):
-            sync(path)
+        with writing(self.path):
+            self._stack.close()
+            for path in (_rows_of(self.path), _rejects_of(self.path)):
+                sync(path)
 
 
 def _name(i: int) -> str:
     return f"part-{i:06d}"
+
+
+def _is_unchanged(path: Path, part: Mapping[str, Any]) -> bool:
+    try:
+        return part["sha256"] == _digests(path)
+    except OSError:
+        return False
 
 
 def _digests(part: Path) -> list[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -21,14 +22,20 @@ import pyarrow.fs
 import pyarrow.ipc
 import pyarrow.parquet
 
-from tabkd.batch import csv_rows
-from tabkd.batch.rejects import Reject
-from tabkd.batch.text import convert, converted
+from tabkd.batch import csv_rows, paths
+from tabkd.batch.addresses import shown as without_secrets
+from tabkd.batch.addresses import without_password
+from tabkd.batch.csv_header import Header, HeaderError, read_header
+from tabkd.batch.dialect import Dialect
+from tabkd.batch.rejects import Reject, shown
+from tabkd.batch.text import are_missing, convert, converted, may_be_text
+from tabkd.scoring.arrow import decoded, is_text, plain, plain_type
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 #: The suffixes of the files that are read.
 SUFFIXES = tuple(_FORMATS)
 _ROWS_TOGETHER = 1_000_000
+_ROWS_AT_A_LOOK = 65_536
 #: What Hive writes for a partition of missing values.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -44,11 +51,14 @@ class File:
     filesystem : pyarrow.fs.FileSystem
     partition : dict of str to str or None
         What the names of its folders say of all of its rows, as in ``month=2026-10/``.
+    dialect : Dialect
+        How it is written if it is a CSV, and how text in it spells numbers.
     """
 
     path: str
     filesystem: pa.fs.FileSystem
     partition: Mapping[str, str | None]
+    dialect: Dialect = Dialect()
 
     @property
     def kind(self) -> str:
@@ -68,17 +78,41 @@ class File:
         ValueError
             A name occurs twice.
         """
-        if self.kind == "Parquet":
+        if self.kind == "CSV":
+            columns = [(name, csv_rows.type_of(known.get(name))) for name in self._header(known).names]
+        elif self.kind == "Parquet":
             columns = [(field.name, field.type) for field in self._footer.schema.to_arrow_schema()]
         else:
             with self._opened() as file:
-                if self.kind == "CSV":
-                    columns = csv_rows.types_of(file, known)
-                else:
-                    columns = [(field.name, field.type) for field in pa.ipc.open_file(file).schema]
+                columns = [(field.name, field.type) for field in pa.ipc.open_file(file).schema]
         check_names(f"the table {self.path!r}", [name for name, _ in columns])
+        for name, kind in columns:
+            if known.get(name, {}).get("type") == "STRING" and not may_be_text(plain_type(kind)):
+                self._check_missing(name)
         types = {name: read_as(name, kind, known) for name, kind in columns}
         return types | {name: value.type for name, value in self._partition_values(known).items()}
+
+    def found(self, known: Mapping[str, Mapping]) -> list[str]:
+        """What was found out about how a CSV is written, each as the end of a sentence on it."""
+        return self._header(known).found if self.kind == "CSV" else []
+
+    def _header(self, known: Mapping[str, Mapping]) -> Header:
+        with self._opened() as file:
+            return read_header(file, self.dialect, [name for name in known if name not in self.partition])
+
+    def _check_missing(self, name: str) -> None:
+        """Refuse a column of another type than text where a model wants text, unless it has no value."""
+        n_rows = 0
+        tables = self._parquet([name], {}, _ROWS_AT_A_LOOK) if self.kind == "Parquet" else self._arrow([name], _ROWS_AT_A_LOOK)
+        for table in tables:
+            values = decoded(table.column(name))
+            if not are_missing(values):
+                i = next(i for i in range(len(values)) if not are_missing(values[i : i + 1]))
+                raise ValueError(
+                    f"column {name!r} of {self.path!r} is {values.type}, but text in the model: row {n_rows + i:,} has "
+                    f"{shown(values[i].as_py())!r}. Store the column as text, as it was in training."
+                )
+            n_rows += len(values)
 
     def state(self) -> dict:
         """By what it is known again: its path, bytes and time of change, as JSON has them."""
@@ -108,12 +142,12 @@ class File:
         """
         stored = [name for name in columns if name not in self.partition]
         if self.kind == "CSV":
-            types = self.types(known)
-            read = csv_rows.read(self._opened, self.path, types, stored, rows)
-            parts: Iterator[Batch] = (Batch(table, self.path, positions, refused) for table, positions, refused in read)
+            types = {name: csv_rows.type_of(known.get(name)) for name in stored}
+            read = csv_rows.read(self._opened, self.path, self._header(known), self.dialect, types, rows)
+            parts: Iterator[Batch] = (Batch(table, self.path, positions, refused, True) for table, positions, refused in read)
         else:
             tables = self._parquet(stored, known, rows) if self.kind == "Parquet" else self._arrow(stored, rows)
-            parts = in_batches(tables, known, self.path)
+            parts = in_batches(tables, known, self.path, self.dialect)
         for batch in parts:
             yield batch._replace(table=self._with_partition(batch.table, known).select(list(columns)))
 
@@ -123,7 +157,7 @@ class File:
         text = [
             name
             for name in columns
-            if known.get(name, {}).get("type") == "STRING" and _is_text(stored.field(name).type, view=False)
+            if known.get(name, {}).get("type") == "STRING" and is_text(stored.field(name).type)
         ]
         with self._opened() as file:
             source = pa.parquet.ParquetFile(file, metadata=self._footer, read_dictionary=text)
@@ -164,11 +198,29 @@ class File:
         try:
             with self.filesystem.open_input_file(self.path) as file:
                 yield file
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except UnicodeError as error:
+            raise ValueError(
+                f"cannot read {self.path!r} as {self.kind}: {error}. Name its encoding, as in --encoding latin-1, which "
+                "every byte has a meaning in."
+            ) from error
+        except (pa.ArrowException, OSError, HeaderError) as error:
             reason = " ".join(str(error).split())[:300]
             if "straddling" in reason:
                 reason = "a line is longer than a block of it; give a larger --batch-size, or cut the line."
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
+
+
+def in_dialect(sources: Sequence, dialect: Dialect) -> list:
+    """The sources, with CSV files read as the user says that they are written.
+
+    Raises
+    ------
+    ValueError
+        They are no files.
+    """
+    if (options := dialect.options()) and not all(isinstance(source, File) for source in sources):
+        raise ValueError(f"{next(iter(options))} is for files, not for rows of a database; leave it out.")
+    return [replace(source, dialect=dialect) for source in sources] if options else list(sources)
 
 
 def check_names(what: str, names: Sequence[str]) -> None:
@@ -178,7 +230,7 @@ def check_names(what: str, names: Sequence[str]) -> None:
     ------
     ValueError
     """
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
         raise ValueError(
             f"{what} has more than one column named {', '.join(map(repr, repeated[:5]))}; give every column a name of "
             "its own."
@@ -208,42 +260,51 @@ class Batch(NamedTuple):
         Those of the rows in their file, from 0.
     rejects : list of Reject
         Rows that could not be read, and so are not in the table.
+    is_csv : bool
+        Whether the rows are of a CSV, where the text "" may stand for a missing value.
     """
 
     table: pa.Table
     source: str
     positions: np.ndarray
     rejects: list[Reject]
+    is_csv: bool = False
 
 
 def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.DataType:
-    """The type that a stored column is read as: without a dictionary, and as the model knows it.
+    """The type that a stored column is read as: its plain type, and as the model knows it.
 
-    Where the model wants numbers or truth values, text is read as such; where it wants text, whole numbers.
+    Where the model wants numbers or truth values, text is read as such; where it wants text, whole numbers. What has
+    no value is read as either.
     """
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    column = known.get(name, {})
-    if _is_text(kind) and column.get("kind") == "numeric":
-        return pa.bool_() if column["dtype"].startswith("bool") else pa.float64()
-    if pa.types.is_string_view(kind) or (pa.types.is_integer(kind) and column.get("type") == "STRING"):
-        return pa.string()
+    kind, column = plain_type(kind), known.get(name, {})
+    if column.get("type") == "STRING":
+        return kind if is_text(kind) else pa.string()
+    if column.get("kind") == "numeric" and (is_text(kind) or pa.types.is_null(kind)):
+        return pa.bool_() if column.get("boolean") else pa.float64()
     return kind
 
 
-def _is_text(kind: pa.DataType, view: bool = True) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or (view and pa.types.is_string_view(kind))
-
-
-def in_batches(tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str) -> Iterator[Batch]:
+def in_batches(
+    tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str, dialect: Dialect = Dialect()
+) -> Iterator[Batch]:
     """Tables with the positions of their rows, and with numbers where a model wants them and there is text."""
     n_rows = 0
     for table in tables:
-        others = {}
-        for field in table.schema:
-            stored = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-            if (wanted := read_as(field.name, field.type, known)) != stored:
-                others[field.name] = wanted
-        found, positions, rejects = converted(table, others, np.arange(n_rows, n_rows + table.num_rows), source)
+        columns, others = {}, {}
+        for name, column in zip(table.schema.names, map(plain, table.columns), strict=True):
+            stored = plain_type(column.type)
+            wanted = read_as(name, stored, known)
+            if wanted == stored and name in known and column.null_count == len(column):
+                # Of a type that is none of the model's, it may be.
+                column = pa.chunked_array([pa.nulls(len(column), read_as(name, pa.null(), known))])
+            if wanted != stored:
+                others[name] = wanted
+            columns[name] = column
+        positions = np.arange(n_rows, n_rows + table.num_rows)
+        # Without columns there would be no rows left.
+        found = pa.table(columns) if columns else table
+        found, positions, rejects = converted(found, others, positions, source, dialect)
         yield Batch(found, source, positions, rejects)
         n_rows += table.num_rows
 
@@ -255,15 +316,16 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     ------
     FileNotFoundError
         Where there is none.
-    ValueError
-        For suffixes of other formats, and where a file is meant twice: its rows would be scored twice.
+    OSError, ValueError
+        For suffixes of other formats, where a file is meant twice, so that its rows would be scored twice, and where
+        something that matches cannot be read; see `tabkd.batch.paths.files`.
     """
     if not inputs:
         raise ValueError("inputs is empty; give the files, folders or URLs to score.")
     files = []
     for given in inputs:
-        path = given.removeprefix("file://")
-        files += _remote(path) if "://" in path else _local(path)
+        path = given.removeprefix("file://").removeprefix("local://")
+        files += _remote(path) if "://" in path else _files(paths.Local(), path, pa.fs.LocalFileSystem())
     seen: set[tuple] = set()
     for file in files:
         is_local = isinstance(file.filesystem, pa.fs.LocalFileSystem)
@@ -277,34 +339,23 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     return files
 
 
-def _local(given: str) -> list[File]:
-    filesystem, path = pa.fs.LocalFileSystem(), Path(given)
-    if path.is_dir():
-        found = [p for p in _within(path) if p.suffix.lower() in _FORMATS]
-        if not found:
-            raise FileNotFoundError(f"the folder {given!r} has no {_or(SUFFIXES)} file.")
-        return [File(str(p), filesystem, _partition(p.relative_to(path).parts[:-1])) for p in sorted(found)]
-    if not path.exists() and glob.has_magic(given):
-        matched = sorted(glob.glob(given, recursive=True))
-        if not matched:
+def _files(tree: paths.Tree, given: str, filesystem: pa.fs.FileSystem) -> list[File]:
+    matched = paths.matching(tree, given)
+    if not matched:
+        if glob.has_magic(given):
             raise FileNotFoundError(f"no file matches {given!r}; check the pattern.")
-        return [file for name in matched if not _is_hidden([Path(name).name]) for file in _local(name)]
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"the table {given!r} {what}; check the path.")
-    _check_suffix(given)
-    return [File(given, filesystem, {})]
-
-
-def _within(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those below it, through links as well, but for hidden ones."""
-    seen: set[str] = set()
-    for name, folders, files in os.walk(folder, followlinks=True):
-        here = Path(name)
-        # A link to a folder above would lead around for ever.
-        folders[:] = [f for f in folders if not _is_hidden([f]) and os.path.realpath(here / f) not in seen]
-        seen.update(os.path.realpath(here / f) for f in folders)
-        yield from (here / file for file in files if not _is_hidden([file]) and (here / file).is_file())
+        raise FileNotFoundError(f"the table {given!r} does not exist; check the path.")
+    files = []
+    for path in matched:
+        found = paths.files(tree, path, lambda name: PurePosixPath(name).suffix.lower() in _FORMATS)
+        if not found:
+            raise FileNotFoundError(
+                f"the folder {path!r} has no {_or(SUFFIXES)} file; names that begin with . or _ are left out."
+            )
+        for file in found:
+            _check_suffix(file.path)
+            files.append(File(file.path, filesystem, _partition(file.folders)))
+    return files
 
 
 def _remote(url: str) -> list[File]:
@@ -312,32 +363,14 @@ def _remote(url: str) -> list[File]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise ValueError(f"{url!r} needs fsspec and the driver of its store, for example pip install s3fs.") from error
+        raise ValueError(
+            f"{shown(url)!r} needs fsspec and the driver of its store, for example pip install s3fs."
+        ) from error
     try:
         store, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{url!r} cannot be opened: {error}") from error
-    filesystem = pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store))
-    if glob.has_magic(path):
-        found, root = sorted(store.glob(path)), None
-    elif store.isdir(path):
-        found, root = sorted(store.find(path)), path.rstrip("/")
-    else:
-        _check_suffix(path)
-        found, root = [path], None
-    files = []
-    for name in found:
-        parts = PurePosixPath(name).relative_to(root).parts if root else (PurePosixPath(name).name,)
-        if PurePosixPath(name).suffix.lower() in _FORMATS and not _is_hidden(parts):
-            files.append(File(name, filesystem, _partition(parts[:-1])))
-    if not files:
-        raise FileNotFoundError(f"{url!r} has no {_or(SUFFIXES)} file; check the path.")
-    return files
-
-
-def _is_hidden(parts: Sequence[str]) -> bool:
-    """Whether a file is none of the table's, as by the conventions of Hive and Spark: _SUCCESS, .crc."""
-    return any(part.startswith((".", "_")) and "=" not in part for part in parts)
+        raise ValueError(f"{without_secrets(url)!r} cannot be opened: {without_password(str(error), url)}") from None
+    return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:

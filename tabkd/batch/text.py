@@ -6,16 +6,28 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as pc
 import pyarrow.csv
 
+from tabkd.batch.dialect import Dialect
 from tabkd.batch.rejects import Reject, failures, shown
+from tabkd.scoring.arrow import decoded, is_text
 
 Part = tuple[pa.Table, np.ndarray, list[Reject]]
 
+_PLAIN = Dialect()
+# In lower case: of SQL, pandas, Spark, R, and what PostgreSQL copies.
+_TRUE, _FALSE = pa.array(["true", "t"]), pa.array(["false", "f"])
 
-def converted(table: pa.Table, types: Mapping[str, pa.DataType], positions: np.ndarray, source: str) -> Part:
-    """The table with its columns of text or bytes as other types, without the rows that have a wrong value.
+
+def converted(
+    table: pa.Table,
+    types: Mapping[str, pa.DataType],
+    positions: np.ndarray,
+    source: str,
+    dialect: Dialect = _PLAIN,
+) -> Part:
+    """The table with some columns as other types, without the rows that have a wrong value.
 
     Parameters
     ----------
@@ -25,64 +37,111 @@ def converted(table: pa.Table, types: Mapping[str, pa.DataType], positions: np.n
     positions : array of shape (n,)
         Those of the rows in their source.
     source : str
+    dialect : Dialect
+        How text spells numbers.
 
     Returns
     -------
     table, positions, rejects
     """
     good, rejects = np.ones(table.num_rows, bool), []
+    columns = dict(zip(table.schema.names, table.columns, strict=True))
+    failed = []
     for name, kind in types.items():
-        values = table.column(name)
+        values = columns[name]
         try:
-            table = _with(table, name, convert(values, kind))
+            columns[name] = convert(values, kind, dialect)
         except pa.ArrowException:
-            for i, error in failures(lambda part, kind=kind: convert(part, kind), values):
+            failed.append(name)
+            for i, error in failures(lambda part, kind=kind: convert(part, kind, dialect), values):
                 if good[i]:
-                    value = shown(values[i].as_py())
-                    rejects.append(Reject(source, int(positions[i]), name, value, _reason(kind, error)))
+                    value = values[i].as_py()
+                    reason = _reason(values.type, kind, shown(value), error, dialect)
+                    rejects.append(Reject(source, int(positions[i]), name, shown(value), reason))
                 good[i] = False
-    if rejects:
-        table, positions = table.filter(pa.array(good)), positions[good]
-        for name, kind in types.items():
-            if table.column(name).type != kind:
-                table = _with(table, name, convert(table.column(name), kind))
-    return table, positions, rejects
+    if failed:
+        kept = pa.array(good)
+        columns = {name: values.filter(kept) for name, values in columns.items()}
+        columns |= {name: convert(columns[name], types[name], dialect) for name in failed}
+        positions = positions[good]
+    return (pa.table(columns) if columns else table), positions, rejects
 
 
-def _with(table: pa.Table, name: str, values) -> pa.Table:
-    return table.set_column(table.schema.get_field_index(name), name, values)
-
-
-def gaps_in_text(table: pa.Table) -> pa.Table:
-    """A table from a CSV with its empty text as missing values."""
-    for i, column in enumerate(table.schema):
-        if pa.types.is_string(column.type):
-            values = table.column(i)
-            filled = pa.compute.if_else(pa.compute.equal(values, ""), pa.scalar(None, pa.string()), values)
-            table = table.set_column(i, column, filled)
-    return table
-
-
-def convert(values, kind: pa.DataType):
-    """An array of text, bytes or whole numbers as another type.
+def convert(values, kind: pa.DataType, dialect: Dialect = _PLAIN):
+    """An array of text, bytes or whole numbers as another type; nothing but nulls becomes any type.
 
     Raises
     ------
     pyarrow.ArrowInvalid
         Where one of them is none of it.
     """
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+    values = decoded(values)
+    if are_missing(values):
+        return pa.nulls(len(values), kind)
+    if is_text(kind):
+        if not may_be_text(values.type):
+            raise pa.ArrowInvalid(f"{values.type} is not text")
+        return values.cast(kind)
     text = values.cast(pa.string())
-    if pa.types.is_string(kind):
-        return text
-    text = pa.compute.utf8_trim(text, " \t")
-    # As Arrow's reader of CSV has it.
-    missing = pa.compute.is_in(text, pa.array(pa.csv.ConvertOptions().null_values))
-    return pa.compute.if_else(missing, pa.scalar(None, pa.string()), text).cast(kind)
+    if pa.types.is_boolean(kind):
+        return _truths(_without_gaps(text))
+    try:
+        return dialect.spelt_for_arrow(text).cast(kind)
+    except pa.ArrowInvalid:
+        return dialect.spelt_for_arrow(_without_gaps(text)).cast(kind)
 
 
-def _reason(kind: pa.DataType, error: Exception) -> str:
-    if pa.types.is_string(kind) or "UTF8" in str(error):
-        return "not text in UTF-8"
-    return "neither true nor false" if pa.types.is_boolean(kind) else "not a number"
+def are_missing(values) -> bool:
+    """Whether there is no value among them, NaN being none."""
+    if values.null_count == len(values):
+        return True
+    if not pa.types.is_floating(values.type):
+        return False
+    return bool(pc.all(pc.is_null(values, nan_is_null=True)).as_py())
+
+
+def unspaced(text):
+    """Values of a CSV that has spaces around them: without these, null where nothing is left, and without quotes."""
+    trimmed = pc.utf8_trim(text, " \t")
+    values = pc.if_else(pc.and_(pc.equal(trimmed, ""), pc.not_equal(text, "")), pa.scalar(None, pa.string()), trimmed)
+    # Behind a space, a quote does not quote for Arrow.
+    quoted = pc.match_substring_regex(values, r'(?s)^".*"$')
+    if not pc.any(quoted).as_py():
+        return values
+    inside = pc.replace_substring(pc.utf8_slice_codeunits(values, 1, -1), '""', '"')
+    return pc.if_else(quoted, inside, values)
+
+
+def _without_gaps(text):
+    """Text without spaces around it, and null where it spells a missing number, as for Arrow's reader of CSV."""
+    text = pc.utf8_trim(text, " \t")
+    missing = pc.is_in(text, pa.array(pa.csv.ConvertOptions().null_values))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), text)
+
+
+def _truths(text):
+    """Booleans from true and false in any case, or their first letters, or 1 and 0 however a number spells them."""
+    text = pc.utf8_lower(text)
+    digits = pc.if_else(pc.is_in(text, _TRUE), "1", pc.if_else(pc.is_in(text, _FALSE), "0", text))
+    numbers = digits.cast(pa.float64())
+    numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    if pc.all(pc.or_(pc.equal(numbers, 0.0), pc.equal(numbers, 1.0))).as_py() is False:
+        raise pa.ArrowInvalid("a number that is neither 0 nor 1")
+    return numbers.cast(pa.bool_())
+
+
+def may_be_text(kind: pa.DataType) -> bool:
+    """Whether values are read as text where a model wants text: text, bytes of it, and whole numbers."""
+    whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    return is_text(kind) or whole or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind)
+
+
+def _reason(stored: pa.DataType, kind: pa.DataType, value: str, error: Exception, dialect: Dialect) -> str:
+    if is_text(kind) and not may_be_text(stored):
+        return f"{stored}, but text in the model; store the column as text, as it was in training"
+    if is_text(kind) or "UTF8" in str(error):
+        return "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
+    if pa.types.is_boolean(kind):
+        return "neither true nor false"
+    hint = dialect.hint(value)
+    return f"not a number; if it is written as one, say so by {hint}" if hint else "not a number"

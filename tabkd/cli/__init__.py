@@ -3,8 +3,23 @@
 import typer
 
 from tabkd.cli import demo, distill, inspect, score
+from tabkd.cli.signals import ignore_signals
+from tabkd.cli.streams import occupy_closed_streams
 
-app = typer.Typer(
+
+class App(typer.Typer):
+    """The commands; called, it is the whole of a process."""
+
+    def __call__(self, *args, **kwargs):
+        """Run the command that the arguments of the process name, and exit."""
+        occupy_closed_streams()
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            ignore_signals()
+
+
+app = App(
     help="Distil a tabular ensemble into one small student and one ONNX file that scores the same.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from tabkd.cli.errors import CommandError
+from tabkd.cli.notices import check_text, is_text, refuse_dates
 from tabkd.table import TableSchema
+
+if TYPE_CHECKING:
+    from tabkd.cli.choices import Choices
 
 #: A target of whole numbers with more values than this is a quantity and not a class.
 MAX_CLASSES = 50
+
+# The zone at the end of a time in ISO 8601.
+_ZONE = re.compile(r":\d{2}.*(?:Z|[+-]\d{2}(?::?\d{2})?)$|[T ]\d{2}(?:Z|[+-]\d{2})", re.IGNORECASE)
 
 
 def check_present(frame: pd.DataFrame, path: Path, wanted: Mapping[str, Sequence[str | None]]) -> None:
@@ -25,13 +35,14 @@ def check_present(frame: pd.DataFrame, path: Path, wanted: Mapping[str, Sequence
                 raise CommandError(f"{option} {name!r} is not a column of {str(path)!r}; it has {known}.")
 
 
-def read_target(target: pd.Series, task: str) -> tuple[np.ndarray, str, str]:
+def read_target(target: pd.Series, task: str, choices: Choices) -> tuple[np.ndarray, str, str]:
     """The labels or values of the target, the task, and a sentence that says how it was found.
 
     Raises
     ------
     CommandError
-        Values are missing, infinite, or not numbers for a regression.
+        Values are missing, infinite, dates, or not numbers for a regression, or nearly only numbers where no task is
+        given.
     """
     gaps = int(target.isna().sum())
     if gaps:
@@ -41,6 +52,10 @@ def read_target(target: pd.Series, task: str) -> tuple[np.ndarray, str, str]:
     numeric = pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype)
     if numeric and np.isinf(target.to_numpy(np.float64)).any():
         raise CommandError(f"--target {target.name!r} has infinite values; leave these rows out of the table.")
+    refuse_dates(target.to_frame(), "a date cannot be predicted")
+    if task != "classification" and is_text(target) and target.name not in choices.categorical:
+        otherwise = "--task classification takes each value as a class"
+        check_text(target, target.value_counts(sort=False), choices.dialect, otherwise)
     n_values = target.nunique()
     if task == "auto":
         task = _found_task(target, numeric, n_values)
@@ -75,14 +90,7 @@ def split_rows(
         raise CommandError(f"the table has {len(frame)} rows, too few to split; give more rows, or --test.")
     if time_column is not None:
         times = frame[time_column]
-        if not (pd.api.types.is_numeric_dtype(times.dtype) or pd.api.types.is_datetime64_any_dtype(times.dtype)):
-            raise CommandError(
-                f"--time-column {time_column!r} is of type {times.dtype}, for example {times.iloc[0]!r}, "
-                "which has no order in time. Store it as a timestamp or a number."
-            )
-        if times.isna().any():
-            raise CommandError(f"--time-column {time_column!r} is missing in {int(times.isna().sum()):,} rows.")
-        order = np.argsort(times.to_numpy(), kind="stable")
+        order = in_time(times).reset_index(drop=True).sort_values(kind="stable").index.to_numpy()
         rows, held_out = order[:-n_test], order[-n_test:]
         how = f"Measured on the latest {n_test:,} rows by {time_column!r}, from {times.iloc[held_out[0]]} on."
         return rows, held_out, how
@@ -106,6 +114,51 @@ def split_rows(
         held_out,
         f"Measured on {n_test:,} rows chosen at random (seed {seed}).",
     )
+
+
+def in_time(times: pd.Series) -> pd.Series:
+    """Times as something that has an order: numbers as they are, dates and text of the form 2026-10-24 as timestamps.
+
+    Raises
+    ------
+    CommandError
+        A value is missing or is neither, with its row, or only some have a time zone.
+    """
+    name, types = times.name, pd.api.types
+    if times.isna().any():
+        raise CommandError(f"--time-column {name!r} is missing in {int(times.isna().sum()):,} rows.")
+    if types.is_numeric_dtype(times.dtype) or types.is_datetime64_any_dtype(times.dtype):
+        return times
+    if isinstance(times.dtype, pd.PeriodDtype):
+        return times.dt.start_time
+    text = times.astype(object)
+    if types.infer_dtype(text) == "period":
+        return text.map(lambda period: period.start_time)
+    # A date without a zone, among others with one, could be anywhere in a day of 26 hours.
+    zoned = text.map(lambda value: bool(_ZONE.search(value)) if isinstance(value, str) else _has_zone(value))
+    found = pd.to_datetime(text.where(text.map(_may_be_time)), format="ISO8601", utc=True, errors="coerce")
+    wrong = found.isna().to_numpy()
+    if wrong.any():
+        position = int(np.argmax(wrong))
+        raise CommandError(
+            f"--time-column {name!r} has {text.iloc[position]!r:.60} in row {times.index[position]:,}, which has no "
+            "order in time that is sure. Store numbers, timestamps, or text such as 2026-10-24 or 2026-10-24T13:45:00Z."
+        )
+    if zoned.any() and not zoned.all():
+        position = int(np.argmin(zoned.to_numpy()))
+        raise CommandError(
+            f"--time-column {name!r} has a time zone in some rows, but none in row {times.index[position]:,}, "
+            f"{text.iloc[position]!r:.60}. Give all rows one, or none."
+        )
+    return found
+
+
+def _may_be_time(value) -> bool:
+    return isinstance(value, datetime.date) or (isinstance(value, str) and value[:4].isdigit())
+
+
+def _has_zone(value) -> bool:
+    return getattr(value, "tzinfo", None) is not None
 
 
 def check_features(X_train: pd.DataFrame, X_test: pd.DataFrame) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tabkd.cli.errors import clear_errors
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @clear_errors
@@ -28,23 +31,22 @@ def demo(
 
 def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     """Write the payments, distil, and score those that came last."""
-    from rich.console import Console
-
     import tabkd
     from tabkd.batch.job import score_dataset
-    from tabkd.cli import distill
+    from tabkd.cli import distill, terminal
+    from tabkd.cli.choices import Choices
     from tabkd.cli.output import output_folder
     from tabkd.datasets import make_card_transactions
-    from tabkd.files import atomic_write
+    from tabkd.files import atomic_write, writing
 
-    console = Console()
+    console = terminal.console()
     with output_folder(folder):
         payments = make_card_transactions(rows, random_state=seed)
         console.print(f"Simulated {rows:,} card payments, {payments['fraud'].mean():.1%} of them fraud.")
         table = folder / "payments.parquet"
-        with atomic_write(table) as temporary:
+        with atomic_write(table) as temporary, writing(table):
             payments.to_parquet(temporary, index=False)
-        split = distill.read_split(table, "fraud", None, 0.25, "time_days", [], "classification", seed)
+        split = distill.read_split(table, "fraud", None, 0.25, "time_days", Choices(), "classification", seed)
         console.print(f"{split.notes[-1]} Distilling LightGBM and XGBoost on the rows before …")
         report = distill.run(split, folder, console, "ensemble", "mlp", None, seed, None)
         distill.print_report(console, report)
@@ -52,22 +54,26 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         scores = str(folder / "scores.parquet")
         n_scored = score_dataset(scorer, [str(table)], scores, keep=["time_days", "fraud"]).scored
     console.print(f"Scored all {n_scored:,} payments with the ONNX file alone.")
-    console.print(verdict(report))
+    for sentence in verdict(report):
+        console.print(sentence, soft_wrap=True)
     if kept:
-        console.print(f"The payments, the student, the report and the scores are in {folder}.", highlight=False)
+        console.print(f"The payments, the student, the report and the scores are in {folder}.", soft_wrap=True)
 
 
-def verdict(report) -> str:
+def verdict(report) -> list[Text]:
     """What the student kept and what it gained, in two sentences; the report's own verdict stands above."""
+    from rich.text import Text
+
     teacher, student, speed = report.metrics["teacher"], report.metrics["student"], report.speed
     precision, recall = "average_precision", "recall_at_0.005"
-    kept = f"{report.skill_kept:.1%} of the teacher's skill"
-    if "skill_kept" in report.reasons:
-        kept = report.reasons["skill_kept"]
-    return (
-        f"[bold]Kept:[/bold] {kept}; average precision "
+    share = report.reasons.get("skill_kept") or f"{report.skill_kept:.1%} of the teacher's skill"
+    kept = (
+        f" {share}; average precision "
         f"{student[precision]:.3f} (teacher {teacher[precision]:.3f}); a review of the riskiest 0.5 % of "
-        f"payments finds {student[recall]:.1%} of the fraud (teacher {teacher[recall]:.1%}).\n"
-        f"[bold]Gained:[/bold] one ONNX file of {report.n_bytes / 1000:,.0f} KB, {speed['ratio']:,.0f} × "
+        f"payments finds {student[recall]:.1%} of the fraud (teacher {teacher[recall]:.1%})."
+    )
+    gained = (
+        f" one ONNX file of {report.n_bytes / 1000:,.0f} KB, {speed['ratio']:,.0f} × "
         f"the rows/s at a batch of {speed['batch_size']}, {speed['ratio_one_row']:,.0f} × for a single row."
     )
+    return [Text.assemble(("Kept:", "bold"), kept), Text.assemble(("Gained:", "bold"), gained)]

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd.cli import terminal
+from tabkd.cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd.cli.errors import CommandError, clear_errors
+from tabkd.cli.streams import say
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tabkd.cli.choices import Choices
     from tabkd.evaluation import Report
 
 
@@ -66,25 +70,46 @@ def distill(
     drop: Annotated[
         list[str] | None, typer.Option(help="A column to leave out; may be repeated.", metavar="COL")
     ] = None,
+    numeric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column of text to read as numbers; rows where it is none are left out. May be repeated.",
+            metavar="COL",
+        ),
+    ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column to take as a category, such as text that looks like numbers or dates, or a code in whole "
+            "numbers; may be repeated.",
+            metavar="COL",
+        ),
+    ] = None,
     n_synthetic: Annotated[
         int | None, typer.Option(min=0, help="Synthetic rows to learn from; as many as serve by default.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
     jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    encoding: Encoding = None,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
-    from rich.console import Console
-
+    from tabkd.batch.dialect import Dialect
+    from tabkd.cli.choices import Choices
     from tabkd.cli.output import output_folder
 
-    console = Console()
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
+    choices = Choices(drop or [], numeric or [], categorical or [], dialect)
+    console = terminal.console()
     with output_folder(output) as folder:
-        split = read_split(train, target, test, test_size, time_column, drop or [], task, seed)
+        split = read_split(train, target, test, test_size, time_column, choices, task, seed)
         for note in split.notes:
-            console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
+            console.print(note, style="dim", soft_wrap=True)
         report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
     print_report(console, report)
-    typer.echo(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
+    say(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
 
 
 @dataclass(frozen=True)
@@ -106,24 +131,36 @@ def read_split(
     test: Path | None,
     test_size: float,
     time_column: str | None,
-    drop: list[str],
+    choices: Choices,
     task: str,
     seed: int,
 ) -> Split:
     """The tables of the command line, checked as far as that is possible before anything is fitted."""
     from tabkd.cli import columns
-    from tabkd.cli.tables import read_table
+    from tabkd.cli.notices import notices, unnamed_row_numbers
+    from tabkd.cli.tables import found_in, read_table
 
-    frame = read_table(train)
-    columns.check_present(frame, train, {"--target": [target], "--time-column": [time_column], "--drop": drop})
-    y, task, note = columns.read_target(frame[target], task)
-    notes = [note]
+    dialect = choices.dialect
+    left_out = [target, *choices.drop, *([time_column] if time_column else [])]
+    frame = read_table(train, dialect, left_out)
+    columns.check_present(frame, train, {"--target": [target], "--time-column": [time_column], **choices.options()})
+    frame, rows_left_out = choices.applied(frame, train)
+    y, task, note = columns.read_target(frame[target], task, choices)
+    notes = [*found_in(train, dialect, left_out), note, *rows_left_out]
+    features = frame.drop(columns=left_out)
+    unnamed = unnamed_row_numbers(features)
+    notes += [f"{name!r}: left out; row numbers without a name, like an index that to_csv wrote." for name in unnamed]
+    notes += notices(features.drop(columns=unnamed), choices.categorical, dialect)
+    left_out += unnamed
     if test is not None:
         if time_column is not None:
             raise CommandError("--test and --time-column both say what to measure on; give one of them.")
-        later = read_table(test)
-        columns.check_present(later, test, {"--target": [target]})
-        y_later, _, _ = columns.read_target(later[target], task)
+        later = read_table(test, dialect, [target])
+        wanted = {name: columns_ for name, columns_ in choices.options().items() if name != "--drop"}
+        columns.check_present(later, test, {"--target": [target], **wanted})
+        later, rows_left_out = choices.applied(later, test)
+        y_later, _, _ = columns.read_target(later[target], task, choices)
+        notes += [*found_in(test, dialect, [target]), *rows_left_out]
         parts = (frame, y, later, y_later)
         notes.append(f"Measured on the {len(later):,} rows of {test}.")
     else:
@@ -131,7 +168,6 @@ def read_split(
         parts = (frame.iloc[rows], y[rows], frame.iloc[held_out], y[held_out])
         notes.append(how)
     X_train, y_train, X_test, y_test = parts
-    left_out = [target, *drop, *([time_column] if time_column else [])]
     X_train = X_train.drop(columns=left_out).reset_index(drop=True)
     X_test = X_test.drop(columns=left_out, errors="ignore").reset_index(drop=True)
     columns.check_features(X_train, X_test)
@@ -197,13 +233,12 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
 def print_report(console, report: Report) -> None:
     """The measures and the headlines as two tables, the warnings, and last the verdict."""
     from rich.table import Table
-    from rich.text import Text
 
     console.print(report.to_table())
     headlines = Table(show_header=False, box=None, pad_edge=False)
     for label, value in report.summary():
-        headlines.add_row(label, Text(value))
-    console.print(headlines, highlight=False)
+        headlines.add_row(label, value)
+    console.print(headlines)
     for warning in report.warnings:
-        console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(report.advice, style="bold", markup=False, highlight=False, soft_wrap=True)
+        console.print(warning, style="yellow", soft_wrap=True)
+    console.print(report.advice, style="bold", soft_wrap=True)

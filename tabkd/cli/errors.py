@@ -5,9 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import os
+import traceback
 from collections.abc import Callable
 
 import typer
+
+from tabkd.cli.signals import Stopped
+from tabkd.cli.streams import say
+from tabkd.cli.terminal import plain_warnings
 
 #: Set to anything to see where an error came from.
 TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
@@ -27,8 +32,12 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
+# Their messages say what to do; others need the name of their type to be understood.
+_EXPLAINED = (CommandError, OSError, ValueError, TypeError, RuntimeError)
+
+
 def clear_errors(command: Callable) -> Callable:
-    """Print the errors that bad input and full disks cause on one line of stderr, and exit with 1 or their code.
+    """Print whatever error a command raises on one line of stderr, and exit with 1 or the code of the error.
 
     Where the command has an option `log`, and it is "json", the line is JSON.
     """
@@ -36,26 +45,39 @@ def clear_errors(command: Callable) -> Callable:
     @functools.wraps(command)
     def guarded(*args, **kwargs):
         try:
-            return command(*args, **kwargs)
-        except (CommandError, OSError, ValueError, TypeError) as error:
+            with plain_warnings():
+                return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
             if os.environ.get(TRACEBACK_VARIABLE):
-                raise
-            _report("Error: ", one_line(error), kwargs)
+                for line in traceback.format_exc().splitlines():
+                    say(line, err=True)
+            _report("Error: ", _message(error), kwargs)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as error:
             _report("", "Interrupted; nothing was written.", kwargs)
             raise typer.Exit(130) from error
+        except Stopped as error:
+            _report("", "Interrupted; nothing was written.", kwargs)
+            raise typer.Exit(128 + error.number) from error
 
     return guarded
 
 
+def _message(error: Exception) -> str:
+    if isinstance(error, _EXPLAINED) or type(error).__module__.partition(".")[0] == "pyarrow":
+        return one_line(error)
+    return f"{type(error).__name__}: {one_line(error)} (set {TRACEBACK_VARIABLE}=1 to see where it comes from)"
+
+
 def _report(prefix: str, message: str, options: dict) -> None:
     as_json = str(options.get("log")) == "json"
-    typer.echo(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
+    say(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks."""
+    """The message of an error without line breaks, and without characters that a terminal would obey."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
         text = f"{error.filename}: {text}"

@@ -63,7 +63,12 @@ class FileRegressor:
 
 
 def select_columns(X: pd.DataFrame, names: Sequence[str] | None, n_features: int) -> pd.DataFrame:
-    """The columns that a teacher was fitted on: by name, or all of them where it knows no names."""
+    """The columns that a teacher was fitted on: by name, or all of them where it knows no names.
+
+    Booleans with gaps are floats, as all libraries take them.
+    """
+    gaps = [name for name, dtype in X.dtypes.items() if isinstance(dtype, pd.BooleanDtype)]
+    X = X.astype(dict.fromkeys(gaps, np.float64)) if gaps else X
     if names is None:
         if X.shape[1] != n_features:
             raise CommandError(

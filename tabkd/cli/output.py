@@ -46,4 +46,5 @@ def _remove_empty(folders: list[Path]) -> None:
 
 def json_bytes(content: dict) -> bytes:
     """`content` as indented JSON text; NaN is refused, since JSON has no word for it."""
-    return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # as JSON writes halves of characters, in names of files

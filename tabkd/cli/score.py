@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import signal
 import time
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd.cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd.cli.errors import CommandError, clear_errors, one_line
 from tabkd.cli.output import json_bytes
+from tabkd.cli.signals import Stopping, stopping
+from tabkd.cli.streams import say
 
 if TYPE_CHECKING:
     from tabkd.batch.counts import Summary
 
-#: What the command exits with, beside 0 and 1, and 2 for options that it does not know.
-TOO_MANY_REJECTS, BUSY = 3, 4
+#: What the command exits with, beside 0 and 1, and 2 for options that it does not know. With the last of them all rows
+#: are written, but something beside them is not.
+TOO_MANY_REJECTS, BUSY, WRITTEN = 3, 4, 5
 
 
 class Log(StrEnum):
@@ -46,7 +47,8 @@ def score(
         list[str],
         typer.Argument(
             help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens; or a "
-            "database, postgresql://… or a .duckdb file.",
+            "database, postgresql://… or a .duckdb file. In a folder, names that begin with . or _ and files of other "
+            "formats are left out.",
             metavar="INPUT...",
         ),
     ],
@@ -97,6 +99,10 @@ def score(
         Path | None,
         typer.Option(help="A JSON file for the counts of the job and the drift of its rows.", metavar="FILE.json"),
     ] = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    encoding: Encoding = None,
     engine: Annotated[Engine, typer.Option(help="What scores: this process, or the workers of Spark.")] = Engine.LOCAL,
     log: Annotated[
         Log, typer.Option(help="How progress is told on standard error; auto is a bar on a terminal, else plain.")
@@ -104,91 +110,139 @@ def score(
 ) -> None:
     """Score rows of any number, batch by batch, and write a prediction for each of them.
 
-    Exits with 0 when all is written, 1 for an error, 2 for wrong options, 3 for more rejects than allowed, 4 where
-    another job writes the same output, 130 and 143 when it was interrupted. But for 0, no file was written.
+    Exit codes: 0, all is written. 1, an error. 2, wrong options. 3, more rejects than --max-rejects. 4, another job
+    writes the same output. 5, all rows are written, but the summary or the file of rejects is not. 129, 130 and 143,
+    interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
     """
-    import pyarrow as pa
+    with stopping(at_once=engine == Engine.SPARK) as stop:
+        from tabkd.batch.addresses import shown
 
+        if summary is not None:
+            _check_summary(summary, [str(model), *_files(engine, inputs, query), output, rejects or output])
+        local = {
+            "top_fraction": top_fraction,
+            "query": query,
+            "table": table,
+            "append": append,
+            "resume": resume,
+            "batch_size": batch_size,
+        }
+        options: dict[str, Any] = {
+            "keep": keep or [],
+            "column_map": _pairs(column_map or []),
+            "threshold": threshold,
+            "rejects": rejects,
+            "max_rejects": max_rejects,
+            "partition_by": partition_by or [],
+            "delimiter": delimiter,
+            "decimal": decimal,
+            "thousands": thousands,
+            "encoding": encoding,
+        }
+        if engine == Engine.SPARK:
+            _check_options_of_spark(local)
+        else:
+            options |= {name: value for name, value in local.items() if value is not None}
+        facts: dict[str, Any] = {"model": str(model), "inputs": [shown(given) for given in inputs]}
+        facts |= {"output": shown(output), "rejects": rejects}
+        start = time.perf_counter()
+        done = _scored(engine, model, inputs, output, options, log, stop)
+        # The output is there: from here on nothing may end as an error.
+        stop.hold()
+        facts |= dataclasses.asdict(done) | {"seconds": round(time.perf_counter() - start, 3)}
+        _tell(facts, log, threshold is not None or top_fraction is not None, summary)
+
+
+def _scored(
+    engine: Engine, model: Path, inputs: list[str], output: str, options: dict, log: Log, stop: Stopping
+) -> Summary:
+    """Do the job; its errors have the exit codes of the command."""
     import tabkd
-    from tabkd.batch.databases import find_sources, without_password
     from tabkd.batch.job import StoppedError, score_dataset
+    from tabkd.batch.outputs import RejectsError
     from tabkd.batch.rejects import TooManyRejectsError
     from tabkd.batch.workplace import BusyError
     from tabkd.cli.score_log import score_log
+
+    resume = bool(options.get("resume"))
+    try:
+        scorer = tabkd.load(model)
+        if stop():
+            raise StoppedError("stopped before the first row")
+        if engine == Engine.SPARK:
+            return _scored_by_spark(scorer, inputs, output, **options)
+        with score_log(log) as progress:
+            return score_dataset(scorer, inputs, output, **options, progress=progress, stop=stop, on_commit=stop.hold)
+    except StoppedError as error:
+        how = "the same command goes on from there" if resume else "nothing was written; --resume would keep it"
+        raise CommandError(f"{error}; {how}.", 128 + (stop.number or 0)) from error
+    except TooManyRejectsError as error:
+        raise CommandError(str(error), TOO_MANY_REJECTS) from error
+    except BusyError as error:
+        raise CommandError(str(error), BUSY) from error
+    except RejectsError as error:
+        raise CommandError(str(error), WRITTEN) from error
+
+
+def _tell(facts: dict[str, Any], log: Log, are_alerts: bool, summary: Path | None) -> None:
+    """Say what was done, and write it to the summary.
+
+    Raises
+    ------
+    CommandError
+        The summary cannot be written.
+    """
     from tabkd.files import atomic_write_bytes
 
+    failed: Exception | None = None
     if summary is not None:
-        if engine == Engine.LOCAL:
-            files = [source.path for source in find_sources(inputs, query)]
-        else:
-            from tabkd.spark.job import local_paths
-
-            files = local_paths(inputs)
-        _check_summary(summary, [str(model), *files, output, rejects or output])
-    scorer = tabkd.load(model)
-    local = {
-        "top_fraction": top_fraction,
-        "query": query,
-        "table": table,
-        "append": append,
-        "resume": resume,
-        "batch_size": batch_size,
-    }
-    options: dict[str, Any] = {
-        "keep": keep or [],
-        "column_map": _pairs(column_map or []),
-        "threshold": threshold,
-        "rejects": rejects,
-        "max_rejects": max_rejects,
-        "partition_by": partition_by or [],
-    }
-    start = time.perf_counter()
-    with contextlib.ExitStack() as stack:
         try:
-            if engine == Engine.SPARK:
-                if given := [name for name, value in local.items() if value is not None and value is not False]:
-                    option = f"--{given[0].replace('_', '-')}"
-                    raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
-                done = _scored_by_spark(scorer, inputs, output, **options)
-            else:
-                caught = stack.enter_context(_signals())
-                options |= {name: value for name, value in local.items() if value is not None}
-                options["stop"] = lambda: bool(caught)
-                done = score_dataset(scorer, inputs, output, **options, progress=stack.enter_context(score_log(log)))
-        except StoppedError as error:
-            how = "the same command goes on from there" if resume else "nothing was written; --resume would keep it"
-            raise CommandError(f"{error}; {how}.", 128 + caught[0]) from error
-        except TooManyRejectsError as error:
-            raise CommandError(str(error), TOO_MANY_REJECTS) from error
-        except BusyError as error:
-            raise CommandError(str(error), BUSY) from error
-        except pa.ArrowException as error:
-            raise CommandError(one_line(error)) from error
-    seconds = time.perf_counter() - start
-    output = without_password(output, output)
-    inputs = [without_password(given, given) for given in inputs]
-    facts: dict[str, Any] = {"model": str(model), "inputs": inputs, "output": output, "rejects": rejects}
-    facts |= dataclasses.asdict(done) | {"seconds": round(seconds, 3)}
-    if summary is not None:
-        atomic_write_bytes(summary, json_bytes(facts))
+            atomic_write_bytes(summary, json_bytes(facts))
+        except Exception as error:  # whatever it is, the rows are written
+            failed = error
+    output = facts["output"]
     if log == Log.JSON:
-        typer.echo(json.dumps(facts), err=True)
-        return
-    for warning in done.warnings:
-        typer.echo(f"Warning: {warning}.", err=True)
-    out = "rows out" if threshold is None and top_fraction is None else "alerts out"
-    refused = f", {done.rejected:,} rejected" if rejects is not None else ""
-    pace = f"{seconds:.1f} s, {done.read / seconds:,.0f} rows/s"
-    typer.echo(f"Wrote {output}: {done.read:,} rows in, {done.written:,} {out}{refused} ({pace}).", err=output == "-")
+        say(json.dumps(facts), err=True)
+    else:
+        for warning in facts["warnings"]:
+            say(f"Warning: {warning}.", err=True)
+        out = f"{facts['written']:,} {'alerts' if are_alerts else 'rows'} out"
+        cut = "" if facts["threshold"] is None else f", of probabilities from {facts['threshold']} on"
+        refused = f", {facts['rejected']:,} rejected" if facts["rejects"] is not None else ""
+        pace = f"{facts['seconds']:.1f} s, {facts['read'] / max(facts['seconds'], 1e-3):,.0f} rows/s"
+        say(f"Wrote {output}: {facts['read']:,} rows in, {out}{cut}{refused} ({pace}).", err=output == "-")
+    if failed is not None:
+        raise CommandError(f"all rows are written to {output!r}, but not the summary: {one_line(failed)}", WRITTEN)
 
 
 def _check_summary(path: Path, taken: list[str]) -> None:
-    if not path.parent.is_dir() or path.is_dir():
-        raise CommandError(f"--summary {str(path)!r} cannot be written: its folder must be there, and it no folder.")
+    """Refuse a summary that could not be written once the job is done."""
     from tabkd.batch.outputs import is_within
+    from tabkd.files import check_writable
 
     if is_within(path, taken):
         raise CommandError(f"--summary {str(path)!r} is read or written by this job as something else.")
+    try:
+        check_writable(path)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--summary {str(path)!r} is no place for a file: {one_line(error)}") from error
+
+
+def _files(engine: Engine, inputs: list[str], query: str | None) -> list[str]:
+    """The files that a job reads."""
+    if engine == Engine.SPARK:
+        from tabkd.spark.job import local_paths
+
+        return local_paths(inputs)
+    from tabkd.batch.databases import find_sources
+
+    return [source.path for source in find_sources(inputs, query)]
+
+
+def _check_options_of_spark(local: dict[str, Any]) -> None:
+    if given := [name for name, value in local.items() if value is not None and value is not False]:
+        option = f"--{given[0].replace('_', '-')}"
+        raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
 
 
 def _scored_by_spark(*arguments, **options) -> Summary:
@@ -209,23 +263,3 @@ def _pairs(given: list[str]) -> dict[str, str]:
     if wrong := next((text for text, (name, _, value) in zip(given, pairs, strict=True) if not (name and value)), None):
         raise CommandError(f"--column-map {wrong!r} is not of the form MODEL=INPUT, as in amount=TX_AMOUNT.")
     return {name: value for name, _, value in pairs}
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """The signals to stop that have come; the batch at hand is finished first, and a second signal does not wait."""
-    caught: list[int] = []
-    before: dict[signal.Signals, Callable | int | None] = {}
-
-    def note(number, frame) -> None:
-        caught.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(ValueError):  # in a thread that is not the main one
-                before[number] = signal.signal(number, note)
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

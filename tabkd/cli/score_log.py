@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import IO, cast
 
+from tabkd.cli.streams import Unbreakable, say
 from tabkd.progress import Bar, Silent
 
 # Seconds between two lines.
@@ -45,13 +47,13 @@ class Lines(Silent):
         else:
             of = "" if self._total is None else f" of {self._total:,}"
             line = f"{now} {int(self._done):,}{of} rows, {pace:,.0f} rows/s" + (f", {left} s left" if left else "")
-        print(line, file=sys.stderr, flush=True)
+        say(line, err=True)
 
 
 @contextlib.contextmanager
 def score_log(kind: str) -> Iterator[Silent]:
     """What tells progress: "json" and "plain" by lines, "auto" by a bar where standard error is a terminal."""
-    if kind != "auto" or not sys.stderr.isatty():
+    if kind != "auto" or sys.stderr is None or not sys.stderr.isatty():
         yield Lines(kind == "json")
         return
     from rich.console import Console
@@ -63,5 +65,5 @@ def score_log(kind: str) -> Iterator[Silent]:
             return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
 
     columns = (BarColumn(), MofNCompleteColumn(), Pace(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+    with Progress(*columns, console=Console(file=cast(IO[str], Unbreakable(sys.stderr))), transient=True) as drawn:
         yield Bar(drawn)

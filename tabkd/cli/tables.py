@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from tabkd.batch.csv_header import Header, HeaderError, read_header
+from tabkd.batch.dialect import Dialect
+from tabkd.batch.rejects import failures, shown
 from tabkd.batch.sources import check_names
-from tabkd.batch.text import gaps_in_text
+from tabkd.batch.text import convert, unspaced
 from tabkd.cli.errors import CommandError
+from tabkd.scoring.arrow import decoded, is_text, plain
 
 SUFFIXES = (".parquet", ".csv")
+
+_PLAIN = Dialect()
+# Rows that are parsed together.
+_ROWS = 65_536
+# Bytes of a file that are looked at to see how it is written.
+_BYTES_TO_SEE = 1 << 16
 
 #: What pandas calls the index of a frame in the Parquet file of it.
 _STORED_INDEX = re.compile(r"__index_level_\d+__")
@@ -39,13 +51,26 @@ def _reading(path: Path) -> Iterator[str]:
         raise CommandError(f"the table {str(path)!r} {what}; check the path.")
     try:
         yield suffix
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except UnicodeError as error:
+        raise CommandError(
+            f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. Name its encoding, as in --encoding latin-1, "
+            "which every byte has a meaning in."
+        ) from error
+    except (pa.ArrowException, OSError, HeaderError) as error:
         kind = "Parquet" if suffix == ".parquet" else "CSV"
         raise CommandError(f"cannot read {str(path)!r} as {kind}: {_first_sentence(error)}") from error
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The whole table as a frame.
+def read_table(path: Path, dialect: Dialect = _PLAIN, wanted: Sequence[str] = ()) -> pd.DataFrame:
+    """The whole table as a frame, whose index is the row in the file, from 0.
+
+    Parameters
+    ----------
+    path : Path
+    dialect : Dialect
+        How a CSV is written.
+    wanted : sequence of str
+        Columns that are needed, by which the delimiter of a CSV is found.
 
     Raises
     ------
@@ -53,7 +78,7 @@ def read_table(path: Path) -> pd.DataFrame:
         The file is missing, of an unknown kind, corrupt, without rows, or has a column name twice.
     """
     with _reading(path) as suffix:
-        table = pa.parquet.read_table(path) if suffix == ".parquet" else gaps_in_text(pa.csv.read_csv(path))
+        table = pa.parquet.read_table(path) if suffix == ".parquet" else _read_csv(path, dialect, wanted)
         check_names(f"the table {str(path)!r}", table.schema.names)
         frame = to_frame(table)
     if frame.empty:
@@ -62,15 +87,141 @@ def read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
+def found_in(path: Path, dialect: Dialect, wanted: Sequence[str]) -> list[str]:
+    """What was found out about how a CSV is written without being said, a sentence for each."""
+    with _reading(path) as suffix:
+        if suffix == ".parquet":
+            return []
+        with pa.OSFile(str(path)) as file:
+            return [f"{str(path)!r} is read {what}." for what in read_header(file, dialect, wanted).found]
+
+
+def _read_csv(path: Path, dialect: Dialect, wanted: Sequence[str]) -> pa.Table:
+    """A CSV with types by all of its values: Arrow gives up a type, and begins the column anew, at each that is none."""
+    with pa.OSFile(str(path)) as file:
+        header = read_header(file, dialect, wanted)
+        check_names(f"the table {str(path)!r}", header.names)
+        if header.alone:
+            return pa.table({name: pa.nulls(0) for name in header.names})
+        gaps = pa.csv.ConvertOptions().null_values + ([" ", "  "] if header.spaced else [])
+        conversion = pa.csv.ConvertOptions(decimal_point=dialect.decimal, null_values=gaps)
+        try:
+            table = pa.csv.read_csv(file, header.reading(_ROWS, use_threads=True), header.parsing(), conversion)
+        except pa.ArrowInvalid:
+            _check_lines(path, header)
+            raise
+    columns = [_as_text(path, name, column) for name, column in zip(header.names, table.columns, strict=True)]
+    if any(is_text(c.type) and pc.any(pc.equal(c, "")).as_py() for c in columns):
+        columns = _with_gaps(path, header, columns)
+    if header.spaced:
+        columns = [unspaced(column) if is_text(column.type) else column for column in columns]
+    if dialect.thousands is not None:
+        columns = [_as_numbers(column, dialect) if is_text(column.type) else column for column in columns]
+    return pa.Table.from_arrays(columns, names=header.names)
+
+
+def _check_lines(path: Path, header: Header) -> None:
+    """Refuse the first line with too few or too many values; only one thread knows its number."""
+
+    def refuse(line) -> str:
+        malformed.append(line)
+        return "error"
+
+    malformed: list[Any] = []
+    with pa.OSFile(str(path)) as file, contextlib.suppress(pa.ArrowInvalid):
+        file.seek(header.first_byte)
+        columns = dict.fromkeys(header.numbers, pa.binary())
+        conversion = pa.csv.ConvertOptions(column_types=columns)
+        pa.csv.read_csv(file, header.reading(_ROWS, header.any_bytes), header.parsing(refuse), conversion)
+    if malformed:
+        line = malformed[0]
+        raise CommandError(
+            f"cannot read {str(path)!r} as CSV: row {line.number - 2:,}, {shown(line.text)!r}, has {line.actual_columns} "
+            f"values where the header has {line.expected_columns}. Correct the line, or leave it out."
+        )
+
+
+def _as_text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column, unless it is text in another encoding, which Arrow gives as bytes."""
+    if not pa.types.is_binary(column.type):
+        return column
+    row, _ = next(failures(lambda part: part.cast(pa.string()), column))
+    raise CommandError(
+        f"column {name!r} of {str(path)!r} is not text in UTF-8: row {row:,} has {shown(column[row].as_py())!r}. Name "
+        "its encoding, as in --encoding latin-1."
+    )
+
+
+def _with_gaps(path: Path, header: Header, columns: list) -> list:
+    """Columns with their empty text as missing values, but for what is "" in quotes.
+
+    That is missing, too, in a file that writes missing values so: where a number is missing so, or where every value
+    is in quotes.
+    """
+    in_doubt = [i for i, column in enumerate(columns) if column.null_count or is_text(column.type)]
+    numbers = [header.numbers[i] for i in in_doubt]
+    conversion = pa.csv.ConvertOptions(
+        include_columns=numbers,
+        column_types=dict.fromkeys(numbers, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    with pa.OSFile(str(path)) as file:
+        file.seek(header.first_byte)
+        raw = pa.csv.read_csv(file, header.reading(_ROWS, use_threads=True), header.parsing(), conversion)
+    found = dict(zip(in_doubt, raw.columns, strict=True))
+    quoted = {i for i, column in found.items() if pc.any(pc.equal(column, "")).as_py()}
+    means_missing = any(not is_text(columns[i].type) for i in quoted) or (
+        not any(column.null_count for column in found.values()) and _quotes_all(path, header)
+    )
+    for i, column in found.items():
+        if is_text(columns[i].type):
+            missing = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+            columns[i] = missing if means_missing else column
+    return columns
+
+
+def _quotes_all(path: Path, header: Header) -> bool:
+    """Whether the first lines of a CSV have every value in quotes, numbers among them."""
+    with path.open(encoding=header.encoding, errors="replace", newline="") as file:
+        lines = "".join(file.readlines(_BYTES_TO_SEE)).removeprefix("\ufeff")
+    value = r'"(?:[^"]|"")*"'
+    delimiter = re.escape(header.delimiter)
+    return re.match(rf"(?:{value}(?:{delimiter}{value})*(?:\r\n|\n|\r|$))+\Z", lines) is not None
+
+
+def _as_numbers(column: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
+    """Text as numbers where each of its values is one with groups of digits, else as it is."""
+    try:
+        return convert(column, pa.float64(), dialect)
+    except pa.ArrowInvalid:
+        return column
+
+
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """An Arrow table as pandas: numbers with gaps as floats, text as strings, a stored index left out."""
-    table = table.drop_columns([name for name in table.schema.names if _STORED_INDEX.fullmatch(name)])
-    for i, column in enumerate(table.schema):
-        if pa.types.is_boolean(column.type) and table.column(i).null_count:
-            table = table.set_column(i, column.name, table.column(i).cast(pa.int8()))
-        elif pa.types.is_decimal(column.type):
-            table = table.set_column(i, column.name, table.column(i).cast(pa.float64()))
-    return table.to_pandas(ignore_metadata=True)
+    """An Arrow table as pandas: numbers with gaps as floats, days as times, a stored index left out."""
+    names = [name for name in table.schema.names if not _STORED_INDEX.fullmatch(name)]
+    columns = [_for_pandas(table.column(name)) for name in names]
+    frame = pa.Table.from_arrays(columns, names=names).to_pandas(ignore_metadata=True, date_as_object=False)
+    if not columns:
+        return frame
+    gaps = {
+        name: pd.BooleanDtype().__from_arrow__(column)
+        for name, column in zip(names, columns, strict=True)
+        if pa.types.is_boolean(column.type) and column.null_count
+    }
+    return frame.assign(**gaps)
+
+
+def _for_pandas(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    column = plain(column)
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.float64())
+    # pandas has no categories that are missing.
+    if pa.types.is_dictionary(column.type) and any(chunk.dictionary.null_count for chunk in column.chunks):
+        return decoded(column)
+    return column
 
 
 def _first_sentence(error: BaseException) -> str:

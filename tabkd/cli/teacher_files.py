@@ -13,12 +13,16 @@ import pandas as pd
 from tabkd.cli.errors import CommandError, one_line
 from tabkd.cli.frozen import FileClassifier, FileRegressor, select_columns
 from tabkd.cli.teacher_onnx import load_onnx
+from tabkd.cli.teacher_probe import probe
+from tabkd.cli.teacher_trees import check_lightgbm, check_xgboost, xgboost_json
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 
 
-def load_teacher(path: Path, task: str, trusted: Sequence[str] = ()) -> Any:
+def load_teacher(path: Path, task: str, trusted: Sequence[str] = (), X: pd.DataFrame | None = None) -> Any:
     """The fitted teacher of a file, which is used as it is.
+
+    The file is read in another process first, since a damaged one can crash the libraries.
 
     Parameters
     ----------
@@ -26,6 +30,8 @@ def load_teacher(path: Path, task: str, trusted: Sequence[str] = ()) -> Any:
     task : {"classification", "regression"}
     trusted : sequence of str
         Types in a skops file that the user trusts, beside those that skops trusts.
+    X : DataFrame, optional
+        The table that it will label, some of whose rows it predicts in that other process.
 
     Returns
     -------
@@ -36,28 +42,12 @@ def load_teacher(path: Path, task: str, trusted: Sequence[str] = ()) -> Any:
     Raises
     ------
     CommandError
-        The file is missing, corrupt, of another format or task, or could run code.
+        The file is missing, corrupt, of another format or task, could run code, crashes its library, or takes too
+        long.
     """
-    suffix = path.suffix.lower()
-    if suffix in _PICKLES:
-        raise CommandError(
-            f"--teacher {str(path)!r} is a pickle, and reading one can run any code, so tabkd never does. "
-            "Save the model in a safe format: XGBoost's save_model('t.json'), LightGBM's "
-            "booster_.save_model('t.txt'), skops.io.dump(model, 't.skops'), or ONNX."
-        )
-    if suffix not in _LOADERS:
-        raise CommandError(
-            f"--teacher {str(path)!r} has the suffix {suffix!r}; a fitted teacher has {', '.join(_LOADERS)}."
-        )
-    if not path.is_file():
-        raise CommandError(f"the teacher {str(path)!r} does not exist; check the path.")
-    try:
-        teacher = _load_skops(path, trusted) if suffix == ".skops" else _LOADERS[suffix](path)
-    except CommandError:
-        raise
-    except Exception as error:  # each library has errors of its own for a broken file
-        reason = one_line(error).partition(" Stack trace:")[0][:300]
-        raise CommandError(f"cannot read the teacher {str(path)!r} as {suffix}: {reason}") from error
+    _check_kind(path)
+    probe(path, trusted, X)
+    teacher = read_teacher(path, trusted)
     if task == "classification" and not hasattr(teacher, "predict_proba"):
         raise CommandError(
             f"the teacher {str(path)!r} gives no probabilities, but the task is classification. "
@@ -71,11 +61,49 @@ def load_teacher(path: Path, task: str, trusted: Sequence[str] = ()) -> Any:
     return teacher
 
 
+def _check_kind(path: Path) -> None:
+    """Refuse what is no file of a known format, before a process is started for it."""
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES:
+        raise CommandError(
+            f"--teacher {str(path)!r} is a pickle, and reading one can run any code, so tabkd never does. "
+            "Save the model in a safe format: XGBoost's save_model('t.json'), LightGBM's "
+            "booster_.save_model('t.txt'), skops.io.dump(model, 't.skops'), or ONNX."
+        )
+    if suffix not in _LOADERS:
+        raise CommandError(
+            f"--teacher {str(path)!r} has the suffix {suffix!r}; a fitted teacher has {', '.join(_LOADERS)}."
+        )
+    if not path.is_file():
+        raise CommandError(f"the teacher {str(path)!r} does not exist; check the path.")
+
+
+def read_teacher(path: Path, trusted: Sequence[str] = ()) -> Any:
+    """The teacher of a file, read in this process.
+
+    Raises
+    ------
+    CommandError
+        The file cannot be read, or could run code.
+    """
+    suffix = path.suffix.lower()
+    try:
+        return _load_skops(path, trusted) if suffix == ".skops" else _LOADERS[suffix](path)
+    except CommandError:
+        raise
+    except Exception as error:  # each library has errors of its own for a broken file
+        reason = one_line(error).partition(" Stack trace:")[0][:300]
+        raise CommandError(f"cannot read the teacher {str(path)!r} as {suffix}: {reason}") from error
+
+
 def _load_xgboost(path: Path):
     import xgboost
 
+    if path.suffix.lower() == ".json":
+        check_xgboost(xgboost_json(path.read_bytes()))
     booster = xgboost.Booster()
     booster.load_model(path)
+    check_xgboost(xgboost_json(bytes(booster.save_raw("json"))))
     learner = json.loads(booster.save_config())["learner"]
     objective = learner["objective"]["name"]
     names = booster.feature_names
@@ -150,6 +178,7 @@ def _load_lightgbm(path: Path):
     with path.open("rb") as file:
         if file.readline().strip() != b"tree":
             raise CommandError(f"the teacher {str(path)!r} is not a model that LightGBM's save_model wrote.")
+    check_lightgbm(path.read_text(encoding="utf-8"))
     booster = lightgbm.Booster(model_file=path)
     description = booster.dump_model(num_iteration=1)
     objective = str(description.get("objective", "")).split(" ")[0]
@@ -161,6 +190,11 @@ def _load_lightgbm(path: Path):
         renamed = X.rename(columns={c: str(c).replace(" ", "_") for c in X.columns}) if named else X
         X = select_columns(renamed, names if named else None, len(names))
         text = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c].dtype)]
+        if text and not booster.pandas_categorical:  # LightGBM would number the levels of each batch anew
+            raise CommandError(
+                f"the teacher {str(path)!r} does not have the categories of its columns, but {text[:5]} are text. Save "
+                "it by booster_.save_model of LightGBM's Python package, fitted on a frame; or its file is cut off."
+            )
         return booster.predict(X.astype(dict.fromkeys(text, "category")))
 
     if objective == "binary" or objective.startswith("cross_entropy"):

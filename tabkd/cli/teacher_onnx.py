@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,19 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
     Raises
     ------
     CommandError
-        It has several outputs but no class labels, or wants what no column can give.
+        It has several outputs but no class labels, wants what no column can give, or has weights outside of its
+        folder.
     """
     import onnx
     import onnxruntime
 
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     if any(entry.key == "tabkd" for entry in model.metadata_props):
         return _load_student(path)
+    _check_external(model, path)
+    # By its path: weights in files of their own are looked for beside it.
     session = onnxruntime.InferenceSession(
-        path.read_bytes(), sess_options=_quiet(onnxruntime), providers=["CPUExecutionProvider"]
+        str(path), sess_options=_quiet(onnxruntime), providers=["CPUExecutionProvider"]
     )
     inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
     classes = _onnx_classes(model) if len(outputs) > 1 else []
@@ -47,6 +51,39 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
     if len(outputs) == 1:
         return FileRegressor("ONNX", scores)
     return FileClassifier("ONNX", scores, classes)
+
+
+def _check_external(model, path: Path) -> None:
+    """Refuse weights in files that are not there, or not in the folder of the model or below."""
+    folder = path.resolve().parent
+    for tensor in _tensors(model):
+        for entry in tensor.external_data:
+            if entry.key != "location":
+                continue
+            place = (folder / entry.value).resolve()
+            if not place.is_relative_to(folder):
+                raise CommandError(
+                    f"the teacher {str(path)!r} has weights in {entry.value!r}, outside of its folder; such files are "
+                    "not read. Save the model in one file, or with its weights beside it."
+                )
+            if not place.is_file():
+                raise CommandError(
+                    f"the teacher {str(path)!r} has weights in {entry.value!r}, which is not in its folder. Put that "
+                    "file beside it."
+                )
+
+
+def _tensors(message) -> Iterator[Any]:
+    """All tensors within a message of ONNX: weights, attributes, and those of graphs within graphs."""
+    from onnx import TensorProto
+
+    if isinstance(message, TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors(inner)
 
 
 def _load_student(path: Path):

@@ -115,7 +115,7 @@ def ready_teacher(
     from tabkd.cli.frozen import FileClassifier
     from tabkd.cli.teacher_files import load_teacher
 
-    teacher = load_teacher(path, task, trusted)
+    teacher = load_teacher(path, task, trusted, X)
     if isinstance(teacher, FileClassifier):
         teacher.classes_ = _labels_of_codes(teacher.classes_, np.unique(y), path)
     return FrozenEstimator(teacher) if hasattr(teacher, "fit") else teacher

@@ -1,4 +1,4 @@
-"""What an exported model says of itself: one JSON under the key "tabkd" of its metadata."""
+"""The metadata of an exported model: one JSON under the key "tabkd"."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from tabkd.column import Column
 from tabkd.onnx.categories import are_whole
 from tabkd.onnx.inputs import Front
 from tabkd.scoring import wire
+from tabkd.scoring.facts import FORMAT
 from tabkd.teacher import teacher_name
 
-#: Raised when a reader of today's files could not read those of tomorrow.
-FORMAT = 1
 
 
 def input_type(column: Column, center: float) -> str:
@@ -91,7 +90,10 @@ def attach(proto, facts: dict[str, Any]) -> None:
 
 
 def seal(proto) -> bytes:
-    """Write the checksum of the model into it, by which `tabkd.load` knows it for undamaged; the model as bytes."""
+    """Write the checksum of the model into it, by which `tabkd.load` finds damage; the model as bytes.
+
+    The checksum proves the file whole, not who made it: anyone can compute it again for other bytes.
+    """
     # Metadata is the last field of a model: the checksum comes behind everything that it is taken of.
     digest = hashlib.sha256(proto.SerializeToString()).hexdigest()
     entry = proto.metadata_props.add()
@@ -102,7 +104,10 @@ def seal(proto) -> bytes:
 def _n_outputs(model) -> int:
     if hasattr(model, "classes_"):
         return len(model.classes_)
-    return int(getattr(model.student_, "n_outputs_", 0) or getattr(model, "n_outputs_", 1))
+    if hasattr(model.student_, "n_outputs_"):
+        return int(model.student_.n_outputs_)
+    # A student of another library shows it by what it predicts.
+    return model._scores_of_codes(np.zeros((1, len(model._schema.columns)))).shape[1]
 
 
 def _filled(front: Front) -> dict[str, list] | None:
@@ -130,6 +135,7 @@ def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
         "type": kind,
         "low": column.low if numeric and math.isfinite(column.low) else None,
         "high": column.high if numeric and math.isfinite(column.high) else None,
+        "boolean": column.boolean,
         "has_missing": column.has_missing,
         "missing": None if numeric or column.numeric_categories else column.missing_spellings,
         "n_categories": len(column.categories),

@@ -18,7 +18,8 @@ def check_names(table) -> None:
     """Refuse columns of one name."""
     names = table.schema.names
     if len(set(names)) < len(names):
-        repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        seen: set = set()
+        repeated = list(dict.fromkeys(name for name in names if name in seen or seen.add(name)))
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
 
 
@@ -37,6 +38,96 @@ class Dictionary(NamedTuple):
     codes: np.ndarray
 
 
+def plain_type(kind):
+    """The type of a column by its values, however they are stored: without dictionary, views, run ends, extensions."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.UuidType):
+        return pa.string()
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pa.types.is_binary_view(kind) else kind
+
+
+def is_text(kind) -> bool:
+    """Whether a plain type is text."""
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def plain(column):
+    """A column as Arrow's functions take it: of its plain type, or a dictionary of such with signed positions.
+
+    Not all of them know views, run ends, and dictionaries of these or with unsigned positions.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or pyarrow.ChunkedArray
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if not (
+        isinstance(kind, pa.BaseExtensionType)
+        or pa.types.is_dictionary(kind)
+        or pa.types.is_run_end_encoded(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary_view(kind)
+    ):
+        return column
+    if isinstance(column, pa.ChunkedArray):
+        chunks = [plain(chunk) for chunk in column.chunks] or [plain(pa.array([], kind))]
+        return pa.chunked_array(chunks)
+    if isinstance(kind, pa.UuidType):
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain(column.storage)
+    if pa.types.is_run_end_encoded(kind):
+        return decoded(pc.run_end_decode(column))
+    if pa.types.is_dictionary(kind):
+        positions = column.indices
+        if pa.types.is_unsigned_integer(positions.type):
+            positions = positions.cast(pa.int64())
+        return pa.DictionaryArray.from_arrays(positions, decoded(column.dictionary))
+    wanted = plain_type(kind)
+    if column.nbytes >= 2**31:
+        wanted = pa.large_string() if pa.types.is_string(wanted) else pa.large_binary()
+    return column.cast(wanted)
+
+
+def decoded(column):
+    """A column as an array of its plain type."""
+    import pyarrow as pa
+
+    column = plain(column)
+    if not pa.types.is_dictionary(column.type):
+        return column
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type)
+    return column.dictionary_decode()
+
+
+def of_pandas(array, numeric: bool):
+    """An array of pandas', read like a column of Arrow's where it holds one."""
+    import pandas as pd
+
+    return to_array(array.__arrow_array__(), numeric) if isinstance(array.dtype, pd.ArrowDtype) else array
+
+
+def without_arrow(frame):
+    """A frame with pandas' own dtypes for its columns of Arrow's."""
+    import pandas as pd
+
+    stored = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]
+    return frame.assign(**{name: decoded(frame[name].array.__arrow_array__()).to_pandas().array for name in stored})
+
+
 def to_array(column, numeric: bool):
     """What the reader takes of a column: an array of NumPy's or pandas', NaN for null numbers, or a `Dictionary`.
 
@@ -48,13 +139,18 @@ def to_array(column, numeric: bool):
     """
     import pyarrow as pa
 
+    column = plain(column)
+    text = is_text(plain_type(column.type))
+    if numeric or not text:
+        # Dictionaries of other values may have nulls among them, which decoding makes nulls of the column.
+        column = decoded(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # what does not fit into one array
             return column.to_pandas().array
-    if numeric and pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     kind = column.type
+    if column.null_count == len(column):  # missing, whatever its type
+        return np.full(len(column), np.nan)
     if numeric and pa.types.is_boolean(kind):
         column, kind = column.cast(pa.uint8()), pa.uint8()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -63,11 +159,9 @@ def to_array(column, numeric: bool):
         return column.to_numpy(zero_copy_only=False)
     if pa.types.is_decimal(kind):
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    if pa.types.is_null(kind):
-        return np.full(len(column), np.nan)
-    if not numeric and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if numeric or not text:
+        return column.to_pandas().array
+    if not pa.types.is_dictionary(kind):
         column = column.dictionary_encode()
-    if not numeric and pa.types.is_dictionary(column.type):
-        codes = column.indices.fill_null(-1) if column.indices.null_count else column.indices
-        return Dictionary(column.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False))
-    return column.to_pandas().array
+    codes = column.indices.fill_null(-1) if column.indices.null_count else column.indices
+    return Dictionary(column.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False))

@@ -88,8 +88,13 @@ class CategoryRows:
     def __init__(self, column: Column, row_of: np.ndarray):
         self._column, self._row_of = column, np.asarray(row_of, dtype=np.int64)
         self._schema = TableSchema((column,), "pandas")
-        self._table = _Table(column, self._row_of)
+        self._table = (_NumberTable if column.numeric_categories else _TextTable)(column, self._row_of)
         self._known: tuple[pd.Index | None, np.ndarray] = (None, self._row_of)
+
+    @property
+    def extremes(self) -> tuple[int, int]:
+        """The least and the largest row."""
+        return int(self._row_of.min()), int(self._row_of.max())
 
     def __call__(self, values) -> np.ndarray:
         """int64 (n,): the rows of a column's values, an array of NumPy's or pandas' or a `Dictionary`."""
@@ -107,12 +112,10 @@ class CategoryRows:
         return self._rows(self._encode(values))
 
     def _of_values(self, values: list) -> np.ndarray:
-        if not self._column.numeric_categories:
-            try:
-                return np.fromiter(map(self._table.__getitem__, values), np.int64, len(values))
-            except _UnusualError:
-                pass
-        return self._rows(self._encode(pd.Series(values))) if values else np.empty(0, np.int64)
+        try:
+            return np.fromiter(map(self._table.__getitem__, values), np.int64, len(values))
+        except (_UnusualError, TypeError):  # or what has no hash
+            return self._rows(self._encode(pd.Series(values)))
 
     def _of_categories(self, categories: pd.Index) -> np.ndarray:
         """The row of each of pandas' categories, then, for its code -1, that of a missing value."""
@@ -131,21 +134,39 @@ class CategoryRows:
 
 
 class _UnusualError(Exception):
-    """A value that is neither a string nor missing."""
+    """A value that is neither of the type of the categories nor missing."""
 
 
 class _Table(dict):
-    """String to row, with rows for what is not among the categories."""
+    """Category to row, with rows for what is not among the categories."""
 
     def __init__(self, column: Column, row_of: np.ndarray):
-        missing = int(row_of[-1])
-        super().__init__(dict.fromkeys(column.missing_spellings, missing))
+        super().__init__()
+        self._unseen, self._missing = int(row_of[-2]), int(row_of[-1])
+        if not column.numeric_categories:
+            self.update(dict.fromkeys(column.missing_spellings, self._missing))
         self.update(zip(column.keys, row_of.tolist(), strict=False))
-        self._unseen, self._missing = int(row_of[-2]), missing
 
     def __missing__(self, value) -> int:
+        if value is None or value is pd.NA or (isinstance(value, (float, np.floating)) and value != value):
+            return self._missing
+        return self._other(value)
+
+    def _other(self, value) -> int:
+        raise NotImplementedError
+
+
+class _TextTable(_Table):
+    def _other(self, value) -> int:
         if isinstance(value, str):
             return self._unseen
-        if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-            return self._missing
+        raise _UnusualError
+
+
+class _NumberTable(_Table):
+    def _other(self, value) -> int:
+        if isinstance(value, (float, np.floating)):
+            return self._unseen
+        if isinstance(value, (int, np.integer)) and abs(value) < 2**53:  # beyond, it may be one but for rounding
+            return self._unseen
         raise _UnusualError

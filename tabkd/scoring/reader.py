@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tabkd.column import Column
-from tabkd.scoring.arrow import check_names, is_arrow, to_array
+from tabkd.scoring.arrow import check_names, is_arrow, of_pandas, to_array, without_arrow
 from tabkd.scoring.columns import CategoryRows
+from tabkd.scoring.rows import Rows, missing_error, read_rows
 from tabkd.table import TableSchema, as_frame, check_finite
 
 _DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
@@ -46,13 +47,13 @@ class Reader:
 
     def matrix(self, X) -> np.ndarray:
         """A table of numeric columns as one matrix; what came as a matrix is not looked at."""
-        if is_arrow(X):
+        if is_arrow(X) or isinstance(X, Rows):
             return self._all_numbers(self._aligned(X))
         values = self._plain_numbers(X)
-        return self.schema.encode(self._aligned(X)) if values is None else values
+        return self.schema.encode(without_arrow(self._aligned(X))) if values is None else values
 
     def _all_numbers(self, table) -> np.ndarray:
-        """The columns of an Arrow table, all of them numbers, side by side."""
+        """The columns of an Arrow table or of rows, all of them numbers, side by side."""
         arrays = [self._numbers(i, array) for i, array in enumerate(self._arrays(table))]
         for dtype in (np.float32, np.float64):
             out = np.empty((len(arrays[0]), len(arrays)), dtype)
@@ -89,9 +90,16 @@ class Reader:
                 self._check(i, array)
         return numbers, rows
 
-    def nothing(self, X) -> dict[str, np.ndarray]:
-        """As many rows as `X` has, whatever is in them, for a graph that only counts them."""
-        n = self._aligned(X).shape[0]
+    def n_rows(self, X) -> int:
+        """How many rows a table has, once its columns are those of the model."""
+        return self._aligned(X).shape[0]
+
+    def extreme_rows(self) -> np.ndarray:
+        """int64 (2, j): the least and the largest row of each column of categories."""
+        return np.array([look_up.extremes for _, look_up in self._rows.values()], np.int64).reshape(-1, 2).T
+
+    def nothing(self, n: int) -> dict[str, np.ndarray]:
+        """So many rows, whatever is in them, for a graph that only counts them."""
         return {
             entry["input"]: np.full((n, 1), "" if entry["type"] == "STRING" else 0, _DTYPES[entry["type"]])
             for entry in self._columns
@@ -109,35 +117,70 @@ class Reader:
             return values if values.dtype.kind in "fiub" and values.shape[1] == len(self._columns) else None
         return None
 
+    def rows(self, X) -> Rows:
+        """What `tabkd.scoring.rows` makes of a dict or of a list of dicts."""
+        names = self.schema.names
+        return read_rows(X, self.schema.columns, names if self._by_name else [f"x{name}" for name in names])
+
+    def check_names(self, X) -> None:
+        """Refuse a table without the columns of the model, whatever rows it has."""
+        if isinstance(X, Rows):
+            return
+        if is_arrow(X):
+            self._aligned(X)
+        elif hasattr(X, "columns") and self._by_name:
+            self._places(list(X.columns))
+        else:
+            self._check_width(X.shape[1])
+
     def _aligned(self, X):
-        """A frame, or a table of Arrow's, with the columns of the model in their order."""
+        """A frame, a table of Arrow's or rows, with the columns of the model in their order; others are left out."""
+        if isinstance(X, Rows):
+            return X
         if is_arrow(X):
             return self._aligned_arrow(X)
         if isinstance(X, pd.DataFrame) and self._by_name and X.columns.equals(self._index):
             return X
-        frame, container = as_frame(X)
-        named = self._by_name and container != "numpy"
-        if named and not all(isinstance(name, (str, int)) for name in frame.columns):
-            # Names of other types stand in the model as text.
-            frame = frame.set_axis([n if isinstance(n, (str, int)) else str(n) for n in frame.columns], axis=1)
-        frame = self.schema._align(frame, named=named)
-        return frame if named else frame.set_axis(self._index, axis=1)
+        if self._by_name and hasattr(X, "columns"):
+            places = self._places(list(X.columns))
+            # Before it becomes one of pandas': what is left out may be of any type.
+            X = X.iloc[:, places] if isinstance(X, pd.DataFrame) else X[:, places]
+        frame, _ = as_frame(X)
+        self._check_width(frame.shape[1])
+        return frame if frame.columns.equals(self._index) else frame.set_axis(self._index, axis=1)
 
     def _aligned_arrow(self, table):
         check_names(table)
-        names = table.schema.names
-        if not self._by_name:
-            self.schema._align(pd.DataFrame(columns=names), named=False)
-            return table
-        wanted = [str(name) for name in self.schema.names]
-        if names == wanted:
-            return table
-        known = dict(zip(wanted, self.schema.names, strict=True))
-        self.schema._align(pd.DataFrame(columns=[known.get(name, name) for name in names]), named=True)
-        return table.select(wanted)
+        if self._by_name:
+            names = table.schema.names
+            return table if names == self.schema.names else table.select(self._places(names))
+        self._check_width(table.num_columns)
+        return table
+
+    def _places(self, names: list) -> list[int]:
+        """Where the columns of the model stand among others.
+
+        Raises
+        ------
+        ValueError
+            One of them is missing.
+        """
+        # Names that are neither text nor whole numbers stand in the model as text, and in Arrow all do.
+        place = {str(name): i for i, name in enumerate(names)} | {name: i for i, name in enumerate(names)}
+        if missing := [name for name in self.schema.names if name not in place and str(name) not in place]:
+            raise missing_error(missing)
+        return [place[name] if name in place else place[str(name)] for name in self.schema.names]
+
+    def _check_width(self, width: int) -> None:
+        if width != len(self._columns):
+            raise ValueError(
+                f"X has {width} features, but this model is expecting {len(self._columns)} features as input."
+            )
 
     def _arrays(self, table) -> Iterable:
         """The array of each column."""
+        if isinstance(table, Rows):
+            return table.arrays
         if is_arrow(table):
             return (
                 to_array(table.column(i), column.kind == "numeric")
@@ -147,7 +190,8 @@ class Reader:
             )
         # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
         arrays: Callable | None = getattr(table, "_iter_column_arrays", None)
-        return arrays() if arrays is not None else (series.array for _, series in table.items())
+        found = arrays() if arrays is not None else (series.array for _, series in table.items())
+        return (of_pandas(array, c.kind == "numeric") for array, c in zip(found, self.schema.columns, strict=True))
 
     def _numbers(self, i: int, array) -> np.ndarray:
         if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":

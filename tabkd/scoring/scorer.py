@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -15,7 +14,9 @@ import numpy as np
 from tabkd.scoring import wire
 from tabkd.scoring.arrow import is_arrow
 from tabkd.scoring.columns import Numbers
+from tabkd.scoring.facts import category_tables, is_matrix, read_facts, unreadable
 from tabkd.scoring.reader import Reader
+from tabkd.scoring.rows import are_rows
 from tabkd.table import as_table
 
 # Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
@@ -51,12 +52,13 @@ class Scorer:
     n_bytes : int
         Its size.
     metadata : dict
-        What the model says of itself: task, columns, teacher, version and so on.
+        The metadata of the model: task, columns, teacher, version and so on.
 
     Raises
     ------
     ValueError
-        Where the bytes are no ONNX model, or one that tabkd did not write.
+        Where the bytes are no ONNX model, or not one as tabkd writes them: damaged, with weights in other files, with
+        operators that no student has, or with metadata that do not fit the graph.
     """
 
     def __init__(self, content: bytes, n_threads: int | None = None, *, source: str = "the model"):
@@ -66,7 +68,7 @@ class Scorer:
         self._open()
 
     def _open(self) -> None:
-        self.metadata = facts = _facts(self.content, self._source)
+        self.metadata = facts = read_facts(self.content, self._source)
         self.n_bytes = len(self.content)
         self.n_features_in_ = len(facts["columns"])
         names = [f"x{c['name']}" if facts["container"] == "numpy" else c["name"] for c in facts["columns"]]
@@ -75,19 +77,20 @@ class Scorer:
         if facts["task"] == "classification":
             self.classes_ = _classes(facts)
             self._output = "probabilities"
-        self._single = all(c["input"] == "X" and c["type"] != "STRING" for c in facts["columns"])
+        self._single = is_matrix(facts)
         try:
             self._prepare()
             self._session = _session(self._graph)
             trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(self._graph))
             self._block_rows = _TREE_ROWS if trees else _NETWORK_ROWS
+            self._try()
         except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
-            raise _unreadable(self._source, error) from error
+            raise unreadable(self._source, error) from error
 
     def _prepare(self) -> None:
         """Find the tables of the categories, and cut the graph behind them and behind the filling of numbers."""
         facts = self.metadata
-        tables = [] if self._single else _category_tables(self.content, facts)
+        tables = [] if self._single else category_tables(self.content, facts)
         self._reader = Reader(facts, tables)
         for (categories, _), i in zip(tables, facts["rows"]["columns"], strict=True):
             facts["columns"][i]["categories"] = categories
@@ -102,6 +105,19 @@ class Scorer:
         # A graph none of whose columns says anything still counts their rows.
         self._says_nothing = not self._inputs
         self._graph = self.content if self._says_nothing else wire.cut(self.content, inputs, self._output)
+
+    def _try(self) -> None:
+        """Score two rows, of the first and of the last row of each table: what the graph cannot do shows here."""
+        if self._says_nothing:
+            feeds = self._reader.nothing(2)
+        else:
+            width = self.n_features_in_ if self._single else len(self.metadata["values"]["columns"])
+            rows = self._reader.extreme_rows()
+            numbers = np.zeros((2, width), np.float32)
+            feeds = self._block({name: rows if name != self._numbers_name else numbers for name in self._inputs}, 0, 2)
+        scores = self._run(feeds)
+        if scores.shape != (2, self.metadata["n_outputs"]) or scores.dtype.kind != "f":
+            raise ValueError(f"it gives {scores.shape[1:]} scores a row, not the {self.metadata['n_outputs']} expected")
 
     def _entry(self) -> tuple[str, Numbers, int]:
         """Where numbers enter the graph, how they are made ready for it, and how many columns they have there."""
@@ -122,22 +138,27 @@ class Scorer:
 
         Parameters
         ----------
-        X : pandas or polars frame, Arrow table or batch, or array of shape (n, d)
-            The columns the model was fitted on, in any order; an array has them in order.
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The columns the model was fitted on, by name: in any order, and others are ignored. An array has them in
+            order and no others. A dict of single values is one row, a dict of lists or arrays of one length has the
+            columns, and a list of dicts has rows; None is a missing value.
 
         Raises
         ------
         AttributeError
             For a regressor.
         ValueError
-            For missing or unexpected columns, infinite values and wrong types, with the name of the column.
+            For missing columns, infinite values and wrong types, with the name of the column.
         """
         if self.metadata["task"] != "classification":
             raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
         return self._scores(X)
 
     def predict(self, X) -> np.ndarray:
-        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K)."""
+        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K).
+
+        `X` is what `predict_proba` takes.
+        """
         scores = self._scores(X)
         if self.metadata["task"] == "classification":
             return self.classes_[scores.argmax(axis=1)]
@@ -162,7 +183,10 @@ class Scorer:
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
             # For one row, reading a table takes longer than scoring it.
             return self._run({self._numbers_name: self._numbers(X)}).astype(np.float64)
-        X = X if is_arrow(X) else as_table(X)
+        if are_rows(X):
+            X = self._reader.rows(X)
+        elif not is_arrow(X):
+            X = as_table(X)
         n_rows = X.shape[0]
         if n_rows == 0:
             return self._scores_of_none(X)
@@ -210,7 +234,7 @@ class Scorer:
     def _feeds(self, X) -> dict[str, np.ndarray]:
         """All rows of the table, as the graph takes them but for what `Numbers` does to each block."""
         if self._says_nothing:
-            return self._reader.nothing(X)
+            return self._reader.nothing(self._reader.n_rows(X))
         if self._single:
             return {self._numbers_name: self._reader.matrix(X)}
         values, rows = self._reader.tensors(X)
@@ -219,14 +243,7 @@ class Scorer:
 
     def _scores_of_none(self, X) -> np.ndarray:
         """No rows in, no rows out; the columns are checked all the same."""
-        if is_arrow(X):
-            self._reader._aligned(X)
-        elif hasattr(X, "columns"):
-            import pandas as pd
-
-            self._reader.schema._align(pd.DataFrame(columns=list(X.columns)), named=True)
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {X.shape[1]} features, but {self._source} is expecting {self.n_features_in_}.")
+        self._reader.check_names(X)
         return np.empty((0, self.metadata["n_outputs"]))
 
     def __getstate__(self):
@@ -274,65 +291,10 @@ def load(path, n_threads: int | None = None) -> Scorer:
     return Scorer(content, n_threads, source=repr(str(path)))
 
 
-def _facts(content: bytes, source: str) -> dict[str, Any]:
-    try:
-        entries = wire.metadata(content)
-        wire.nodes(content)
-    except (ValueError, KeyError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise _unreadable(source, error) from error
-    if "tabkd" not in entries:
-        raise ValueError(
-            f"{source} is an ONNX model, but not one that tabkd wrote: it has no metadata 'tabkd'. Score it "
-            "with onnxruntime.InferenceSession, or export a distilled model with to_onnx."
-        )
-    try:
-        facts = dict(json.loads(entries["tabkd"]))
-    except ValueError as error:
-        raise _unreadable(source, error) from error
-    if facts.get("format") != 1:
-        raise ValueError(
-            f"{source} has format {facts.get('format')!r}, written by tabkd {facts.get('tabkd')}; this "
-            "version "
-            "reads format 1. Update tabkd."
-        )
-    if not wire.is_whole(content):
-        raise ValueError(
-            f"{source} is not byte for byte what tabkd wrote: its checksum is wrong, so nothing proves its scores. "
-            "It was damaged or edited; write it again by model.to_onnx(path), or score it with onnxruntime alone."
-        )
-    return facts
-
-
-def _unreadable(source: str, error: Exception) -> ValueError:
-    return ValueError(
-        f"{source} is not a whole ONNX file ({error}). It may be cut off or of another kind; write it "
-        "again by "
-        "model.to_onnx(path)."
-    )
-
-
 def _classes(facts: dict[str, Any]) -> np.ndarray:
     dtypes = {"i": np.int64, "u": np.uint64, "f": np.float64, "b": np.bool_, "O": object}
     # Strings take the width that they need.
     return np.array(facts["classes"], dtype=dtypes.get(facts["classes_dtype"]))
-
-
-def _category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, np.ndarray]]:
-    """Categories and rows of each categorical column, from its LabelEncoder or the facts."""
-    part, tables = facts["rows"], []
-    makers = {name: node for node in wire.nodes(content) for name in node.outputs}
-    inputs = makers[part["name"]].inputs if part["columns"] else []
-    for i, name, given in zip(part["columns"], inputs, part["tables"], strict=True):
-        if given is not None:
-            tables.append((given["categories"], np.array(given["rows"], dtype=np.int64)))
-            continue
-        entry = wire.attributes(makers[name])
-        keys = next(entry[key] for key in ("keys_strings", "keys_floats", "keys_int64s") if key in entry)
-        # Behind the categories stand the spellings of a missing value, all with its row.
-        n = facts["columns"][i]["n_categories"]
-        rows = [*entry["values_int64s"][:n], entry["default_int64"], entry["values_int64s"][-1]]
-        tables.append((keys[:n], np.array(rows, dtype=np.int64)))
-    return tables
 
 
 def _session(content: bytes):

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 # Field numbers in onnx.proto.
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
-_NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _NODE_ATTRIBUTE = 1, 2, 4, 5
-_TENSOR_NAME = 8
+_NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
+#: Of the name in a tensor.
+TENSOR_NAME = 8
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
-
+# Tensors' types in onnx.proto, those that tables meet.
+_TYPES = {1: "FLOAT", 6: "INT32", 7: "INT64", 8: "STRING", 9: "BOOL", 11: "DOUBLE"}
 
 #: The key of the SHA-256 of everything before its own entry, the last of a model that tabkd wrote.
 CHECKSUM = "tabkd_sha256"
@@ -27,12 +29,20 @@ _SEAL = bytes([114, 80, 10, len(CHECKSUM)]) + CHECKSUM.encode() + bytes([18, 64]
 
 
 class Node(NamedTuple):
-    """A node of a graph: its bytes, operator, inputs, outputs."""
+    """A node of a graph: its bytes, operator, inputs, outputs, and the domain of its operator."""
 
     content: bytes
     type: str
     inputs: list[str]
     outputs: list[str]
+    domain: str = ""
+
+
+class Tensor(NamedTuple):
+    """An input or output of a graph: its type, as in "FLOAT", and its shape, None where a dimension is free."""
+
+    type: str
+    shape: list[int | None]
 
 
 def metadata(content: bytes) -> dict[str, str]:
@@ -43,38 +53,68 @@ def metadata(content: bytes) -> dict[str, str]:
     ValueError
         Where the bytes are not a message.
     """
-    entries = (dict(_fields(value)) for number, value in _fields(content) if number == _MODEL_METADATA)
+    entries = (dict(fields(value)) for number, value in fields(content) if number == _MODEL_METADATA)
     return {entry[1].decode(): entry.get(2, b"").decode() for entry in entries}
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether the model is byte for byte what tabkd wrote."""
+    """Whether the model is undamaged: its checksum is that of its bytes.
+
+    This does not say who wrote it, for anyone can compute a checksum.
+    """
     body, seal = content[: -len(_SEAL) - 64], content[-len(_SEAL) - 64 :]
     return seal == _SEAL + hashlib.sha256(body).hexdigest().encode()
 
 
 def nodes(content: bytes) -> list[Node]:
     """The nodes of the model's graph."""
-    return [_node(value) for number, value in _fields(_graph(content)) if number == _GRAPH_NODE]
+    return [node(value) for number, value in fields(graph(content)) if number == _GRAPH_NODE]
 
 
-def attributes(node: Node) -> dict[str, Any]:
+def inputs(content: bytes) -> dict[str, Tensor]:
+    """The inputs of the model, by name."""
+    return _tensors(content, _GRAPH_INPUT)
+
+
+def outputs(content: bytes) -> dict[str, Tensor]:
+    """The outputs of the model, by name."""
+    return _tensors(content, _GRAPH_OUTPUT)
+
+
+def _tensors(content: bytes, number: int) -> dict[str, Tensor]:
+    found = {}
+    for field, value in fields(graph(content)):
+        if field == number:
+            kind = _inner(_inner(value, 2), 1)
+            code = next((v for f, v in fields(kind) if f == 1), 0)
+            sizes = [v for f, v in fields(_inner(kind, 2)) if f == 1]
+            shape = [next((v for f, v in fields(size) if f == 1), None) for size in sizes]
+            found[text(value, 1)] = Tensor(_TYPES.get(code, str(code)), shape)
+    return found
+
+
+def _inner(content: bytes, field: int) -> bytes:
+    """The message in a field; an empty one where there is none."""
+    return next((value for number, value in fields(content) if number == field), b"")
+
+
+def attributes(of: Node) -> dict[str, Any]:
     """The attributes of a node: numbers, bytes, and lists of them."""
     out = {}
-    for number, value in _fields(node.content):
+    for number, value in fields(of.content):
         if number != _NODE_ATTRIBUTE:
             continue
         name = ""
         found: dict[str, Any] = {"floats": [], "ints": [], "strings": []}
-        for field, inner in _fields(value):
+        for field, inner in fields(value):
             if field == 1:
                 name = inner.decode()
             elif field == 3:
-                found["int"] = _signed(inner)
+                found["int"] = signed(inner)
             elif field == 7:
                 found["floats"] += _numbers(inner, "f", 4)
             elif field == 8:
-                found["ints"] += [_signed(inner)] if isinstance(inner, int) else [_signed(v) for v in _varints(inner)]
+                found["ints"] += [signed(inner)] if isinstance(inner, int) else [signed(v) for v in varints(inner)]
             elif field == 9:
                 found["strings"].append(inner.decode())
         out[name] = found["int"] if "int" in found else next((v for v in found.values() if v), [])
@@ -91,47 +131,61 @@ def cut(content: bytes, inputs: dict[str, tuple[int, int]], output: str) -> byte
         Name to (ONNX type, columns); empty keeps the inputs that are used.
     output : str
     """
-    graph = _graph(content)
+    whole = graph(content)
     kept, needed = [], {output}
-    for node in reversed(nodes(content)):
-        if needed.intersection(node.outputs) - set(inputs):
-            kept.append(node)
-            needed.update(node.inputs)
-    out = [_field(_GRAPH_NODE, node.content) for node in reversed(kept)]
-    for number, value in _fields(graph):
+    for one in reversed(nodes(content)):
+        if needed.intersection(one.outputs) - set(inputs):
+            kept.append(one)
+            needed.update(one.inputs)
+    out = [_field(_GRAPH_NODE, one.content) for one in reversed(kept)]
+    for number, value in fields(whole):
         if (
-            (number == _GRAPH_INITIALIZER and _text(value, _TENSOR_NAME) in needed)
-            or (number == _GRAPH_OUTPUT and _text(value, 1) == output)
-            or (number == _GRAPH_INPUT and not inputs and _text(value, 1) in needed)
+            (number == _GRAPH_INITIALIZER and text(value, TENSOR_NAME) in needed)
+            or (number == _GRAPH_OUTPUT and text(value, 1) == output)
+            or (number == _GRAPH_INPUT and not inputs and text(value, 1) in needed)
             or number == 2
         ):
             out.append(_field(number, value))
     out += [_field(_GRAPH_INPUT, _tensor(name, *inputs[name])) for name in inputs if name in needed]
-    model = [_field(number, value) for number, value in _fields(content) if number != _MODEL_GRAPH]
+    model = [_field(number, value) for number, value in fields(content) if number != _MODEL_GRAPH]
     return b"".join([*model, _field(_MODEL_GRAPH, b"".join(out))])
 
 
-def _graph(content: bytes) -> bytes:
-    for number, value in _fields(content):
+def graph(content: bytes) -> bytes:
+    """The graph of a model.
+
+    Raises
+    ------
+    ValueError
+        Where the bytes are no message, or one without a graph.
+    """
+    for number, value in fields(content):
         if number == _MODEL_GRAPH:
             return value
     raise ValueError("no graph")
 
 
-def _node(content: bytes) -> Node:
-    inputs, outputs, kind = [], [], ""
-    for number, value in _fields(content):
+def node(content: bytes) -> Node:
+    """A node from its bytes."""
+    inputs, outputs, kind, domain = [], [], "", ""
+    for number, value in fields(content):
         if number == _NODE_INPUT:
             inputs.append(value.decode())
         elif number == _NODE_OUTPUT:
             outputs.append(value.decode())
         elif number == _NODE_TYPE:
             kind = value.decode()
-    return Node(content, kind, inputs, outputs)
+        elif number == _NODE_DOMAIN:
+            domain = value.decode()
+    return Node(content, kind, inputs, outputs, domain)
 
 
-def _text(content: bytes, field: int) -> str:
-    return next((value.decode() for number, value in _fields(content) if number == field), "")
+def text(content: bytes, field: int) -> str:
+    """The text in a field, the last where there are several; empty where there is none."""
+    found = [value for number, value in fields(content) if number == field]
+    if found and not isinstance(found[-1], bytes):
+        raise ValueError("a number stands where a text should be")
+    return found[-1].decode() if found else ""
 
 
 def _tensor(name: str, kind: int, width: int) -> bytes:
@@ -140,26 +194,40 @@ def _tensor(name: str, kind: int, width: int) -> bytes:
     return _field(1, name.encode()) + _field(2, _field(1, _field(1, kind) + _field(2, shape)))
 
 
-def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
-    """The number and the contents of each field: an int for varints, bytes for all else."""
-    position, end = 0, len(content)
-    while position < end:
-        tag, position = _varint(content, position)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, position = _varint(content, position)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            size, position = _varint(content, position)
-        elif kind in (_FOUR, _EIGHT):
-            size = 4 if kind == _FOUR else 8
-        else:
-            raise ValueError(f"unknown wire type {kind}")
-        if position + size > end:
-            raise ValueError("the file ends in the middle of a field")
-        yield tag >> 3, content[position : position + size]
-        position += size
+def fields(content: bytes) -> Iterator[tuple[int, Any]]:
+    """The number and the contents of each field: an int for varints, bytes for all else.
+
+    Raises
+    ------
+    ValueError
+        Where the bytes are not a message.
+    """
+    if not isinstance(content, bytes):
+        raise ValueError("a number stands where a message should be")
+    position = 0
+    while position < len(content):
+        number, value, position = field_at(content, position)
+        yield number, value
+
+
+def field_at(content: bytes, position: int) -> tuple[int, Any, int]:
+    """The number and the contents of the field at a position, and where the next begins."""
+    tag, position = _varint(content, position)
+    if not 8 <= tag < 1 << 32:  # of which other readers drop digits
+        raise ValueError(f"unknown field {tag >> 3}")
+    kind = tag & 7
+    if kind == _VARINT:
+        value, position = _varint(content, position)
+        return tag >> 3, value, position
+    if kind == _BYTES:
+        size, position = _varint(content, position)
+    elif kind in (_FOUR, _EIGHT):
+        size = 4 if kind == _FOUR else 8
+    else:
+        raise ValueError(f"unknown wire type {kind}")
+    if position + size > len(content):
+        raise ValueError("the file ends in the middle of a field")
+    return tag >> 3, content[position : position + size], position + size
 
 
 def _varint(content: bytes, position: int) -> tuple[int, int]:
@@ -174,7 +242,8 @@ def _varint(content: bytes, position: int) -> tuple[int, int]:
             return value, position
 
 
-def _varints(content: bytes) -> list[int]:
+def varints(content: bytes) -> list[int]:
+    """The numbers of a packed field."""
     out, position = [], 0
     while position < len(content):
         value, position = _varint(content, position)
@@ -182,7 +251,8 @@ def _varints(content: bytes) -> list[int]:
     return out
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
+    """A varint as the int64 that it stands for."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabkd.batch.columns import Columns
+from tabkd.batch.dialect import Dialect
 from tabkd.batch.rejects import TooManyRejectsError
 from tabkd.batch.sources import Batch, check_names, in_batches
 from tabkd.scoring import Scorer, load
+
+_PLAIN = Dialect()
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +63,15 @@ def score(
     return scores(df, scorer, Columns(scorer, keep, column_map or {}, threshold), threshold)
 
 
-def scores(df: DataFrame, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int = 0) -> DataFrame:
+def scores(
+    df: DataFrame,
+    scorer: Scorer,
+    columns: Columns,
+    threshold: float | None,
+    max_rejects: int = 0,
+    dialect: Dialect = _PLAIN,
+    is_csv: bool = False,
+) -> DataFrame:
     """What `score` returns, without the rows that cannot be scored, of which a batch may have so many."""
     from pyspark.sql.types import StructType
 
@@ -69,7 +80,7 @@ def scores(df: DataFrame, scorer: Scorer, columns: Columns, threshold: float | N
     content, n_features = broadcast(df, scorer.content), len(columns.known)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _score_part(scorer_of(content.value), n_features, threshold, max_rejects, batches)
+        return _score_part(scorer_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches)
 
     return rows.mapInArrow(score_part, StructType([*fields, *_score_fields(scorer)]))
 
@@ -165,7 +176,13 @@ def scorer_of(content: bytes) -> Scorer:
 
 
 def _score_part(
-    scorer: Scorer, n_features: int, threshold: float | None, max_rejects: int, batches: Iterable[pa.RecordBatch]
+    scorer: Scorer,
+    n_features: int,
+    threshold: float | None,
+    max_rejects: int,
+    dialect: Dialect,
+    is_csv: bool,
+    batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -174,7 +191,7 @@ def _score_part(
     for batch in batches:
         table = pa.Table.from_batches([batch])
         try:
-            scores, rejects = columns.scored(batch_of(table, n_features, columns), 0, max_rejects).rows
+            scores, rejects = columns.scored(batch_of(table, n_features, columns, dialect, is_csv), 0, max_rejects).rows
         except TooManyRejectsError as error:
             raise ValueError(f"{error.reject}.") from error
         kept = table.select(range(n_features, table.num_columns))
@@ -186,11 +203,11 @@ def _score_part(
         yield from out.to_batches()
 
 
-def batch_of(table: pa.Table, n_features: int, columns: Columns) -> Batch:
+def batch_of(table: pa.Table, n_features: int, columns: Columns, dialect: Dialect, is_csv: bool) -> Batch:
     """The first columns of a worker's table, as `features` gives them, with their names in the model."""
     X = table.select(range(n_features)).rename_columns(list(columns.known))
-    (batch,) = in_batches([X], columns.known, "a part of the DataFrame")
-    return batch
+    (batch,) = in_batches([X], columns.known, "a part of the DataFrame", dialect)
+    return batch._replace(is_csv=is_csv)
 
 
 def _score_fields(scorer: Scorer) -> list[Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from glob import glob
 from typing import TYPE_CHECKING
 
 from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
 from tabkd.batch.columns import Columns
 from tabkd.batch.counts import Counts, Summary
+from tabkd.batch.dialect import Dialect
 from tabkd.batch.job import as_paths, check_options
 from tabkd.batch.outputs import check_rejects, is_within
+from tabkd.batch.paths import Local, files, matching
 from tabkd.batch.rejects import Reject, TooManyRejectsError, check_number
 from tabkd.scoring import Scorer, load
 from tabkd.spark.frames import batch_of, broadcast, features, scorer_of, scores
@@ -25,6 +28,16 @@ if TYPE_CHECKING:
 
 # Where a row stands, beside its columns.
 _PLACE = ("tabkd: file", "tabkd: row")
+# What no text of a CSV is.
+_NULL = "\0tabkd: null\0"
+# Where Java does not know the name that Python has for it.
+_CHARSETS = {
+    "utf-8-sig": "UTF-8",
+    "iso8859-1": "ISO-8859-1",
+    "cp1252": "windows-1252",
+    "utf-16-le": "UTF-16LE",
+    "utf-16-be": "UTF-16BE",
+}
 
 
 def score_dataset(
@@ -38,6 +51,10 @@ def score_dataset(
     rejects: str | None = None,
     max_rejects: int = 0,
     partition_by: Sequence[str] = (),
+    delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    encoding: str | None = None,
 ) -> Summary:
     """Score files that Spark reads into a folder that Spark writes; the session is the one there is, or a new one.
 
@@ -53,6 +70,9 @@ def score_dataset(
         A file of this machine for the rows that cannot be scored. Spark does not say which row of a CSV it is.
     partition_by : sequence of str
         Columns of the input for each of whose values the output has a folder.
+    delimiter, decimal, thousands, encoding : str, optional
+        How CSV files are written; see `tabkd.batch.dialect.Dialect`. Here, nothing of it is found by itself: without
+        them it is commas, points and UTF-8.
 
     Returns
     -------
@@ -69,6 +89,7 @@ def score_dataset(
 
     scorer = model if isinstance(model, Scorer) else load(model)
     inputs, partition_by = as_paths(inputs), list(dict.fromkeys(partition_by))
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
     check_options(threshold=threshold, max_rejects=max_rejects)
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if any(character in output for character in "*?[]{}"):
@@ -77,17 +98,18 @@ def score_dataset(
     # With settings of our own, on the workers of the session that there is.
     spark = SparkSession.builder.getOrCreate().newSession()
     try:
-        rows = _read(spark, inputs)
+        rows, is_csv = _read(spark, inputs, dialect), _is_csv(inputs[0])
+        columns.check_names(", ".join(inputs), rows.columns)
         with _whole_or_not_at_all(spark, output):
-            counts, found = _looked_at(rows, _is_csv(inputs[0]), scorer, columns, threshold, max_rejects)
+            counts, found = _looked_at(rows, is_csv, dialect, scorer, columns, threshold, max_rejects)
             with nullcontext() if rejects is None else sinks.File(rejects, schema=rejected.SCHEMA) as file:
                 if file is not None and found:
                     file.write(rejected.table(found))
-                made = scores(rows, scorer, columns, threshold, max_rejects)
+                made = scores(rows, scorer, columns, threshold, max_rejects, dialect, is_csv)
                 writer = made.write.partitionBy(*partition_by).options(header=True, escape='"')
                 writer.csv(output) if _is_csv(output) else writer.parquet(output)
                 # Folders of partitions without any row are none, and not to be read.
-                n_written = _read(spark, [output]).count() if counts.written else 0
+                n_written = _read(spark, [output], Dialect()).count() if counts.written else 0
                 if n_written != counts.written:
                     raise ValueError(
                         f"{n_written:,} rows were written to {output!r}, but {counts.written:,} were scored; they are "
@@ -95,7 +117,7 @@ def score_dataset(
                     )
     except Py4JJavaError as error:
         raise ValueError(_causes(error.java_exception)) from error
-    return Summary.of(counts, columns.drift)
+    return Summary.of(counts, columns.drift, threshold)
 
 
 @contextmanager
@@ -118,27 +140,47 @@ def local_paths(inputs: Sequence[str]) -> list[str]:
 
     Raises
     ------
-    ValueError
-        One of them is meant twice: its rows would be scored twice.
+    OSError, ValueError
+        One of them is meant twice: its rows would be scored twice. Or something that matches cannot be read, which
+        Spark would leave out; see `tabkd.batch.paths.files`.
     """
-    plain = [given.removeprefix("file:").replace("///", "/", 1) for given in inputs]
-    paths = [path for given in plain for path in (sorted(glob(given)) or [given])]
+    plain = [re.sub("^file:(//)?/", "/", given) for given in inputs]
+    paths = [path for given in plain for path in (_here(given) or [given])]
     for i, path in enumerate(paths):
         if is_within(path, paths[:i] + paths[i + 1 :]):
             raise ValueError(f"{path!r} is given twice; its rows would be scored twice.")
     return paths
 
 
+def _here(given: str) -> list[str]:
+    """What a path or a pattern of Hadoop's means on this machine; nothing where it is a URL of another place."""
+    if "://" in given:
+        return []
+    if alternatives := re.search(r"\{([^{}]*)\}", given):
+        before, after = given[: alternatives.start()], given[alternatives.end() :]
+        return [path for part in alternatives[1].split(",") for path in _here(f"{before}{part}{after}")]
+    matched = matching(Local(), given)
+    for path in matched:
+        files(Local(), path, lambda name: True)  # Spark reads files of whatever suffix
+    return matched
+
+
 def _is_csv(path: str) -> bool:
     return path.rstrip("/").lower().endswith(".csv")
 
 
-def _read(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+def _read(spark: SparkSession, paths: Sequence[str], dialect: Dialect) -> DataFrame:
     """The rows of all paths, which must be of one format."""
     if any(map(_is_csv, paths)) and not all(map(_is_csv, paths)):
         raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
     # As RFC 4180 has it, and no line that is broken: Spark would fill it up with nulls by default.
     reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
+    # Without a value of its own for null, "" in quotes would be null as well.
+    reader = reader.options(nullValue=_NULL, emptyValue="", sep=dialect.delimiter or ",")
+    reader = reader.options(encoding=_charset(dialect.encoding))
+    # Whatever the cluster is set to: a file that cannot be read is an error, and its rows are not left out.
+    spark.conf.set("spark.sql.files.ignoreCorruptFiles", False)
+    spark.conf.set("spark.sql.files.ignoreMissingFiles", False)
     # Without it a broken line is not noticed where only some columns are asked for.
     spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
     # What folders say is text, as it is for the jobs of this machine: 01 is not 1.
@@ -146,8 +188,14 @@ def _read(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     return reader.csv(list(paths)) if _is_csv(paths[0]) else reader.parquet(*paths)
 
 
+def _charset(encoding: str | None) -> str:
+    """What Java calls an encoding of Python's."""
+    name = codecs.lookup(encoding or "utf-8").name
+    return _CHARSETS.get(name, name)
+
+
 def _looked_at(
-    rows: DataFrame, is_csv: bool, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int
+    rows: DataFrame, is_csv: bool, dialect: Dialect, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int
 ) -> tuple[Counts, list[Reject]]:
     """The counts of all rows, and those that cannot be scored in the order of their places.
 
@@ -158,7 +206,7 @@ def _looked_at(
     content, n_features = broadcast(rows, scorer.content), len(columns.known)
 
     def look_at_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _look_at_part(scorer_of(content.value), n_features, threshold, max_rejects, batches)
+        return _look_at_part(scorer_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches)
 
     placed = features(_placed(rows, is_csv), columns, _PLACE)
     seen = placed.mapInArrow(look_at_part, "counts string, rejects string").collect()
@@ -180,7 +228,13 @@ def _placed(rows: DataFrame, is_csv: bool) -> DataFrame:
 
 
 def _look_at_part(
-    scorer: Scorer, n_features: int, threshold: float | None, max_rejects: int, batches: Iterable[pa.RecordBatch]
+    scorer: Scorer,
+    n_features: int,
+    threshold: float | None,
+    max_rejects: int,
+    dialect: Dialect,
+    is_csv: bool,
+    batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """For each batch its counts and its rejects, as JSON; one reject is enough of a batch that makes the job fail."""
     import pyarrow as pa
@@ -194,7 +248,7 @@ def _look_at_part(
             return reject._replace(source=files[reject.row].as_py(), row=places[reject.row].as_py())
 
         try:
-            scored = columns.scored(batch_of(table, n_features, columns), 0, max_rejects)
+            scored = columns.scored(batch_of(table, n_features, columns, dialect, is_csv), 0, max_rejects)
             counts, found = Counts.of(scored), scored.rows.rejects
         except TooManyRejectsError as error:
             if error.reject is None:

@@ -22,6 +22,7 @@ from xgboost import XGBClassifier
 
 from tabkd import DistilledClassifier
 from tabkd.augment import Marginal
+from tabkd.default_teacher import DefaultTeacherClassifier
 from tabkd.students import STUDENTS, MLPStudent, TreeStudent
 
 # A part of scikit-learn
@@ -77,6 +78,36 @@ def test_parameters_behind_names_can_be_set():
 def test_setting_a_parameter_of_a_name_keeps_the_defaults_of_n_jobs():
     model = DistilledClassifier(n_jobs=3).set_params(student__max_iter=3)
     assert model.student.n_jobs == 3
+
+
+def test_parameters_behind_names_are_listed_as_they_would_be_used():
+    model = DistilledClassifier(n_jobs=3)
+    params = model.get_params()
+    for name, part in {"student": MLPStudent(n_jobs=3), "teacher": DefaultTeacherClassifier(n_jobs=3)}.items():
+        listed = {k.removeprefix(f"{name}__"): v for k, v in params.items() if k.startswith(f"{name}__")}
+        assert listed == part.get_params()
+    assert "augmenter__n_jobs" in params
+    assert params["student"] == "mlp"
+    assert "student__max_leaf_nodes" in DistilledClassifier(student="tree").get_params()
+    assert "teacher__n_estimators" not in DistilledClassifier(FrozenEstimator(forest())).get_params()
+    assert not [name for name in model.get_params(deep=False) if "__" in name]
+
+
+@pytest.mark.parametrize("params", [{}, {"student": "tree", "n_jobs": 2}, {"student": QUICK_MLP, "augmenter": None}])
+def test_parameters_that_are_set_to_what_they_are_change_nothing(params):
+    model = DistilledClassifier(**params)
+    before = repr(model)
+    assert repr(model.set_params(**model.get_params())) == before
+    other = DistilledClassifier().set_params(**model.get_params())
+    assert (repr(other), repr(other.get_params())) == (before, repr(model.get_params()))
+    assert repr(clone(model)) == before
+
+
+def test_a_parameter_of_a_name_that_does_not_exist_leaves_the_name():
+    model = DistilledClassifier()
+    with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
+        model.set_params(student__depth=3)
+    assert model.student == "mlp"
 
 
 def test_cross_validation_pipelines_and_calibration(X, y):

@@ -294,7 +294,11 @@ class Certain:
     ("X", "y", "message"),
     [
         (pd.DataFrame([[1, 2]] * 9, columns=["a", "a"]), [0, 1, 0] * 3, r"Columns \['a'\] occur more than once"),
-        (pd.DataFrame({"a": [1.0, 2.0] * 9}), pd.to_datetime(["2020-01-01", "2020-01-02"] * 9), "Timestamp.*astype"),
+        (
+            pd.DataFrame({"a": [1.0, 2.0] * 9}),
+            pd.to_datetime(["2020-01-01", "2020-01-02"] * 9),
+            r"dtype datetime64\[us\].*astype",
+        ),
         (
             pd.DataFrame({"a": [1.0, 2.0] * 9}),
             np.array(["2020-01-01", "2020-01-02"] * 9, "datetime64[D]"),

@@ -150,6 +150,41 @@ def test_booleans_of_a_csv(spark, frame, tmp_path):
     assert found["paid"].tolist() == X["paid"].astype(str).tolist()
 
 
+def test_empty_text_in_quotes_of_a_csv_is_a_category(spark, tmp_path):
+    from tabkd.spark import score_dataset
+
+    values = np.tile(["", "b", None], 100)
+    frame = pd.DataFrame({"id": np.arange(300), "x": np.arange(300.0) % 7, "shop": values})
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    model.fit(frame[["x", "shop"]], values == "").to_onnx(tmp_path / "m.onnx")
+    lines = [f'{i},"{x}",' + ("" if shop is None else f'"{shop}"')
+             for i, x, shop in zip(frame["id"], frame["x"], values, strict=True)]  # fmt: skip
+    lines[8] = '8,"",'
+    (tmp_path / "in.csv").write_text("id,x,shop\n" + "\n".join(lines) + "\n")
+    score_dataset(tmp_path / "m.onnx", [str(tmp_path / "in.csv")], str(tmp_path / "out"), keep=["id", "shop"])
+    found = spark.read.parquet(str(tmp_path / "out")).toPandas().astype({"id": int}).sort_values("id")
+    frame.loc[8, "x"] = np.nan
+    np.testing.assert_allclose(found["probability_True"], model.predict_proba(frame[["x", "shop"]])[:, 1], atol=1e-6)
+    assert [None if pd.isna(v) else v for v in found["shop"]] == [None if pd.isna(v) else v for v in values]
+
+
+def test_a_csv_of_another_dialect(spark, path, frame, tmp_path):
+    from tabkd.spark import score_dataset
+
+    rows = frame[:300].assign(amount=frame["amount"] * 1e4)
+    text = rows.assign(amount=rows["amount"].map("{:_.3f}".format).str.replace(".", ",").str.replace("_", "."))
+    text.to_csv(tmp_path / "in.csv", index=False, sep=";", encoding="latin-1", float_format="%.17g", decimal=",")
+    options = {"delimiter": ";", "decimal": ",", "thousands": ".", "encoding": "latin-1"}
+    inputs = [str(tmp_path / "in.csv")]
+    score_dataset(path, inputs, str(tmp_path / "out"), keep=["id"], **options)
+    found = spark.read.parquet(str(tmp_path / "out")).toPandas().astype({"id": int}).sort_values("id")
+    expected = tabkd.load(path).predict_proba(rows[COLUMNS].assign(amount=rows["amount"].round(3)))
+    np.testing.assert_allclose(found["probability_bad"], expected[:, 0], atol=1e-6)
+    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then say so by --delimiter"):
+        score_dataset(path, inputs, str(tmp_path / "no"))
+
+
 def test_names_that_differ_in_case_alone(spark, rows, path, frame):
     from tabkd.spark import score
 

@@ -269,6 +269,7 @@ def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path
     assert not (tmp_path / ".out.parquet.tabkd").exists()
     manifest = tmp_path / ".out.parquet.tabkd" / "manifest.json"
     manifest.parent.mkdir()
+    (manifest.parent / "lock").touch()
     for garbage in (
         "[]",
         "{",

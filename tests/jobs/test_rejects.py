@@ -52,7 +52,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
         [20, "amount", "inf", "infinite"],
         [30, np.nan, "30,1.5,a", "3 values where the header has 4"],
         [40, np.nan, "40,1.5,a,True,more", "5 values where the header has 4"],
-        [50, "shop", "\\xff", "not text in UTF-8"],
+        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"],
         [60, "paid", "perhaps", "neither true nor false"],
     ]
     scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
@@ -61,10 +61,10 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
 
 
 def test_a_block_of_bad_lines_alone(path, frame, expected, tmp_path, monkeypatch):
-    from tabkd.batch import csv_rows
+    from tabkd.batch import csv_header
 
-    monkeypatch.setattr(csv_rows, "_LEAST_BLOCK", 100)
-    monkeypatch.setattr(csv_rows, "_VALUE_BYTES", 1)
+    monkeypatch.setattr(csv_header, "_LEAST_BLOCK", 100)
+    monkeypatch.setattr(csv_header, "_VALUE_BYTES", 1)
     lines = frame.assign(shop="a")[:60].to_csv(index=False).splitlines()
     lines[20:50] = ["too,few"] * 30
     (tmp_path / "in.csv").write_text("\n".join(lines))

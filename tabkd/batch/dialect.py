@@ -1,0 +1,130 @@
+"""How the CSV files of a job are written: what stands between values, how numbers are spelt, how text is encoded."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# What separates groups of digits in a hint: comma, point, apostrophe, space, and the two that do not break a line.
+_GROUPS = ",.' \u00a0\u202f"
+_EXPONENT = r"([eE][+-]?[0-9]+)?"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    r"""How CSV files are written, as far as the user says it.
+
+    Attributes
+    ----------
+    delimiter : str or None
+        What stands between two values; None for what the header shows, which is a comma unless only another one gives
+        the columns that are needed.
+    decimal : str
+        What stands before the fraction of a number. It is never guessed.
+    thousands : str or None
+        What stands between groups of three digits; None for nothing.
+    encoding : str or None
+        A codec that Python knows; None for what the byte order mark shows, which is UTF-8 without one.
+
+    Raises
+    ------
+    ValueError
+        An option is not one character, or is used twice, or the encoding is not known.
+
+    Examples
+    --------
+    >>> Dialect(delimiter=r"\t").delimiter
+    '\t'
+    >>> Dialect(decimal=",", thousands=".").spelt_for_arrow(pa.array(["1.234,5", "1.5", "7"])).to_pylist()
+    ['1234.5', '1\x005', '7']
+    """
+
+    delimiter: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self):
+        if self.delimiter == r"\t":  # as one types it
+            object.__setattr__(self, "delimiter", "\t")
+        for name in ("delimiter", "decimal", "thousands"):
+            value = getattr(self, name)
+            if value is not None and (len(value) != 1 or value in '"\r\n\0' or value.isalnum()):
+                raise ValueError(f"--{name} is {value!r}; expected one character, as in {_EXAMPLES[name]}.")
+        if self.delimiter is not None and not self.delimiter.isascii():
+            raise ValueError(f"--delimiter is {self.delimiter!r}; expected a character of ASCII, as in ';'.")
+        if self.thousands == self.decimal:
+            raise ValueError(f"--thousands and --decimal are both {self.decimal!r}; give each a character of its own.")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except (LookupError, ValueError) as error:
+                raise ValueError(
+                    f"--encoding {self.encoding!r} is not known; give a codec of Python's, as in utf-8, latin-1, cp1252 "
+                    "or utf-16."
+                ) from error
+
+    def options(self) -> dict[str, str | None]:
+        """What was given, by the names of the options; what was left out is not in it."""
+        return {f"--{name}": value for name, value in asdict(self).items() if value != getattr(_PLAIN, name)}
+
+    def spelt_for_arrow(self, text: pa.Array) -> pa.Array:
+        """Numbers as Arrow parses them; what this dialect does not take for a number becomes none of Arrow's."""
+        if self.thousands is not None:
+            grouped = pc.match_substring_regex(text, self._grouped())
+            text = pc.if_else(grouped, pc.replace_substring(text, self.thousands, ""), text)
+        if self.decimal != ".":
+            text = pc.replace_substring(pc.replace_substring(text, ".", "\0"), self.decimal, ".")
+        return text
+
+    def _grouped(self) -> str:
+        thousands, decimal = re.escape(str(self.thousands)), re.escape(self.decimal)
+        return rf"^[+-]?[0-9]{{1,3}}({thousands}[0-9]{{3}})+({decimal}[0-9]*)?{_EXPONENT}$"
+
+    def hint(self, value: str) -> str:
+        """By which options a text that is no number would be one; empty where none is known.
+
+        Examples
+        --------
+        >>> Dialect().hint("12,5")
+        "--decimal ','"
+        >>> Dialect().hint("1.234,50")
+        "--thousands '.' --decimal ','"
+        >>> Dialect().hint("1,234")
+        "--decimal ',' or --thousands ','"
+        >>> Dialect().hint("#REF!")
+        ''
+        """
+        found = []
+        value = value.strip()
+        for decimal in dict.fromkeys([self.decimal, ",", "."]):
+            for thousands in (None, *_GROUPS):
+                if thousands == decimal or (thousands, decimal) == (self.thousands, self.decimal):
+                    continue
+                if _spells(value, Dialect(decimal=decimal, thousands=thousands)):
+                    found.append((thousands, decimal))
+        options = [
+            " ".join(
+                ([f"--thousands {thousands!r}"] if thousands not in (None, self.thousands) else [])
+                + ([f"--decimal {decimal!r}"] if decimal != self.decimal else [])
+            )
+            for thousands, decimal in found
+        ]
+        # The fewest changes, the decimal first.
+        return " or ".join(dict.fromkeys(sorted(filter(None, options), key=lambda o: ("thousands" in o, len(o)))))
+
+
+def _spells(value: str, dialect: Dialect) -> bool:
+    """Whether a text is a number with a sign of this dialect in it."""
+    decimal = re.escape(dialect.decimal)
+    if dialect.thousands is None:
+        return re.fullmatch(rf"[+-]?[0-9]*{decimal}[0-9]+{_EXPONENT}", value, re.ASCII) is not None
+    return re.fullmatch(dialect._grouped(), value, re.ASCII) is not None
+
+
+_EXAMPLES = {"delimiter": "';'", "decimal": "','", "thousands": "'.'"}
+_PLAIN = Dialect()

@@ -1,0 +1,165 @@
+"""Which columns of PostgreSQL hold the values of an Arrow column, and as what they are sent there.
+
+COPY takes bytes as they come: the eight of a double are a `bigint` as well. So a value goes only into a column of the
+type that tabkd itself would make for it, or of one that holds the same values, and is converted before it is sent.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as of
+
+# What the driver sends as a column of a type.
+_SENT = {
+    "bool": pa.bool_(),
+    "int2": pa.int16(),
+    "int4": pa.int32(),
+    "int8": pa.int64(),
+    "float4": pa.float32(),
+    "float8": pa.float64(),
+    "text": pa.string(),
+    "bytea": pa.binary(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+    "interval": pa.duration("us"),
+    "uuid": pa.binary(16),
+}
+# Of the same bytes as text; the server checks them.
+_LIKE_TEXT = ("varchar", "bpchar", "name", "json", "xml", "citext", "enum")
+_INTEGERS = ("int2", "int4", "int8")
+_LARGEST_DECIMAL = 38
+_DIGITS_OF_SECONDS = 6
+
+
+class Column(NamedTuple):
+    """A column of a table of PostgreSQL.
+
+    Attributes
+    ----------
+    name : str
+    shown : str
+        Its type as PostgreSQL shows it, as in ``numeric(10,2)``.
+    kind : str
+        Its type by the catalogue, `typname`; "enum" for those, for a domain that of the type that it is over, with "_"
+        before it for an array; "" for others.
+    limit : int or None
+        Most characters of a text, or digits behind the point of a `numeric` and of seconds.
+    is_needed : bool
+        Whether every row must give a value.
+    is_computed : bool
+        Whether PostgreSQL gives the values.
+    """
+
+    name: str
+    shown: str
+    kind: str
+    limit: int | None = None
+    is_needed: bool = False
+    is_computed: bool = False
+
+    @classmethod
+    def made_for(cls, name: str, given: pa.DataType) -> Column | None:
+        """The column that tabkd makes for an Arrow type; None where PostgreSQL has none for it."""
+        kind = kind_of(given)
+        return None if kind is None else cls(name, kind, kind)
+
+
+def kind_of(given: pa.DataType) -> str | None:
+    """The `typname` of the column that tabkd makes for an Arrow type; None where PostgreSQL has none for it."""
+    if of.is_dictionary(given):
+        return kind_of(given.value_type)
+    if of.is_list(given) or of.is_large_list(given) or of.is_fixed_size_list(given):
+        element = kind_of(given.value_type)
+        return f"_{element}" if element in _SENT and element != "interval" else None
+    if of.is_decimal(given):
+        return "numeric" if given.precision <= _LARGEST_DECIMAL and given.scale >= 0 else None
+    if of.is_timestamp(given):
+        return "timestamp" if given.tz is None else "timestamptz"
+    tests = {
+        "bool": (of.is_boolean,),
+        "int2": (of.is_int8, of.is_int16, of.is_uint8),
+        "int4": (of.is_int32, of.is_uint16),
+        "int8": (of.is_int64, of.is_uint32),
+        "numeric": (of.is_uint64,),
+        "float4": (of.is_float16, of.is_float32),
+        "float8": (of.is_float64,),
+        "text": (of.is_string, of.is_large_string, of.is_string_view, of.is_null),
+        "bytea": (of.is_binary, of.is_large_binary, of.is_binary_view, of.is_fixed_size_binary),
+        "date": (of.is_date,),
+        "time": (of.is_time,),
+        "interval": (of.is_duration,),
+    }
+    return next((kind for kind, found in tests.items() if any(test(given) for test in found)), None)
+
+
+def fits(given: pa.DataType, column: Column) -> bool:
+    """Whether a column of a table holds the values of an Arrow type as they are, if perhaps not all of them."""
+    own = kind_of(given)
+    if own is None or own == column.kind:
+        return own is not None
+    if of.is_null(given):
+        return column.kind in (*_SENT, *_LIKE_TEXT, "numeric")
+    if own in _INTEGERS or of.is_uint64(given):
+        return column.kind in (*_INTEGERS, "float8", "numeric")
+    others = {"float4": ("float8",), "float8": ("float4",), "text": (*_LIKE_TEXT, *_FROM_TEXT)}
+    return column.kind in others.get(own, ())
+
+
+def sent(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Values as a column takes them, where it `fits`.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        The column does not hold one of them as it is.
+    """
+    if of.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if column.kind in _FROM_TEXT and kind_of(values.type) == "text" and not of.is_null(values.type):
+        values = _FROM_TEXT[column.kind](values.cast(pa.string()))
+    kind = _sent_as(values.type, column)
+    given = values if kind == values.type else values.cast(kind)
+    if of.is_float32(kind) and of.is_float64(values.type):  # where Arrow rounds
+        _check(pc.or_(pc.equal(given.cast(values.type), values), pc.is_nan(values)), "it has more digits than a real")
+    if column.limit is not None and of.is_string(kind):
+        _check(pc.less_equal(pc.utf8_length(given), column.limit), "it is too long")
+    if column.limit is not None and of.is_temporal(kind):
+        step = 10 ** (_DIGITS_OF_SECONDS - column.limit)
+        ticks = given.cast(pa.int64())
+        _check(pc.equal(pc.multiply(pc.divide(ticks, step), step), ticks), "its seconds have more digits")
+    return given
+
+
+def _sent_as(given: pa.DataType, column: Column) -> pa.DataType:
+    if column.kind == "numeric":
+        scale = given.scale if of.is_decimal(given) else 0
+        return pa.decimal128(_LARGEST_DECIMAL, scale if column.limit is None else min(scale, column.limit))
+    if column.kind.startswith("_"):
+        return pa.list_(_SENT[column.kind[1:]])
+    return _SENT.get(column.kind, pa.string())
+
+
+def _numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers in PostgreSQL's own way to write them, as decimals of as many digits."""
+    _check(pc.match_substring_regex(text, r"^-?\d+(\.\d+)?$"), "it is not a number with a point")
+    behind = pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))
+    return text.cast(pa.decimal128(_LARGEST_DECIMAL, pc.max(behind).as_py() or 0))
+
+
+def _uuids(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    _check(pc.match_substring_regex(text, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), "it is not a UUID")
+    given = [None if value is None else bytes.fromhex(value.replace("-", "")) for value in text.to_pylist()]
+    return pa.chunked_array([pa.array(given, pa.binary(16))])
+
+
+def _check(good: pa.ChunkedArray, otherwise: str) -> None:
+    if not pc.all(good).as_py() and len(good) > good.null_count:
+        raise pa.ArrowInvalid(otherwise)
+
+
+_FROM_TEXT = {"numeric": _numbers, "uuid": _uuids}

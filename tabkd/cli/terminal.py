@@ -1,0 +1,60 @@
+"""Text of tables and files on a terminal: shown as it is, never obeyed.
+
+A column may be called ``speed [m/s]``, which rich takes for markup, or hold an escape sequence that a terminal carries
+out. What is no printable character is written as Python would, as in ``\\x1b``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# More than any line that is written to a file or a pipe.
+_WIDEST = 10_000_000
+
+
+def printable(text: str) -> str:
+    r"""`text` in one line, with escapes for what is not printable: control characters, line ends, changes of direction.
+
+    Examples
+    --------
+    >>> printable("speed [m/s]")
+    'speed [m/s]'
+    >>> print(printable("red: \x1b[31m, left: \u202e, new\nline"))
+    red: \x1b[31m, left: \u202e, new\nline
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def console() -> Console:
+    """A console of rich's that takes text as it is, and cuts nothing where it is not a terminal."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def render_str(self, text: str, **options):
+            return super().render_str(printable(text), **options | {"markup": False, "emoji": False})
+
+    made = Plain(markup=False, emoji=False, highlight=False)
+    return made if made.is_terminal else Plain(markup=False, emoji=False, highlight=False, width=_WIDEST)
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings of Python's are a line of standard error, with what they say about a table as it is."""
+    before = warnings.formatwarning
+
+    def one_line(message, category, filename, lineno, line=None) -> str:
+        return printable(" ".join(f"{category.__name__}: {message}".split())) + "\n"
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before

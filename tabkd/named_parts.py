@@ -1,0 +1,78 @@
+"""Parameters of what a name stands for: ``student__max_iter`` where `student` is "mlp"."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator, clone
+
+from tabkd.augment import AUGMENTERS
+from tabkd.students import STUDENTS
+
+
+class NamedParts(BaseEstimator):
+    """Base of an estimator whose `student` and `augmenter` may be names, and whose `teacher` may be None."""
+
+    student: Any
+    augmenter: Any
+    teacher: Any
+    n_jobs: int | None
+    _default_teacher: ClassVar[type]
+
+    def get_params(self, deep=True):
+        """The parameters; with `deep` those of student, augmenter and teacher too, also where these are names."""
+        params = super().get_params(deep)
+        if deep:
+            for name, part in self._named_parts().items():
+                params |= {f"{name}__{key}": value for key, value in part.get_params().items()}
+        return params
+
+    def set_params(self, **params):
+        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher.
+
+        A name gives way to what it stands for as soon as one of its parameters is another than by default.
+        """
+        super().set_params(**{key: value for key, value in params.items() if "__" not in key})
+        nested = {key: value for key, value in params.items() if "__" in key}
+        for name, part in self._named_parts().items():
+            own = {key: nested.pop(key) for key in list(nested) if key.startswith(f"{name}__")}
+            own = {key.removeprefix(f"{name}__"): value for key, value in own.items()}
+            usual = part.get_params()
+            if any(key not in usual or not _same(value, usual[key]) for key, value in own.items()):
+                setattr(self, name, part.set_params(**own))
+        return super().set_params(**nested)
+
+    def _named_parts(self) -> dict:
+        """What stands behind the names, and behind no teacher: estimators with the parameters that they would have."""
+        parts = {}
+        if isinstance(self.student, str) and self.student in STUDENTS:
+            parts["student"] = self._make_student(self.student)
+        if isinstance(self.augmenter, str) and self.augmenter in AUGMENTERS:
+            parts["augmenter"] = self._make_augmenter(self.augmenter)
+        if self.teacher is None:
+            parts["teacher"] = self._make_teacher(None)
+        return parts
+
+    def _make_student(self, student):
+        if isinstance(student, str):
+            return STUDENTS[student](n_jobs=self.n_jobs)
+        return clone(student)
+
+    def _make_augmenter(self, augmenter):
+        if not isinstance(augmenter, str):
+            return augmenter
+        made = AUGMENTERS[augmenter]()
+        return made.set_params(n_jobs=self.n_jobs) if "n_jobs" in made.get_params() else made
+
+    def _make_teacher(self, teacher):
+        return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
+
+
+def _same(value, usual) -> bool:
+    """Whether a parameter is the usual one; what cannot be compared by one truth value is not."""
+    if value is usual:
+        return True
+    try:
+        return type(value) is type(usual) and bool(value == usual)
+    except ValueError:
+        return False
