@@ -389,16 +389,15 @@ def test_a_report_in_a_notebook_is_a_small_table_with_names_escaped(report):
 
 
 def test_a_report_prints_names_that_look_like_markup(report, capsys):
-    from rich.console import Console
-
+    from tabkd.cli import terminal
     from tabkd.cli.distill import print_report
 
-    print_report(Console(width=200), report)
+    print_report(terminal.console(), report)
     output = capsys.readouterr().out
     assert report.advice in output
     assert "class_weight='balanced'" in output
     said = "class '[/x] fraud' and '[b]fine'"
     named = dataclasses.replace(report, advice=said, warnings=[f"lost {said}"], reasons={"metric": f"for {said}"})
-    print_report(Console(width=200), named)
+    print_report(terminal.console(), named)
     output = capsys.readouterr().out
     assert output.count(said) == 3
