@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -115,16 +114,15 @@ def warn_of_positions(teacher, classes) -> None:
             continue
         if _reads_positions(type(part)):
             warnings.warn(
-                f"This version of scikit-learn looks up the class_weight {part.class_weight} of {type(part).__name__} by "
-                f"the positions 0 to {len(classes) - 1} of the classes {np.asarray(classes).tolist()[:5]}, not by the "
-                "classes themselves. Pass sample_weight instead, or number the labels from 0.",
+                f"This version of scikit-learn looks up class_weight {part.class_weight} of {type(part).__name__} by the "
+                f"positions 0 to {len(classes) - 1} of the classes {np.asarray(classes).tolist()[:5]}, not by their "
+                "labels. Pass sample_weight instead, or number the labels from 0.",
                 UserWarning,
                 stacklevel=4,
             )
             return
 
 
-@cache
 def _reads_positions(classifier: type) -> bool:
     """Whether weights by label are refused."""
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabkd.cli.errors import CommandError
-from tabkd.cli.notices import Spelling, first_of, how_to_spell, is_text, refuse_dates
+from tabkd.cli.notices import Spelling, first_of, how_to_spell, is_text, refuse_dates, uncategorised
 from tabkd.lookalikes import GAPS, parsed
 
 
@@ -68,6 +68,7 @@ def as_numbers(series: pd.Series, spelling: Spelling) -> tuple[pd.Series, np.nda
     CommandError
         For other types than text and numbers, and where most cells are no numbers.
     """
+    series = uncategorised(series)
     if not is_text(series):
         refuse_dates(series.to_frame(), "--numeric cannot read it")
         if not pd.api.types.is_numeric_dtype(series.dtype):
