@@ -114,7 +114,7 @@ def warn_of_positions(teacher, classes) -> None:
             continue
         if _reads_positions(type(part)):
             warnings.warn(
-                f"This version of scikit-learn looks up class_weight {part.class_weight} of {type(part).__name__} by the "
+                f"scikit-learn looks up class_weight {part.class_weight} of {type(part).__name__} by the "
                 f"positions 0 to {len(classes) - 1} of the classes {np.asarray(classes).tolist()[:5]}, not by their "
                 "labels. Pass sample_weight instead, or number the labels from 0.",
                 UserWarning,

@@ -145,7 +145,7 @@ def first_of(series: pd.Series, values) -> tuple[Any, Any]:
 
 def uncategorised(series: pd.Series) -> pd.Series:
     """A column with the values of its categories; any other as it is."""
-    return series.astype(series.dtype.categories.dtype) if isinstance(series.dtype, pd.CategoricalDtype) else series
+    return series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
 
 
 def _as_text(name) -> str:

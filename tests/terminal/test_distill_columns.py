@@ -246,6 +246,7 @@ def test_columns_that_may_surprise_are_said_in_one_line(split_of, values, line):
 
 def test_ordinary_columns_are_passed_over_in_silence(split_of):
     frame = payments().assign(member=np.arange(400) % 2 == 0, grade=pd.Categorical(["1", "2"] * 200))
+    frame["branch"] = pd.Categorical([1, 2, None, 4] * 100)
     split, _ = split_of(frame, suffix=".parquet")
     assert len(split.notes) == 2
 
