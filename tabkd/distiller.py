@@ -36,6 +36,7 @@ from tabkd.teacher import (
     soft_targets,
     soft_targets_of_codes,
     unfitted_copy,
+    warn_of_positions,
 )
 from tabkd.threads import N_JOBS
 from tabkd.validation import TakesTables, as_labels, as_targets, check_labels, check_table, check_targets
@@ -53,7 +54,8 @@ _PROBE_ROWS = 256
 
 _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
-        the mean of LightGBM and XGBoost with early stopping.
+        the mean of LightGBM and XGBoost with early stopping. Scores on rows that a frozen teacher was fitted on are too
+        good: hold rows out of it to compare settings on.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
         What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
     augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
@@ -65,7 +67,7 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
         Hinton's T: the student learns from the teacher's probabilities to the power of 1/T, and its own are
         brought back by the power of T.
     alpha : float, default=1.0
-        The weight of the soft targets on labelled rows; the labels get 1 − alpha.
+        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
     n_jobs : int, optional
@@ -388,6 +390,7 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
             check_known(teacher, present)
             present = np.sort(np.asarray(teacher.classes_))
         self.classes_ = present
+        warn_of_positions(teacher, present)
         return y
 
     def _classes(self):

@@ -1,9 +1,14 @@
-"""A progress bar with the stage, on a terminal and in a notebook."""
+"""A progress bar with the stage, on a terminal and in a notebook; lines of text where a notebook can draw none."""
 
 from __future__ import annotations
 
+import importlib.util
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# Between two lines of one stage.
+_SECONDS = 10
 
 
 class Silent:
@@ -39,11 +44,51 @@ class Bar(Silent):
             self._progress.update(self._task, total=total, completed=total)
 
 
+class TextLines(Silent):
+    """A line of text for each stage as it begins and as it ends, and one every ten seconds of a long one."""
+
+    def __init__(self):
+        self._name, self._total, self._done = "", None, 0.0
+        self._start = self._said = 0.0
+
+    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
+        """Begin a stage; the one before counts as done."""
+        self._finish()
+        self._name, self._total, self._done = name, total, done
+        self._start = self._said = time.monotonic()
+        print(f"{name} …", flush=True)
+
+    def advance(self, steps: float = 1) -> None:
+        """Count steps of the stage."""
+        self._done += steps
+        if time.monotonic() - self._said >= _SECONDS:
+            self._said = time.monotonic()
+            print(self._line(), flush=True)
+
+    def _finish(self) -> None:
+        if self._name:
+            self._done = self._total if self._total is not None else self._done
+            print(self._line(), flush=True)
+            self._name = ""
+
+    def _line(self) -> str:
+        steps = f" {self._done:,.0f}/{self._total:,.0f}" if self._total is not None else ""
+        return f"{self._name}{steps} ({time.monotonic() - self._start:.0f} s)"
+
+
 @contextmanager
 def progress(verbose: int) -> Iterator[Silent]:
     """The bar of one `fit`: silent where `verbose` is 0."""
     if not verbose:
         yield Silent()
+        return
+    import rich
+
+    if rich.get_console().is_jupyter and not _has_widgets():
+        print("Progress as text; a bar needs ipywidgets: pip install 'tabkd[notebook]'", flush=True)
+        lines = TextLines()
+        yield lines
+        lines._finish()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -52,3 +97,11 @@ def progress(verbose: int) -> Iterator[Silent]:
         bar = Bar(drawn)
         yield bar
         bar._finish()
+
+
+def _has_widgets() -> bool:
+    """Whether a notebook has what rich draws a bar with; without, rich warns at each of its refreshes."""
+    try:
+        return importlib.util.find_spec("ipywidgets") is not None
+    except (ImportError, ValueError):  # a module that is blocked
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -95,6 +96,40 @@ def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
     if is_classifier(teacher):
         teacher = with_integer_classes(teacher, y)
     return fit_with(teacher, X, y, fit_params)
+
+
+def warn_of_positions(teacher, classes) -> None:
+    """Warn of a histogram gradient boosting whose `class_weight` scikit-learn looks up by the positions of classes.
+
+    Parameters
+    ----------
+    teacher : estimator
+    classes : array of shape (K,)
+    """
+    if is_frozen(teacher) or not hasattr(teacher, "get_params") or np.array_equal(classes, np.arange(len(classes))):
+        return
+    for part in [teacher, *teacher.get_params(deep=True).values()]:
+        # By name: the class is imported where a teacher is one.
+        if type(part).__name__ != "HistGradientBoostingClassifier" or not isinstance(part.class_weight, dict):
+            continue
+        if _reads_positions(type(part)):
+            warnings.warn(
+                f"scikit-learn looks up class_weight {part.class_weight} of {type(part).__name__} by the "
+                f"positions 0 to {len(classes) - 1} of the classes {np.asarray(classes).tolist()[:5]}, not by their "
+                "labels. Pass sample_weight instead, or number the labels from 0.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return
+
+
+def _reads_positions(classifier: type) -> bool:
+    """Whether weights by label are refused."""
+    try:
+        classifier(max_iter=1, class_weight={5: 1, 7: 1}).fit(np.zeros((4, 1)), [5, 7, 5, 7])
+    except ValueError:
+        return True
+    return False
 
 
 def check_known(teacher, classes) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tabkd.batch.dialect import Dialect
 from tabkd.cli.errors import CommandError
-from tabkd.cli.notices import first_of, how_to_spell, is_text, refuse_dates
+from tabkd.cli.notices import first_of, how_to_spell, is_text, refuse_dates, uncategorised
 from tabkd.lookalikes import GAPS, parsed
 
 
@@ -69,6 +69,7 @@ def as_numbers(series: pd.Series, dialect: Dialect) -> tuple[pd.Series, np.ndarr
     CommandError
         For other types than text and numbers, and where most cells are no numbers.
     """
+    series = uncategorised(series)
     if not is_text(series):
         refuse_dates(series.to_frame(), "--numeric cannot read it")
         if not pd.api.types.is_numeric_dtype(series.dtype):

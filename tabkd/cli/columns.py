@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from tabkd.cli.errors import CommandError
-from tabkd.cli.notices import check_text, is_text, refuse_dates
+from tabkd.cli.notices import check_text, is_text, refuse_dates, uncategorised
 from tabkd.table import TableSchema
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ def read_target(target: pd.Series, task: str, choices: Choices) -> tuple[np.ndar
     if numeric and np.isinf(target.to_numpy(np.float64)).any():
         raise CommandError(f"--target {target.name!r} has infinite values; leave these rows out of the table.")
     refuse_dates(target.to_frame(), "a date cannot be predicted")
-    if task != "classification" and is_text(target) and target.name not in choices.categorical:
+    text = uncategorised(target)
+    if task != "classification" and is_text(text) and target.name not in choices.categorical:
         otherwise = "--task classification takes each value as a class"
-        check_text(target, target.value_counts(sort=False), choices.dialect, otherwise)
+        check_text(text, text.value_counts(sort=False), choices.dialect, otherwise)
     n_values = target.nunique()
     if task == "auto":
         task = _found_task(target, numeric, n_values)

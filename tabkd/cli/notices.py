@@ -128,6 +128,15 @@ def first_of(series: pd.Series, values) -> tuple[Any, Any]:
     return series.index[position], series.iloc[position]
 
 
+def uncategorised(series: pd.Series) -> pd.Series:
+    """A column with the values of its categories; any other as it is."""
+    return series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
+
+
+def _as_text(name) -> str:
+    return f"--categorical {name!r} takes it as text"
+
+
 def is_text(series: pd.Series) -> bool:
     """Whether a column holds strings, and is no category that someone made of them."""
     if isinstance(series.dtype, pd.CategoricalDtype):
@@ -138,6 +147,12 @@ def is_text(series: pd.Series) -> bool:
 def _notice(series: pd.Series, categorical: bool, dialect: Dialect) -> str | None:
     if not series.notna().any():
         return "no value in any row, which tells a model nothing."
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        # A factor may have been made of whatever text there was; what is no number in disguise is meant.
+        text = uncategorised(series)
+        if is_text(text) and not categorical:
+            check_text(text, text.value_counts(sort=False), dialect, _as_text(series.name))
+        return _same_everywhere(text)
     if is_text(series):
         levels = series.value_counts(sort=False)
         return _same_everywhere(series) or (None if categorical else _of_text(series, levels, dialect))
@@ -164,7 +179,7 @@ def _of_numbers(series: pd.Series) -> str | None:
 
 
 def _of_text(series: pd.Series, levels: pd.Series, dialect: Dialect) -> str | None:
-    found = check_text(series, levels, dialect, f"--categorical {series.name!r} takes it as text")
+    found = check_text(series, levels, dialect, _as_text(series.name))
     texts = pd.Series(levels.index, dtype=object).str.strip()
     if len(levels) == len(series) >= _LEAST_ROWS:
         return f"text with as many values as rows, like an id; --drop {series.name!r} leaves it out."

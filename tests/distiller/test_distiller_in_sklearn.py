@@ -1,10 +1,14 @@
 """Distilled estimators as parts of scikit-learn: clones, searches, metadata, weights, seeds."""
 
 import pickle
+import sys
+import warnings
 
 import joblib
 import numpy as np
 import pytest
+import rich
+import rich.console
 from quick import QUICK, QUICK_MLP, Recording, classifier, forest, regressor
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -23,6 +27,7 @@ from xgboost import XGBClassifier
 from tabkd import DistilledClassifier
 from tabkd.augment import Marginal
 from tabkd.default_teacher import DefaultTeacherClassifier
+from tabkd.progress import TextLines
 from tabkd.students import STUDENTS, MLPStudent, TreeStudent
 
 # A part of scikit-learn
@@ -299,6 +304,30 @@ def test_verbose_names_the_stages(X, y, capsys):
     for stage in ("teacher", "soft targets", "synthetic rows"):
         assert stage in out
     assert "400/400" in out
+
+
+def test_a_notebook_without_widgets_shows_lines_and_one_hint(X, y, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr(rich, "_console", rich.console.Console(force_jupyter=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier(verbose=1).fit(X, y)
+    out = capsys.readouterr().out
+    assert out.count("tabkd[notebook]") == 1
+    lines = out.splitlines()[1:]
+    assert lines[::2] == ["teacher …", "soft targets …", "synthetic rows …"]
+    assert lines[-1].startswith("synthetic rows 400/400 (")
+    assert len(lines) == 6
+
+
+def test_lines_of_a_long_stage_are_few(capsys, monkeypatch):
+    now = iter(range(1000))
+    monkeypatch.setattr("tabkd.progress.time.monotonic", lambda: next(now))
+    lines = TextLines()
+    lines.stage("synthetic rows", total=100)
+    for _ in range(100):
+        lines.advance()
+    assert 5 <= capsys.readouterr().out.count("\n") <= 15
 
 
 def test_nothing_is_printed_by_default(X, y, capfd):

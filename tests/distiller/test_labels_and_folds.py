@@ -101,6 +101,14 @@ def test_histogram_boosting_reads_class_weights_out_of_fold_as_it_does_alone(row
     np.testing.assert_allclose(said, out_of_fold(teacher, X, y, StratifiedKFold(3).split(X, y)), atol=1e-12)
 
 
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: make_pipeline(StandardScaler(), t)], ids=["alone", "pipeline"])
+def test_class_weights_that_scikit_learn_gives_to_another_class_are_warned_of(rows, wrap):
+    X, rare = rows
+    teacher = wrap(HistGradientBoostingClassifier(max_iter=4, class_weight={1: 30}))
+    with pytest.warns(UserWarning, match=r"class_weight \{1: 30\}.*positions 0 to 1 of the classes \[1, 2\]"):
+        classifier(teacher).fit(X, np.array([2, 1])[rare])
+
+
 def test_labels_and_class_weights_are_blended_by_alpha_out_of_fold(rows):
     X, rare = rows
     y = np.array(["ok", "fraud"])[rare]

@@ -138,6 +138,19 @@ def test_one_cell_that_makes_numbers_text_is_named(refusal_of, suffix, cell):
         assert remedy in message
 
 
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_factor_of_numbers_with_one_cell_of_text_is_named_too(refusal_of, split_of, missing):
+    amounts = payments()["amount"].astype(str)
+    amounts[17] = "#REF!"
+    amounts[20] = None if missing else "5"
+    frame = payments().assign(amount=amounts.astype("category"))
+    message = refusal_of(frame, suffix=".parquet")
+    assert f"{399 - missing} of its {400 - missing} values are numbers (row 17 has '#REF!')" in message
+    split, _ = split_of(frame, "--numeric", "amount", suffix=".parquet")
+    assert split.X_train["amount"].dtype == float
+    assert len(split.X_train) + len(split.X_test) == 399
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_numeric_leaves_out_the_rows_with_anything_else(split_of, suffix):
     frame = payments()
@@ -233,6 +246,7 @@ def test_columns_that_may_surprise_are_said_in_one_line(split_of, values, line):
 
 def test_ordinary_columns_are_passed_over_in_silence(split_of):
     frame = payments().assign(member=np.arange(400) % 2 == 0, grade=pd.Categorical(["1", "2"] * 200))
+    frame["branch"] = pd.Categorical([1, 2, None, 4] * 100)
     split, _ = split_of(frame, suffix=".parquet")
     assert len(split.notes) == 2
 
