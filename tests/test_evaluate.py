@@ -9,7 +9,9 @@ import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn import metrics as sklearn_metrics
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -323,8 +325,20 @@ def test_values_in_a_column_are_values(claims):
     X, y, _, X_test, y_test, _ = claims
     model = distilled(DistilledRegressor, LinearRegression(), X[:500], y[:500])
     flat = evaluate(model, X_test, y_test, X_train=X[:500], y_train=y[:500])
-    column = evaluate(model, X_test, pd.DataFrame({"y": y_test}), X_train=X[:500], y_train=y[:500, None])
+    with pytest.warns(DataConversionWarning, match="y has shape"):
+        column = evaluate(model, X_test, pd.DataFrame({"y": y_test}), X_train=X[:500], y_train=y[:500, None])
     assert column.metrics == flat.metrics
+
+
+@pytest.mark.parametrize("container", [pd.Series, list, lambda y: pd.Series(y).convert_dtypes()])
+def test_labels_in_any_container_are_labels(container):
+    X, y = load_breast_cancer(return_X_y=True)
+    model = distilled(DistilledClassifier, RandomForestClassifier(5, random_state=0), X[:300], y[:300])
+    expected = evaluate(model, X[300:], y[300:], X_train=X[:300], y_train=y[:300])
+    found = evaluate(model, X[300:], container(y[300:]), X_train=X[:300], y_train=container(y[:300]))
+    assert found.metrics == expected.metrics
+    with pytest.warns(DataConversionWarning, match=r"y has shape \(269, 1\)"):
+        assert evaluate(model, X[300:], pd.DataFrame({"y": y[300:]})).metrics["student"] == expected.metrics["student"]
 
 
 def test_test_rows_of_one_value_or_class_have_reasons_and_no_error(claims, credit):

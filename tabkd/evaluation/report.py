@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_sample_weight
 
 from tabkd.evaluation import advice, choice, show
@@ -18,6 +19,7 @@ from tabkd.evaluation.criteria import Criterion
 from tabkd.evaluation.intervals import Resampled, resample, share
 from tabkd.evaluation.timing import compare_speed
 from tabkd.teacher import teacher_name
+from tabkd.validation import as_labels, as_targets
 from tabkd.weights import check_weights
 
 if TYPE_CHECKING:
@@ -182,6 +184,8 @@ def evaluate(
     """
     if len(y_test) == 0:
         raise ValueError("X_test has 0 rows; give the rows to measure on.")
+    as_target = as_labels if is_classifier(model) else as_targets
+    y_test, y_train = as_target(y_test, model), None if y_train is None else as_target(y_train, model)
     weights = _test_weights(sample_weight, X_test)
     if sample_weight_train is not None:
         if y_train is None:
