@@ -308,7 +308,8 @@ def category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, n
         entry = wire.attributes(makers[name]) if name in makers else {}
         kinds = ["keys_strings"] if column["type"] == "STRING" else ["keys_floats", "keys_int64s"]
         keys: Any = next((entry[kind] for kind in kinds if entry.get(kind)), [])
-        values, unseen = entry.get("values_int64s"), entry.get("default_int64")
+        values: Any = entry.get("values_int64s")
+        unseen = entry.get("default_int64")
         # Behind the categories stand the spellings of a missing value, all with its row.
         n = column["n_categories"]
         fit = isinstance(keys, list) and isinstance(values, list) and isinstance(unseen, int)
