@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+# What XGBoost writes as the parent of a root.
+_NO_PARENTS = (-1, 2**31 - 1)
 # Codes of XGBoost's categories are bits of a set.
 _MOST_LEVELS = 1 << 24
 
@@ -128,7 +130,8 @@ def _check_xgboost_details(tree: dict[str, Any], left: np.ndarray, right: np.nda
     """Refuse parents and categories that are not those of the nodes."""
     parents = np.array(tree["parents"], dtype=np.int64)
     inner = np.flatnonzero(left != -1)
-    if len(parents) != len(left) or (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
+    fit = len(parents) == len(left) and parents[0] in _NO_PARENTS
+    if not fit or (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
         raise ValueError("its nodes have other parents than they are children of")
     width = int(tree["tree_param"].get("size_leaf_vector", 0))
     vectors = right[left == -1]  # of trees with several targets: where the values of a leaf are
