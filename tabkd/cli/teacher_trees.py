@@ -130,8 +130,9 @@ def _check_xgboost_details(tree: dict[str, Any], left: np.ndarray, right: np.nda
     """Refuse parents and categories that are not those of the nodes."""
     parents = np.array(tree["parents"], dtype=np.int64)
     inner = np.flatnonzero(left != -1)
-    fit = len(parents) == len(left) and parents[0] in _NO_PARENTS
-    if not fit or (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
+    if len(parents) != len(left) or parents[0] not in _NO_PARENTS:
+        raise ValueError("its nodes have no parents")
+    if (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
         raise ValueError("its nodes have other parents than they are children of")
     width = int(tree["tree_param"].get("size_leaf_vector", 0))
     vectors = right[left == -1]  # of trees with several targets: where the values of a leaf are
