@@ -128,8 +128,9 @@ def counts(scores: np.ndarray, edges) -> np.ndarray:
 
 def counts_above(values: np.ndarray, n_missing: int, edges: Sequence[float]) -> np.ndarray:
     """As `counts`, for values of which so many are NaN: fast where there are many of them and few edges."""
-    above = [len(values) - n_missing, *(np.count_nonzero(values > edge) for edge in edges), 0]
-    return -np.diff(above)
+    with np.errstate(over="ignore"):  # edges beyond float32
+        above = [int(np.count_nonzero(values > edge)) for edge in edges]
+    return -np.diff(np.array([len(values) - n_missing, *above, 0]))
 
 
 def by_chance(n_bins: int, n_expected: int, n_found: int) -> float:

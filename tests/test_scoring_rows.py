@@ -80,7 +80,9 @@ def test_values_of_all_kinds_of_numbers(scored):
         np.testing.assert_allclose(scorer.predict_proba(row | {"amount": value}), expected[:1], atol=1e-5)
     for visits in (np.int8(row["visits"]), float(row["visits"]), Decimal(row["visits"])):
         np.testing.assert_allclose(scorer.predict_proba(row | {"visits": visits}), expected[:1], atol=1e-5)
-    missing = [scorer.predict_proba(row | {"amount": value}) for value in (None, float("nan"), pd.NA, np.float32("nan"))]
+    missing = [
+        scorer.predict_proba(row | {"amount": value}) for value in (None, float("nan"), pd.NA, np.float32("nan"))
+    ]
     assert all(np.array_equal(found, missing[0]) for found in missing)
     np.testing.assert_array_equal(missing[0], scorer.predict_proba(frame[:1].assign(amount=np.nan)))
 

@@ -104,8 +104,8 @@ class Drift:
         if low is None or n_missing == len(numbers):
             return (n_missing, 0), found
         # The range of float64 is that of its values in float32 as well.
-        if numbers.dtype == np.float32:
-            low, high = np.float32(low), np.float32(high)
+        with np.errstate(over="ignore"):
+            low, high = numbers.dtype.type(low), numbers.dtype.type(high)
         return (n_missing, int(np.count_nonzero(numbers < low) + np.count_nonzero(numbers > high))), found
 
     def _of_categories(self, i: int, values: pa.ChunkedArray) -> tuple[tuple[int, int], Any]:
@@ -172,9 +172,12 @@ class Drift:
             for kind, words in _STRANGE.items():
                 if shares.get(kind, 0) > SHARE_LIMIT:
                     said.append(f"column {name!r} has {words} in {shares[kind]:.1%} of the rows")
-            found = counts[self._places[i]]
-            if self._has_moved(i, shares["stability_index"], int(found.sum())):
-                how, index = self._how(i, found, shares.get("out_of_range", 0)), f"stability index {shares['stability_index']:.2f}, over {INDEX_LIMIT}"
+            found, bins = counts[self._places[i]], self._bins[i]
+            if bins is not None and self._has_moved(i, shares["stability_index"], int(found.sum())):
+                how, index = (
+                    self._how(i, bins, found, shares.get("out_of_range", 0)),
+                    f"stability index {shares['stability_index']:.2f}, over {INDEX_LIMIT}",
+                )
                 said.append(f"column {name!r} is not distributed as in training: {how} ({index})")
         index = summary["score_stability_index"]
         if index is not None and index > INDEX_LIMIT:
@@ -183,15 +186,15 @@ class Drift:
 
     def _has_moved(self, i: int, index: float | None, n_found: int) -> bool:
         """Whether the index of a column is over the limit, and not by chance."""
-        if index is None or n_found < _LEAST_ROWS or self._reference is None:
+        bins = self._bins[i]
+        if index is None or n_found < _LEAST_ROWS or self._reference is None or bins is None:
             return False
         n_trained = self._reference["rows"] * (1 - self._reference["missing"][i])
-        return index > INDEX_LIMIT + drift.by_chance(len(self._bins[i]["shares"]), max(n_trained, 1), n_found)
+        return index > INDEX_LIMIT + drift.by_chance(len(bins["shares"]), max(n_trained, 1), n_found)
 
-    def _how(self, i: int, found: np.ndarray, strange: float) -> str:
+    def _how(self, i: int, bins: Mapping[str, Any], found: np.ndarray, strange: float) -> str:
         """In which way the values of a column differ, of which such a share is out of range."""
-        bins, shares = self._bins[i], found / found.sum()
-        expected = np.array(bins["shares"])
+        shares, expected = found / found.sum(), np.array(bins["shares"])
         k = int(np.argmax(shares - expected))
         if "edges" in bins:
             low, high = self._columns[i]["low"], self._columns[i]["high"]

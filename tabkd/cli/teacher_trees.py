@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 
+# What XGBoost writes as the parent of a root.
+_NO_PARENTS = (-1, 2**31 - 1)
+# Codes of XGBoost's categories are bits of a set.
+_MOST_LEVELS = 1 << 24
+
 
 def check_lightgbm(text: str) -> None:
     """Refuse a LightGBM model with trees that are none.
@@ -31,8 +36,7 @@ def check_lightgbm(text: str) -> None:
     n_classes, per_round = _whole(facts, "num_class"), _whole(facts, "num_tree_per_iteration")
     if per_round != n_classes or n_classes < 1 or len(parts) % n_classes:
         raise ValueError(f"it has {len(parts):,} trees, which are not those of {n_classes:,} classes")
-    if "\nend of trees" not in text or len(facts.get("tree_sizes", "").split()) != len(parts):
-        raise ValueError("it is cut off: not all of its trees are there")
+    _check_sizes(text.encode(), _numbers(facts, "tree_sizes").tolist(), len(parts))
     if len(facts.get("feature_names", "").split()) != n_features:
         raise ValueError(f"it has other names than for its {n_features:,} columns")
     for number, part in enumerate(parts):
@@ -40,6 +44,19 @@ def check_lightgbm(text: str) -> None:
             _check_lightgbm_tree(_lines(part.partition("\nend of trees")[0]), n_features)
         except ValueError as error:
             raise ValueError(f"its tree {number} is damaged: {error}") from error
+
+
+def _check_sizes(content: bytes, sizes: Sequence[int], n_trees: int) -> None:
+    """Refuse trees that do not begin where LightGBM looks for them, which are as many bytes as the header says."""
+    place = content.find(b"\nTree=") + 1
+    for number, size in enumerate(sizes):
+        if not content.startswith(f"Tree={number}\n".encode(), place):
+            raise ValueError(f"its tree {number} is not where its sizes say: it was cut off or changed")
+        place += size
+    if len(sizes) != n_trees or not content.startswith(b"end of trees" if sizes else b"", place):
+        raise ValueError("it is cut off: not all of its trees are there")
+    if b"\nend of trees" not in content:
+        raise ValueError("it is cut off: its end is not there")
 
 
 def _check_lightgbm_tree(facts: dict[str, str], n_features: int) -> None:
@@ -104,8 +121,36 @@ def check_xgboost(content: dict[str, Any]) -> None:
             if {len(tree[key]) for key in ("split_conditions", "default_left")} | {len(left), len(right)} != {n_nodes}:
                 raise ValueError(f"it has other splits than for its {n_nodes:,} nodes")
             _check_tree(left, right, feature, n_features)
+            _check_xgboost_details(tree, left, right)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"its tree {number} is damaged: {error}") from error
+
+
+def _check_xgboost_details(tree: dict[str, Any], left: np.ndarray, right: np.ndarray) -> None:
+    """Refuse parents and categories that are not those of the nodes."""
+    parents = np.array(tree["parents"], dtype=np.int64)
+    inner = np.flatnonzero(left != -1)
+    if len(parents) != len(left) or parents[0] not in _NO_PARENTS:
+        raise ValueError("its nodes have no parents")
+    if (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
+        raise ValueError("its nodes have other parents than they are children of")
+    width = int(tree["tree_param"].get("size_leaf_vector", 0))
+    vectors = right[left == -1]  # of trees with several targets: where the values of a leaf are
+    if width > 1 and not ((vectors >= 0) & (vectors < len(tree["leaf_weights"]) // width)).all():
+        raise ValueError("its leaves are not all there")
+    nodes, starts, sizes = (
+        np.array(tree.get(f"categories_{key}", []), dtype=np.int64) for key in ("nodes", "segments", "sizes")
+    )
+    fit = len(nodes) == len(starts) == len(sizes) and ((nodes >= 0) & (nodes < len(left))).all()
+    fit = fit and ((starts >= 0) & (sizes >= 0) & (starts + sizes <= len(tree.get("categories", [])))).all()
+    codes = np.array(tree.get("categories", []), dtype=np.int64)
+    if not (fit and ((codes >= 0) & (codes < _MOST_LEVELS)).all()):
+        raise ValueError("its categories are not all there")
+    kinds = set(tree.get("split_type", [])) - {0, 1}
+    if kinds or len(tree.get("split_type", left)) != len(left):
+        raise ValueError("it has splits of an unknown kind")
+    if not set(np.flatnonzero(np.array(tree.get("split_type", []), dtype=np.int64) == 1)) <= set(nodes.tolist()):
+        raise ValueError("its categories are not all there")
 
 
 def xgboost_json(raw: bytes) -> dict[str, Any]:
@@ -124,7 +169,7 @@ def xgboost_json(raw: bytes) -> dict[str, Any]:
 def _check_tree(left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_features: int, leaves: int | None = None):
     """Refuse children that are not there or are met twice, and columns that are not there.
 
-    Without `leaves` a child of -1 stands for none, so that the node is a leaf; with `leaves`, child -1 is leaf 0.
+    Without `leaves`, a node whose left child is -1 is a leaf; with `leaves`, child -1 is leaf 0, child -2 leaf 1.
     """
     n_nodes = len(left)
     if len(right) != n_nodes or len(feature) != n_nodes:
@@ -133,7 +178,7 @@ def _check_tree(left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_feat
     level = np.zeros(1, np.int64)
     while len(level):
         _see(seen, level)
-        inner = level if leaves is not None else level[(left[level] != -1) | (right[level] != -1)]
+        inner = level if leaves is not None else level[left[level] != -1]
         if ((feature[inner] < 0) | (feature[inner] >= n_features)).any():
             raise ValueError(f"a split asks for a column beyond its {n_features:,}")
         level = np.concatenate([left[inner], right[inner]])

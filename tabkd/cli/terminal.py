@@ -1,7 +1,7 @@
-"""Text of tables and files on a terminal: shown as it is, never obeyed.
+r"""Text of tables and files on a terminal: shown as it is, never obeyed.
 
 A column may be called ``speed [m/s]``, which rich takes for markup, or hold an escape sequence that a terminal carries
-out. What is no printable character is written as Python would, as in ``\\x1b``.
+out. What is no printable character is written as Python would, as in ``\x1b``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from tabkd.scoring.facts import FORMAT
 from tabkd.teacher import teacher_name
 
 
-
 def input_type(column: Column, center: float) -> str:
     """The ONNX type of a column's input: the smallest that loses nothing.
 

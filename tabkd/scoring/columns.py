@@ -167,6 +167,6 @@ class _NumberTable(_Table):
     def _other(self, value) -> int:
         if isinstance(value, (float, np.floating)):
             return self._unseen
-        if isinstance(value, (int, np.integer)) and abs(value) < 2**53:  # beyond, it may be one but for rounding
+        if isinstance(value, (int, np.integer)) and abs(int(value)) < 2**53:  # beyond, rounding may make it one
             return self._unseen
         raise _UnusualError

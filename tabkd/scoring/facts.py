@@ -7,15 +7,15 @@ value is, `_check_sums` what they have to do with each other, and `check_fit` wh
 from __future__ import annotations
 
 import json
-import math
 import reprlib
-from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tabkd.scoring import wire
 from tabkd.scoring.safety import check_graph
+from tabkd.scoring.schema import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
 
 #: Raised when a reader of today's files could not read those of tomorrow.
 FORMAT = 1
@@ -23,116 +23,6 @@ _MOST_OUTPUTS, _MOST_CATEGORIES = 100_000, 100_000_000
 _LARGEST = float(np.finfo(np.float32).max)
 # What reading bytes of any kind as messages can come to.
 _NO_MESSAGE = (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError)
-
-Check = Callable[[Any, str], Any]
-
-
-class WrongError(ValueError):
-    """A value that a student's metadata cannot have."""
-
-
-def _wrong(place: str, value, expected: str) -> WrongError:
-    return WrongError(f"{place} is {reprlib.repr(value)}, where {expected} is expected")
-
-
-def is_text(value, place: str) -> str:
-    """Any text."""
-    if not isinstance(value, str):
-        raise _wrong(place, value, "text")
-    return value
-
-
-def is_flag(value, place: str) -> bool:
-    """True or false."""
-    if not isinstance(value, bool):
-        raise _wrong(place, value, "true or false")
-    return value
-
-
-def whole(low: int, high: int) -> Check:
-    """A whole number within these bounds."""
-
-    def check(value, place: str) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _wrong(place, value, f"a whole number from {low} to {high}")
-        return value
-
-    return check
-
-
-def number(low: float = -math.inf, high: float = math.inf) -> Check:
-    """A finite number within these bounds."""
-
-    def check(value, place: str) -> float:
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not _finite(value):
-            raise _wrong(place, value, "a number")
-        if not low <= value <= high:
-            raise _wrong(place, value, f"a number from {low:g} to {high:g}")
-        return value
-
-    return check
-
-
-def _finite(value: int | float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond float64
-        return False
-
-
-def one_of(*words: str) -> Check:
-    """One of these words."""
-
-    def check(value, place: str) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise _wrong(place, value, f"one of {', '.join(words)}")
-        return value
-
-    return check
-
-
-def maybe(inner: Check) -> Check:
-    """Null, or what `inner` wants."""
-    return lambda value, place: None if value is None else inner(value, place)
-
-
-def either(*inner: Check) -> Check:
-    """What one of these wants."""
-
-    def check(value, place: str):
-        for one in inner:
-            try:
-                return one(value, place)
-            except WrongError as error:
-                last = error
-        raise last
-
-    return check
-
-
-def each(inner: Check) -> Check:
-    """A list of what `inner` wants."""
-
-    def check(value, place: str) -> list:
-        if not isinstance(value, list):
-            raise _wrong(place, value, "a list")
-        return [inner(item, f"{place}[{i}]") for i, item in enumerate(value)]
-
-    return check
-
-
-def record(optional: tuple[str, ...] = (), **fields: Check) -> Check:
-    """An object with these keys; others are left out, and those that are `optional` may be missing."""
-
-    def check(value, place: str) -> dict:
-        if not isinstance(value, dict):
-            raise _wrong(place, value, "an object")
-        if missing := [key for key in fields if key not in value and key not in optional]:
-            raise WrongError(f"{place} has no {missing[0]!r}")
-        return {key: inner(value[key], f"{place}.{key}") for key, inner in fields.items() if key in value}
-
-    return check
-
 
 _INT64 = whole(-(2**63), 2**64 - 1)
 _POSITION, _SHARE = whole(0, 1_000_000), number(0, 1)
@@ -223,8 +113,8 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
     given = facts.get("format") if isinstance(facts, dict) else None
     if isinstance(given, int) and given != FORMAT:
         raise ValueError(
-            f"{source} has format {reprlib.repr(given)}, written by tabkd {reprlib.repr(facts.get('tabkd'))}; this version reads "
-            f"format {FORMAT}. Update tabkd."
+            f"{source} has format {reprlib.repr(given)}, written by tabkd {reprlib.repr(facts.get('tabkd'))}; this "
+            f"version reads format {FORMAT}. Update tabkd."
         )
     if not wire.is_whole(content):
         raise ValueError(
@@ -307,8 +197,8 @@ def _check_outputs(facts: dict[str, Any]) -> None:
         fit = not facts["one_dimensional"] or facts["n_outputs"] == 1
         _require(fit, f"its metadata has {facts['n_outputs']} outputs, but one_dimensional is true")
         return
-    classes, kind = facts.get("classes"), facts.get("classes_dtype")
-    _require(classes is not None and kind is not None, "its metadata has no classes")
+    _require("classes" in facts and "classes_dtype" in facts, "its metadata has no classes")
+    classes, kind = facts["classes"], facts["classes_dtype"]
     n = facts["n_outputs"]
     _require(len(classes) == n, f"its metadata has {len(classes)} classes, but {n} outputs")
     keys = {(isinstance(c, bool), type(c) is str, c) for c in classes}
@@ -326,13 +216,15 @@ def _check_reference(reference: dict[str, Any], columns: list[dict[str, Any]]) -
     parts = reference.get("columns")
     if parts is None:
         return
-    _require(len(parts) == len(columns), "its metadata has shares of other columns than it has")
+    fit = len(parts) == len(columns) and "rows" in reference
+    _require(fit, "its metadata has shares of other columns than it has")
     for part, column in zip(parts, columns, strict=True):
         if part is None:
             continue
         numeric = column["kind"] == "numeric"
         fit = ("edges" in part) == numeric
         if fit and numeric:
+            fit = column["low"] is not None
             _check_bins(part)
         elif fit:
             levels = part["levels"]
@@ -343,7 +235,7 @@ def _check_reference(reference: dict[str, Any], columns: list[dict[str, Any]]) -
 
 def _check_bins(part: dict[str, Any]) -> None:
     edges, shares = part["edges"], part["shares"]
-    fit = len(shares) == len(edges) + 1 and all(a < b for a, b in zip(edges, edges[1:], strict=False))
+    fit = len(shares) == len(edges) + 1 and all(a < b for a, b in pairwise(edges))
     _require(fit and sum(shares) > 0, "its metadata has bins whose edges and shares do not fit")
 
 
@@ -381,7 +273,9 @@ def check_fit(content: bytes, facts: dict[str, Any]) -> None:
     _require(width is None or width == n, f"its metadata has {n} outputs, but the graph {width}")
     made = {name for node in wire.nodes(content) for name in node.outputs}
     parts = [] if is_matrix(facts) else [facts["rows"], facts["filled"] or facts["values"]]
-    parts = [part for part in parts if part.get("columns", part.get("fill"))] + [facts["filled"]] * bool(facts["filled"])
+    parts = [part for part in parts if part.get("columns", part.get("fill"))] + [facts["filled"]] * bool(
+        facts["filled"]
+    )
     for part in parts:
         name = part.get("name")
         _require(name in made, f"its metadata has the name {name!r:.60}, which is not in the graph")
@@ -413,13 +307,17 @@ def category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, n
             continue
         entry = wire.attributes(makers[name]) if name in makers else {}
         kinds = ["keys_strings"] if column["type"] == "STRING" else ["keys_floats", "keys_int64s"]
-        keys = next((entry[kind] for kind in kinds if entry.get(kind)), None)
-        values, unseen = entry.get("values_int64s"), entry.get("default_int64")
+        keys: Any = next((entry[kind] for kind in kinds if entry.get(kind)), [])
+        values: Any = entry.get("values_int64s")
+        unseen = entry.get("default_int64")
         # Behind the categories stand the spellings of a missing value, all with its row.
         n = column["n_categories"]
         fit = isinstance(keys, list) and isinstance(values, list) and isinstance(unseen, int)
         fit = fit and n < len(keys) == len(values)
         _require(fit, f"its graph has other categories of column {column['name']!r:.60} than its metadata")
-        _require(len(set(keys)) == len(keys) and all(key == key for key in keys), f"its graph has a category of column {column['name']!r:.60} twice")
+        _require(
+            len(set(keys)) == len(keys) and all(key == key for key in keys),
+            f"its graph has a category of column {column['name']!r:.60} twice",
+        )
         tables.append((keys[:n], np.array([*values[:n], unseen, values[-1]], dtype=np.int64)))
     return tables

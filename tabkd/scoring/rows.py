@@ -145,7 +145,8 @@ def _array(values: Sequence, column: Column, name):
     for row, value in enumerate(values):
         if not pd.api.types.is_scalar(value):
             raise ValueError(
-                f"Column {name!r} holds {value!r:.60} ({type(value).__name__}) in row {row}, where one value is expected."
+                f"Column {name!r} holds {value!r:.60} ({type(value).__name__}) in row {row}, where one value is "
+                "expected."
             )
     return Dictionary(list(values), np.arange(len(values)))
 

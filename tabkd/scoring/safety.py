@@ -15,26 +15,32 @@ from typing import Any
 
 from tabkd.scoring import wire
 
-# What the converters of tabkd write, then what skl2onnx writes for regressors of scikit-learn as students.
-_OPERATORS = set(
-    """
-    Add ArgMax Cast Clip Concat ConstantOfShape Div Equal Flatten Floor Gather Gemm Greater Identity IsNaN LabelEncoder
-    MatMul Max Mul OneHot Pow Reciprocal ReduceMax ReduceSum Relu Reshape ScatterElements Shape Sigmoid Softmax Sub
-    TreeEnsembleRegressor Where
-
-    Abs And ArgMin ArrayFeatureExtractor Binarizer Ceil Cos Erf Exp FeatureVectorizer GatherElements
-    GreaterOrEqual Imputer Less LessOrEqual LinearRegressor Log LogSoftmax Mean Min Neg Normalizer Not OneHotEncoder Or
-    ReduceL1 ReduceL2 ReduceMean ReduceMin ReduceProd ReduceSumSquare Round SVMRegressor Scaler Scan Sign Sin Slice Split
-    Sqrt Squeeze Sum Tan Tanh TopK Transpose Unsqueeze Xor
-    """.split()
-)
+# fmt: off
+# What the converters of tabkd write.
+_OURS = {
+    "Add", "ArgMax", "Cast", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Flatten", "Floor", "Gather",
+    "Gemm", "Greater", "Identity", "IsNaN", "LabelEncoder", "MatMul", "Max", "Mul", "OneHot", "Pow", "Reciprocal",
+    "ReduceMax", "ReduceSum", "Relu", "Reshape", "ScatterElements", "Shape", "Sigmoid", "Softmax", "Sub",
+    "TreeEnsembleRegressor", "Where",
+}
+# What skl2onnx writes besides for regressors of scikit-learn as students.
+_FOREIGN = {
+    "Abs", "And", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "Ceil", "Cos", "Erf", "Exp", "FeatureVectorizer",
+    "GatherElements", "GreaterOrEqual", "Imputer", "Less", "LessOrEqual", "LinearRegressor", "Log", "LogSoftmax",
+    "Mean", "Min", "Neg", "Normalizer", "Not", "OneHotEncoder", "Or", "ReduceL1", "ReduceL2", "ReduceMean",
+    "ReduceMin", "ReduceProd", "ReduceSumSquare", "Round", "SVMRegressor", "Scaler", "Scan", "Sign", "Sin", "Slice",
+    "Split", "Sqrt", "Squeeze", "Sum", "Tan", "Tanh", "TopK", "Transpose", "Unsqueeze", "Xor",
+}
+# What may lie between a constant and a shape: nothing that multiplies.
+_SHAPE_WAYS = {
+    "ArrayFeatureExtractor", "Cast", "Concat", "Gather", "Identity", "ReduceProd", "Shape", "Slice", "Squeeze",
+    "Unsqueeze",
+}
+# fmt: on
+_OPERATORS = _OURS | _FOREIGN
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # Where a shape or a count enters these operators.
 _SHAPES = {"ConstantOfShape": 0, "OneHot": 1, "Reshape": 1, "TopK": 1}
-# What may lie between a constant and a shape: nothing that multiplies.
-_SHAPE_WAYS = set(
-    "ArrayFeatureExtractor Cast Concat Gather Identity ReduceProd Shape Slice Squeeze Unsqueeze".split()
-)
 _MOST_VALUES, _MOST_TARGETS = 10_000_000, 100_000
 # Field numbers in onnx.proto.
 _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTION = 7, 20, 25

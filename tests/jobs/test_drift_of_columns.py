@@ -93,7 +93,9 @@ SHIFTS = {
     "a constant": (lambda X: X.assign(single=np.float32(0.1)), "single", "100.0% of its values"),
     "a frequent flag": (lambda X: X.assign(flag=np.arange(len(X)) % 3 == 0), "flag", "33.3% of its values"),
     "a category that doubles": (
-        lambda X: X.assign(channel=np.random.default_rng(0).choice(["web", "shop", "phone"], len(X), p=[0.6, 0.3, 0.1])),
+        lambda X: X.assign(
+            channel=np.random.default_rng(0).choice(["web", "shop", "phone"], len(X), p=[0.6, 0.3, 0.1])
+        ),
         "channel",
         "of its values are '",
     ),
@@ -138,7 +140,9 @@ def test_rows_of_every_source_are_counted_alike(path, tmp_path):
     for found in (csv, single):
         for name, entry in expected["columns"].items():
             assert found["columns"][name]["stability_index"] == pytest.approx(entry["stability_index"], abs=2e-3), name
-    pl.from_pandas(plain.drop(columns="nothing")).with_columns(nothing=pl.lit(None)).write_parquet(tmp_path / "p.parquet")
+    pl.from_pandas(plain.drop(columns="nothing")).with_columns(nothing=pl.lit(None)).write_parquet(
+        tmp_path / "p.parquet"
+    )
     done = score_dataset(path, [str(tmp_path / "p.parquet")], str(tmp_path / "out.parquet"))
     assert done.drift["columns"]["premium"] == expected["columns"]["premium"]
     assert pyarrow.parquet.read_table(tmp_path / "out.parquet").num_rows == 1500
@@ -166,7 +170,11 @@ def test_what_is_noted_is_short_and_right(path):
 @pytest.mark.parametrize("kind", ["dense", "ties", "rounded"])
 def test_an_edge_never_lies_on_values_that_rounding_moves(kind, scale):
     rng = np.random.default_rng(0)
-    values = {"dense": rng.normal(size=5000), "ties": rng.choice([1, 2.5, 7], 5000), "rounded": rng.random(5000).round(2)}
+    values = {
+        "dense": rng.normal(size=5000),
+        "ties": rng.choice([1, 2.5, 7], 5000),
+        "rounded": rng.random(5000).round(2),
+    }
     codes = (values[kind] * scale)[:, None]
     found = reference(codes, np.zeros(5000))["columns"][0]
     shares = np.array(found["shares"])
@@ -184,9 +192,7 @@ def test_missing_values_are_in_no_bin():
 def test_the_index_of_chance_covers_samples():
     rng = np.random.default_rng(0)
     shares = np.full(10, 0.1)
-    found = [
-        stability_index(rng.multinomial(300, shares) / 300, rng.multinomial(500, shares)) for _ in range(300)
-    ]
+    found = [stability_index(rng.multinomial(300, shares) / 300, rng.multinomial(500, shares)) for _ in range(300)]
     assert max(found) < 0.25 + by_chance(10, 300, 500)
     assert np.mean(found) < by_chance(10, 300, 500)
     assert median([10.0], np.array([1, 1]), 0.0, 20.0) == 10.0

@@ -47,6 +47,37 @@ def test_whole_files_predict_as_their_models(folder, table, name):
         np.testing.assert_allclose(teacher.predict_proba(X), expected, atol=1e-6)
 
 
+KINDS = {
+    "random forest": ("lightgbm", {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1}),
+    "linear leaves": ("lightgbm", {"linear_tree": True}),
+    "no split": ("lightgbm", {"min_child_samples": 1000}),
+    "two leaves": ("lightgbm", {"num_leaves": 2}),
+    "dart": ("xgboost", {"booster": "dart", "rate_drop": 0.5}),
+    "linear": ("xgboost", {"booster": "gblinear"}),
+    "pruned": ("xgboost", {"gamma": 5, "tree_method": "exact"}),
+    "several targets": ("xgboost", {"multi_strategy": "multi_output_tree"}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_files_of_every_kind_are_read(table, tmp_path, kind):
+    import lightgbm
+    import xgboost
+
+    library, parameters = KINDS[kind]
+    X = table[["a", "b", "c"]]
+    y = np.column_stack([X["a"], X["b"]]) if kind == "several targets" else X["a"]
+    if library == "lightgbm":
+        model = lightgbm.LGBMRegressor(n_estimators=4, verbosity=-1, **parameters).fit(X, y)
+        model.booster_.save_model(tmp_path / "t.txt")
+    else:
+        model = xgboost.XGBRegressor(n_estimators=4, **parameters).fit(X, y)
+        model.save_model(tmp_path / "t.json")
+        model.save_model(tmp_path / "t.ubj")
+    for path in tmp_path.iterdir():
+        np.testing.assert_allclose(read_teacher(path).predict(X), model.predict(X), atol=1e-6)
+
+
 def refusal(path, table, monkeypatch, seconds=60):
     monkeypatch.setattr(teacher_probe, "SECONDS", seconds)
     with pytest.raises(CommandError) as error:
@@ -94,6 +125,8 @@ FORGERIES = [
     (r"threshold=\S+ ", "threshold="),
     (r"cat_boundaries=0 1", "cat_boundaries=0 100000000"),
     (r"num_cat=[1-9]\d*", "num_cat=0"),
+    (r"leaf_weight=", "leaf_weight=1"),
+    (r"tree_sizes=\d+", "tree_sizes=7"),
 ]
 
 
@@ -128,6 +161,10 @@ TREES = ("learner", "gradient_booster", "model", "trees")
         ((*TREES, 0, "right_children", 0), -5),
         ((*TREES, 0, "split_indices", 0), 10**8),
         ((*TREES, 0, "left_children"), [-1]),
+        ((*TREES, 0, "parents", 0), -1000000),
+        ((*TREES, 0, "parents", 1), 10**6),
+        ((*TREES, 0, "split_type", 0), 7),
+        ((*TREES, 0, "split_type"), [1]),
         ((*TREES, 0, "split_conditions"), []),
         ((*TREES, 0, "tree_param", "num_nodes"), "100000000"),
         ((*TREES, 0), {}),
