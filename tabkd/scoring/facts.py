@@ -35,6 +35,7 @@ _COLUMN = record(
     low=maybe(number()),
     high=maybe(number()),
     has_missing=is_flag,
+    boolean=is_flag,
     missing=maybe(each(is_text)),
     n_categories=whole(0, _MOST_CATEGORIES),
 )
