@@ -117,12 +117,14 @@ def read_split(
     drop: list[str],
     task: str,
     seed: int,
-    dialect: Dialect,
+    dialect: Dialect | None = None,
 ) -> Split:
     """The tables of the command line, checked as far as that is possible before anything is fitted."""
+    from tabkd.batch.dialect import PLAIN
     from tabkd.cli import columns
     from tabkd.cli.tables import check_spelling, found_in, read_table
 
+    dialect = dialect or PLAIN
     wanted = [target, *drop, *([time_column] if time_column else [])]
     frame = read_table(train, dialect, wanted)
     columns.check_present(frame, train, {"--target": [target], "--time-column": [time_column], "--drop": drop})

@@ -56,7 +56,11 @@ def test_types_are_those_of_all_rows_and_text_stays_as_it_was(tmp_path):
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_days_and_moments_have_an_order(tmp_path, suffix):
     days = [datetime.date(2026, 10, 24), None, datetime.date(1815, 12, 10)]
-    times = [datetime.datetime(2026, 10, 24, 12, 30, tzinfo=datetime.UTC), None, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)]
+    times = [
+        datetime.datetime(2026, 10, 24, 12, 30, tzinfo=datetime.UTC),
+        None,
+        datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    ]
     table = pa.table({"day": days, "when": pa.array(times, pa.timestamp("us", "UTC"))})
     if suffix == "csv":
         pa.csv.write_csv(table, tmp_path / "t.csv")
@@ -76,6 +80,8 @@ def test_dictionaries_of_parquet(tmp_path, index_type, kind):
     values = pa.array(["a", None, "b"], kind)
     column = pa.DictionaryArray.from_arrays(pa.array([0, None, 1, 2], index_type), values)
     assert texts(to_frame(pa.table({"x": column})), "x") == ["a", None, None, "b"]
+    if kind == pa.string_view():  # which Arrow does not write to Parquet
+        return
     column = pa.DictionaryArray.from_arrays(pa.array([0, None, 1], index_type), pa.array(["a", "b"], kind))
     pa.parquet.write_table(pa.table({"x": column}), tmp_path / "t.parquet")
     found = read_table(tmp_path / "t.parquet")
@@ -146,7 +152,9 @@ def test_text_with_commas_is_text(tmp_path):
 
 
 def test_another_encoding_is_named_as_the_remedy(rows, tmp_path):
-    with pytest.raises(CommandError, match=r"'shop' of .* is not text in UTF-8: row 3 has 'K\\\\xf6ln'.*--encoding lat"):
+    with pytest.raises(
+        CommandError, match=r"'shop' of .* is not text in UTF-8: row 3 has 'K\\\\xf6ln'.*--encoding lat"
+    ):
         table_of("shop,n\na,1\nb,2\nc,3\nKöln,4\n".encode("latin-1"), tmp_path)
     with pytest.raises(CommandError, match=r"its header is not text in UTF-8; .*--encoding latin-1"):
         table_of("größe,n\na,1\n".encode("latin-1"), tmp_path)
@@ -211,7 +219,9 @@ def test_what_is_learnt_from_a_csv_scores_alike_from_it(tmp_path):
 
 def test_a_line_of_other_length_is_named(tmp_path):
     for lines, row in (("1,2\n3\n", 1), ("1,2,3\n", 0), ("1,2\n" * 300_000 + "1,2,\xff\n", 300_000)):
-        with pytest.raises(CommandError, match=rf"t\.csv' as CSV: row {row:,}, '.*', has . values where the header has 2"):
+        with pytest.raises(
+            CommandError, match=rf"t\.csv' as CSV: row {row:,}, '.*', has . values where the header has 2"
+        ):
             table_of(f"a,b\n{lines}".encode("latin-1"), tmp_path)
 
 
@@ -259,7 +269,9 @@ def test_booleans_with_gaps_reach_every_teacher(tmp_path, kind):
 
         from tabkd import DistilledClassifier
 
-        DistilledClassifier(HistGradientBoostingClassifier(max_iter=20), student="tree", n_synthetic=500).fit(X, y).to_onnx(path)
+        DistilledClassifier(HistGradientBoostingClassifier(max_iter=20), student="tree", n_synthetic=500).fit(
+            X, y
+        ).to_onnx(path)
     else:
         import skops.io
         from sklearn.ensemble import HistGradientBoostingClassifier
