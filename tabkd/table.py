@@ -146,7 +146,8 @@ class TableSchema:
         names = list(frame.columns)
         if names == self.names:
             return frame
-        missing = [name for name in self.names if name not in set(names)]
+        present = set(names)
+        missing = [name for name in self.names if name not in present]
         unexpected = [name for name in names if name not in self._position]
         if missing or unexpected:
             raise ValueError(_names_message(missing, unexpected))

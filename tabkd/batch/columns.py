@@ -209,9 +209,9 @@ class Columns:
                 raise
             row, reason = wrong
             raise ValueError(
-                f"{batch.source}, row {batch.positions[row]:,}: column {name!r} is {shown(values[row].as_py())!r}, which "
-                f"is no {kind} like in other inputs ({' '.join(str(reason).split())}). Store it with the same type in "
-                "all inputs, or leave --keep out for it."
+                f"{batch.source}, row {batch.positions[row]:,}: column {name!r} is {shown(values[row].as_py())!r}, "
+                f"which is no {kind} as in other inputs ({' '.join(str(reason).split())}). Store it with the same type "
+                "in all inputs, or leave --keep out for it."
             ) from error
 
     def _scores(self, table: pa.Table, is_csv: bool) -> tuple[dict[str, pa.Array], np.ndarray]:

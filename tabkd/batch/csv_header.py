@@ -169,6 +169,7 @@ def _byte_order_mark(file) -> tuple[bytes, str | None]:
 
 
 def is_utf8(encoding: str) -> bool:
+    """Whether an encoding is UTF-8, by any of its names."""
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
@@ -189,12 +190,10 @@ def _first_row(file, encoding: str, delimiter: str, strict: bool) -> _Row | None
     text = io.TextIOWrapper(file, encoding, "surrogateescape", newline="")
     lines = _Counted(text)
     try:
-        blank = 0
-        for row in csv.reader(lines, delimiter=delimiter):
+        for n_blank, row in enumerate(csv.reader(lines, delimiter=delimiter)):
             if row:
                 row[0] = row[0].removeprefix("\ufeff")
-                return row, blank, lines.n_characters, not text.read(1)
-            blank += 1
+                return row, n_blank, lines.n_characters, not text.read(1)
         return None
     except csv.Error:
         if strict:
@@ -225,7 +224,7 @@ def _has(row: _Row | None, wanted: Collection[str]) -> bool:
 
 
 def _is_spaced(names: list[str], wanted: Collection[str]) -> bool:
-    """Whether the spaces around names are none of them: no column with such a name is wanted, and all differ without."""
+    """Whether the spaces around names are no part of them: none is wanted with its spaces, and all differ without."""
     spaced = [name for name in names if name != _stripped(name)]
     known = set(wanted)
     return bool(spaced) and not known.intersection(spaced) and len(set(map(_stripped, names))) == len(set(names))

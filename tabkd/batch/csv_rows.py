@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from tabkd.batch.csv_header import Header
@@ -99,7 +98,8 @@ class _Reader:
         options = self._header.reading(rows, self._header.any_bytes)
         conversion = pa.csv.ConvertOptions(
             include_columns=self._wanted,
-            column_types=dict.fromkeys(self._wanted, pa.binary()),
+            column_types=dict.fromkeys(self._wanted, pa.string()),
+            check_utf8=False,  # it is, as it comes through an encoding
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
@@ -111,10 +111,10 @@ class _Reader:
         return "skip"
 
     def _bytes(self, column: pa.Array) -> pa.Array:
-        """Values as they are in the file, without spaces around them where the header has such."""
+        """Values as they are in the file, without the spaces around them: bytes, or valid text."""
         if self._header.spaced:
-            column = unspaced(column.cast(pa.string())).cast(pa.binary())
-        if not self._is_raw or pc.all(pc.string_is_ascii(column.cast(pa.string()))).as_py() is not False:
+            column = unspaced(column)
+        if not self._is_raw or _is_ascii(column):
             return column
         values = column.dictionary_encode()
         meant = pa.array([_meant(value) for value in values.dictionary.to_pylist()], pa.binary())
@@ -122,13 +122,18 @@ class _Reader:
 
     def _rejected(self, row: int, line) -> Reject:
         reason = f"{line.actual_columns} values where the header has {line.expected_columns}"
-        text = _meant(line.text.encode()) if self._is_raw else line.text
+        text = _meant(line.text) if self._is_raw else line.text
         return Reject(self._source, row, None, shown(text), reason)
 
 
-def _meant(value: bytes) -> bytes:
+def _is_ascii(text: pa.Array) -> bool:
+    characters = text.buffers()[2]
+    return characters is None or np.frombuffer(characters, np.uint8).max(initial=0) < 128
+
+
+def _meant(value: str) -> bytes:
     """The bytes that a value has in the file."""
-    return value.decode().encode("latin-1")
+    return value.encode("latin-1")
 
 
 def _placed(first: int, n: int, malformed: list[int]) -> tuple[np.ndarray, list[int]]:

@@ -64,13 +64,13 @@ class Dialect:
                 codecs.lookup(self.encoding)
             except (LookupError, ValueError) as error:
                 raise ValueError(
-                    f"--encoding {self.encoding!r} is not known; give a codec of Python's, as in utf-8, latin-1, cp1252 "
-                    "or utf-16."
+                    f"--encoding {self.encoding!r} is not known; give a codec of Python's, as in utf-8, latin-1, "
+                    "cp1252 or utf-16."
                 ) from error
 
     def options(self) -> dict[str, str | None]:
         """What was given, by the names of the options; what was left out is not in it."""
-        return {f"--{name}": value for name, value in asdict(self).items() if value != getattr(_PLAIN, name)}
+        return {f"--{name}": value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
 
     def spelt_for_arrow(self, text: pa.Array) -> pa.Array:
         """Numbers as Arrow parses them; what this dialect does not take for a number becomes none of Arrow's."""
@@ -127,4 +127,5 @@ def _spells(value: str, dialect: Dialect) -> bool:
 
 
 _EXAMPLES = {"delimiter": "';'", "decimal": "','", "thousands": "'.'"}
-_PLAIN = Dialect()
+#: What a CSV is that nothing is said of.
+PLAIN = Dialect()

@@ -185,7 +185,7 @@ def as_kept(values, kind: pa.DataType, exact: bool = False):
     kind : pyarrow.DataType
         By `common_type` and `written_type`.
     exact : bool
-        Whether floats must be whole numbers that float64 tells apart, or fractions: those of other inputs are no floats.
+        Whether floats must be few enough for float64 to tell them apart, since other inputs have other types.
 
     Raises
     ------

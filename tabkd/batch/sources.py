@@ -26,7 +26,7 @@ from tabkd.batch import csv_rows, paths
 from tabkd.batch.addresses import shown as without_secrets
 from tabkd.batch.addresses import without_password
 from tabkd.batch.csv_header import Header, HeaderError, read_header
-from tabkd.batch.dialect import Dialect
+from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import Reject, shown
 from tabkd.batch.text import are_missing, convert, converted, may_be_text
 from tabkd.scoring.arrow import decoded, is_text, plain, plain_type
@@ -58,7 +58,7 @@ class File:
     path: str
     filesystem: pa.fs.FileSystem
     partition: Mapping[str, str | None]
-    dialect: Dialect = Dialect()
+    dialect: Dialect = PLAIN
 
     @property
     def kind(self) -> str:
@@ -103,8 +103,7 @@ class File:
     def _check_missing(self, name: str) -> None:
         """Refuse a column of another type than text where a model wants text, unless it has no value."""
         n_rows = 0
-        tables = self._parquet([name], {}, _ROWS_AT_A_LOOK) if self.kind == "Parquet" else self._arrow([name], _ROWS_AT_A_LOOK)
-        for table in tables:
+        for table in self._tables([name], {}, _ROWS_AT_A_LOOK):
             values = decoded(table.column(name))
             if not are_missing(values):
                 i = next(i for i in range(len(values)) if not are_missing(values[i : i + 1]))
@@ -144,20 +143,22 @@ class File:
         if self.kind == "CSV":
             types = {name: csv_rows.type_of(known.get(name)) for name in stored}
             read = csv_rows.read(self._opened, self.path, self._header(known), self.dialect, types, rows)
-            parts: Iterator[Batch] = (Batch(table, self.path, positions, refused, True) for table, positions, refused in read)
+            parts: Iterator[Batch] = (
+                Batch(table, self.path, positions, refused, True) for table, positions, refused in read
+            )
         else:
-            tables = self._parquet(stored, known, rows) if self.kind == "Parquet" else self._arrow(stored, rows)
-            parts = in_batches(tables, known, self.path, self.dialect)
+            parts = in_batches(self._tables(stored, known, rows), known, self.path, self.dialect)
         for batch in parts:
             yield batch._replace(table=self._with_partition(batch.table, known).select(list(columns)))
+
+    def _tables(self, columns, known, rows) -> Iterator[pa.Table]:
+        return self._parquet(columns, known, rows) if self.kind == "Parquet" else self._arrow(columns, rows)
 
     def _parquet(self, columns, known, rows) -> Iterator[pa.Table]:
         # Text as dictionaries, as most files store it: each value is then looked up once.
         stored = self._footer.schema.to_arrow_schema()
         text = [
-            name
-            for name in columns
-            if known.get(name, {}).get("type") == "STRING" and is_text(stored.field(name).type)
+            name for name in columns if known.get(name, {}).get("type") == "STRING" and is_text(stored.field(name).type)
         ]
         with self._opened() as file:
             source = pa.parquet.ParquetFile(file, metadata=self._footer, read_dictionary=text)
@@ -200,8 +201,8 @@ class File:
                 yield file
         except UnicodeError as error:
             raise ValueError(
-                f"cannot read {self.path!r} as {self.kind}: {error}. Name its encoding, as in --encoding latin-1, which "
-                "every byte has a meaning in."
+                f"cannot read {self.path!r} as {self.kind}: {error}. Name its encoding, as in --encoding latin-1, in "
+                "which every byte has a meaning."
             ) from error
         except (pa.ArrowException, OSError, HeaderError) as error:
             reason = " ".join(str(error).split())[:300]
@@ -286,7 +287,7 @@ def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.Da
 
 
 def in_batches(
-    tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str, dialect: Dialect = Dialect()
+    tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str, dialect: Dialect = PLAIN
 ) -> Iterator[Batch]:
     """Tables with the positions of their rows, and with numbers where a model wants them and there is text."""
     n_rows = 0

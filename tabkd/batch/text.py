@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from tabkd.batch.dialect import Dialect
+from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import Reject, failures, shown
 from tabkd.scoring.arrow import decoded, is_text
 
 Part = tuple[pa.Table, np.ndarray, list[Reject]]
 
-_PLAIN = Dialect()
 # In lower case: of SQL, pandas, Spark, R, and what PostgreSQL copies.
 _TRUE, _FALSE = pa.array(["true", "t"]), pa.array(["false", "f"])
 
@@ -25,7 +24,7 @@ def converted(
     types: Mapping[str, pa.DataType],
     positions: np.ndarray,
     source: str,
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
 ) -> Part:
     """The table with some columns as other types, without the rows that have a wrong value.
 
@@ -67,7 +66,7 @@ def converted(
     return (pa.table(columns) if columns else table), positions, rejects
 
 
-def convert(values, kind: pa.DataType, dialect: Dialect = _PLAIN):
+def convert(values, kind: pa.DataType, dialect: Dialect = PLAIN):
     """An array of text, bytes or whole numbers as another type; nothing but nulls becomes any type.
 
     Raises
@@ -133,7 +132,9 @@ def _truths(text):
 def may_be_text(kind: pa.DataType) -> bool:
     """Whether values are read as text where a model wants text: text, bytes of it, and whole numbers."""
     whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
-    return is_text(kind) or whole or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind)
+    return (
+        is_text(kind) or whole or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind)
+    )
 
 
 def _reason(stored: pa.DataType, kind: pa.DataType, value: str, error: Exception, dialect: Dialect) -> str:

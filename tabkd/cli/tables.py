@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tabkd.batch.csv_header import Header, HeaderError, read_header
-from tabkd.batch.dialect import Dialect
+from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import failures, shown
 from tabkd.batch.sources import check_names
 from tabkd.batch.text import convert, unspaced
@@ -24,7 +24,6 @@ from tabkd.scoring.arrow import decoded, is_text, plain
 
 SUFFIXES = (".parquet", ".csv")
 
-_PLAIN = Dialect()
 # Rows that are parsed together.
 _ROWS = 65_536
 # Bytes of a file that are looked at to see how it is written.
@@ -54,14 +53,14 @@ def _reading(path: Path) -> Iterator[str]:
     except UnicodeError as error:
         raise CommandError(
             f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. Name its encoding, as in --encoding latin-1, "
-            "which every byte has a meaning in."
+            "in which every byte has a meaning."
         ) from error
     except (pa.ArrowException, OSError, HeaderError) as error:
         kind = "Parquet" if suffix == ".parquet" else "CSV"
         raise CommandError(f"cannot read {str(path)!r} as {kind}: {_first_sentence(error)}") from error
 
 
-def read_table(path: Path, dialect: Dialect = _PLAIN, wanted: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, dialect: Dialect = PLAIN, wanted: Sequence[str] = ()) -> pd.DataFrame:
     """The whole table as a frame, whose index is the row in the file, from 0.
 
     Parameters
@@ -97,7 +96,7 @@ def found_in(path: Path, dialect: Dialect, wanted: Sequence[str]) -> list[str]:
 
 
 def _read_csv(path: Path, dialect: Dialect, wanted: Sequence[str]) -> pa.Table:
-    """A CSV with types by all of its values: Arrow gives up a type, and begins the column anew, at each that is none."""
+    """A CSV with types by all values: where one is not of the type so far, Arrow reads the column anew as another."""
     with pa.OSFile(str(path)) as file:
         header = read_header(file, dialect, wanted)
         check_names(f"the table {str(path)!r}", header.names)
@@ -136,8 +135,9 @@ def _check_lines(path: Path, header: Header) -> None:
     if malformed:
         line = malformed[0]
         raise CommandError(
-            f"cannot read {str(path)!r} as CSV: row {line.number - 2:,}, {shown(line.text)!r}, has {line.actual_columns} "
-            f"values where the header has {line.expected_columns}. Correct the line, or leave it out."
+            f"cannot read {str(path)!r} as CSV: row {line.number - 2:,}, {shown(line.text)!r}, has "
+            f"{line.actual_columns} values where the header has {line.expected_columns}. Correct the line, or leave "
+            "it out."
         )
 
 
@@ -207,7 +207,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     if not columns:
         return frame
     gaps = {
-        name: pd.BooleanDtype().__from_arrow__(column)
+        name: pd.array(column.to_numpy(zero_copy_only=False), "boolean")
         for name, column in zip(names, columns, strict=True)
         if pa.types.is_boolean(column.type) and column.null_count
     }

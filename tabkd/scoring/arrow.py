@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,7 @@ def check_names(table) -> None:
     """Refuse columns of one name."""
     names = table.schema.names
     if len(set(names)) < len(names):
-        seen: set = set()
-        repeated = list(dict.fromkeys(name for name in names if name in seen or seen.add(name)))
+        repeated = [name for name, times in Counter(names).items() if times > 1]
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
 
 

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabkd.batch.columns import Columns
-from tabkd.batch.dialect import Dialect
+from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import TooManyRejectsError
 from tabkd.batch.sources import Batch, check_names, in_batches
 from tabkd.scoring import Scorer, load
-
-_PLAIN = Dialect()
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +67,7 @@ def scores(
     columns: Columns,
     threshold: float | None,
     max_rejects: int = 0,
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
     is_csv: bool = False,
 ) -> DataFrame:
     """What `score` returns, without the rows that cannot be scored, of which a batch may have so many."""

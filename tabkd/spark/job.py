@@ -14,7 +14,7 @@ from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
 from tabkd.batch.columns import Columns
 from tabkd.batch.counts import Counts, Summary
-from tabkd.batch.dialect import Dialect
+from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.job import as_paths, check_options
 from tabkd.batch.outputs import check_rejects, is_within
 from tabkd.batch.paths import Local, files, matching
@@ -109,7 +109,7 @@ def score_dataset(
                 writer = made.write.partitionBy(*partition_by).options(header=True, escape='"')
                 writer.csv(output) if _is_csv(output) else writer.parquet(output)
                 # Folders of partitions without any row are none, and not to be read.
-                n_written = _read(spark, [output], Dialect()).count() if counts.written else 0
+                n_written = _read(spark, [output], PLAIN).count() if counts.written else 0
                 if n_written != counts.written:
                     raise ValueError(
                         f"{n_written:,} rows were written to {output!r}, but {counts.written:,} were scored; they are "
@@ -195,7 +195,13 @@ def _charset(encoding: str | None) -> str:
 
 
 def _looked_at(
-    rows: DataFrame, is_csv: bool, dialect: Dialect, scorer: Scorer, columns: Columns, threshold: float | None, max_rejects: int
+    rows: DataFrame,
+    is_csv: bool,
+    dialect: Dialect,
+    scorer: Scorer,
+    columns: Columns,
+    threshold: float | None,
+    max_rejects: int,
 ) -> tuple[Counts, list[Reject]]:
     """The counts of all rows, and those that cannot be scored in the order of their places.
 

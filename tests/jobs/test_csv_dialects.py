@@ -290,10 +290,12 @@ def test_wide_files_take_seconds(frame, model, expected, tmp_path, n_columns, op
     others = ",1" * n_columns
     lines = written(frame[:20]).splitlines()
     # More than a megabyte of header, for the widest.
-    text = "\n".join([",".join([lines[0], *(name.rjust(40, "x") for name in names)]), *(line + others for line in lines[1:])])
+    text = "\n".join(
+        [",".join([lines[0], *(name.rjust(40, "x") for name in names)]), *(line + others for line in lines[1:])]
+    )
     (tmp_path / "in.csv").write_text(text)
     start = time.perf_counter()
-    done, found = scores(model, tmp_path / "in.csv", tmp_path, **options)
+    _, found = scores(model, tmp_path / "in.csv", tmp_path, **options)
     assert time.perf_counter() - start < 20
     np.testing.assert_allclose(found, expected[:20], atol=1e-7)
     # What is wrong in it is found as well.

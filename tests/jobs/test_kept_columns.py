@@ -54,7 +54,11 @@ def test_ids_that_are_doubles_in_one_file_stay_whole_numbers(rows, batch_size):
     assert rows(WHOLE, GAPS, batch_size=batch_size) == wanted
     assert rows(GAPS, WHOLE, batch_size=batch_size) == [12345678903, None, *IDS[:2]]
     assert rows(WHOLE, pa.array([12345678903.0, float("nan")]), batch_size=batch_size) == wanted
-    assert rows(WHOLE, GAPS.cast(pa.float64()), output="o.csv", batch_size=batch_size) == [*map(str, IDS[:2]), "12345678903", ""]
+    assert rows(WHOLE, GAPS.cast(pa.float64()), output="o.csv", batch_size=batch_size) == [
+        *map(str, IDS[:2]),
+        "12345678903",
+        "",
+    ]
 
 
 def test_doubles_alone_are_whole_in_a_csv(rows):
@@ -210,7 +214,7 @@ def test_every_type_is_kept_right_or_refused_by_name(frame, path, tmp_path, name
         return
     read = pa.parquet.read_table if suffix == ".parquet" else pa.feather.read_table
     found = read(output)["kept, one"]
-    if name in ("interval", "duration") and suffix == ".parquet" or name == "uuid":
+    if (name in ("interval", "duration") and suffix == ".parquet") or name == "uuid":
         assert found.to_pylist() == [text[0], None]
     else:
         assert found.to_pylist() == values.to_pylist()
