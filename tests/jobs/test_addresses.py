@@ -163,7 +163,7 @@ def test_no_file_and_no_line_of_a_job_has_the_password(spoken, path, tmp_path, m
         {"query": "SELECT nothing"},
         {"query": "SELECT 'Zq#?[:&=9'::int AS amount, 'a' AS shop, true AS paid"},
     ):
-        with pytest.raises(ValueError, match="127.0.0.1") as refused:
+        with pytest.raises(ValueError, match=r"spoken:\*\*\*@127") as refused:
             score_dataset(path, [source], "out.parquet", **failing)
         said += "".join(traceback.format_exception(refused.value))
     wrong = source.replace("spoken:", "spoken:wrong").replace("127.0.0.1", "127.0.0.2")
