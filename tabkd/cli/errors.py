@@ -50,6 +50,9 @@ def clear_errors(command: Callable) -> Callable:
 
 
 def _report(prefix: str, message: str, options: dict) -> None:
+    from tabkd.batch.addresses import without_any_password
+
+    message = without_any_password(message)
     as_json = str(options.get("log")) == "json"
     typer.echo(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
 

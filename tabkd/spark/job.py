@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
+from tabkd.batch.addresses import check_form, is_postgres, shown
 from tabkd.batch.columns import Columns
 from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.job import as_paths, check_options
@@ -70,6 +71,10 @@ def score_dataset(
     scorer = model if isinstance(model, Scorer) else load(model)
     inputs, partition_by = as_paths(inputs), list(dict.fromkeys(partition_by))
     check_options(threshold=threshold, max_rejects=max_rejects)
+    for given in (*inputs, output):
+        check_form(given)
+        if is_postgres(given):
+            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; leave out --engine spark.")
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if any(character in output for character in "*?[]{}"):
         raise ValueError(f"--output {output!r} has one of *?[]{{}}, which Spark takes for a pattern; choose another.")

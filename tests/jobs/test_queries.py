@@ -152,6 +152,28 @@ def test_a_signal_ends_a_slow_query(source, sql, path, tmp_path, number, code):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("waits_as", ["input", "output"])
+def test_a_signal_ends_the_wait_for_a_locked_table(server, sql, path, tmp_path, waits_as):
+    sql.execute("DROP TABLE IF EXISTS locked")
+    sql.execute(f"CREATE TABLE locked AS SELECT {FEATURES}")
+    pd.DataFrame({"amount": [0.5], "shop": ["a"], "paid": [True]}).to_parquet(tmp_path / "in.parquet")
+    options = [path, tmp_path / "in.parquet", "--output", server, "--table", "locked", "--append"]
+    if waits_as == "input":
+        options = [path, server, "--query", "SELECT * FROM locked", "--output", tmp_path / "out.csv"]
+    command = [sys.executable, "-c", "from tabkd.cli import app; app()", "score", *map(str, options)]
+    import adbc_driver_postgresql.dbapi as driver
+
+    with driver.connect(server) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE")
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'locked'"
+        wait_for(lambda: (sql.execute(waiting), sql.fetchone()[0])[1])
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=10)[1]
+    assert process.returncode == 143, said
+    assert "stopped during" in said
+
+
 def wait_for(condition):
     deadline = time.monotonic() + 60
     while not condition():
