@@ -79,10 +79,9 @@ class Query:
                 yield without_moments_beyond(batch)
 
     def _schema(self) -> pa.Schema:
+        none = f"{selected(list(self._columns.values()), self._statement)} LIMIT 0"
         with self._opened() as reading:
-            return (
-                reading.read(f"{selected(list(self._columns.values()), self._statement)} LIMIT 0", 1).read_all().schema
-            )
+            return reading.read(none, 1).read_all().schema
 
     @cached_property
     def _columns(self) -> dict[str, str]:
