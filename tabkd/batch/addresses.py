@@ -21,6 +21,7 @@ _OPTION = re.compile(rf"\w*{_SECRET}\s*=\s*('(?:[^'\\]|\\.)*'|[^&\s]*)", re.IGNO
 _PARAMETER = re.compile(r"(?:^|(?<=[?&]))([^?&=]+)=([^&]*)")
 _HOST = r"(?:\[[^\]/?@]*\]|[^:,/?@\[\]]*)(?::\d*)?"
 _HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
+_LOOKS_LIKE_PASSWORD = re.compile(r"(\b[a-zA-Z][\w+.-]*:/{1,2}[^\s:/@]*:)\S*@")
 _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 _KEYWORDS = re.compile(r"\s*\w+\s*=.*\b(?:host|hostaddr|dbname|user|password|service)\s*=|\s*(?:dbname|password)\s*=")
 
@@ -39,7 +40,8 @@ def check_form(given: str) -> None:
     ValueError
     """
     scheme, found, _ = given.partition("://")
-    others = found and scheme not in _SCHEMES and scheme.lower().partition("+")[0] in _SCHEMES
+    plain = scheme.lower().removeprefix("jdbc:").partition("+")[0]
+    others = found and scheme not in _SCHEMES and plain in _SCHEMES
     if others or (not found and _KEYWORDS.match(given)):
         raise ValueError(f"{shown(given)!r} is not an address that tabkd takes; write it as {_EXAMPLE}.")
 
@@ -88,7 +90,22 @@ def without_password(text: str, address: str) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _LEAST_HIDDEN:
             text = text.replace(secret, _HIDDEN)
-    return _OPTION.sub(lambda found: found[0][: found.start(1) - found.start()] + _HIDDEN, text)
+    return _OPTION.sub(_without_value, text)
+
+
+def without_any_password(text: str) -> str:
+    """A text in which addresses that nothing is known of may stand, without what looks like their passwords.
+
+    Examples
+    --------
+    >>> without_any_password("no file postgresql:/user:secret@host/name")
+    'no file postgresql:/user:***@host/name'
+    """
+    return _OPTION.sub(_without_value, _LOOKS_LIKE_PASSWORD.sub(rf"\1{_HIDDEN}@", text))
+
+
+def _without_value(found: re.Match) -> str:
+    return found[0][: found.start(1) - found.start()] + _HIDDEN
 
 
 def key_of(address: str, table: str) -> str:

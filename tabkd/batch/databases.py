@@ -14,7 +14,7 @@ from tabkd.batch.addresses import check_form, is_postgres, shown, without_passwo
 from tabkd.batch.moments import without_moments_beyond
 from tabkd.batch.sources import Batch, File, find_files, in_batches, read_as
 from tabkd.batch.sql import Reading, one_statement, selected
-from tabkd.batch.stopping import cancelling
+from tabkd.batch.stopping import apart, cancelling
 
 __all__ = ["Query", "Source", "find_sources", "is_database", "is_postgres", "without_password"]
 
@@ -53,16 +53,14 @@ class Query:
 
     def __init__(self, database: str, query: str, stop: Callable[[], bool] | None = None):
         if not is_postgres(database) and not Path(database).is_file():
-            raise FileNotFoundError(f"the database {database!r} does not exist; check the path.")
+            raise FileNotFoundError(f"the database {shown(database)!r} does not exist; check the path.")
         self._database, self._query, self._stop = database, query, stop or (lambda: False)
         self._statement = one_statement(query)
         self.path = shown(database)
 
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
         """The columns with the types that `batches` gives them; the query is not carried out."""
-        with self._opened() as reading:
-            none = reading.read(f"{selected(list(self._columns.values()), self._statement)} LIMIT 0", 1).read_all()
-        return {field.name: read_as(field.name, field.type, known) for field in none.schema}
+        return {field.name: read_as(field.name, field.type, known) for field in apart(self._schema)}
 
     def n_rows(self) -> None:
         """A query does not say how many rows it has."""
@@ -79,6 +77,11 @@ class Query:
             parts = (table.slice(start, rows) for table in tables for start in range(0, max(table.num_rows, 1), rows))
             for batch in in_batches(parts, known, self.path):
                 yield without_moments_beyond(batch)
+
+    def _schema(self) -> pa.Schema:
+        none = f"{selected(list(self._columns.values()), self._statement)} LIMIT 0"
+        with self._opened() as reading:
+            return reading.read(none, 1).read_all().schema
 
     @cached_property
     def _columns(self) -> dict[str, str]:

@@ -13,6 +13,8 @@ T = TypeVar("T")
 # Batches that wait between two threads.
 _WAITING = 2
 _END = object()
+# Seconds after which a waiting thread looks up: a signal need not wake it, where a driver has changed how signals come.
+_PATIENCE = 0.2
 
 
 def ahead(items: Iterable[T]) -> Generator[T, None, None]:
@@ -43,7 +45,7 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     thread.start()
     try:
         while True:
-            item, error = waiting.get()
+            item, error = _next(waiting)
             if error is not None:
                 raise error
             if item is _END:
@@ -51,7 +53,24 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
             yield item
     finally:
         closed.set()
-        thread.join()
+        _join(thread)
+
+
+def _next(waiting: queue.Queue):
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return waiting.get(timeout=_PATIENCE)
+
+
+def _put(waiting: queue.Queue, item) -> None:
+    while True:
+        with contextlib.suppress(queue.Full):
+            return waiting.put(item, timeout=_PATIENCE)
+
+
+def _join(thread: threading.Thread) -> None:
+    while thread.is_alive():
+        thread.join(_PATIENCE)
 
 
 @contextlib.contextmanager
@@ -76,7 +95,7 @@ def behind(write: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
     def hand_over(item) -> None:
         if failed:
             raise failed[0]
-        waiting.put(item)
+        _put(waiting, item)
 
     thread = threading.Thread(target=work, name="tabkd-behind", daemon=True)
     thread.start()
@@ -87,7 +106,7 @@ def behind(write: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
             failed.append(error)
         raise
     finally:
-        waiting.put(_END)
-        thread.join()
+        _put(waiting, _END)
+        _join(thread)
     if failed:
         raise failed[0]

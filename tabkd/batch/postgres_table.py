@@ -15,7 +15,7 @@ from tabkd.batch.postgres_columns import columns_of, made, matched
 from tabkd.batch.postgres_types import Column, sent
 from tabkd.batch.rejects import failures, shown
 from tabkd.batch.sql import quoted
-from tabkd.batch.stopping import cancelling
+from tabkd.batch.stopping import apart, cancelling
 from tabkd.batch.workplace import BusyError, empty
 
 # Rows that this transaction has added to a table and its partitions: what COPY is given, a trigger can leave out.
@@ -134,8 +134,9 @@ class PostgresTable(contextlib.AbstractContextManager):
         if self._ask("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = $1::oid", table) not in ("r", "p"):
             raise ValueError(f"--table {self._table!r} is a view or another kind of relation; give a table.")
         # Nobody changes its columns from here on.
+        lock = f"LOCK TABLE {self._quoted()} IN ROW EXCLUSIVE MODE"
         with self._working("waiting for"):
-            self._cursor.execute(f"LOCK TABLE {self._quoted()} IN ROW EXCLUSIVE MODE")
+            apart(lambda: self._cursor.execute(lock))
             columns = columns_of(self._cursor, table)
         self._columns = matched(self._table, columns, self._schema)
 

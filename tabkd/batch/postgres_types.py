@@ -126,6 +126,9 @@ def sent(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     given = values if kind == values.type else values.cast(kind)
     if of.is_float32(kind) and of.is_float64(values.type):  # where Arrow rounds
         _check(pc.or_(pc.equal(given.cast(values.type), values), pc.is_nan(values)), "it has more digits than a real")
+    if of.is_timestamp(kind) or of.is_date32(kind):  # which the driver moves to PostgreSQL's epoch, and may overflow
+        number, most = (pa.int64(), 2**62) if of.is_timestamp(kind) else (pa.int32(), 2**30)
+        _check(pc.less(pc.abs_checked(given.cast(number)), most), "it is infinite, or of too far a year")
     if column.limit is not None and of.is_string(kind):
         _check(pc.less_equal(pc.utf8_length(given), column.limit), "it is too long")
     if column.limit is not None and of.is_temporal(kind):

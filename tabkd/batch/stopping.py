@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Seconds between two looks at whether to stop.
 _EVERY = 0.1
@@ -12,6 +16,15 @@ _EVERY = 0.1
 
 class StoppedError(RuntimeError):
     """A job was asked to stop before it was done."""
+
+
+def apart(call: Callable[[], T]) -> T:
+    """What a call returns that may wait for long, made by another thread: this one goes on to notice signals."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        called = pool.submit(call)
+        while not called.done():
+            concurrent.futures.wait([called], timeout=_EVERY)
+        return called.result()
 
 
 @contextlib.contextmanager

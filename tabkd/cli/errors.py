@@ -72,6 +72,9 @@ def _message(error: Exception) -> str:
 
 
 def _report(prefix: str, message: str, options: dict) -> None:
+    from tabkd.batch.addresses import without_any_password
+
+    message = without_any_password(message)
     as_json = str(options.get("log")) == "json"
     say(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tabkd.batch import rejects as rejected
 from tabkd.batch import sinks
+from tabkd.batch.addresses import check_form, is_postgres, shown
 from tabkd.batch.columns import Columns
 from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.dialect import PLAIN, Dialect
@@ -91,6 +92,10 @@ def score_dataset(
     inputs, partition_by = as_paths(inputs), list(dict.fromkeys(partition_by))
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     check_options(threshold=threshold, max_rejects=max_rejects)
+    for given in (*inputs, output):
+        check_form(given)
+        if is_postgres(given):
+            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; leave out --engine spark.")
     columns = Columns(scorer, [*keep, *partition_by], column_map or {}, threshold)
     if any(character in output for character in "*?[]{}"):
         raise ValueError(f"--output {output!r} has one of *?[]{{}}, which Spark takes for a pattern; choose another.")

@@ -163,7 +163,7 @@ def test_no_file_and_no_line_of_a_job_has_the_password(spoken, path, tmp_path, m
         {"query": "SELECT nothing"},
         {"query": "SELECT 'Zq#?[:&=9'::int AS amount, 'a' AS shop, true AS paid"},
     ):
-        with pytest.raises(ValueError, match="127.0.0.1") as refused:
+        with pytest.raises(ValueError, match=r"spoken:\*\*\*@127") as refused:
             score_dataset(path, [source], "out.parquet", **failing)
         said += "".join(traceback.format_exception(refused.value))
     wrong = source.replace("spoken:", "spoken:wrong").replace("127.0.0.1", "127.0.0.2")
@@ -180,6 +180,7 @@ def test_no_file_and_no_line_of_a_job_has_the_password(spoken, path, tmp_path, m
     [
         "host=127.0.0.1 user=u password=Zq9secret dbname=db",
         "dbname=db password='Zq9 se\\'cret'",
+        "jdbc:postgresql://127.0.0.1/db?user=u&password=Zq9secret",
         "postgresql+psycopg2://u:Zq9secret@127.0.0.1/db",
         "POSTGRESQL://u:Zq9secret@127.0.0.1/db",
         "mysql://u:Zq9secret@127.0.0.1/db",
@@ -197,9 +198,24 @@ def test_other_forms_of_an_address_are_refused_without_their_password(path, tmp_
         ["score", str(path), source, "--output", given, "--table", "t"],
         ["score", str(path), source, "--output", given],
         ["score", str(path), source, "--output", str(tmp_path / "out.csv"), "--rejects", given],
+        ["score", given, source, "--output", str(tmp_path / "out.csv")],
+        ["distill", given, "--target", "paid", "--output", str(tmp_path / "model")],
+        ["inspect", given],
     ):
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 1, result.output
         said += result.output + result.stderr
+    for inputs, options in (
+        ([given], {"query": "SELECT 1"}),
+        ([given], {}),
+        ([f"{given}.db"], {"query": "SELECT 1"}),
+        ([source, given], {"query": "SELECT 1"}),
+        ([source], {"output": given}),
+        ([source], {"output": given, "table": "t"}),
+        ([source], {"rejects": given}),
+    ):
+        with pytest.raises((ValueError, OSError)) as refused:
+            score_dataset(path, inputs, **{"output": str(tmp_path / "out.csv"), **options})
+        said += "".join(traceback.format_exception(refused.value))
     assert "secret" not in said
     assert "Zq9" not in said

@@ -3,14 +3,19 @@
 import datetime as dt
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.pipeline import make_pipeline
 
 import tabkd
+from tabkd import DistilledRegressor
 from tabkd.batch.job import score_dataset
 from tabkd.batch.rejects import TooManyRejectsError
+from tabkd.cli.teachers import TableCodes
 
 # For each type a value, and what is kept of it; None for the value's own text.
 POSTGRES = {
@@ -164,59 +169,76 @@ def test_values_of_duckdb_are_kept_as_they_are(stored, path, tmp_path):
         assert values.to_pylist() == [value if expected is None else expected, None], kind
 
 
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory):
+    """A model whose prediction tells which amount and which shop it was given."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"amount": rng.uniform(0, 2000, 3000), "shop": rng.choice(["a", "b", None], 3000)})
+    X["paid"] = rng.random(3000) > 0.5
+    y = X["amount"] + 5000 * (X["shop"] == "a") + 20_000 * X["paid"]
+    teacher = make_pipeline(TableCodes(), RandomForestRegressor(5, random_state=0))
+    path = tmp_path_factory.mktemp("telling") / "model.onnx"
+    DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0).fit(X, y).to_onnx(path)
+    given = {"amount": [12.5, 1250], "shop": "a", "paid": True}
+    few, many = tabkd.load(path).predict(pd.DataFrame(given))
+    assert few < 25_500 < 25_900 < many
+    assert tabkd.load(path).predict(pd.DataFrame(given | {"shop": "a    "}))[0] < 24_000
+    return path
+
+
 @pytest.mark.parametrize(
     "amount",
     ["12.5::money", "12.5::numeric", "12.5::numeric(9, 4)", "12.5::cost", "'12.5'::text", "12.5::float4", "12.5::real"],
 )
-def test_a_number_of_postgresql_is_scored_by_its_value(types, path, tmp_path, amount):
+def test_a_number_of_postgresql_is_scored_by_its_value(types, telling, tmp_path, amount):
     query = f"SELECT {amount} AS amount, 'a' AS shop, true AS paid"
-    score_dataset(path, [types], str(tmp_path / "out.parquet"), query=query)
-    expected = tabkd.load(path).predict_proba(pd.DataFrame({"amount": [12.5], "shop": ["a"], "paid": [True]}))
-    assert pd.read_parquet(tmp_path / "out.parquet").iloc[0, 1:].tolist() == expected[0].tolist()
+    score_dataset(telling, [types], str(tmp_path / "out.parquet"), query=query)
+    expected = tabkd.load(telling).predict(pd.DataFrame({"amount": [12.5], "shop": ["a"], "paid": [True]}))
+    assert pd.read_parquet(tmp_path / "out.parquet")["prediction"].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("amount", ["12.5::decimal(9, 4)", "12::hugeint", "12::uhugeint", "12::bignum", "12::ubigint"])
-def test_a_number_of_duckdb_is_scored_by_its_value(stored, path, tmp_path, amount):
+def test_a_number_of_duckdb_is_scored_by_its_value(stored, telling, tmp_path, amount):
     query = f"SELECT {amount} AS amount, 'a' AS shop, true AS paid"
-    score_dataset(path, [stored], str(tmp_path / "out.parquet"), query=query)
+    score_dataset(telling, [stored], str(tmp_path / "out.parquet"), query=query)
     frame = pd.DataFrame({"amount": [float(amount.partition(":")[0])], "shop": ["a"], "paid": [True]})
-    expected = tabkd.load(path).predict_proba(frame)
-    assert pd.read_parquet(tmp_path / "out.parquet").iloc[0, 1:].tolist() == expected[0].tolist()
+    expected = tabkd.load(telling).predict(frame)
+    assert pd.read_parquet(tmp_path / "out.parquet")["prediction"].tolist() == expected.tolist()
 
 
-def test_a_large_number_keeps_its_sign_and_size(types, path, tmp_path):
+def test_a_large_number_keeps_its_sign_and_size(types, telling, tmp_path):
     query = (
         "SELECT x AS amount, x::text AS id, 'a' AS shop, true AS paid FROM unnest('{1e300,-1e300,NaN}'::numeric[]) x"
     )
-    score_dataset(path, [types], str(tmp_path / "out.parquet"), query=query)
+    score_dataset(telling, [types], str(tmp_path / "out.parquet"), query=query)
     frame = pd.DataFrame({"amount": [1e300, -1e300, float("nan")], "shop": "a", "paid": True})
-    expected = tabkd.load(path).predict_proba(frame)
-    assert pd.read_parquet(tmp_path / "out.parquet").iloc[:, 1:].to_numpy().tolist() == expected.tolist()
+    expected = tabkd.load(telling).predict(frame)
+    assert pd.read_parquet(tmp_path / "out.parquet")["prediction"].tolist() == expected.tolist()
 
 
 def test_infinite_numerics_are_refused_as_numbers(types, path, tmp_path):
     query = "SELECT 'Infinity'::numeric AS amount, 'a' AS shop, true AS paid"
-    with pytest.raises(TooManyRejectsError, match="column 'amount' is 'Infinity': infinite"):
+    with pytest.raises(TooManyRejectsError, match="column 'amount' is 'inf': infinite"):
         score_dataset(path, [types], str(tmp_path / "out.parquet"), query=query)
 
 
 @pytest.mark.parametrize(
     "shop", ["'a'::char(5)", "'a'::bpchar", "'a'::shop_name", "'a'::name", "'a'::citext", "'a'::\"char\""]
 )
-def test_a_category_of_postgresql_is_compared_as_postgresql_compares_it(types, path, tmp_path, shop):
+def test_a_category_of_postgresql_is_compared_as_postgresql_compares_it(types, telling, tmp_path, shop):
     query = f"SELECT 0.5::float8 AS amount, {shop} AS shop, true AS paid"
-    score_dataset(path, [types], str(tmp_path / "out.parquet"), query=query)
-    expected = tabkd.load(path).predict_proba(pd.DataFrame({"amount": [0.5], "shop": ["a"], "paid": [True]}))
-    assert pd.read_parquet(tmp_path / "out.parquet").iloc[0, 1:].tolist() == expected[0].tolist()
+    score_dataset(telling, [types], str(tmp_path / "out.parquet"), query=query)
+    expected = tabkd.load(telling).predict(pd.DataFrame({"amount": [0.5], "shop": ["a"], "paid": [True]}))
+    assert pd.read_parquet(tmp_path / "out.parquet")["prediction"].tolist() == expected.tolist()
 
 
-def test_truth_values_in_text_and_columns_without_values_are_read(types, stored, path, tmp_path):
+def test_truth_values_in_text_and_columns_without_values_are_read(types, stored, telling, tmp_path):
     frame = pd.DataFrame({"amount": [0.5, 0.5], "shop": [None, None], "paid": [True, False]})
-    expected = tabkd.load(path).predict_proba(frame)
+    expected = tabkd.load(telling).predict(frame)
     for source in (types, stored):
         query = "SELECT 0.5 AS amount, NULL AS shop, x AS paid FROM (VALUES ('true'), ('false')) AS given(x)"
-        score_dataset(path, [source], str(tmp_path / "out.parquet"), query=query)
-        assert pd.read_parquet(tmp_path / "out.parquet").iloc[:, 1:].to_numpy().tolist() == expected.tolist()
+        score_dataset(telling, [source], str(tmp_path / "out.parquet"), query=query)
+        assert pd.read_parquet(tmp_path / "out.parquet")["prediction"].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

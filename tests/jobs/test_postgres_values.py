@@ -157,6 +157,16 @@ def same(stored, literal):
         return False
 
 
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.date32()])
+def test_infinite_moments_and_those_that_would_overflow_are_refused(sql, kind):
+    sql.execute("DROP TABLE IF EXISTS a_table")
+    most = 2 ** (kind.bit_width - 1)
+    for number in (most - 1, -most + 1, -most, -most + 10_957, -most + 946_684_800_000_000 - 1):
+        if -most <= number < most:
+            with pytest.raises(pa.ArrowInvalid, match=r"too far a year|overflow"):
+                written(sql, pa.array([number], f"int{kind.bit_width}").cast(kind))
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_table_that_is_there_holds_the_values_or_they_are_refused(sql, types, kind):
     sql.execute("DROP TABLE IF EXISTS a_table")
