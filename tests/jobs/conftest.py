@@ -1,8 +1,12 @@
 """A model of each kind of column, and its rows."""
 
+import os
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
+from processes import Commands
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 
@@ -33,3 +37,19 @@ def path(frame, tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(frame, path):
     return tabkd.load(path).predict_proba(frame[["amount", "shop", "paid"]])[:, 1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]).returncode:
+        pytest.skip("a small disk takes the rights to mount one")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def commands():
+    with Commands() as commands:
+        yield commands
