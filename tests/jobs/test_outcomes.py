@@ -39,13 +39,13 @@ def is_whole(folder, expected):
 # The summary
 
 
-def test_a_summary_that_cannot_be_written_is_refused_before_the_first_row(commands, job, tmp_path):
+def test_a_summary_that_cannot_be_written_is_refused_before_the_first_row(job, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     for wrong in ("/dev/full", "/proc/s.json", "pipe", "folder", "none/s.json", "loop", "x" * 300):
-        done = commands.run(*job, "--summary", tmp_path / wrong)
-        assert done.code == 1, wrong
+        done = CliRunner().invoke(app, [*map(str, job), "--summary", str(tmp_path / wrong)])
+        assert done.exit_code == 1, wrong
         assert done.stderr.startswith("Error: --summary '"), done.stderr
         assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out.parquet").exists()
