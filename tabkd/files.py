@@ -127,9 +127,9 @@ class Draft:
     """
 
     def __init__(self, path: str | os.PathLike, folder: str | os.PathLike | None = None):
-        self.path = Path(os.path.realpath(path))
+        self.path, self._shown = Path(os.path.realpath(path)), path
         check_text(self.path)
-        with writing(self.path):
+        with writing(path):
             self._before = self._there()
             # Nobody else may read what replaces a file that nobody else could read, not even before it is done.
             mode = 0o666 if self._before is None else 0o600
@@ -145,7 +145,7 @@ class Draft:
     def _there(self) -> os.stat_result | None:
         """What is at the place now."""
         try:
-            found = os.stat(self.path)
+            found = os.stat(self._shown)  # not the real path: that of a pipe, as /dev/stdout may be, is no path
         except FileNotFoundError:
             return None
         if stat.S_ISDIR(found.st_mode):
@@ -158,14 +158,14 @@ class Draft:
 
     def finish(self) -> None:
         """Make what was written durable: after that only the rename can fail."""
-        with writing(self.path):
+        with writing(self._shown):
             if self._before is not None:
                 give_permissions(self._before, self.temporary)
             sync(self.temporary)
 
     def publish(self) -> None:
         """Put the file in its place."""
-        with writing(self.path):
+        with writing(self._shown):
             os.replace(self.temporary, self.path)
         sync(self.path.parent)
 

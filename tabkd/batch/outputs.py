@@ -228,8 +228,8 @@ def _names_folders(kind: pa.DataType) -> bool:
 
 def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
     """Whether a file is one of those that are taken, or in a folder among them."""
-    resolved = Path(path).resolve()
-    places = [Path(name).resolve() for name in taken]
+    resolved = Path(os.path.realpath(path))
+    places = [Path(os.path.realpath(name)) for name in taken]
     return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
 
 

@@ -102,17 +102,25 @@ class Parts(contextlib.AbstractContextManager):
             path, found = self._folder / part["name"], Counts()
             if not _is_unchanged(path, part):
                 raise ValueError(self._damaged(path, "it was changed since it was written"))
-            with pa.memory_map(str(_rows_of(path))) as rows, pa.memory_map(str(_rejects_of(path))) as wrong:
-                tables, refused = pa.ipc.open_file(rows), pa.ipc.open_file(wrong)
-                for i in range(tables.num_record_batches):
-                    listed = [rejects.Reject(*row.values()) for row in refused.get_batch(i).to_pylist()]
-                    table = pa.Table.from_batches([tables.get_batch(i)])
-                    found += Counts(batches=1, rejected=len(listed), written=table.num_rows)
-                    yield Rows(table, listed)
+            for table, listed in self._read(path):
+                found += Counts(batches=1, rejected=len(listed), written=table.num_rows)
+                yield Rows(table, listed)
             for name in ("batches", "rejected", "written"):
                 if getattr(found, name) != part["counts"][name]:
                     what = f"it has {getattr(found, name):,} {name}, and {part['counts'][name]:,} were counted"
                     raise ValueError(self._damaged(path, what))
+
+    def _read(self, path: Path) -> Iterator[tuple[pa.Table, list[rejects.Reject]]]:
+        """The batches of a part with their rejects."""
+        with pa.memory_map(str(_rows_of(path))) as rows, pa.memory_map(str(_rejects_of(path))) as wrong:
+            tables, refused = pa.ipc.open_file(rows), pa.ipc.open_file(wrong)
+            for i in range(tables.num_record_batches):
+                try:
+                    table = pa.Table.from_batches([tables.get_batch(i)])
+                    listed = [rejects.Reject(*row.values()) for row in refused.get_batch(i).to_pylist()]
+                except (pa.ArrowException, OSError) as error:
+                    raise ValueError(self._damaged(path, str(error))) from error
+                yield table, listed
 
     def _damaged(self, path: Path, what: str) -> str:
         return f"{str(path)!r} cannot be used: {what}. Nothing was written; remove {str(self._folder)!r} to begin anew."

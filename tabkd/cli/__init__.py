@@ -4,7 +4,7 @@ import typer
 
 from tabkd.cli import demo, distill, inspect, score
 from tabkd.cli.signals import ignore_signals
-from tabkd.cli.streams import occupy_closed_streams
+from tabkd.cli.streams import flush, occupy_closed_streams
 
 
 class App(typer.Typer):
@@ -17,6 +17,7 @@ class App(typer.Typer):
             return super().__call__(*args, **kwargs)
         finally:
             ignore_signals()
+            flush()
 
 
 app = App(

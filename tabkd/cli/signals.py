@@ -10,7 +10,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stopping:
-    """Whether a signal has asked to stop; called, it says so.
+    """Whether a signal has asked to stop in time; called, it says so.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Stopping:
         self._before: dict[int, Callable | int | None] = {}
 
     def __call__(self) -> bool:  # noqa: D102
-        return self.number is not None
+        return self.number is not None and not self._is_late
 
     def hold(self) -> None:
         """From now on the output appears: signals change nothing any more."""

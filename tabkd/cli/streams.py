@@ -33,6 +33,16 @@ def say(text: str, *, err: bool = False) -> None:
         _give_up(stream)
 
 
+def flush() -> None:
+    """Write what is left for standard output and standard error, or give it up."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _give_up(stream)
+
+
 def _give_up(stream: IO) -> None:
     """Let what is left in a stream go nowhere: Python would try to write it at exit, and exit with 120."""
     with contextlib.suppress(OSError, ValueError):

@@ -1,7 +1,6 @@
 """Jobs that meet kills, signals, full disks and other jobs: no row is lost, none is scored twice."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -357,16 +356,6 @@ def test_of_many_jobs_at_once_each_is_whole_or_refused(path, frame, expected, tm
     assert N_ROWS in outcomes
     np.testing.assert_array_equal(pd.read_parquet(out)["probability_True"], expected)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]).returncode:
-        pytest.skip("a small disk takes the rights to mount one")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.mark.parametrize("resume", [False, True])

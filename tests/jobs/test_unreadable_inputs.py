@@ -1,6 +1,8 @@
 """What matches and cannot be read is refused before the first row: no row is lost in silence."""
 
+import json
 import os
+import re
 import shutil
 import socket
 
@@ -10,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from unprivileged import open_folder, runs
+from processes import open_folder
 
 from tabkd.batch.job import score_dataset
 from tabkd.batch.sources import find_files
@@ -27,36 +29,43 @@ def rows(frame, tmp_path):
     return tmp_path / "rows"
 
 
-def test_folders_and_files_that_the_user_may_not_read_are_refused(path, rows):
+_INPUTS = ["rows", "rows/", "rows/*", "rows/*/*.parquet", "rows/*/0.parquet", "rows/**", "rows/**/*.parquet"]
+_INPUTS += ["local://{}/rows", "simplecache::file://{}/rows", "simplecache::file://{}/rows/*/*.parquet"]
+_EACH = f"""
+import json, os, sys
+from tabkd.batch.job import score_dataset
+said = []
+for given in {_INPUTS}:
+    try:
+        done = score_dataset("model.onnx", [given.format(os.getcwd())], "out.csv", keep=["id"])
+        said.append(done.read)
+    except (OSError, ValueError) as error:
+        said.append(str(error))
+print(json.dumps(said))
+sys.exit()
+"""
+
+
+def test_folders_and_files_that_the_user_may_not_read_are_refused(commands, path, rows):
     with open_folder() as folder:
         shutil.copytree(rows, folder / "rows")
-        shutil.copy(path, folder / "model.onnx")
-        (folder / "model.onnx").chmod(0o644)
+        (folder / "model.onnx").write_bytes(path.read_bytes())
         closed = folder / "rows" / "month=2"
         # Not to be listed; to be listed, but nothing in it looked at; a file that cannot be opened.
-        modes = {"0": (closed, 0o000), "1": (closed, 0o744), "2": (closed / "0.parquet", 0o000)}
-        inputs = ["rows", "rows/", "rows/*", "rows/*/*.parquet", "rows/*/0.parquet", "rows/**", "rows/**/*.parquet"]
-        inputs += ["local://{}/rows", "simplecache::file://{}/rows", "simplecache::file://{}/rows/*/*.parquet"]
-        for name, (what, mode) in modes.items():
+        for what, mode in ((closed, 0o000), (closed, 0o744), (closed / "0.parquet", 0o000)):
             before = what.stat().st_mode
             what.chmod(mode)
-            commands = [
-                ["score", "model.onnx", given.format(folder), "--output", f"out{name}.csv", "--keep", "id"]
-                for given in inputs
-            ]
-            for command, (code, _, said) in zip(commands, runs(folder, commands), strict=True):
-                assert code == 1, (command, said)
-                assert "month=2" in said, (command, said)
-                assert "Permission denied" in said, (command, said)
-                assert "Traceback" not in said
+            said = json.loads(commands.run(program=_EACH, folder=folder, unprivileged=True).stdout)
+            for given, message in zip(_INPUTS, said, strict=True):
+                assert re.search("cannot read '.*month=2.*Permission denied", str(message)), (given, mode, message)
+            job = ("score", "model.onnx", "rows", "--output", "out.csv")
+            done = commands.run(*job, folder=folder, unprivileged=True)
+            assert (done.code, done.stderr.count("\n")) == (1, 1)
             what.chmod(before)
         assert sorted(file.name for file in folder.iterdir()) == ["model.onnx", "rows"]
-        # The same commands read all of it where it can be read.
-        commands = [
-            ["score", "model.onnx", given.format(folder), "--output", "out.csv", "--keep", "id"] for given in inputs
-        ]
-        for command, (code, _, said) in zip(commands, runs(folder, commands), strict=True):
-            assert code == 0, (command, said)
+        # All of it is read where it can be.
+        done = commands.run(program=_EACH, folder=folder, unprivileged=True)
+        assert json.loads(done.stdout) == [2999] * len(_INPUTS)
         assert sorted(pd.read_csv(folder / "out.csv")["id"]) == [*range(1, 3000)]
 
 
