@@ -13,7 +13,7 @@ import typer
 
 from tabkd.cli import terminal
 from tabkd.cli.csv_options import Decimal, Delimiter, Encoding, Thousands
-from tabkd.cli.errors import CommandError, clear_errors
+from tabkd.cli.errors import CommandError, clear_errors, named
 from tabkd.cli.streams import say
 
 if TYPE_CHECKING:
@@ -160,6 +160,8 @@ def read_split(
         columns.check_present(later, test, {"--target": [target], **wanted})
         later, rows_left_out = choices.applied(later, test)
         y_later, _, _ = columns.read_target(later[target], task, choices)
+        with named(test):
+            notices(later.drop(columns=left_out, errors="ignore"), choices.categorical, dialect)
         notes += [*found_in(test, dialect, [target]), *rows_left_out]
         parts = (frame, y, later, y_later)
         notes.append(f"Measured on the {len(later):,} rows of {test}.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import typer
 
@@ -63,6 +65,15 @@ def clear_errors(command: Callable) -> Callable:
             raise typer.Exit(128 + error.number) from error
 
     return guarded
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put the path of a table before what is said of it."""
+    try:
+        yield
+    except CommandError as error:
+        raise CommandError(f"{str(path)!r}: {error}", error.exit_code) from error
 
 
 def _message(error: Exception) -> str:

@@ -2,13 +2,13 @@
 
 import pandas as pd
 import pytest
-from test_databases import cursor, server  # noqa: F401
+from test_databases import cursor
 
 from tabkd.batch.job import score_dataset
 
 
 @pytest.fixture
-def job(path, frame, server, tmp_path):  # noqa: F811
+def job(path, frame, server, tmp_path):
     """A job that appends to a table, and how many rows that has."""
     frame.to_parquet(tmp_path / "in.parquet")
     with cursor(server) as sql:
@@ -60,7 +60,7 @@ job.Outputs = Outputs
     assert count() == len(frame)
 
 
-def test_a_commit_that_the_server_refuses_leaves_the_old_rejects(path, frame, server, tmp_path):  # noqa: F811
+def test_a_commit_that_the_server_refuses_leaves_the_old_rejects(path, frame, server, tmp_path):
     amounts = frame["amount"].astype(str)
     amounts[7] = "12 EUR"
     frame.assign(amount=amounts).to_parquet(tmp_path / "in.parquet")
