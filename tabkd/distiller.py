@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd.augment import AUGMENTERS
 from tabkd.augment.base import fitted_draw
 from tabkd.augment.unseen import one_of_each, unseen_codes, with_unseen
+from tabkd.by_heart import KnownRows, known_rows, warn_if_scored
 from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.drift import ranked, reference
 from tabkd.named_parts import NamedParts
@@ -81,6 +82,9 @@ _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
 class _Distilled(Convertible, TakesTables, NamedParts):
     """What the classifier and the regressor share."""
 
+    # Whether it was cloned, and the rows that its frozen teacher then knows by heart, until some are scored.
+    _is_copy = False
+    _known_rows: KnownRows | None = None
     _parameter_constraints = {
         "teacher": [HasMethods("predict"), HasMethods("predict_proba"), HasMethods("fit"), None],
         "student": [StrOptions(set(STUDENTS)), HasMethods(["fit", "predict"])],
@@ -165,6 +169,12 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self.reference_ = reference(some, scores, [len(column.categories) for column in schema.columns])
         return self
 
+    def __sklearn_clone__(self):
+        copy = super().__sklearn_clone__()
+        # Searches and cross-validation fit copies, and score them on rows of their own.
+        copy._is_copy = True
+        return copy
+
     def _check_params(self) -> None:
         self._validate_params()
         for name in ("teacher", "student", "augmenter"):
@@ -201,7 +211,10 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
         classes = self._classes()
         if self.cv is None:
-            return soft_targets(self.teacher_, X, classes)
+            soft = soft_targets(self.teacher_, X, classes)
+            if self._is_copy and is_frozen(teacher) and classes is not None:
+                self._known_rows = known_rows(soft, np.searchsorted(classes, y))
+            return soft
         return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
 
     def _real_rows(self, schema, codes, soft, y, weights, X_unlabeled) -> SoftRows:
@@ -361,7 +374,11 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
 
     def predict_proba(self, X):
         """Probabilities of the classes, float64 of shape (n, K), each row summing to one."""
-        return self._scores(X)
+        scores = self._scores(X)
+        if self._known_rows is not None:
+            known, self._known_rows = self._known_rows, None
+            warn_if_scored(known, self.teacher_, self._schema, X, self.classes_)
+        return scores
 
     def _scores_of_codes(self, codes):
         probabilities = np.clip(self._student_targets(codes), 0, None)

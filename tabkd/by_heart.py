@@ -1,0 +1,99 @@
+"""Rows that a frozen teacher knows by heart: scores of students on them are too good.
+
+A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, and more
+certain of them than of others. The first needs labels and is looked at when a student is fitted, the second does not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from tabkd.table import TableSchema
+from tabkd.teacher import soft_targets_of_codes, teacher_name
+
+# The share of the log-loss that the teacher's own probabilities call for. Forests grown full and boosters that were not
+# stopped have .1 to .5 of it on rows that they were fitted on, and all kinds of teachers .52 and more on others.
+_SHARE = 0.5
+# By so many standard errors such teachers are less certain of other rows: 3.7 to 39, and at most 2.7 of their own.
+_ERRORS = 3.0
+_LEAST_ROWS = 100
+# Rows that the teacher is asked about.
+_MOST_ROWS = 1000
+_EPS = 1e-12
+
+
+class KnownRows(NamedTuple):
+    """How certain a teacher is of rows that it knows by heart.
+
+    Attributes
+    ----------
+    mean, variance : float
+        Of the entropies of its probabilities, in nats.
+    n : int
+        How many rows there are.
+    """
+
+    mean: float
+    variance: float
+    n: int
+
+    def are_like(self, probabilities: np.ndarray) -> bool:
+        """Whether the teacher is as certain of other rows, by its probabilities (n, K); not of a handful."""
+        entropies = _entropies(probabilities)
+        error = np.sqrt(self.variance / self.n + entropies.var() / max(len(entropies), 1))
+        return bool(len(entropies) >= _LEAST_ROWS and entropies.mean() - self.mean <= _ERRORS * error)
+
+
+def known_rows(probabilities: np.ndarray, codes: np.ndarray) -> KnownRows | None:
+    """The rows, where probabilities fit their labels better than those of fresh rows could; else None.
+
+    On fresh rows the mean log-loss of a calibrated teacher is the mean entropy of its probabilities, and that of an
+    overconfident one is larger. On rows that it knows by heart it is far smaller.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, K)
+        What the teacher says of the rows.
+    codes : array of int of shape (n,)
+        The position of each row's label among the K classes.
+
+    Examples
+    --------
+    >>> codes = np.arange(1000) % 2
+    >>> said = np.where(codes[:, None] == [0, 1], 0.8, 0.2)
+    >>> known_rows(said, codes) is not None
+    True
+    >>> wrong = np.arange(1000) % 5 == 0
+    >>> known_rows(said, np.where(wrong, 1 - codes, codes)) is None
+    True
+    """
+    if len(codes) < _LEAST_ROWS:
+        return None
+    loss = -np.log(np.clip(probabilities[np.arange(len(codes)), codes], _EPS, 1)).mean()
+    entropies = _entropies(probabilities)
+    # A teacher that is quite certain, and right about every row, has neither loss nor entropy.
+    if loss >= max(_SHARE * entropies.mean(), 1e-9):
+        return None
+    return KnownRows(float(entropies.mean()), float(entropies.var()), len(codes))
+
+
+def warn_if_scored(known: KnownRows, teacher, schema: TableSchema, X, classes) -> None:
+    """Warn where rows that are scored, `X` (n, d), are like those that a frozen teacher knows by heart."""
+    codes = schema.encode(X)
+    some = codes[:: -(-len(codes) // _MOST_ROWS)]
+    if known.are_like(soft_targets_of_codes(teacher, schema, some, classes)):
+        warnings.warn(
+            f"The frozen teacher {teacher_name(teacher)} seems to know by heart the rows that its student is scored "
+            "on, so that the scores are too good. Hold rows out of the teacher and score on these, for example by "
+            "sklearn.model_selection.PredefinedSplit, or pass an unfitted teacher.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _entropies(probabilities: np.ndarray) -> np.ndarray:
+    P = np.clip(probabilities, _EPS, 1)
+    return -(P * np.log(P)).sum(axis=1)
