@@ -92,18 +92,20 @@ def as_labels(y, estimator=None) -> np.ndarray:
     return y
 
 
-def as_column(y) -> np.ndarray:
-    """A target as an array, one of shape (n, 1) as (n,) with scikit-learn's warning.
+def as_column(y, ravel: bool = True) -> np.ndarray:
+    """A target as an array.
 
     Parameters
     ----------
     y : list, array, or a series or frame of pandas, polars or pyarrow
+    ravel : bool, default=True
+        Whether one of shape (n, 1) becomes (n,), with scikit-learn's warning.
     """
     if not isinstance(y, np.ndarray):
         # As objects where it is a list: NumPy would make strings of the numbers and of NaN among strings.
         array = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
         y = np.asarray(y) if array.ndim == 1 and _of_one_kind(array) else array
-    if y.ndim == 2 and y.shape[1] == 1:
+    if ravel and y.ndim == 2 and y.shape[1] == 1:
         warnings.warn(
             f"A column-vector y was passed when a 1d array was expected: y has shape {y.shape} and is read as "
             f"({len(y)},). Use y.ravel(), or one column of the frame.",
@@ -136,9 +138,9 @@ def _check_label_objects(y: np.ndarray) -> None:
         )
 
 
-def check_targets(estimator, y) -> np.ndarray:
-    """Real targets, float64 of shape (n,) or (n, K), all finite; (n, 1) is read as (n,)."""
-    y = as_targets(y, estimator)
+def check_targets(estimator, y, ravel: bool = True) -> np.ndarray:
+    """Real targets, float64 of shape (n,) or (n, K), all finite; with `ravel`, (n, 1) is read as (n,)."""
+    y = as_targets(y, estimator, ravel)
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
     if (np.abs(y) > _LARGEST).any():
         raise ValueError(
@@ -148,8 +150,8 @@ def check_targets(estimator, y) -> np.ndarray:
     return y
 
 
-def as_targets(y, estimator=None) -> np.ndarray:
-    """Real targets in whatever holds them, as an array (n,) or (n, K).
+def as_targets(y, estimator=None, ravel: bool = True) -> np.ndarray:
+    """Real targets in whatever holds them, as an array (n,) or (n, K); with `ravel`, (n, 1) is read as (n,).
 
     Raises
     ------
@@ -157,7 +159,7 @@ def as_targets(y, estimator=None) -> np.ndarray:
         For dates and durations, which NumPy would read as counts of some unit.
     """
     _check_given(estimator, y)
-    y = as_column(y)
+    y = as_column(y, ravel)
     dates = y.ravel()[:1].tolist() if y.dtype == object else []
     if y.dtype.kind in "mM" or any(isinstance(date, (datetime.date, datetime.timedelta)) for date in dates):
         raise ValueError(

@@ -80,16 +80,15 @@ class Target:
         """
         if is_postgres(self.path):
             return dict(kinds)
-        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
-        suffix = ".parquet" if self.partition_by else by_name
-        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
-
         for name in self.partition_by:
             if not _names_folders(kinds[name]):
                 raise ValueError(
                     f"--partition-by {name!r} is {kinds[name]}, whose values cannot name folders; give a column of "
                     "text, numbers or dates."
                 )
+        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
+        suffix = ".parquet" if self.partition_by else by_name
+        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder.

@@ -23,7 +23,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from tabkd.batch import csv_rows, paths
-from tabkd.batch.addresses import shown as without_secrets
+from tabkd.batch.addresses import shown as shown_address
 from tabkd.batch.addresses import without_password
 from tabkd.batch.csv_header import Header, HeaderError, read_header
 from tabkd.batch.dialect import PLAIN, Dialect
@@ -370,7 +370,7 @@ def _remote(url: str) -> list[File]:
     try:
         store, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{without_secrets(url)!r} cannot be opened: {without_password(str(error), url)}") from None
+        raise ValueError(f"{shown_address(url)!r} cannot be opened: {without_password(str(error), url)}") from None
     return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 
 

@@ -126,7 +126,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator):
         X = check_table(self, X)
         schema = TableSchema.of(X)
         codes = schema.encode(X)
-        targets = check_targets(self, y)
+        targets = check_targets(self, y, ravel=False)
         check_consistent_length(codes, targets)
         weights = check_weights(sample_weight, codes)
         self._one_dimensional = targets.ndim == 1

@@ -73,7 +73,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         """Learn the encoding of table `X` (n, d) from its soft targets `y` (n, K) or (n,)."""
         X = check_table(self, X)
         schema = TableSchema.of(X)
-        targets = check_targets(self, y)
+        targets = check_targets(self, y, ravel=False)
         codes = schema.encode(X)
         return self.fit_codes(schema, codes, targets.reshape(len(targets), -1), np.ones(len(codes)))
 
