@@ -29,7 +29,7 @@ def export(model, path=None, report=None):
     path : str or path-like, optional
         The file appears whole or not at all.
     report : Report, optional
-        Its `skill_kept` goes into the metadata.
+        Its `skill_kept` and the `metric` behind it go into the metadata.
 
     Returns
     -------

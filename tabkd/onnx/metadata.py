@@ -60,6 +60,7 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
+        "skill_metric": getattr(report, "metric", None),
         "container": schema.container,
         "columns": [
             _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)

@@ -52,6 +52,7 @@ FACTS = record(
     teacher=is_text,
     student=is_text,
     skill_kept=maybe(number()),
+    skill_metric=maybe(is_text),
     container=one_of("numpy", "pandas", "polars"),
     columns=each(_COLUMN),
     values=record(optional=("name",), columns=each(_POSITION), centers=each(number()), name=maybe(is_text)),

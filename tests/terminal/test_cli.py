@@ -37,7 +37,7 @@ def test_the_installed_command_runs():
 
 def test_inspect_shows_columns_and_origin(distilled):
     output = run("inspect", distilled[0] / "student.onnx").stdout
-    for words in ("classification", "no, yes", "skill kept", "KB", tabkd.__version__, "17 columns", "amount"):
+    for words in ("classification", "no, yes", "by neg_log_loss", "KB", tabkd.__version__, "17 columns", "amount"):
         assert words in output
 
 
