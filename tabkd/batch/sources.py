@@ -275,13 +275,13 @@ class Batch(NamedTuple):
 def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.DataType:
     """The type that a stored column is read as: its plain type, and as the model knows it.
 
-    Where the model wants numbers or truth values, text is read as such; where it wants text, whole numbers. What has
-    no value is read as either.
+    Where the model wants numbers, which categories may be as well, or truth values, text is read as such; where it
+    wants text, whole numbers. What has no value is read as either.
     """
     kind, column = plain_type(kind), known.get(name, {})
     if column.get("type") == "STRING":
         return kind if is_text(kind) else pa.string()
-    if column.get("kind") == "numeric" and (is_text(kind) or pa.types.is_null(kind)):
+    if column and (is_text(kind) or pa.types.is_null(kind)):
         return pa.bool_() if column.get("boolean") else pa.float64()
     return kind
 
