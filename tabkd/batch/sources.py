@@ -29,6 +29,7 @@ from tabkd.batch.csv_header import Header, HeaderError, read_header
 from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import Reject, shown
 from tabkd.batch.text import are_missing, convert, converted, may_be_text
+from tabkd.column import code_with_zeros
 from tabkd.scoring.arrow import decoded, is_text, plain, plain_type
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
@@ -280,6 +281,8 @@ def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.Da
     """
     kind, column = plain_type(kind), known.get(name, {})
     if column.get("type") == "STRING":
+        if pa.types.is_integer(kind) and code_with_zeros(column.get("categories", ())):
+            return kind  # which the scorer refuses
         return kind if is_text(kind) else pa.string()
     if column and (is_text(kind) or pa.types.is_null(kind)):
         return pa.bool_() if column.get("boolean") else pa.float64()
