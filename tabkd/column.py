@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -237,12 +238,29 @@ def _level_codes(values: pd.Series, column: Column) -> np.ndarray:
         numbers_ = pd.to_numeric(values, errors="coerce").astype("Float64")
         codes = pd.Index(np.asarray(column.keys)).get_indexer(numbers_.to_numpy(np.float64, na_value=np.nan))
     else:
+        _check_zeros(values, column)
         index = pd.Index(column.keys + column.missing_spellings, dtype=object)
         codes = index.get_indexer(pd.Index(values.astype(object).map(str)))
     codes = codes.astype(np.float64)
     codes[codes >= n] = np.nan
     codes[codes < 0] = n
     return codes
+
+
+def code_with_zeros(categories: Iterable) -> str | None:
+    """The first category that is whole digits with zeros in front, as in 01234; None where there is none."""
+    return next((c for c in categories if isinstance(c, str) and len(c) > 1 and c[0] == "0" and c.isdecimal()), None)
+
+
+def _check_zeros(values: pd.Series, column: Column) -> None:
+    """Refuse whole numbers where categories have zeros in front, as in 01234, which numbers have lost."""
+    code = code_with_zeros(column.categories)
+    if code is None or not values.notna().any() or pd.api.types.infer_dtype(values, skipna=True) != "integer":
+        return
+    raise ValueError(
+        f"Column {column.name!r} had categories such as {code!r} at fit, but holds whole numbers such as "
+        f"{values.dropna().iloc[0]} now, which have lost the zeros in front. Give the column as text, as it was at fit."
+    )
 
 
 def _check_comparable(series: pd.Series, column: Column) -> None:

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
 from small_tables import category_frame, mixed_frame
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd.scoring import Scorer, wire
+from tabkd.cli.teachers import TableCodes
+from tabkd.scoring import Scorer, score_dataset, wire
 from tabkd.students import MLPStudent
 
 FAST = {"n_synthetic": 500, "random_state": 0}
@@ -321,3 +323,31 @@ def test_strings_for_numeric_categories_are_read_as_in_python(tmp_path):
     text = X.assign(level=X["level"].astype(str))
     scores = tabkd.load(tmp_path / "model.onnx").predict_proba(text)
     np.testing.assert_allclose(scores, model.predict_proba(text), atol=1e-5)
+
+
+def zip_codes(kind):
+    """A model that knows the codes 01234, 10115 and 80331, as they are, and rows with them as whole numbers."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"zip": rng.choice(["01234", "10115", "80331"], 300), "amount": rng.normal(size=300)})
+    teacher = RandomForestRegressor(5, random_state=0)
+    model = DistilledRegressor(make_pipeline(TableCodes(), teacher), student="tree", **FAST)
+    model.fit(X, (X["zip"] == "01234") * 1.0)
+    whole = X.assign(zip=X["zip"].astype(int))
+    others = {"dict": lambda: whole.to_dict("list"), "polars": lambda: pl.from_pandas(whole)}
+    return model, X, others[kind]() if kind in others else whole.astype({"zip": kind})
+
+
+@pytest.mark.parametrize("kind", ["int64", "Int64", "category", "object", "polars", "dict"])
+def test_whole_numbers_are_no_codes_that_have_zeros_in_front(tmp_path, kind):
+    model, X, whole = zip_codes(kind)
+    model.to_onnx(tmp_path / "model.onnx")
+    scorer = tabkd.load(tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match=r"'zip' had categories such as '01234' at fit, .* lost the zeros"):
+        scorer.predict(whole)
+    nothing = X.assign(zip=pd.array([None] * 300, "Int64"))
+    np.testing.assert_allclose(scorer.predict(nothing), model.predict(X.assign(zip=None)), atol=1e-5)
+    if kind in ("int64", "category"):
+        whole.to_feather(tmp_path / "rows.arrow")
+        with pytest.raises(ValueError, match=r"row 0: column 'zip' is '\d+': .* lost the zeros"):
+            score_dataset(scorer, [str(tmp_path / "rows.arrow")], str(tmp_path / "out.csv"))
+        assert not (tmp_path / "out.csv").exists()

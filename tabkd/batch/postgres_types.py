@@ -149,9 +149,22 @@ def _sent_as(given: pa.DataType, column: Column) -> pa.DataType:
 
 def _numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Numbers in PostgreSQL's own way to write them, as decimals of as many digits."""
-    _check(pc.match_substring_regex(text, r"^-?\d+(\.\d+)?$"), "it is not a number with a point")
+    pattern = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?$"
+    _check(pc.match_substring_regex(text, pattern), "it is not a number written like 42 or -42.5")
     behind = pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))
     return text.cast(pa.decimal128(_LARGEST_DECIMAL, pc.max(behind).as_py() or 0))
+
+
+def _whole_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whole numbers in the one way to write each, so that a code such as 007 does not become 7."""
+    _check(pc.match_substring_regex(text, r"^(?:0|-?[1-9]\d*)$"), "it is not a whole number written like 42 or -42")
+    return text.cast(pa.int64())
+
+
+def _days(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_day = pc.and_(pc.match_substring_regex(text, r"^\d{4}-\d{2}-\d{2}$"), pc.invert(pc.starts_with(text, "0000")))
+    _check(is_day, "it is not a date written like 2026-10-24")
+    return text.cast(pa.date32())
 
 
 def _uuids(text: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -165,4 +178,9 @@ def _check(good: pa.ChunkedArray, otherwise: str) -> None:
         raise pa.ArrowInvalid(otherwise)
 
 
-_FROM_TEXT = {"numeric": _numbers, "uuid": _uuids}
+_FROM_TEXT = {
+    **dict.fromkeys(_INTEGERS, _whole_numbers),
+    "numeric": _numbers,
+    "date": _days,
+    "uuid": _uuids,
+}

@@ -29,6 +29,7 @@ from tabkd.batch.csv_header import Header, HeaderError, read_header
 from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import Reject, shown
 from tabkd.batch.text import are_missing, convert, converted, may_be_text
+from tabkd.column import code_with_zeros
 from tabkd.scoring.arrow import decoded, is_text, plain, plain_type
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
@@ -275,13 +276,15 @@ class Batch(NamedTuple):
 def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.DataType:
     """The type that a stored column is read as: its plain type, and as the model knows it.
 
-    Where the model wants numbers or truth values, text is read as such; where it wants text, whole numbers. What has
-    no value is read as either.
+    Where the model wants numbers, which categories may be as well, or truth values, text is read as such; where it
+    wants text, whole numbers. What has no value is read as either.
     """
     kind, column = plain_type(kind), known.get(name, {})
     if column.get("type") == "STRING":
+        if pa.types.is_integer(kind) and code_with_zeros(column.get("categories", ())):
+            return kind  # which the scorer refuses
         return kind if is_text(kind) else pa.string()
-    if column.get("kind") == "numeric" and (is_text(kind) or pa.types.is_null(kind)):
+    if column and (is_text(kind) or pa.types.is_null(kind)):
         return pa.bool_() if column.get("boolean") else pa.float64()
     return kind
 

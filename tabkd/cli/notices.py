@@ -49,10 +49,11 @@ def notices(frame: pd.DataFrame, categorical: Collection[str], dialect: Dialect)
     Raises
     ------
     CommandError
-        For dates, and for text that is nearly only numbers, dates or times, with the column, a row, its value and what
-        can be done.
+        For dates, infinite numbers, and text that is nearly only numbers, dates or times, with the column, a row, its
+        value and what can be done.
     """
     refuse_dates(frame)
+    _refuse_infinite(frame)
     lines = {name: _notice(frame[name], name in categorical, dialect) for name in frame.columns}
     return [f"{name!r}: {line}" for name, line in lines.items() if line]
 
@@ -113,6 +114,19 @@ def refuse_dates(frame: pd.DataFrame, why: str = "a date is no feature by itself
         f"can be done: {drop} leaves it out; --time-column {name!r} measures on the latest rows by it; or store what "
         "matters about it as a number, such as the hour, the day of the week or the days since an event."
     )
+
+
+def _refuse_infinite(frame: pd.DataFrame) -> None:
+    for name, series in frame.items():
+        if not pd.api.types.is_float_dtype(series.dtype):
+            continue
+        infinite = np.isinf(series.to_numpy(np.float64, na_value=np.nan))
+        if infinite.any():
+            position = int(np.argmax(infinite))
+            raise CommandError(
+                f"column {name!r} is {series.iloc[position]} in row {series.index[position]:,}, infinite or too large "
+                "for a number of 64 bits. Replace it by a finite number, or leave it empty where the value is missing."
+            )
 
 
 def how_to_spell(series_name, value: str, dialect: Dialect) -> str:

@@ -69,7 +69,7 @@ def read_table(path: Path, dialect: Dialect = PLAIN, wanted: Sequence[str] = ())
     dialect : Dialect
         How a CSV is written.
     wanted : sequence of str
-        Columns that are needed, by which the delimiter of a CSV is found.
+        Columns that are needed but are no features, by which the delimiter of a CSV is found.
 
     Raises
     ------
@@ -116,6 +116,7 @@ def _read_csv(path: Path, dialect: Dialect, wanted: Sequence[str]) -> pa.Table:
         columns = [unspaced(column) if is_text(column.type) else column for column in columns]
     if dialect.thousands is not None:
         columns = [_as_numbers(column, dialect) if is_text(column.type) else column for column in columns]
+    columns = _with_zeros(path, header, columns, wanted)
     return pa.Table.from_arrays(columns, names=header.names)
 
 
@@ -158,8 +159,37 @@ def _with_gaps(path: Path, header: Header, columns: list) -> list:
     That is missing, too, in a file that writes missing values so: where a number is missing so, or where every value
     is in quotes.
     """
-    in_doubt = [i for i, column in enumerate(columns) if column.null_count or is_text(column.type)]
-    numbers = [header.numbers[i] for i in in_doubt]
+    found = _as_written(path, header, [i for i, c in enumerate(columns) if c.null_count or is_text(c.type)])
+    quoted = {i for i, column in found.items() if pc.any(pc.equal(column, "")).as_py()}
+    means_missing = any(not is_text(columns[i].type) for i in quoted) or (
+        not any(column.null_count for column in found.values()) and _quotes_all(path, header)
+    )
+    for i, column in found.items():
+        if is_text(columns[i].type):
+            missing = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+            columns[i] = missing if means_missing else column
+    return columns
+
+
+def _with_zeros(path: Path, header: Header, columns: list, numbers: Sequence[str]) -> list:
+    """Columns, those with whole numbers as text where some have zeros in front, as codes have, or are not decimal.
+
+    As numbers, 01234 and 1234 would be one; and 0x1f is a number here, but not when it is scored. Of `numbers`, which
+    are no features, only the value counts.
+    """
+    whole = [i for i, c in enumerate(columns) if pa.types.is_integer(c.type) and header.names[i] not in numbers]
+    for i, text in _as_written(path, header, whole).items():
+        text = unspaced(text) if header.spaced else text
+        if pc.any(pc.match_substring_regex(text, "^[+-]?0[0-9xX]")).as_py():
+            columns[i] = pc.if_else(pc.is_null(columns[i]), pa.scalar(None, pa.string()), text)
+    return columns
+
+
+def _as_written(path: Path, header: Header, places: list[int]) -> dict[int, pa.ChunkedArray]:
+    """The text of some columns, by their places: an empty value is missing, but one in quotes is the text ""."""
+    if not places:
+        return {}
+    numbers = [header.numbers[i] for i in places]
     conversion = pa.csv.ConvertOptions(
         include_columns=numbers,
         column_types=dict.fromkeys(numbers, pa.string()),
@@ -170,16 +200,7 @@ def _with_gaps(path: Path, header: Header, columns: list) -> list:
     with pa.OSFile(str(path)) as file:
         file.seek(header.first_byte)
         raw = pa.csv.read_csv(file, header.reading(_ROWS, use_threads=True), header.parsing(), conversion)
-    found = dict(zip(in_doubt, raw.columns, strict=True))
-    quoted = {i for i, column in found.items() if pc.any(pc.equal(column, "")).as_py()}
-    means_missing = any(not is_text(columns[i].type) for i in quoted) or (
-        not any(column.null_count for column in found.values()) and _quotes_all(path, header)
-    )
-    for i, column in found.items():
-        if is_text(columns[i].type):
-            missing = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-            columns[i] = missing if means_missing else column
-    return columns
+    return dict(zip(places, raw.columns, strict=True))
 
 
 def _quotes_all(path: Path, header: Header) -> bool:

@@ -1,6 +1,7 @@
 """Drift of single columns: warned of where a distribution moves, and of nothing where it does not."""
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -197,3 +198,21 @@ def test_the_index_of_chance_covers_samples():
     assert np.mean(found) < by_chance(10, 300, 500)
     assert median([10.0], np.array([1, 1]), 0.0, 20.0) == 10.0
     assert median([1.0], np.array([0, 2]), 0.5, 4.0) == pytest.approx(2)
+
+
+def test_text_of_numbers_is_the_category_of_that_number_and_no_drift(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"branch": rng.choice([1, 20, 300], 2000), "amount": rng.normal(size=2000)})
+    X = frame.astype({"branch": "category"})
+    teacher = make_pipeline(TableCodes(), RandomForestRegressor(5, random_state=0))
+    model = DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0)
+    model.fit(X, frame["branch"] + frame["amount"]).to_onnx(tmp_path / "model.onnx")
+    frame.astype({"branch": str}).to_parquet(tmp_path / "text.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summary = score_dataset(
+            tmp_path / "model.onnx", [str(tmp_path / "text.parquet")], str(tmp_path / "out.parquet")
+        )
+    assert summary.drift["columns"]["branch"]["unseen"] == 0
+    scores = pd.read_parquet(tmp_path / "out.parquet")["prediction"]
+    np.testing.assert_array_equal(scores, tabkd.load(tmp_path / "model.onnx").predict(X))

@@ -35,6 +35,12 @@ VALUES = {
     "view": (pa.array(["ok"], pa.string_view()), ["ok"]),
     "number": (pa.array(["12.50", "-1"]), ["12.50", "-1"]),
     "digits": (pa.array(["12.345"]), ["12.345"]),
+    "whole text": (pa.array(["42", None, "-7", "0"]), ["42", None, "-7", "0"]),
+    "largest text": (
+        pa.array(["9223372036854775807", "-9223372036854775808"]),
+        ["9223372036854775807", "-9223372036854775808"],
+    ),
+    "day as text": (pa.array(["2026-10-24", None, "0001-01-01"]), ["2026-10-24", None, "0001-01-01"]),
     "json": (pa.array(['{"a": 1}']), ['{"a": 1}']),
     "uuid": (pa.array(["11111111-2222-3333-4444-555555555555", None]), ["11111111-2222-3333-4444-555555555555", None]),
     "sixteen bytes": (pa.array(["0123456789abcdef"]), ["0123456789abcdef"]),
@@ -92,7 +98,9 @@ TAKEN = {
     ("double", "double precision"), ("text", "varchar"), ("category", "a_mood"), ("category", "text"),
     ("uuid", "uuid"), ("number", "numeric"), ("json", "json"), ("decimal", "numeric(6,1)"), ("decimal", "a_price"),
     ("date", "date"), ("micros", "timestamp"), ("moment", "timestamptz"), ("seconds", "timestamp(0)"),
-    ("time", "time"), ("numbers", "bigint[]"), ("nothing", "integer"),
+    ("time", "time"), ("numbers", "bigint[]"), ("nothing", "integer"), ("whole text", "bigint"),
+    ("whole text", "smallint"), ("whole text", "a_count"), ("whole text", "numeric"), ("largest text", "bigint"),
+    ("day as text", "date"),
 }  # fmt: skip
 
 
@@ -198,3 +206,31 @@ def test_a_table_that_is_there_holds_the_values_or_they_are_refused(sql, types, 
             assert all(map(same, found, literals)), (name, found)
             sql.execute("TRUNCATE a_table")
         assert stored(sql) == []
+
+
+@pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric"])
+@pytest.mark.parametrize("text", ["007", "00", "-05", "+5", "1e3", "0x1f", "1_000", "٣", " 5", "5.", "", "nan"])
+def test_text_that_is_not_the_one_way_to_write_a_number_does_not_become_one(sql, kind, text):
+    sql.execute("DROP TABLE IF EXISTS a_table")
+    sql.execute(f"CREATE TABLE a_table (x {kind})")
+    with pytest.raises(pa.ArrowInvalid, match="number written like 42 or -42"):
+        written(sql, pa.array(["1", text]))
+    assert stored(sql) == []
+
+
+@pytest.mark.parametrize(("kind", "text"), [("smallint", "32768"), ("integer", "-2147483649"), ("bigint", str(2**63))])
+def test_text_of_a_whole_number_too_large_for_its_column_is_refused(sql, kind, text):
+    sql.execute("DROP TABLE IF EXISTS a_table")
+    sql.execute(f"CREATE TABLE a_table (x {kind})")
+    with pytest.raises(pa.ArrowInvalid):
+        written(sql, pa.array([text]))
+    assert stored(sql) == []
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "24/10/2026", "2026-10-24T00:00:00", "0000-01-01", "2026-1-2"])
+def test_text_that_is_no_day_in_iso_8601_does_not_become_a_date(sql, text):
+    sql.execute("DROP TABLE IF EXISTS a_table")
+    sql.execute("CREATE TABLE a_table (x date)")
+    with pytest.raises(pa.ArrowInvalid):
+        written(sql, pa.array(["2026-10-24", text]))
+    assert stored(sql) == []

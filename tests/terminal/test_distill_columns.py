@@ -1,5 +1,6 @@
 """What `tabkd distill` reads in a way a person may not expect: it is said, or refused with a remedy."""
 
+import csv
 import json
 
 import numpy as np
@@ -312,3 +313,40 @@ def test_a_target_of_numbers_with_one_cell_of_text_is_no_classification(refusal_
 def test_a_date_is_no_target(refusal_of):
     frame = payments().assign(when=pd.date_range("2026-01-01", periods=400))
     assert "column 'when' holds dates" in refusal_of(frame, target="when", suffix=".parquet")
+
+
+@pytest.mark.parametrize("gap", [None, 7])
+@pytest.mark.parametrize(
+    "options", [{}, {"quoting": csv.QUOTE_ALL}, {"sep": ";"}], ids=["plain", "quotes", "semicolon"]
+)
+def test_codes_with_zeros_in_front_are_the_same_in_a_csv_as_in_parquet(split_of, options, gap):
+    frame = payments().assign(zip=np.random.default_rng(1).choice(["01234", "10115", "80331"], 400))
+    frame.loc[[] if gap is None else [gap], "zip"] = None
+    split, out = split_of(frame, **options)
+    assert "'zip': text, a category, though 3 of its 3 levels are numbers; --numeric 'zip'" in out
+    stored, _ = split_of(frame, suffix=".parquet")
+    pd.testing.assert_series_equal(split.X_train["zip"], stored.X_train["zip"])
+    named, _ = split_of(frame, "--categorical", "zip", **options)
+    assert sorted(named.X_train["zip"].dropna().unique()) == ["01234", "10115", "80331"]
+    numbers, _ = split_of(frame, "--numeric", "zip", **options)
+    assert sorted(numbers.X_train["zip"].dropna().unique()) == [1234, 10115, 80331]
+
+
+def test_zeros_in_front_of_a_target_and_of_a_time_are_none_of_a_code(split_of):
+    frame = payments().assign(label=[f"{i % 300:04d}" for i in range(400)], step=[f"{i:04d}" for i in range(400)])
+    split, _ = split_of(frame, "--time-column", "step")
+    assert split.task == "regression"
+    assert split.y_test.tolist() == [i % 300 for i in range(300, 400)]
+
+
+def test_hexadecimal_codes_are_text_as_they_are_when_they_are_scored(split_of):
+    frame = payments().assign(code=[hex(i % 30) for i in range(400)])
+    split, _ = split_of(frame)
+    assert split.X_train["code"].isin(frame["code"]).all()
+
+
+@pytest.mark.parametrize(("suffix", "value"), [(".csv", "1e400"), (".csv", "-inf"), (".parquet", "inf")])
+def test_an_infinite_number_is_named_with_its_row_in_the_file(refusal_of, suffix, value):
+    amounts = payments()["amount"].astype(str).where(np.arange(400) != 3, value)
+    frame = payments().assign(amount=amounts if suffix == ".csv" else amounts.astype(float))
+    assert f"column 'amount' is {float(value)} in row 3, infinite or too large" in refusal_of(frame, suffix=suffix)
