@@ -148,6 +148,16 @@ STRANGE = st.sampled_from(
 )
 
 
+def test_a_file_of_before_scores_the_same_without_what_files_did_not_say_then(whole):
+    facts = facts_of(whole.content)
+    for name in ("skill_metric", "reference"):
+        facts.pop(name)
+    for column in facts["columns"]:
+        column.pop("boolean")
+    before = Scorer(with_text(whole.content, json.dumps(facts)))
+    np.testing.assert_array_equal(before._scores(whole.frame), Scorer(whole.content)._scores(whole.frame))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_value_of_the_metadata_may_be_another(whole, data):

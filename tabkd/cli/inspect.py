@@ -71,7 +71,7 @@ def facts(scorer: Scorer) -> Iterator[tuple[str, str]]:
     yield "student", metadata["student"]
     yield "teacher", metadata["teacher"]
     kept = metadata["skill_kept"]
-    by = f", by {metadata['skill_metric']}" if metadata["skill_metric"] else ""
+    by = f", by {metadata['skill_metric']}" if metadata.get("skill_metric") else ""
     yield "skill kept", "– (not measured)" if kept is None else f"{kept:.1%}{by}"
     yield "size", f"{scorer.n_bytes / 1000:,.1f} KB"
     yield "tabkd", metadata["tabkd"]

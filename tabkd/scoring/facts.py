@@ -27,6 +27,7 @@ _NO_MESSAGE = (ValueError, KeyError, AttributeError, TypeError, IndexError, Over
 _INT64 = whole(-(2**63), 2**64 - 1)
 _POSITION, _SHARE = whole(0, 1_000_000), number(0, 1)
 _COLUMN = record(
+    optional=("boolean",),
     name=either(is_text, _INT64),
     kind=one_of("numeric", "categorical"),
     dtype=is_text,
@@ -43,7 +44,7 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "reference"),
+    optional=("classes", "classes_dtype", "reference", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
