@@ -15,12 +15,12 @@ import numpy as np
 from tabkd.table import TableSchema
 from tabkd.teacher import soft_targets_of_codes, teacher_name
 
-# The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that were
-# not stopped have .03 to .5 of it on rows that they were fitted on, and all kinds of teachers .54 and more on others:
-# except where nearly every row is easy, and then a student is as good.
+# The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that
+# were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on others,
+# except where nearly every row is easy; but then a student is as good.
 _SHARE = 0.5
-# Standard errors by which a teacher must be right more often than its student.
-_ERRORS_OF_STUDENT = 3.0
+# By so many standard errors, and such a share of the rows, a teacher must be right more often than its student.
+_ERRORS_OF_STUDENT, _LEAD = 3.0, 0.05
 # By so many standard errors such teachers are less certain of other rows: 3.7 to 39, and at most 2.7 of their own.
 _ERRORS = 3.0
 _LEAST_ROWS = 100
@@ -88,7 +88,8 @@ def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndar
     if loss >= max(_SHARE * _entropies(np.column_stack([certain, 1 - certain])).mean(), 1e-9):
         return None
     only_teacher, only_student = (right & ~likewise).sum(), (likewise & ~right).sum()
-    if only_teacher - only_student <= _ERRORS_OF_STUDENT * np.sqrt(only_teacher + only_student):
+    error = np.sqrt(only_teacher + only_student)
+    if only_teacher - only_student <= max(_ERRORS_OF_STUDENT * error, _LEAD * len(codes)):
         return None
     entropies = _entropies(probabilities)
     return KnownRows(float(entropies.mean()), float(entropies.var()), len(codes))

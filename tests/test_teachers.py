@@ -496,14 +496,3 @@ def test_teachers_that_were_given_are_not_touched():
     model = distilled("binary", teacher, student=STUDENTS["tree"]).fit(X, y)
     assert not hasattr(teacher, "classes_")
     assert clone(model).teacher is not teacher
-
-
-@pytest.mark.parametrize("wrapped", [lambda stack: stack, lambda stack: make_pipeline(StandardScaler(), stack)])
-def test_a_stack_may_leave_out_its_final_estimator(wrapped):
-    """It has probabilities once it is fitted, by a logistic regression."""
-    X, y = load_breast_cancer(return_X_y=True)
-    stack = StackingClassifier([("tree", DecisionTreeClassifier(max_depth=3))], cv=2)
-    model = DistilledClassifier(wrapped(stack), student="tree", n_synthetic=200, random_state=0).fit(X, y)
-    assert model.score(X, y) > 0.9
-    with pytest.raises(TypeError, match="has no `predict_proba`"):
-        DistilledClassifier(wrapped(stack.set_params(final_estimator=LinearSVC()))).fit(X, y)

@@ -239,7 +239,9 @@ def sentence(
         shares = {name: (kept - facts.rivals[name].student_lead.value) / gain for name in names if name in facts.rivals}
         rivals = " and ".join(f"{share:.1%} by {names[name]}" for name, share in shares.items())
         less = "" if "small" in shares else " No LightGBM was compared: that needs `scorer`, and a single output."
-        return f"Distil: by {label}, the student keeps {kept / gain:.1%} of the teacher's skill, against {rivals}.{less}"
+        return (
+            f"Distil: by {label}, the student keeps {kept / gain:.1%} of the teacher's skill, against {rivals}.{less}"
+        )
     lead = facts.rivals[first].student_lead
     return (
         f"{do_not_tell}: by {label}, the student's lead over {names[first]} is between {lead.low / gain:.1%} and "

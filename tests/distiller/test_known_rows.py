@@ -75,16 +75,16 @@ def of_easy_rows():
 
 
 @pytest.mark.parametrize(
-    "teacher",
+    ("table", "teacher"),
     [
-        RandomForestClassifier(60, random_state=0),
-        RandomForestClassifier(60, min_samples_leaf=20, random_state=0),
-        ExtraTreesClassifier(60, random_state=0),
-        LGBMClassifier(n_estimators=20, num_leaves=7, verbosity=-1),
+        (lambda: load_digits(return_X_y=True), RandomForestClassifier(60, random_state=0)),
+        (lambda: load_digits(return_X_y=True), RandomForestClassifier(60, min_samples_leaf=20, random_state=0)),
+        (lambda: load_digits(return_X_y=True), LGBMClassifier(n_estimators=20, num_leaves=7, verbosity=-1)),
+        (of_easy_rows, RandomForestClassifier(60, random_state=0)),
+        (of_easy_rows, LGBMClassifier(n_estimators=20, num_leaves=7, verbosity=-1)),
     ],
-    ids=["forest", "forest of large leaves", "extra trees", "boosting"],
+    ids=["digits, forest", "digits, large leaves", "digits, boosting", "easy, forest", "easy, boosting"],
 )
-@pytest.mark.parametrize("table", [lambda: load_digits(return_X_y=True), of_easy_rows], ids=["digits", "easy"])
 def test_a_teacher_that_is_right_of_fresh_rows_is_not(table, teacher):
     """A forest says of ten classes less than it knows, and of easy rows there is little to be wrong about."""
     X, y = table()

@@ -245,8 +245,8 @@ def test_what_is_said_of_columns_is_said_once(tmp_path):
     [
         (
             ["0", "1", "2", "3+"],
-            "'visits': text, a category, though 3 of its 4 levels are numbers, not '3+'; --numeric 'visits' reads it as "
-            "numbers without the 100 rows of other levels.",
+            "'visits': text, a category, though 3 of its 4 levels are numbers, not '3+'; --numeric 'visits' reads "
+            "it as numbers without the 100 rows of other levels.",
         ),
         (
             [f"{i:05}" for i in range(30)],
