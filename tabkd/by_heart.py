@@ -16,8 +16,8 @@ from tabkd.table import TableSchema
 from tabkd.teacher import soft_targets_of_codes, teacher_name
 
 # The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that
-# were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on others,
-# except where nearly every row is easy; but then a student is as good.
+# were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on
+# others, except where nearly every row is easy; but then a student is as good.
 _SHARE = 0.5
 # By so many standard errors, and such a share of the rows, a teacher must be right more often than its student.
 _ERRORS_OF_STUDENT, _LEAD = 3.0, 0.05
