@@ -187,8 +187,8 @@ def test_columns_that_are_not_there_are_named(refusal_of, option):
     [
         (lambda x: f"{x:.2f}".replace(".", ","), ["--decimal ','"]),
         (lambda x: f"{1000 + x:,.2f}", ["--thousands ','"]),
-        (lambda x: f"{1000 + x:,.2f}".translate(str.maketrans(",.", ".,")), ["--decimal ',', "--thousands '.'"]),
-        (lambda x: f"{1000 + x:,.2f}".replace(",", " ").replace(".", ","), ["--decimal ',', "--thousands ' '"]),
+        (lambda x: f"{1000 + x:,.2f}".translate(str.maketrans(",.", ".,")), ["--decimal ','", "--thousands '.'"]),
+        (lambda x: f"{1000 + x:,.2f}".replace(",", " ").replace(".", ","), ["--decimal ','", "--thousands ' '"]),
         (lambda x: f"€{x}", ["without signs and units"]),
         (lambda x: f"{x} EUR", ["without signs and units"]),
         (lambda x: f"{x}%", ["without signs and units"]),
