@@ -1,7 +1,8 @@
 """Rows that a frozen teacher knows by heart: scores of students on them are too good.
 
-A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, and more
-certain of them than of others. The first needs labels and is looked at when a student is fitted, the second does not.
+A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, more often
+than a student that learns from it can be, and more certain of them than of others. The first two need labels and are
+looked at when a student is fitted, the last does not.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import numpy as np
 from tabkd.table import TableSchema
 from tabkd.teacher import soft_targets_of_codes, teacher_name
 
-# The share of the log-loss that the teacher's own probabilities call for. Forests grown full and boosters that were not
-# stopped have .1 to .5 of it on rows that they were fitted on, and all kinds of teachers .52 and more on others.
+# The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that
+# were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on
+# others, except where nearly every row is easy; but then a student is as good.
 _SHARE = 0.5
+# By so many standard errors, and such a share of the rows, a teacher must be right more often than its student.
+_ERRORS_OF_STUDENT, _LEAD = 3.0, 0.05
 # By so many standard errors such teachers are less certain of other rows: 3.7 to 39, and at most 2.7 of their own.
 _ERRORS = 3.0
 _LEAST_ROWS = 100
@@ -47,11 +51,11 @@ class KnownRows(NamedTuple):
         return bool(len(entropies) >= _LEAST_ROWS and entropies.mean() - self.mean <= _ERRORS * error)
 
 
-def known_rows(probabilities: np.ndarray, codes: np.ndarray) -> KnownRows | None:
+def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndarray) -> KnownRows | None:
     """The rows, where probabilities fit their labels better than those of fresh rows could; else None.
 
-    On fresh rows the mean log-loss of a calibrated teacher is the mean entropy of its probabilities, and that of an
-    overconfident one is larger. On rows that it knows by heart it is far smaller.
+    What is compared is whether the likeliest class is right: a forest that spreads the rest over many classes is less
+    certain than it could be, of fresh rows as well.
 
     Parameters
     ----------
@@ -59,24 +63,35 @@ def known_rows(probabilities: np.ndarray, codes: np.ndarray) -> KnownRows | None
         What the teacher says of the rows.
     codes : array of int of shape (n,)
         The position of each row's label among the K classes.
+    of_student : array of shape (n, K)
+        What a student of the teacher says of them.
 
     Examples
     --------
     >>> codes = np.arange(1000) % 2
     >>> said = np.where(codes[:, None] == [0, 1], 0.8, 0.2)
-    >>> known_rows(said, codes) is not None
-    True
     >>> wrong = np.arange(1000) % 5 == 0
-    >>> known_rows(said, np.where(wrong, 1 - codes, codes)) is None
+    >>> of_student = np.where(wrong[:, None], 1 - said, said)
+    >>> known_rows(said, codes, of_student) is not None
+    True
+    >>> known_rows(said, codes, said) is None
+    True
+    >>> known_rows(said, np.where(wrong, 1 - codes, codes), of_student) is None
     True
     """
     if len(codes) < _LEAST_ROWS:
         return None
-    loss = -np.log(np.clip(probabilities[np.arange(len(codes)), codes], _EPS, 1)).mean()
-    entropies = _entropies(probabilities)
+    right, likewise = probabilities.argmax(axis=1) == codes, of_student.argmax(axis=1) == codes
+    certain = np.clip(probabilities.max(axis=1), _EPS, 1 - _EPS)
+    loss = -np.log(np.where(right, certain, 1 - certain)).mean()
     # A teacher that is quite certain, and right about every row, has neither loss nor entropy.
-    if loss >= max(_SHARE * entropies.mean(), 1e-9):
+    if loss >= max(_SHARE * _entropies(np.column_stack([certain, 1 - certain])).mean(), 1e-9):
         return None
+    only_teacher, only_student = (right & ~likewise).sum(), (likewise & ~right).sum()
+    error = np.sqrt(only_teacher + only_student)
+    if only_teacher - only_student <= max(_ERRORS_OF_STUDENT * error, _LEAD * len(codes)):
+        return None
+    entropies = _entropies(probabilities)
     return KnownRows(float(entropies.mean()), float(entropies.var()), len(codes))
 
 

@@ -164,6 +164,8 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             bar.stage("synthetic rows", self._n_synthetic(len(codes)))
             synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
             self.student_ = self._fit_student(schema, real, synthetic, rng)
+        if self._is_copy and self.cv is None and is_frozen(teacher):
+            self._known_rows = self._found_known_rows(codes, soft, y)
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
         scores = ranked(self._scores_of_codes(some), self._task)
         self.reference_ = reference(some, scores, [len(column.categories) for column in schema.columns])
@@ -174,6 +176,10 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         # Searches and cross-validation fit copies, and score them on rows of their own.
         copy._is_copy = True
         return copy
+
+    def _found_known_rows(self, codes, soft, y) -> KnownRows | None:
+        """The labelled rows, where a frozen teacher knows them by heart; unknown of values."""
+        return None
 
     def _check_params(self) -> None:
         self._validate_params()
@@ -211,10 +217,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
         classes = self._classes()
         if self.cv is None:
-            soft = soft_targets(self.teacher_, X, classes)
-            if self._is_copy and is_frozen(teacher) and classes is not None:
-                self._known_rows = known_rows(soft, np.searchsorted(classes, y))
-            return soft
+            return soft_targets(self.teacher_, X, classes)
         return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
 
     def _real_rows(self, schema, codes, soft, y, weights, X_unlabeled) -> SoftRows:
@@ -379,6 +382,9 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
             known, self._known_rows = self._known_rows, None
             warn_if_scored(known, self.teacher_, self._schema, X, self.classes_)
         return scores
+
+    def _found_known_rows(self, codes, soft, y):
+        return known_rows(soft, np.searchsorted(self.classes_, y), self._scores_of_codes(codes))
 
     def _scores_of_codes(self, codes):
         probabilities = np.clip(self._student_targets(codes), 0, None)

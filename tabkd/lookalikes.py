@@ -28,10 +28,16 @@ _CODES_SHARE = 0.2
 _SAMPLE = 1000
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+# A month without a day must be spelt out or cut after three letters: "market 12" is none.
+_MONTH_OF_YEAR = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _DATE = (
     r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}"  # 2026-10-24
     r"|\d{1,2}([-/.])\d{1,2}\2(?:\d{4}|\d{2})"  # 24/10/2026, or 10/24/26
-    rf"|\d{{1,2}}[ -]{_MONTH}[ -]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}})"  # 24 Oct 2026
+    rf"|\d{{1,2}}[ -]{_MONTH}[ -]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}"  # 24 Oct 2026
+    rf"|{_MONTH_OF_YEAR}[ -](?:\d{{4}}|\d{{2}})|(?:19|20)\d{{2}}[-/](?:0?[1-9]|1[0-2]))"  # Oct-2026, or 2026-10
     r"(?:[T ]\s*\d{1,2}:\d{2}.*)?"
 )
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[ap]\.?m\.?)?"
@@ -55,9 +61,10 @@ class Look:
     like, other : bool arrays of shape (number of levels,)
         The levels that look so, and those that do not; spellings of missing numbers are neither.
     telling : bool array
-        The levels that show what is the matter: those that do not look so, or else those that look most so.
-    n_like, n_other : int
-        How many cells have them.
+        The levels that show what is the matter: those that do not look so, or else spellings of missing numbers, or
+        else those that look most so.
+    n_like, n_other, n_gaps : int
+        How many cells have them, and how many the spellings of missing numbers.
     misleads : bool
         Whether there are too many levels for a category that someone wants.
     """
@@ -68,7 +75,13 @@ class Look:
     telling: np.ndarray
     n_like: int
     n_other: int
+    n_gaps: int
     misleads: bool
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells hold text."""
+        return self.n_like + self.n_other + self.n_gaps
 
 
 def look(levels: Sequence[str], counts: np.ndarray, decimal: str = ".", thousands: str | None = None) -> Look | None:
@@ -108,8 +121,12 @@ def look(levels: Sequence[str], counts: np.ndarray, decimal: str = ".", thousand
         if total and counts[like].sum() >= _NEARLY_ALL * total:
             other = ~like & ~gaps
             misleads = int(like.sum()) > _FEW_LEVELS and (kind != "numbers" or not _are_codes(text[like], other, total))
-            telling = other if kind == "numbers" and other.any() else like & ~(likes["numbers"] & (kind != "numbers"))
-            return Look(kind, like, other, telling, int(counts[like].sum()), int(counts[other].sum()), misleads)
+            if kind == "numbers":
+                telling = next(levels for levels in (other, gaps, like) if levels.any())
+            else:
+                telling = like & ~likes["numbers"]
+            n_like, n_other, n_gaps = (int(counts[levels].sum()) for levels in (like, other, gaps))
+            return Look(kind, like, other, telling, n_like, n_other, n_gaps, misleads)
     return None
 
 

@@ -24,6 +24,10 @@ _REMEDIES = {
 _WHAT = {"numbers": "numbers", "spelt numbers": "numbers", "dates": "dates", "times": "times of day"}
 
 
+class SurpriseWarning(UserWarning):
+    """A column is read in a way that no one may expect."""
+
+
 def warn_of_surprises(schema: TableSchema, codes: np.ndarray) -> None:
     """Warn, once for each, of columns that are an index without a name, or text that looks like something else.
 
@@ -36,7 +40,7 @@ def warn_of_surprises(schema: TableSchema, codes: np.ndarray) -> None:
     for column, values in zip(schema.columns, codes.T, strict=True):
         text = _of_index(column, values) or _of_text(column, values)
         if text:
-            warnings.warn(text, UserWarning, stacklevel=4)
+            warnings.warn(text, SurpriseWarning, stacklevel=4)
 
 
 def _of_index(column: Column, values: np.ndarray) -> str | None:
@@ -66,7 +70,7 @@ def _of_text(column: Column, values: np.ndarray) -> str | None:
     remedy = _REMEDIES[found.kind].format(name=column.name)
     return (
         f"Column {column.name!r} is text, a category of {len(column.categories):,} levels, but {found.n_like:,} of its "
-        f"{found.n_like + found.n_other:,} values look like {_WHAT[found.kind]} (row {row:,} has {value!r:.60}). "
+        f"{found.n_cells:,} values look like {_WHAT[found.kind]} (row {row:,} has {value!r:.60}). "
         f'{remedy}; X[{column.name!r}].astype("category") says that it is meant.'
     )
 

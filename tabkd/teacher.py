@@ -49,7 +49,7 @@ def check_teacher(teacher, task: str) -> None:
         if hasattr(inner, "fit") and is_classifier(inner):
             raise TypeError(f"teacher {name} is a classifier; use DistilledClassifier, or pass a regressor.")
         return
-    if not hasattr(inner, "predict_proba"):
+    if not _has_probabilities(inner):
         if hasattr(inner, "fit") and is_regressor(inner):
             raise TypeError(f"teacher {name} is a regressor; use DistilledRegressor, or pass a classifier.")
         raise TypeError(
@@ -61,6 +61,22 @@ def check_teacher(teacher, task: str) -> None:
             f"teacher {name} has no attribute `classes_`; set it to the labels of the columns of its "
             "predict_proba, in their order."
         )
+
+
+def _has_probabilities(estimator) -> bool:
+    """Whether a teacher has `predict_proba`, or will have it once it is fitted.
+
+    scikit-learn's stack has none before, where its final estimator is left out: a logistic regression.
+    """
+    if hasattr(estimator, "predict_proba"):
+        return True
+    if isinstance(estimator, Pipeline):
+        return _has_probabilities(estimator.steps[-1][1])
+    # By name: the class is imported where a teacher is one.
+    if type(estimator).__name__ == "StackingClassifier":
+        return estimator.final_estimator is None
+    inner = getattr(estimator, "estimator", None)
+    return hasattr(inner, "get_params") and _has_probabilities(inner)
 
 
 def teacher_name(estimator) -> str:

@@ -233,6 +233,15 @@ def test_few_rows_do_not_tell(credit):
     assert report.advice.startswith("These 25 test rows do not tell whether to distil: an interval needs 30 rows")
 
 
+def test_an_interval_without_ends_is_shown_with_its_reason(credit):
+    X, y, X_test, y_test = credit
+    model = distilled(DistilledClassifier, RandomForestClassifier(20, min_samples_leaf=5, random_state=0), X, y)
+    report = evaluate(model, X_test, y_test)
+    reason = "too few test rows to tell the teacher's gain from zero"
+    report = dataclasses.replace(report, skill_kept_interval=(-np.inf, np.inf), reasons={"skill_kept_interval": reason})
+    assert dict(report.summary())["skill kept"] == f"{report.skill_kept:.1%} ({reason})"
+
+
 def test_some_rows_do_not_tell_a_student_from_a_rival_that_is_alike(credit):
     """The rival of this student is a tree of other seeds: on 300 rows the interval is wide."""
     X, y, X_test, y_test = credit

@@ -123,9 +123,9 @@ def test_infinite_numbers_are_refused_as_in_a_frame(scored):
 def test_columns_of_other_lengths_are_refused(scored):
     scorer, frame, _ = scored
     columns = {name: list(frame[name][:3]) for name in frame}
-    with pytest.raises(ValueError, match="Column 'amount' 3 values, but column 'visits' 2 values"):
+    with pytest.raises(ValueError, match="Column 'amount' has 3 values, but column 'visits' has 2 values"):
         scorer.predict_proba(columns | {"visits": [1, 2]})
-    with pytest.raises(ValueError, match="Column 'amount' 3 values, but column 'visits' one value"):
+    with pytest.raises(ValueError, match="Column 'amount' has 3 values, but column 'visits' has one value"):
         scorer.predict_proba(columns | {"visits": 1})
     with pytest.raises(ValueError, match="Column 'visits' has 2 dimensions"):
         scorer.predict_proba(columns | {"visits": np.ones((3, 2))})

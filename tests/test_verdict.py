@@ -131,6 +131,20 @@ def test_sentences_name_the_measure_the_numbers_and_the_rivals(rivals, words):
     assert sentence(decide(facts), facts, ROC_AUC, VALUES, 1200, 54_000) == words
 
 
+def test_a_rival_that_is_better_by_next_to_nothing_is_as_good():
+    facts = Facts(True, around(0.7, 0.01), around(0.7, 0.01), {"hard": rival(around(-2e-5, 1e-6), around(-2e-5, 1e-6))})
+    said = sentence(decide(facts), facts, LOG_LOSS, {"student": 2e-5, "hard": 0.0, "teacher": 2e-5}, 1200)
+    as_good = "the same student fitted on the labels is as good as the student (0 against 2e-05)"
+    assert said == f"Do not distil: by log-loss, {as_good}."
+
+
+def test_a_rival_that_was_not_compared_is_said():
+    facts = Facts(True, SKILL, SKILL, {"hard": rival(AHEAD)})
+    said = sentence(decide(facts), facts, LOG_LOSS, VALUES, 1200)
+    assert said.startswith("Distil:")
+    assert said.endswith("No LightGBM was compared: that needs `scorer`, and a single output.")
+
+
 def test_values_that_are_close_have_the_digits_that_tell_them_apart():
     assert advice.against(0.62351, 0.62352) == "0.62351 against 0.62352"
     assert advice.against(0.5, 0.25) == "0.5 against 0.25"

@@ -181,13 +181,17 @@ def read_split(
 def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, jobs, trusted=()) -> Report:
     """Distil, measure, export and prove, and only then write both files."""
     import dataclasses
+    import warnings
 
     import tabkd
     from tabkd.cli.output import json_bytes
     from tabkd.cli.teachers import ready_teacher
     from tabkd.evaluation import evaluate
     from tabkd.files import atomic_write_bytes
+    from tabkd.surprises import SurpriseWarning
 
+    # Of these the notes speak, by all rows and with remedies of the command line.
+    warnings.simplefilter("ignore", SurpriseWarning)
     start = time.perf_counter()
     fitted = ready_teacher(
         teacher, split.task, split.X_train, split.y_train, n_jobs=jobs, random_state=seed, trusted=trusted

@@ -79,12 +79,14 @@ def check_text(series: pd.Series, levels: pd.Series, dialect: Dialect, otherwise
     if found is None or not found.misleads:
         return found
     if found.kind == "numbers":
-        what = f"{found.n_like:,} of its {found.n_like + found.n_other:,} values are numbers"
+        what = f"{found.n_like:,} of its {found.n_cells:,} values are numbers"
     else:
         what = f"its values look like {_WHAT[found.kind]}"
     row, value = first_of(series, levels.index[found.telling])
+    others = ", and leaves out rows with anything else" if found.n_other else ""
+    gaps = f", and {value!r:.60} as a missing value" if found.n_gaps and not found.n_other else ""
     remedy = {
-        "numbers": f"--numeric {series.name!r} reads it as numbers, and leaves out rows with anything else",
+        "numbers": f"--numeric {series.name!r} reads it as numbers{others}{gaps}",
         "spelt numbers": how_to_spell(series.name, value, dialect),
         "dates": f"--time-column {series.name!r} measures on the latest rows by dates such as 2026-10-24",
         "times": "store the hour as a number",
@@ -108,11 +110,14 @@ def refuse_dates(frame: pd.DataFrame, why: str = "a date is no feature by itself
     name, what = next(iter(found.items()))
     first = frame[name].dropna()
     others = f" (likewise {', '.join(repr(other) for other in list(found)[1:6])})" if len(found) > 1 else ""
-    drop = " ".join(f"--drop {name!r}" for name in found)
+    drop = " ".join(f"--drop {name!r}" for name in found) + f" leaves {'it' if len(found) == 1 else 'them'} out"
+    # Only a date has a place in time.
+    date = next((name for name, what in found.items() if what == "dates"), None)
+    order = "" if date is None else f" --time-column {date!r} measures on the latest rows by it;"
     raise CommandError(
         f"column {name!r}{others} holds {what}, for example {first.iloc[0]} in row {first.index[0]:,}, and {why}. What "
-        f"can be done: {drop} leaves it out; --time-column {name!r} measures on the latest rows by it; or store what "
-        "matters about it as a number, such as the hour, the day of the week or the days since an event."
+        f"can be done: {drop};{order} or store what matters about it as a number, such as the hour, the day of the "
+        "week or the days since an event."
     )
 
 
@@ -206,9 +211,10 @@ def _of_text(series: pd.Series, levels: pd.Series, dialect: Dialect) -> str | No
     if 2 * number.sum() >= len(levels) or 2 * levels[number].sum() >= len(series):
         other = levels.index[~number & ~gap]
         example = f", not {other[0]!r:.60}" if len(other) else ""
+        without = f" without the {int(levels[~number & ~gap].sum()):,} rows of other levels" if len(other) else ""
         return (
             f"text, a category, though {int(number.sum()):,} of its {len(levels):,} levels are numbers{example}; "
-            f"--numeric {series.name!r} reads it as numbers."
+            f"--numeric {series.name!r} reads it as numbers{without}."
         )
     gaps = levels[gap]
     if len(gaps):

@@ -238,7 +238,10 @@ def sentence(
         kept = facts.student_gain.value
         shares = {name: (kept - facts.rivals[name].student_lead.value) / gain for name in names if name in facts.rivals}
         rivals = " and ".join(f"{share:.1%} by {names[name]}" for name, share in shares.items())
-        return f"Distil: by {label}, the student keeps {kept / gain:.1%} of the teacher's skill, against {rivals}."
+        less = "" if "small" in shares else " No LightGBM was compared: that needs `scorer`, and a single output."
+        return (
+            f"Distil: by {label}, the student keeps {kept / gain:.1%} of the teacher's skill, against {rivals}.{less}"
+        )
     lead = facts.rivals[first].student_lead
     return (
         f"{do_not_tell}: by {label}, the student's lead over {names[first]} is between {lead.low / gain:.1%} and "
@@ -250,9 +253,10 @@ def _of_rivals(decision: Decision, facts: Facts, label: str, values, names) -> s
     first, *others = decision.rivals
     rival = facts.rivals[first]
     numbers = against(values[first], values["student"])
-    if rival.student_lead.high >= 0:
+    if rival.student_lead.high >= 0 or abs(rival.student_lead.value) <= facts.margin:
         gain = facts.teacher_gain.value
-        most = f": a lead of at most {rival.student_lead.high / gain:.1%} of the teacher's skill" if gain > 0 else ""
+        high = rival.student_lead.high
+        most = f": a lead of at most {high / gain:.1%} of the teacher's skill" if gain > 0 and high >= 0 else ""
         said = f"Do not distil: by {label}, {names[first]} is as good as the student ({numbers}{most})"
     elif rival.teacher_lead.high < 0:
         said = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -61,9 +62,9 @@ def table(report: Report) -> Table:
 def summary(report: Report) -> list[tuple[str, str]]:
     """The headlines: what was kept, and what was gained."""
     why = report.reasons
-    lines = [("skill kept", _share(report.skill_kept, report.skill_kept_interval, why.get("skill_kept")))]
+    lines = [("skill kept", _share(report.skill_kept, report.skill_kept_interval, why, "skill_kept"))]
     if report.recovered_gap is not None:
-        gap = _share(report.recovered_gap, report.recovered_gap_interval, why.get("recovered_gap"))
+        gap = _share(report.recovered_gap, report.recovered_gap_interval, why, "recovered_gap")
         lines.append(("recovered gap", gap))
     decides = _label(report.measure)
     lines.append(("decided by", f"{decides} ({why['metric']})" if "metric" in why else decides))
@@ -129,11 +130,11 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"
 
 
-def _share(value: float, interval: tuple[float, float] | None, reason: str | None) -> str:
+def _share(value: float, interval: tuple[float, float] | None, reasons: Mapping[str, str], name: str) -> str:
     if not math.isfinite(value):
-        return f"– ({reason})"
+        return f"– ({reasons.get(name)})"
     if interval is None or not all(map(math.isfinite, interval)):
-        return f"{value:.1%} (too few test rows for an interval)"
+        return f"{value:.1%} ({reasons.get(f'{name}_interval', 'no interval')})"
     return f"{value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
 
 

@@ -113,7 +113,8 @@ def _from_columns(given: list, columns: Sequence[Column], names: Sequence) -> Ro
     first = next(iter(sizes))
     if other := [name for name, size in sizes.items() if size != sizes[first]]:
         shown = [
-            f"{name!r} {'one value' if sizes[name] is None else f'{sizes[name]} values'}" for name in (first, other[0])
+            f"{name!r} has {'one value' if sizes[name] is None else f'{sizes[name]} values'}"
+            for name in (first, other[0])
         ]
         raise ValueError(
             f"Column {shown[0]}, but column {shown[1]}. Give every column as many values, or every column one value "

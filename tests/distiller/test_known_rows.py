@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
 from quick import classifier
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -66,3 +66,31 @@ def test_the_way_of_the_guide_is_not_warned_of(rows):
         search = grid(partial, cv=PredefinedSplit(np.where(held_out, 0, -1))).fit(X, y)
         # The best of a search is a copy, too.
         search.predict_proba(X_fresh)
+
+
+def of_easy_rows():
+    """Two classes that a few steps tell apart."""
+    X = np.random.default_rng(0).normal(size=(2000, 4))
+    return X, ((X[:, 0] > 0) ^ (X[:, 1] > 0)).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("table", "teacher"),
+    [
+        (lambda: load_digits(return_X_y=True), RandomForestClassifier(60, random_state=0)),
+        (lambda: load_digits(return_X_y=True), RandomForestClassifier(60, min_samples_leaf=20, random_state=0)),
+        (lambda: load_digits(return_X_y=True), LGBMClassifier(n_estimators=20, num_leaves=7, verbosity=-1)),
+        (of_easy_rows, RandomForestClassifier(60, random_state=0)),
+        (of_easy_rows, LGBMClassifier(n_estimators=20, num_leaves=7, verbosity=-1)),
+    ],
+    ids=["digits, forest", "digits, large leaves", "digits, boosting", "easy, forest", "easy, boosting"],
+)
+def test_a_teacher_that_is_right_of_fresh_rows_is_not(table, teacher):
+    """A forest says of ten classes less than it knows, and of easy rows there is little to be wrong about."""
+    X, y = table()
+    fresh = np.arange(len(X)) % 2 == 0
+    teacher.fit(X[~fresh], y[~fresh])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = classifier(FrozenEstimator(teacher), student="tree", n_synthetic=1000)
+        cross_val_score(model, X[fresh], y[fresh], cv=3)

@@ -149,6 +149,14 @@ def test_rows_of_every_source_are_counted_alike(path, tmp_path):
     assert pyarrow.parquet.read_table(tmp_path / "out.parquet").num_rows == 1500
 
 
+def test_numbers_that_are_categories_are_known_in_text_too(path, tmp_path):
+    frame = table(1000, 1)
+    numbers = job(path, frame, tmp_path)
+    text = job(path, frame.assign(level=frame["level"].astype(object).map("0{}".format)), tmp_path)
+    assert text.drift["columns"]["level"] == numbers.drift["columns"]["level"]
+    assert text.warnings == []
+
+
 def test_what_is_noted_is_short_and_right(path):
     metadata = tabkd.load(path).metadata
     columns = dict(zip(table(1, 0), metadata["reference"]["columns"], strict=True))

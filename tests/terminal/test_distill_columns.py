@@ -214,12 +214,40 @@ def test_numbers_stored_as_text_in_parquet(refusal_of, split_of):
     assert len(split.X_train) + len(split.X_test) == 400
 
 
+def test_numbers_that_are_text_because_of_spaces_name_the_spaces_and_keep_their_rows(refusal_of, split_of):
+    frame = payments()
+    frame["total"] = [" " if i in (7, 90) else f"{i / 7:.2f}" for i in range(400)]
+    for suffix in (".csv", ".parquet"):
+        message = refusal_of(frame, suffix=suffix)
+        assert "398 of its 400 values are numbers (row 7 has ' ')" in message
+        assert "--numeric 'total' reads it as numbers, and ' ' as a missing value;" in message
+        split, _ = split_of(frame, "--numeric", "total", suffix=suffix)
+        total = pd.concat([split.X_train["total"], split.X_test["total"]])
+        assert (len(total), total.isna().sum()) == (400, 2)
+
+
+def test_what_is_said_of_columns_is_said_once(tmp_path):
+    """Nine tenths of the cells are numbers in the rows to learn from, a little less in the table."""
+    frame = payments()
+    numbers = np.arange(400) % 10 > 0
+    frame["diagnosis"] = np.where(numbers, [f"{i % 300}" for i in range(400)], [f"V{i}" for i in range(400)])
+    frame.loc[1, "diagnosis"] = "V1"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    arguments = ("--target", "label", "--output", tmp_path / "out", "--teacher", "random-forest", *SMALL)
+    for seed in range(3):
+        done = run("distill", tmp_path / "t.csv", *arguments, "--seed", seed)
+        assert "'diagnosis': text, a category" in done.stdout
+        assert "UserWarning" not in done.stderr + done.stdout
+        assert "SurpriseWarning" not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize(
     ("values", "line"),
     [
         (
             ["0", "1", "2", "3+"],
-            "'visits': text, a category, though 3 of its 4 levels are numbers, not '3+'; --numeric",
+            "'visits': text, a category, though 3 of its 4 levels are numbers, not '3+'; --numeric 'visits' reads "
+            "it as numbers without the 100 rows of other levels.",
         ),
         (
             [f"{i:05}" for i in range(30)],

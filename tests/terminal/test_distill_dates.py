@@ -9,6 +9,8 @@ import pyarrow.parquet
 import pytest
 from commands import refused, run
 
+from tabkd.lookalikes import look
+
 N = 200
 DAYS = pd.date_range("2026-10-24", periods=N, freq="7h")
 
@@ -138,7 +140,7 @@ def test_several_dates_are_named_at_once(tmp_path):
     path = written(rows(DAYS).assign(paid=DAYS), tmp_path / "t.parquet")
     message = refused("distill", path, "--target", "label", "--output", tmp_path / "out")
     assert "column 'when' (likewise 'paid') holds dates" in message
-    assert "--drop 'when' --drop 'paid' leaves it out" in message
+    assert "--drop 'when' --drop 'paid' leaves them out" in message
 
 
 @pytest.mark.parametrize("option", ["--numeric", "--categorical"])
@@ -147,3 +149,32 @@ def test_dates_are_neither_numbers_nor_categories(tmp_path, option):
     message = refused("distill", path, "--target", "label", "--output", tmp_path / "out", option, "when")
     assert "column 'when' holds dates" in message
     assert option in message
+
+
+@pytest.mark.parametrize(
+    "months",
+    [
+        [f"{month}-{year}" for year in range(1970, 1980) for month in ("Jan", "Sep", "Dec")],
+        [f"{month} {year:02}" for year in range(1, 11) for month in ("May", "June", "October")],
+        [f"{year}-{month:02}" for year in range(2000, 2003) for month in range(1, 13)],
+    ],
+)
+def test_months_of_years_are_dates(tmp_path, months):
+    frame = rows([months[i % len(months)] for i in range(N)])
+    message = refused("distill", written(frame, tmp_path / "t.csv"), "--target", "label", "--output", tmp_path / "out")
+    assert "column 'when'" in message
+    assert "dates" in message
+
+
+@pytest.mark.parametrize("word", ["market", "Marke", "Decor", "sector"])
+def test_names_with_numbers_are_no_months(word):
+    levels = [f"{word} {i}" for i in range(10, 60)]
+    assert look(levels, np.ones(len(levels))) is None
+
+
+def test_times_of_day_and_durations_are_no_order_of_rows(tmp_path):
+    for kind in (datetime.time(13, 45), datetime.timedelta(hours=3)):
+        path = written(rows([kind] * N), tmp_path / "t.parquet")
+        message = refused("distill", path, "--target", "label", "--output", tmp_path / "out")
+        assert "--drop 'when' leaves it out; or store" in message
+        assert "--time-column" not in message
