@@ -263,3 +263,27 @@ def test_the_exit_codes_are_in_the_help():
     said = " ".join(CliRunner().invoke(app, ["score", "--help"], terminal_width=120).stdout.split())
     for code in ("0, all is written", "5, all rows are written, but the summary or the file of rejects is not"):
         assert code in said
+
+
+def test_lines_that_are_on_standard_output_already_are_not_called_nothing(commands, job, tmp_path, frame):
+    job[4] = "-"
+    program = """
+import os, tabkd.batch.sinks as sinks
+def write(self, table, write=sinks.File.write):
+    write(self, table)
+    if self.n_rows == table.num_rows:
+        os.kill(os.getpid(), 15)
+sinks.File.write = write
+"""
+    done = commands.run(*job, program=program)
+    assert done.code == 143
+    assert "what is on standard output is not all" in done.stderr
+    assert "nothing was written" not in done.stderr
+    wrong = frame.astype({"amount": object})
+    wrong.loc[len(wrong) - 1, "amount"] = "much"
+    wrong.to_csv(tmp_path / "in.csv", index=False)
+    job[2] = tmp_path / "in.csv"
+    done = commands.run(*job)
+    assert done.code == 3
+    assert "what is on standard output is not all" in done.stderr
+    assert "nothing was written" not in done.stderr
