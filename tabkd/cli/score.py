@@ -161,7 +161,7 @@ def _scored(
     """Do the job; its errors have the exit codes of the command."""
     import tabkd
     from tabkd.batch.job import StoppedError, score_dataset
-    from tabkd.batch.outputs import RejectsError
+    from tabkd.batch.outputs import RejectsError, check_model
     from tabkd.batch.rejects import TooManyRejectsError
     from tabkd.batch.sinks import STDOUT
     from tabkd.batch.workplace import BusyError
@@ -170,6 +170,7 @@ def _scored(
     resume = bool(options.get("resume"))
     try:
         scorer = tabkd.load(model)
+        check_model(model, output, options["rejects"])
         if stop():
             raise StoppedError("stopped before the first row")
         if engine == Engine.SPARK:

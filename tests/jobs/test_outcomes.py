@@ -287,3 +287,25 @@ sinks.File.write = write
     assert done.code == 3
     assert "what is on standard output is not all" in done.stderr
     assert "nothing was written" not in done.stderr
+
+
+def test_the_model_is_never_replaced_by_the_output_or_the_rejects(path, frame, tmp_path):
+    (tmp_path / "model.csv").write_bytes(path.read_bytes())
+    (tmp_path / "link.csv").symlink_to("model.csv")
+    frame.to_parquet(tmp_path / "in.parquet")
+    for places in (("model.csv", "bad.csv"), ("link.csv", "bad.csv"), ("out.csv", "link.csv")):
+        output, rejects = (str(tmp_path / name) for name in places)
+        arguments = [str(tmp_path / "model.csv"), str(tmp_path / "in.parquet"), "--output", output]
+        done = CliRunner().invoke(app, ["score", *arguments, "--rejects", rejects, "--max-rejects", "1"])
+        assert done.exit_code == 1
+        assert "is the model of this job" in done.stderr
+        with pytest.raises(ValueError, match="is the model of this job"):
+            score_dataset(arguments[0], [arguments[1]], output, rejects=rejects)
+    assert (tmp_path / "model.csv").read_bytes() == path.read_bytes()
+
+
+def test_rejects_in_the_hidden_folder_are_refused_because_it_is_removed(path, bad, tmp_path):
+    hidden = str(tmp_path / ".out.csv.tabkd" / "bad.csv")
+    with pytest.raises(ValueError, match="is in the hidden folder of this job"):
+        score_dataset(path, [tmp_path / "bad.parquet"], str(tmp_path / "out.csv"), **bad | {"rejects": hidden})
+    assert not (tmp_path / "out.csv").exists()
