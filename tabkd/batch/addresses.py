@@ -111,7 +111,7 @@ def _without_value(found: re.Match) -> str:
     return found[0][: found.start(1) - found.start()] + _HIDDEN
 
 
-def is_secret_in(path: str, url: str) -> bool:
+def has_key_of(path: str, url: str) -> bool:
     """Whether a path still has a password or a key that stands in the URL it was made from."""
     place, _, options = url.partition("://")[2].partition("?")
     # A colon and an @ behind the first slash are of the names of files, except where a secret has a slash.
