@@ -103,6 +103,14 @@ def check_replaceable(path: Path) -> None:
         raise PermissionError(errno.EPERM, "it belongs to another user, and only they may replace it in this folder")
 
 
+def _is_standard_stream(found: os.stat_result) -> bool:
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # it is closed
+            if os.path.samestat(found, os.fstat(number)):
+                return True
+    return False
+
+
 class Draft:
     """A file that is being written, and then takes its place in one step.
 
@@ -121,7 +129,8 @@ class Draft:
     Raises
     ------
     OSError
-        `path` cannot be written to, or is a folder, a pipe or a device. The message names it.
+        `path` cannot be written to, or is a folder, a pipe, a device or the file that standard output goes to. The
+        message names it.
     ValueError
         `path` is not UTF-8.
     """
@@ -153,6 +162,9 @@ class Draft:
         if not stat.S_ISREG(found.st_mode):
             # A rename would put a file in the place of the device or pipe.
             raise OSError(errno.EINVAL, "it is not a regular file")
+        if _is_standard_stream(found):
+            # As /dev/stdout is where a shell sends it to a file: what is printed later would go to the replaced file.
+            raise OSError(errno.EINVAL, "standard output or standard error of this process goes there")
         check_replaceable(self.path)
         return found
 

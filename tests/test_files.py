@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -125,3 +127,17 @@ def test_a_long_name_has_a_temporary_file_as_well(tmp_path):
     place = tmp_path / ("x" * 250 + ".csv")
     atomic_write_bytes(place, b"new")
     assert place.read_bytes() == b"new"
+
+
+def test_the_file_that_standard_output_goes_to_is_never_replaced(tmp_path):
+    program = "import sys; from tabkd.files import atomic_write_bytes; atomic_write_bytes(sys.argv[1], b'new')"
+    for place in ("/dev/stdout", tmp_path / "log"):
+        with (tmp_path / "log").open("w") as log:
+            done = subprocess.run(
+                [sys.executable, "-c", program, str(place)], stdout=log, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == 1
+        assert "standard output or standard error of this process goes there" in done.stderr
+        assert (tmp_path / "log").read_bytes() == b""
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path / "log")], capture_output=True).returncode == 0
+    assert (tmp_path / "log").read_bytes() == b"new"

@@ -1,5 +1,6 @@
 """The scorer: any frame in, the model's own scores out; clear errors; nothing heavy imported."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -196,6 +197,17 @@ def test_pickles(categories):
 def test_thread_counts(categories, n_threads):
     with pytest.raises(ValueError, match="n_threads"):
         tabkd.load(categories[2], n_threads=n_threads)
+
+
+def test_what_has_no_end_or_is_too_large_for_onnx_is_refused_before_it_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for endless in (tmp_path / "pipe.onnx", "/dev/zero"):
+        with pytest.raises(ValueError, match="is a pipe, socket or device"):
+            tabkd.load(endless)
+    with (tmp_path / "huge.onnx").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match=r"huge\.onnx' has 1,099,511,627,776 bytes"):
+        tabkd.load(tmp_path / "huge.onnx")
 
 
 def test_bad_files(numbers, tmp_path):

@@ -15,7 +15,10 @@ _EXAMPLE = "postgresql://user@host/name"
 _HIDDEN = "***"
 # Shorter texts than that are also parts of words.
 _LEAST_HIDDEN = 4
-_SECRET = r"(?:password|passwd|passfile|passphrase|pwd|secret|token|scram_client_key|scram_server_key)"
+_SECRET = (
+    r"(?:password|passwd|passfile|passphrase|pwd|secret|token|scram_client_key|scram_server_key"
+    r"|signature|credential|\bsig\b|(?:api|account|access)[-_]?key)"
+)
 _OPTION = re.compile(rf"\w*{_SECRET}\s*=\s*('(?:[^'\\]|\\.)*'|[^&\s]*)", re.IGNORECASE)
 # In an address a value ends at the next option, and the name may be percent-encoded.
 _PARAMETER = re.compile(r"(?:^|(?<=[?&]))([^?&=]+)=([^&]*)")
@@ -106,6 +109,19 @@ def without_any_password(text: str) -> str:
 
 def _without_value(found: re.Match) -> str:
     return found[0][: found.start(1) - found.start()] + _HIDDEN
+
+
+def has_key_of(path: str, url: str) -> bool:
+    """Whether a path still has a password or a key that stands in the URL it was made from."""
+    place, _, options = url.partition("://")[2].partition("?")
+    # A colon and an @ behind the first slash are of the names of files, except where a secret has a slash.
+    name, _, rest = place.partition("/")
+    login, at, _ = name.partition("@")
+    has_login = ":" in login if at else "@" in rest and re.search(r":(?!\d*$)", name) is not None
+    named = any(re.search(_SECRET, unquote(option[1]), re.IGNORECASE) for option in _PARAMETER.finditer(options))
+    if not (has_login or named):
+        return False
+    return any(url[start:end] in path for start, end in _hidden(url))
 
 
 def key_of(address: str, table: str) -> str:

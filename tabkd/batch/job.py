@@ -21,7 +21,7 @@ from tabkd.batch.columns import Columns, Rows, Scored, check_kept, score_columns
 from tabkd.batch.counts import Counts, Summary
 from tabkd.batch.databases import Source, find_sources
 from tabkd.batch.dialect import Dialect
-from tabkd.batch.outputs import Outputs, Target
+from tabkd.batch.outputs import Outputs, Target, check_model
 from tabkd.batch.overlap import ahead, behind
 from tabkd.batch.parts import Parts
 from tabkd.batch.rejects import check_number
@@ -139,6 +139,8 @@ def score_dataset(
     sources = in_dialect(find_sources(inputs, query, stop), dialect)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
+    if not isinstance(model, Scorer):
+        check_model(model, output, rejects)
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
     on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})

@@ -53,6 +53,14 @@ class Target:
         if resume and self.path == sinks.STDOUT:
             raise ValueError("--resume needs an output that stays: standard output has what was written to it.")
         check_rejects(self.rejects, max_rejects, [*inputs, self.path])
+        self._check_unfinished()
+
+    def _check_unfinished(self) -> None:
+        """Refuse to write where the job removes what is not finished."""
+        if self.rejects is None or self.path == sinks.STDOUT or is_postgres(self.path):
+            return
+        if folder_of(Path(os.path.realpath(self.path))) in Path(os.path.realpath(self.rejects)).parents:
+            raise ValueError(f"--rejects {self.rejects!r} is in the hidden folder of this job; choose another place.")
 
     def _check_table(self) -> None:
         if not self.table or self.partition_by:
@@ -230,6 +238,18 @@ def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
     resolved = Path(os.path.realpath(path))
     places = [Path(os.path.realpath(name)) for name in taken]
     return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
+
+
+def check_model(model: str | os.PathLike, output: str, rejects: str | None) -> None:
+    """Refuse to replace the model of a job, whatever its suffix is.
+
+    Raises
+    ------
+    ValueError
+    """
+    for option, path in (("--output", output), ("--rejects", rejects)):
+        if path is not None and os.path.realpath(path) == os.path.realpath(model):
+            raise ValueError(f"{option} {path!r} is the model of this job; choose another file.")
 
 
 def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> None:

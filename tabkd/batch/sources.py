@@ -23,8 +23,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from tabkd.batch import csv_rows, paths
-from tabkd.batch.addresses import shown as shown_address
-from tabkd.batch.addresses import without_password
+from tabkd.batch.addresses import has_key_of, without_password
+from tabkd.batch.addresses import shown as shown_url
 from tabkd.batch.csv_header import Header, HeaderError, read_header
 from tabkd.batch.dialect import PLAIN, Dialect
 from tabkd.batch.rejects import Reject, shown
@@ -372,8 +372,13 @@ def _remote(url: str) -> list[File]:
         ) from error
     try:
         store, path = url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise ValueError(f"{shown_address(url)!r} cannot be opened: {without_password(str(error), url)}") from None
+    except Exception as error:  # whatever the driver of a store raises
+        raise ValueError(f"{shown_url(url)!r} cannot be opened: {without_password(str(error), url)}") from None
+    if has_key_of(path, url):
+        raise ValueError(
+            f"{shown_url(url)!r} has a password or key that is part of the path there, so that files and "
+            "messages would show it. Give it by the settings of the store, such as its environment variables."
+        )
     return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 
 

@@ -53,8 +53,7 @@ def clear_errors(command: Callable) -> Callable:
             raise
         except Exception as error:
             if os.environ.get(TRACEBACK_VARIABLE):
-                for line in traceback.format_exc().splitlines():
-                    say(line, err=True)
+                _show_traceback()
             _report("Error: ", _message(error), kwargs)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
         except KeyboardInterrupt as error:
@@ -80,6 +79,13 @@ def _message(error: Exception) -> str:
     if isinstance(error, _EXPLAINED) or type(error).__module__.partition(".")[0] == "pyarrow":
         return one_line(error)
     return f"{type(error).__name__}: {one_line(error)} (set {TRACEBACK_VARIABLE}=1 to see where it comes from)"
+
+
+def _show_traceback() -> None:
+    from tabkd.batch.addresses import without_any_password
+
+    for line in traceback.format_exc().splitlines():
+        say(without_any_password(line), err=True)
 
 
 def _report(prefix: str, message: str, options: dict) -> None:

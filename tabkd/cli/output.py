@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from tabkd.cli.errors import CommandError
+
+# A path has only one of the two slashes left. One letter is a drive.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 @contextlib.contextmanager
@@ -18,8 +22,10 @@ def output_folder(path: Path) -> Iterator[Path]:
     Raises
     ------
     CommandError
-        It cannot be made, is a file, or cannot be written to.
+        It cannot be made, is a file or a URL, or cannot be written to.
     """
+    if _URL.match(str(path)):
+        raise CommandError(f"--output {str(path)!r} is a URL; give a folder of this machine.")
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: What the command exits with, beside 0 and 1, and 2 for options that it does not know. With the last of them all rows
 #: are written, but something beside them is not.
 TOO_MANY_REJECTS, BUSY, WRITTEN = 3, 4, 5
+# Lines go there as they are scored, so that some may be there already.
+_INCOMPLETE = "what is on standard output is not all"
 
 
 class Log(StrEnum):
@@ -159,14 +161,16 @@ def _scored(
     """Do the job; its errors have the exit codes of the command."""
     import tabkd
     from tabkd.batch.job import StoppedError, score_dataset
-    from tabkd.batch.outputs import RejectsError
+    from tabkd.batch.outputs import RejectsError, check_model
     from tabkd.batch.rejects import TooManyRejectsError
+    from tabkd.batch.sinks import STDOUT
     from tabkd.batch.workplace import BusyError
     from tabkd.cli.score_log import score_log
 
     resume = bool(options.get("resume"))
     try:
         scorer = tabkd.load(model)
+        check_model(model, output, options["rejects"])
         if stop():
             raise StoppedError("stopped before the first row")
         if engine == Engine.SPARK:
@@ -174,10 +178,15 @@ def _scored(
         with score_log(log) as progress:
             return score_dataset(scorer, inputs, output, **options, progress=progress, stop=stop, on_commit=stop.hold)
     except StoppedError as error:
-        how = "the same command goes on from there" if resume else "nothing was written; --resume would keep it"
+        how = "nothing was written; --resume would keep it"
+        if resume or output == STDOUT:
+            how = "the same command goes on from there" if resume else _INCOMPLETE
         raise CommandError(f"{error}; {how}.", 128 + (stop.number or 0)) from error
     except TooManyRejectsError as error:
-        raise CommandError(str(error), TOO_MANY_REJECTS) from error
+        message = str(error)
+        if output == STDOUT:
+            message = message.replace("nothing was written", _INCOMPLETE)
+        raise CommandError(message, TOO_MANY_REJECTS) from error
     except BusyError as error:
         raise CommandError(str(error), BUSY) from error
     except RejectsError as error:

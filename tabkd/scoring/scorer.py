@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,8 @@ _TREE_ROWS = 8192
 # Blocks that a thread gets at least: starting one takes as long as it takes to score about as many.
 _LEAST_BLOCKS = 4
 _FLOAT, _INT64 = 1, 7
+# Protobuf, which ONNX is stored in, has no larger messages.
+_MOST_BYTES = 2**31
 
 
 class Scorer:
@@ -277,18 +280,31 @@ def load(path, n_threads: int | None = None) -> Scorer:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is a folder, or no ONNX file that tabkd wrote.
+        It is a folder, a pipe or a device, or no ONNX file that tabkd wrote.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")
     try:
+        _check_kind(path)
         content = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(
             errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
         ) from None
     return Scorer(content, n_threads, source=repr(str(path)))
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what would have no end, or be too large for the memory, before it is read."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{str(path)!r} is a pipe, socket or device; give an .onnx file.")
+    if found.st_size > _MOST_BYTES:
+        raise ValueError(
+            f"{str(path)!r} has {found.st_size:,} bytes, more than any ONNX file can have; give what "
+            "model.to_onnx(path) wrote."
+        )
 
 
 def _classes(facts: dict[str, Any]) -> np.ndarray:

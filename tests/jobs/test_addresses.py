@@ -219,3 +219,52 @@ def test_other_forms_of_an_address_are_refused_without_their_password(path, tmp_
         said += "".join(traceback.format_exception(refused.value))
     assert "secret" not in said
     assert "Zq9" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://user:Zq9secret@folder/in.csv",
+        "memory://user:Zq9/secret@folder/in.csv",
+        "memory://folder/in.csv?sig=Zq9secret",
+        "memory://folder/in.csv?se=2026&X-Amz-Signature=Zq9secret",
+        "memory://folder/in.csv?api-key=Zq9secret",
+        "ftp://user:Zq9secret@127.0.0.1:1/in.csv",
+        "https://h.example/in.csv?X-Goog-Credential=Zq9secret",
+    ],
+)
+def test_a_key_in_the_url_of_a_store_is_neither_shown_nor_written(path, tmp_path, url):
+    rejects = tmp_path / "bad.csv"
+    options = ["--output", str(tmp_path / "out.csv"), "--rejects", str(rejects), "--max-rejects", "9"]
+    done = CliRunner().invoke(app, ["score", str(path), url, *options])
+    assert done.exit_code == 1
+    assert "***" in done.stderr
+    assert "secret" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not rejects.exists()
+
+
+def test_names_that_look_like_logins_are_read_from_a_store(path, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://day/at 10:00/user@here.csv", "wb") as file:
+        file.write(b"amount,shop,paid\n0.5,a,true\n")
+    url = "memory://day/at 10:00/user@here.csv"
+    done = CliRunner().invoke(app, ["score", str(path), url, "--output", str(tmp_path / "out.csv")])
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_traceback_has_no_password(tmp_path, monkeypatch):
+    monkeypatch.setenv("TABKD_TRACEBACK", "1")
+    done = CliRunner().invoke(app, ["inspect", "https://u:Zq9secret@h/model.onnx"])
+    assert "Traceback" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_url_is_no_folder_for_a_student(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"x": range(200), "y": [0, 1] * 100}).to_csv("in.csv", index=False)
+    done = CliRunner().invoke(app, ["distill", "in.csv", "--target", "y", "--output", "https://u:Zq9secret@h/out"])
+    assert done.exit_code == 1
+    assert "is a URL; give a folder" in done.stderr
+    assert "secret" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

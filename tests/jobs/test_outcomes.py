@@ -264,3 +264,49 @@ def test_the_exit_codes_are_in_the_help():
     said = " ".join(CliRunner().invoke(app, ["score", "--help"], terminal_width=120).stdout.split())
     for code in ("0, all is written", "5, all rows are written, but the summary or the file of rejects is not"):
         assert code in said
+
+
+def test_lines_that_are_on_standard_output_already_are_not_called_nothing(commands, job, tmp_path, frame):
+    job[4] = "-"
+    program = """
+import os, tabkd.batch.sinks as sinks
+def write(self, table, write=sinks.File.write):
+    write(self, table)
+    if self.n_rows == table.num_rows:
+        os.kill(os.getpid(), 15)
+sinks.File.write = write
+"""
+    done = commands.run(*job, program=program)
+    assert done.code == 143
+    assert "what is on standard output is not all" in done.stderr
+    assert "nothing was written" not in done.stderr
+    wrong = frame.astype({"amount": object})
+    wrong.loc[len(wrong) - 1, "amount"] = "much"
+    wrong.to_csv(tmp_path / "in.csv", index=False)
+    job[2] = tmp_path / "in.csv"
+    done = commands.run(*job)
+    assert done.code == 3
+    assert "what is on standard output is not all" in done.stderr
+    assert "nothing was written" not in done.stderr
+
+
+def test_the_model_is_never_replaced_by_the_output_or_the_rejects(path, frame, tmp_path):
+    (tmp_path / "model.csv").write_bytes(path.read_bytes())
+    (tmp_path / "link.csv").symlink_to("model.csv")
+    frame.to_parquet(tmp_path / "in.parquet")
+    for places in (("model.csv", "bad.csv"), ("link.csv", "bad.csv"), ("out.csv", "link.csv")):
+        output, rejects = (str(tmp_path / name) for name in places)
+        arguments = [str(tmp_path / "model.csv"), str(tmp_path / "in.parquet"), "--output", output]
+        done = CliRunner().invoke(app, ["score", *arguments, "--rejects", rejects, "--max-rejects", "1"])
+        assert done.exit_code == 1
+        assert "is the model of this job" in done.stderr
+        with pytest.raises(ValueError, match="is the model of this job"):
+            score_dataset(arguments[0], [arguments[1]], output, rejects=rejects)
+    assert (tmp_path / "model.csv").read_bytes() == path.read_bytes()
+
+
+def test_rejects_in_the_hidden_folder_are_refused_because_it_is_removed(path, bad, tmp_path):
+    hidden = str(tmp_path / ".out.csv.tabkd" / "bad.csv")
+    with pytest.raises(ValueError, match="is in the hidden folder of this job"):
+        score_dataset(path, [tmp_path / "bad.parquet"], str(tmp_path / "out.csv"), **bad | {"rejects": hidden})
+    assert not (tmp_path / "out.csv").exists()
