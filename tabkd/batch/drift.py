@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from tabkd import drift
@@ -113,10 +112,7 @@ class Drift:
         values = values.combine_chunks()
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
-        found = values.dictionary.to_pylist()
-        if self._columns[i]["type"] != "STRING":  # the scorer reads text as the numbers that are categories
-            found = [_number(value) if isinstance(value, str) else value for value in found]
-        found = list(map(_spelt, found))
+        found = list(map(_spelt, values.dictionary.to_pylist()))
         missing = np.array([name is None or name in self._missing[i] for name in found], bool)
         known, bins = self._categories[i], self._bins[i]
         strange = np.array([known is not None and name not in known for name in found], bool) & ~missing
@@ -215,12 +211,6 @@ class Drift:
         levels = [self._columns[i]["categories"][level] for level in bins["levels"]]
         what = f"{levels[k]!r}" if k < len(levels) else "another category than the most frequent ones"
         return f"{shares[k]:.1%} of its values are {what}, {expected[k]:.1%} in training"
-
-
-def _number(text: str) -> float | str:
-    """Text as the number that it stands for; as it is where it stands for none."""
-    value = float(pd.to_numeric(text, errors="coerce"))
-    return text if np.isnan(value) else value
 
 
 def _spelt(category) -> str | None:
