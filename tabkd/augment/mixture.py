@@ -15,8 +15,8 @@ class Mixture(Augmenter):
     """Draw from several augmenters, each its share of the rows.
 
     By default three rows of MUNGE, which are like those of the table, for each row whose values come together at any
-    degree of independence, rare ones more often than in the table. From the latter the student learns to follow its
-    teacher where the table has next to no rows, which is where the world goes when it changes.
+    degree of independence, rare ones more often than in the table. The latter teach the student to follow its
+    teacher in sparse regions, where new data tends to fall under distribution shift.
 
     Parameters
     ----------

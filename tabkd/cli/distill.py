@@ -86,7 +86,7 @@ def distill(
         ),
     ] = None,
     n_synthetic: Annotated[
-        int | None, typer.Option(min=0, help="Synthetic rows to learn from; as many as serve by default.")
+        int | None, typer.Option(min=0, help="Synthetic rows to learn from; their number is chosen automatically by default.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
     jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,

@@ -28,7 +28,7 @@ _INCOMPLETE = "what is on standard output is not all"
 
 
 class Log(StrEnum):
-    """How progress is told."""
+    """How progress is reported."""
 
     AUTO = "auto"
     PLAIN = "plain"
@@ -62,14 +62,14 @@ def score(
             metavar="OUT",
         ),
     ],
-    query: Annotated[str | None, typer.Option(help="What gives the rows of a database.", metavar="SQL")] = None,
+    query: Annotated[str | None, typer.Option(help="The query whose rows of a database are scored.", metavar="SQL")] = None,
     table: Annotated[
         str | None, typer.Option(help="The table of PostgreSQL that the scores go to, in one transaction.")
     ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to a table that is there already.")] = False,
     partition_by: Annotated[
         list[str] | None,
-        typer.Option(help="A column with a folder for each of its values; may be repeated.", metavar="COL"),
+        typer.Option(help="A column whose values each get a folder; may be repeated.", metavar="COL"),
     ] = None,
     keep: Annotated[
         list[str] | None, typer.Option(help="A column of the input to copy; may be repeated.", metavar="COL")
@@ -84,15 +84,15 @@ def score(
     ] = None,
     top_fraction: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Write only this share of the rows, of the highest such probability."),
+        typer.Option(min=0, max=1, help="Write only this fraction of rows: those with the highest probability of the second class."),
     ] = None,
     rejects: Annotated[
         str | None,
         typer.Option(help="A file for the rows that cannot be scored, each with its reason.", metavar="FILE"),
     ] = None,
-    max_rejects: Annotated[int, typer.Option(min=0, help="The job fails with more of them.")] = 0,
+    max_rejects: Annotated[int, typer.Option(min=0, help="Maximum number of rejected rows; with more, the job fails.")] = 0,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep what is finished, and go on from there if the job was interrupted.")
+        bool, typer.Option("--resume", help="Keep finished parts, and continue from them after an interruption.")
     ] = False,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="About how many rows are in memory at a time; 65536 without.")
@@ -107,7 +107,7 @@ def score(
     encoding: Encoding = None,
     engine: Annotated[Engine, typer.Option(help="What scores: this process, or the workers of Spark.")] = Engine.LOCAL,
     log: Annotated[
-        Log, typer.Option(help="How progress is told on standard error; auto is a bar on a terminal, else plain.")
+        Log, typer.Option(help="How progress is reported on standard error; auto is a bar on a terminal, else plain.")
     ] = Log.AUTO,
 ) -> None:
     """Score rows of any number, batch by batch, and write a prediction for each of them.
