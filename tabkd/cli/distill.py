@@ -86,7 +86,8 @@ def distill(
         ),
     ] = None,
     n_synthetic: Annotated[
-        int | None, typer.Option(min=0, help="Synthetic rows to learn from; their number is chosen automatically by default.")
+        int | None,
+        typer.Option(min=0, help="Number of synthetic rows to learn from; chosen automatically by default."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
     jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,

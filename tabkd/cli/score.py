@@ -62,7 +62,9 @@ def score(
             metavar="OUT",
         ),
     ],
-    query: Annotated[str | None, typer.Option(help="The query whose rows of a database are scored.", metavar="SQL")] = None,
+    query: Annotated[
+        str | None, typer.Option(help="The query whose rows of a database are scored.", metavar="SQL")
+    ] = None,
     table: Annotated[
         str | None, typer.Option(help="The table of PostgreSQL that the scores go to, in one transaction.")
     ] = None,
@@ -84,13 +86,19 @@ def score(
     ] = None,
     top_fraction: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Write only this fraction of rows: those with the highest probability of the second class."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Write only this fraction of rows: those with the highest such probability.",
+        ),
     ] = None,
     rejects: Annotated[
         str | None,
         typer.Option(help="A file for the rows that cannot be scored, each with its reason.", metavar="FILE"),
     ] = None,
-    max_rejects: Annotated[int, typer.Option(min=0, help="Maximum number of rejected rows; with more, the job fails.")] = 0,
+    max_rejects: Annotated[
+        int, typer.Option(min=0, help="Maximum number of rejected rows; with more, the job fails.")
+    ] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished parts, and continue from them after an interruption.")
     ] = False,
