@@ -23,7 +23,7 @@ _NO_COLUMN = "tabkd: rows"
 
 
 def type_of(column: Mapping | None) -> pa.DataType:
-    """How a column is read, whatever its values: as numbers where a model knows it as such, else as text."""
+    """How a column is read: as numbers if the model knows it as such, else as text."""
     if column is None or column["type"] == "STRING":
         return pa.string()
     return pa.bool_() if column.get("boolean") else pa.float64()

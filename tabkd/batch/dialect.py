@@ -13,6 +13,9 @@ import pyarrow.compute as pc
 _GROUPS = ",.' \u00a0\u202f"
 _EXPONENT = r"([eE][+-]?[0-9]+)?"
 
+#: The remedy for a file that is not text in its encoding.
+NAME_ENCODING = "Name its encoding, as in --encoding latin-1, in which every byte has a meaning."
+
 
 @dataclass(frozen=True)
 class Dialect:

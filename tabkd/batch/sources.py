@@ -26,7 +26,7 @@ from tabkd.batch import csv_rows, paths
 from tabkd.batch.addresses import has_key_of, without_password
 from tabkd.batch.addresses import shown as shown_url
 from tabkd.batch.csv_header import Header, HeaderError, read_header
-from tabkd.batch.dialect import PLAIN, Dialect
+from tabkd.batch.dialect import NAME_ENCODING, PLAIN, Dialect
 from tabkd.batch.rejects import Reject, shown
 from tabkd.batch.text import are_missing, convert, converted, may_be_text
 from tabkd.column import code_with_zeros
@@ -201,10 +201,7 @@ class File:
             with self.filesystem.open_input_file(self.path) as file:
                 yield file
         except UnicodeError as error:
-            raise ValueError(
-                f"cannot read {self.path!r} as {self.kind}: {error}. Name its encoding, as in --encoding latin-1, in "
-                "which every byte has a meaning."
-            ) from error
+            raise ValueError(f"cannot read {self.path!r} as {self.kind}: {error}. {NAME_ENCODING}") from error
         except (pa.ArrowException, OSError, HeaderError) as error:
             reason = " ".join(str(error).split())[:300]
             if "straddling" in reason:

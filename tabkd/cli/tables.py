@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tabkd.batch.csv_header import Header, HeaderError, read_header
-from tabkd.batch.dialect import PLAIN, Dialect
+from tabkd.batch.dialect import NAME_ENCODING, PLAIN, Dialect
 from tabkd.batch.rejects import failures, shown
 from tabkd.batch.sources import check_names
 from tabkd.batch.text import convert, unspaced
@@ -51,10 +51,7 @@ def _reading(path: Path) -> Iterator[str]:
     try:
         yield suffix
     except UnicodeError as error:
-        raise CommandError(
-            f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. Name its encoding, as in --encoding latin-1, "
-            "in which every byte has a meaning."
-        ) from error
+        raise CommandError(f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. {NAME_ENCODING}") from error
     except (pa.ArrowException, OSError, HeaderError) as error:
         kind = "Parquet" if suffix == ".parquet" else "CSV"
         raise CommandError(f"cannot read {str(path)!r} as {kind}: {_first_sentence(error)}") from error
