@@ -31,8 +31,8 @@ from benchmarks.problems import Problem, Split
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.augment import Marginal, Mixture, Munge
-from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
+from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
 
 # Each student's variants begin with its default, which the others of it are compared with.
 VARIANTS: dict[str, dict[str, Any]] = {

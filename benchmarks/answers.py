@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.problems import Split
-from tabkd.evaluation import intervals, metrics
+from tabkd.evaluation import _intervals as intervals
+from tabkd.evaluation import _metrics as metrics
 
 #: The measures of rare positives whose distance from the teacher's has an interval.
 LEADS: dict[str, Callable] = {

@@ -24,7 +24,8 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier
-from tabkd.evaluation import intervals, metrics
+from tabkd.evaluation import _intervals as intervals
+from tabkd.evaluation import _metrics as metrics
 from tabkd.students import MLPStudent
 
 MEASURES = ("accuracy", "log_loss")

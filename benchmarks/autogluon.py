@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.answers import Answer
 from benchmarks.problems import Split
-from tabkd.evaluation import metrics
+from tabkd.evaluation import _metrics as metrics
 
 # All of its default models but its two networks, which need torch.
 REQUIREMENT = "autogluon.tabular[lightgbm,catboost,xgboost]==1.6.3"

@@ -22,9 +22,9 @@ from benchmarks.answers import Answer, measures
 from benchmarks.problems import Problem, Split
 from benchmarks.runs import Runs
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
-from tabkd.evaluation.small_lightgbm import SmallLightGBM
-from tabkd.table import TableSchema
+from tabkd._tables.schema import TableSchema
+from tabkd.evaluation._small_lightgbm import SmallLightGBM
+from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
 
 TEACHER = "teacher"
 STUDENT = "tabkd MLP"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import clone
 
+from tabkd._tables.schema import TableSchema
 from tabkd.augment import Munge
-from tabkd.augment.neighbours import embed, nearest
+from tabkd.augment._neighbours import embed, nearest
 from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
-from tabkd.students.base import SoftRows, SoftStream
-from tabkd.students.lessons import hold_out
-from tabkd.students.training import Trainer
-from tabkd.table import TableSchema
+from tabkd.students._lessons import hold_out
+from tabkd.students._student import SoftRows, SoftStream
+from tabkd.students._training import Trainer
 
 
 def brier(outputs, targets):

@@ -24,9 +24,9 @@ from benchmarks.cost import peak_gigabytes
 from benchmarks.problems import Problem, problems
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier
-from tabkd.cli.teachers import TableCodes
+from tabkd._cli.teachers import TableCodes
 from tabkd.datasets import make_card_transactions
-from tabkd.default_teacher import DefaultTeacherClassifier
+from tabkd.teachers._default import DefaultTeacherClassifier
 
 _BATCH_ROWS = 65_536
 _GROUP_ROWS = 100_000
@@ -151,7 +151,7 @@ def _apart(part: str, model: Path, source: Path) -> dict:
 
 def score_job(model: str, source: str) -> None:
     """Score a file into a Parquet file, and print the rows, the seconds and the peak of memory."""
-    from tabkd.scoring import score_dataset
+    from tabkd.batch import score_dataset
 
     start = time.perf_counter()
     done = score_dataset(model, [source], str(Path(source).with_name("scores.parquet")))

@@ -25,7 +25,7 @@ from threadpoolctl import ThreadpoolController
 
 from benchmarks.big_teacher import BigTeacher
 from tabkd import DistilledClassifier, load
-from tabkd.evaluation.timing import Predictor
+from tabkd.evaluation._timing import Predictor
 from tabkd.students import MLPStudent, TreeStudent
 
 TEACHER, BOUND, TREE = "teacher", "reading the matrix alone", "tree"
@@ -95,7 +95,7 @@ def _check(contestant: Contestant, material: Material) -> None:
 
 
 def _students(material: Material) -> dict[str, Contestant]:
-    """Each student by tabkd's scorer, and by a session of ONNX Runtime with its default options."""
+    """Each student by tabkd's exported, and by a session of ONNX Runtime with its default options."""
     found = {}
     for name, student in STUDENTS.items():
         model = DistilledClassifier(

@@ -1,5 +1,5 @@
+from tabkd._distilled import DistilledClassifier, DistilledRegressor
 from tabkd._version import __version__
-from tabkd.distiller import DistilledClassifier, DistilledRegressor
 from tabkd.scoring import load
 
 __all__ = ["DistilledClassifier", "DistilledRegressor", "__version__", "load"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tabkd.table import TableSchema
+from tabkd._tables.schema import TableSchema
 
 
 def mixed_frame(n: int, seed: int = 0) -> pd.DataFrame:

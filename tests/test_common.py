@@ -5,8 +5,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.augment import AUGMENTERS
-from tabkd.default_teacher import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.students import STUDENTS, MLPStudent, TableEncoder
+from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
 
 # Small and quick: the checks are about conventions, not about skill.
 QUICK_MLP = MLPStudent(hidden_layer_sizes=(16,), n_knots=32, max_iter=40, batch_size=32)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tabkd.files import atomic_write, atomic_write_bytes, check_writable, writing
+from tabkd._files import atomic_write, atomic_write_bytes, check_writable, writing
 
 
 def test_a_pipe_or_device_is_never_replaced(tmp_path):
@@ -130,7 +130,7 @@ def test_a_long_name_has_a_temporary_file_as_well(tmp_path):
 
 
 def test_the_file_that_standard_output_goes_to_is_never_replaced(tmp_path):
-    program = "import sys; from tabkd.files import atomic_write_bytes; atomic_write_bytes(sys.argv[1], b'new')"
+    program = "import sys; from tabkd._files import atomic_write_bytes; atomic_write_bytes(sys.argv[1], b'new')"
     for place in ("/dev/stdout", tmp_path / "log"):
         with (tmp_path / "log").open("w") as log:
             done = subprocess.run(

@@ -1,9 +1,9 @@
-from tabkd.augment.base import Augmenter
-from tabkd.augment.jitter import Jitter
-from tabkd.augment.marginal import Marginal
-from tabkd.augment.mixture import Mixture
-from tabkd.augment.mixup import Mixup
-from tabkd.augment.munge import Munge
+from tabkd.augment._augmenter import Augmenter
+from tabkd.augment._jitter import Jitter
+from tabkd.augment._marginal import Marginal
+from tabkd.augment._mixture import Mixture
+from tabkd.augment._mixup import Mixup
+from tabkd.augment._munge import Munge
 
 #: The augmenters by the names that the distilled estimators take.
 AUGMENTERS = {"munge": Munge, "marginal": Marginal, "jitter": Jitter, "mixup": Mixup, "mixture": Mixture}

@@ -1,5 +1,5 @@
 """Students as ONNX: the hooks of skl2onnx, one converter per part, the parity gate."""
 
-from tabkd.onnx.errors import ParityError
+from tabkd.onnx._parity_error import ParityError
 
 __all__ = ["ParityError"]

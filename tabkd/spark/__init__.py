@@ -1,6 +1,6 @@
 """Scores and soft labels in the worker processes of Spark: `pip install 'tabkd[spark]'`."""
 
-from tabkd.spark.frames import label, score
-from tabkd.spark.job import score_dataset
+from tabkd.spark._dataset import score_dataset
+from tabkd.spark._frames import label, score
 
 __all__ = ["label", "score", "score_dataset"]

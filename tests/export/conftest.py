@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hard import FAST, classifier, mixed_table, small_students, teacher
 from sklearn.datasets import load_breast_cancer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tabkd import DistilledClassifier
+from tests.export.hard import FAST, classifier, mixed_table, small_students, teacher
 
 
 @pytest.fixture(scope="module")

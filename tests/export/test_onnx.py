@@ -8,7 +8,6 @@ import onnxruntime
 import pandas as pd
 import pytest
 import skl2onnx
-from hard import FAST, assert_same, classifier, run, small_students
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
@@ -17,8 +16,9 @@ from sklearn.preprocessing import OrdinalEncoder
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd.scoring import Scorer
+from tabkd.scoring import ExportedStudent
 from tabkd.students import MLPStudent
+from tests.export.hard import FAST, assert_same, classifier, run, small_students
 
 
 def test_mixed_table(mixed):
@@ -79,10 +79,10 @@ def test_classes_keep_their_type(classes, tmp_path):
     y = np.array(classes)[(X[:, 0] > 0).astype(int) + (X[:, 1] > 1) * (len(classes) - 2)]
     model = classifier("tree").fit(X, y)
     model.to_onnx(tmp_path / "model.onnx")
-    scorer = tabkd.load(tmp_path / "model.onnx")
-    assert scorer.classes_.tolist() == model.classes_.tolist()
-    assert scorer.classes_.dtype.kind == model.classes_.dtype.kind
-    np.testing.assert_array_equal(scorer.predict(X), model.predict(X))
+    exported = tabkd.load(tmp_path / "model.onnx")
+    assert exported.classes_.tolist() == model.classes_.tolist()
+    assert exported.classes_.dtype.kind == model.classes_.dtype.kind
+    np.testing.assert_array_equal(exported.predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
@@ -98,11 +98,11 @@ def test_regression(student, far, tmp_path):
         assert proto.graph.output[0].name == "variable"
         # Far from zero float32 would lose what the targets differ by.
         assert kind.elem_type == (onnx.TensorProto.DOUBLE if far else onnx.TensorProto.FLOAT)
-        scorer = tabkd.load(tmp_path / "model.onnx")
-        assert scorer.predict(X).shape == target.shape
-        np.testing.assert_allclose(scorer.predict(X), model.predict(X), atol=1e-5 * y.std())
+        exported = tabkd.load(tmp_path / "model.onnx")
+        assert exported.predict(X).shape == target.shape
+        np.testing.assert_allclose(exported.predict(X), model.predict(X), atol=1e-5 * y.std())
         with pytest.raises(AttributeError, match="regressor"):
-            scorer.predict_proba(X)
+            exported.predict_proba(X)
 
 
 @pytest.mark.parametrize("student", ["mlp", "tree"])
@@ -135,8 +135,8 @@ def test_a_table_that_says_nothing():
     for columns in (list("abc"), list("abcd")):
         teacher = make_pipeline(ordinal, RandomForestClassifier(3))
         model = DistilledClassifier(teacher, student=small_students()["mlp"], **FAST).fit(X[columns], y)
-        scorer = Scorer(model.to_onnx().SerializeToString())
-        np.testing.assert_allclose(scorer.predict_proba(X[columns]), model.predict_proba(X[columns]), atol=1e-5)
+        exported = ExportedStudent(model.to_onnx().SerializeToString())
+        np.testing.assert_allclose(exported.predict_proba(X[columns]), model.predict_proba(X[columns]), atol=1e-5)
 
 
 def test_thirty_columns_stay_small_and_the_selection_is_folded(tmp_path):

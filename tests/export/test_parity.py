@@ -4,7 +4,6 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
-from hard import FAST, assert_same, classifier, mixed_table, run, small_students
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
@@ -13,7 +12,8 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from tabkd import DistilledClassifier
 from tabkd.onnx import ParityError
-from tabkd.scoring import Scorer
+from tabkd.scoring import ExportedStudent
+from tests.export.hard import FAST, assert_same, classifier, mixed_table, run, small_students
 
 
 @pytest.mark.parametrize("part", ["weights", "rows", "labels"])
@@ -25,7 +25,7 @@ def test_the_gate_goes_red_and_nothing_is_written(part, tmp_path, monkeypatch):
     model = DistilledClassifier(
         make_pipeline(ordinal, RandomForestClassifier(5)), student=small_students()["mlp"], **FAST
     ).fit(X, y)
-    from tabkd.onnx import export
+    from tabkd._export import build as export
 
     whole = export.build
 
@@ -63,7 +63,7 @@ def test_unwritable_paths(distilled, tmp_path):
 
 @pytest.mark.parametrize("student", ["tree", "boosted_trees"])
 def test_values_next_to_thresholds(numbers, student):
-    from tabkd.onnx.probes import _beside, _thresholds
+    from tabkd._export.probes import _beside, _thresholds
 
     X, y = numbers
     model = classifier(student).fit(X, y)
@@ -120,7 +120,7 @@ ROWS = st.lists(
 def test_python_and_onnx_agree_on_any_rows(mixed, rows):
     model, X = mixed
     if not hasattr(model, "_scorer"):
-        model._scorer = Scorer(model.to_onnx().SerializeToString())
+        model._scorer = ExportedStudent(model.to_onnx().SerializeToString())
     frame = pd.DataFrame(rows, columns=list(X))
     for name in ("label", "probabilities", "many"):
         frame[name] = frame[name].astype(object)

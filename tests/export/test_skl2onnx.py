@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import skl2onnx
-from hard import FAST, assert_same, classifier, feeds_of, mixed_table, run, small_students
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
@@ -17,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, OrdinalEncoder, StandardScaler
 
 from tabkd import DistilledClassifier
 from tabkd.students import TableEncoder
+from tests.export.hard import FAST, assert_same, classifier, feeds_of, mixed_table, run, small_students
 
 
 @pytest.mark.parametrize("zipmap", [False, True])

@@ -1,0 +1,85 @@
+"""Fitted models that are no estimators: a function of the frame behind what a teacher has to have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabkd._cli.errors import CommandError
+
+
+class FileClassifier:
+    """A classifier of a file: probabilities by a function of the frame.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    scores : callable
+        Frame to probabilities of shape (n, K), or (n,) of the second of two classes.
+    classes : sequence
+        The labels of the columns.
+    params : mapping, optional
+        What it was fitted with, as far as the file has it: a report reads its loss and its class weights.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scores: Callable[[Any], Any],
+        classes: Sequence | np.ndarray,
+        params: Mapping[str, Any] | None = None,
+    ):
+        self.name = name
+        self.scores = scores
+        self.classes_ = np.asarray(classes)
+        self.params = dict(params or {})
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Probabilities of shape (n, K), in the order of `classes_`."""
+        P = np.asarray(self.scores(X), dtype=np.float64)
+        return np.column_stack([1 - P, P]) if P.ndim == 1 or P.shape[1] == 1 else P
+
+    def predict(self, X) -> np.ndarray:
+        """The most probable class of each row."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class FileRegressor:
+    """A regressor of a file: predictions by a function of the frame, `params` as of `FileClassifier`."""
+
+    def __init__(self, name: str, scores: Callable[[Any], Any], params: Mapping[str, Any] | None = None):
+        self.name = name
+        self.scores = scores
+        self.params = dict(params or {})
+
+    def predict(self, X) -> np.ndarray:
+        """Predictions of shape (n,) or (n, n_outputs)."""
+        values = np.asarray(self.scores(X), dtype=np.float64)
+        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def select_columns(X: pd.DataFrame, names: Sequence[str] | None, n_features: int) -> pd.DataFrame:
+    """The columns that a teacher was fitted on: by name, or all of them where it knows no names.
+
+    Booleans with gaps are floats, as all libraries take them.
+    """
+    gaps = [name for name, dtype in X.dtypes.items() if isinstance(dtype, pd.BooleanDtype)]
+    X = X.astype(dict.fromkeys(gaps, np.float64)) if gaps else X
+    if names is None:
+        if X.shape[1] != n_features:
+            raise CommandError(
+                f"the teacher was fitted on {n_features} columns without names, but the table has "
+                f"{X.shape[1]}: {list(X.columns)[:10]}. Give it the same columns; --drop leaves some out."
+            )
+        return X
+    missing = [name for name in names if name not in X.columns]
+    if missing:
+        raise CommandError(
+            f"the teacher needs the columns {missing[:5]}, which the table does not have. "
+            "Give the table that the teacher was fitted on."
+        )
+    return X[list(names)]

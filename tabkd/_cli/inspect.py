@@ -1,0 +1,142 @@
+"""`tabkd inspect`: what an exported student is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tabkd._cli.errors import clear_errors
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tabkd.scoring import ExportedStudent
+
+# Classes and levels that are listed; --json has all.
+_MOST_CLASSES, _MOST_LEVELS = 30, 12
+_HEADINGS = ("column", "kind", "dtype", "input", "values at fit", "missing at fit")
+
+
+@clear_errors
+def inspect(
+    model: Annotated[Path, typer.Argument(help="What `tabkd distill` wrote.", metavar="MODEL.onnx")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Show the task, classes, columns and origin of an exported student."""
+    import json
+
+    import tabkd
+    from tabkd._cli import terminal
+
+    exported = tabkd.load(model)
+    if as_json:  # in ASCII, so that no name in it can be a command to a terminal
+        typer.echo(json.dumps(everything(exported), indent=2, allow_nan=False))
+        return
+    console = terminal.console()
+    for label, value in facts(exported):
+        console.print(f"{label:<10}  {value}", soft_wrap=True)
+    console.print()
+    print_columns(console, exported.metadata["columns"])
+
+
+def everything(exported: ExportedStudent) -> dict[str, Any]:
+    """The metadata of a model, with its size and the types and shapes of its inputs and outputs.
+
+    Each column has the "categories" that the student reads; a shape has null where the number of rows stands.
+    """
+    import hashlib
+
+    from tabkd.scoring import _wire as wire
+
+    tensors = {"inputs": wire.inputs(exported.content), "outputs": wire.outputs(exported.content)}
+    described = {
+        part: [{"name": name, "type": tensor.type, "shape": tensor.shape} for name, tensor in found.items()]
+        for part, found in tensors.items()
+    }
+    digest = hashlib.sha256(exported.content).hexdigest()
+    return {"n_bytes": exported.n_bytes, "sha256": digest, **described, **exported.metadata}
+
+
+def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
+    """What there is to know besides the columns."""
+    from tabkd.scoring import _wire as wire
+
+    metadata = exported.metadata
+    yield "task", metadata["task"]
+    if "classes" in metadata:
+        yield "classes", _listed(metadata["classes"], _MOST_CLASSES)
+    yield "student", metadata["student"]
+    yield "teacher", metadata["teacher"]
+    kept = metadata["skill_kept"]
+    by = f", by {metadata['skill_metric']}" if metadata.get("skill_metric") else ""
+    yield "skill kept", "– (not measured)" if kept is None else f"{kept:.1%}{by}"
+    yield "size", f"{exported.n_bytes / 1000:,.1f} KB"
+    yield "tabkd", metadata["tabkd"]
+    inputs = wire.inputs(exported.content)
+    if "X" in inputs and len(inputs) == 1:
+        yield "input", _tensor("X", inputs["X"])
+    else:
+        yield "inputs", f"{len(inputs):,}, one for each column"
+    yield "outputs", ", ".join(_tensor(name, tensor) for name, tensor in wire.outputs(exported.content).items())
+
+
+def _tensor(name: str, tensor) -> str:
+    shape = ", ".join("n" if size is None else str(size) for size in tensor.shape)
+    return f"{name} {tensor.type} [{shape}]"
+
+
+def print_columns(console: Console, columns: list[dict[str, Any]]) -> None:
+    """Each column that the model takes: a row of a table, or some lines where the terminal is too narrow for it."""
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    table = Table(title=f"{len(columns):,} columns", title_justify="left")
+    for heading in _HEADINGS:
+        table.add_column(heading, overflow="fold")
+    rows = [_row(column) for column in columns]
+    for row in rows:
+        table.add_row(*row)
+    if Measurement.get(console, console.options.update(max_width=10_000_000), table).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(f"{len(columns):,} columns")
+    for row in rows:
+        console.print()
+        for heading, value in zip(_HEADINGS, row, strict=True):
+            if value:
+                console.print(f"{heading:<14}  {value}", soft_wrap=True)
+
+
+def _row(column: dict[str, Any]) -> tuple[str, ...]:
+    missing = "yes" if column["has_missing"] else ""
+    return (
+        str(column["name"]),
+        column["kind"],
+        column["dtype"],
+        f"{column['input']} {column['type']}",
+        _values(column),
+        missing,
+    )
+
+
+def _values(column: dict[str, Any]) -> str:
+    if column["kind"] == "categorical":
+        if "categories" not in column:
+            return f"{column['n_categories']:,} categories, not used by the student"
+        return f"{column['n_categories']:,} categories: {_listed(column['categories'], _MOST_LEVELS)}"
+    low, high = column["low"], column["high"]
+    return "none" if low is None or high is None else f"{low:,.6g} to {high:,.6g}"
+
+
+def _listed(values: Sequence, most: int) -> str:
+    """Values side by side, an empty text and one with spaces around it in quotes."""
+    shown = [repr(v) if isinstance(v, str) and v != (v.strip() or " ") else _word(v) for v in values[:most]]
+    more = f", … ({len(values) - most:,} more; --json lists all)" if len(values) > most else ""
+    return ", ".join(shown) + more
+
+
+def _word(value) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

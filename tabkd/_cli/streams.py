@@ -1,0 +1,92 @@
+"""Lines for the user, whose loss changes nothing of what a command does or of what it exits with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import IO
+
+import typer
+
+from tabkd._cli.terminal import printable
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line on standard output or standard error, with escapes for what is not printable.
+
+    A stream that is closed, full or broken is given up.
+
+    Parameters
+    ----------
+    text : str
+    err : bool
+        On standard error.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        typer.echo(printable(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
+    except (OSError, ValueError):  # ValueError: it was closed in this process
+        _give_up(stream)
+
+
+def flush() -> None:
+    """Write what is left for standard output and standard error, or give it up."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _give_up(stream)
+
+
+def _give_up(stream: IO) -> None:
+    """Let what is left in a stream go nowhere: Python would try to write it at exit, and exit with 120."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class Unbreakable:
+    """A stream whose errors of writing are passed over.
+
+    Parameters
+    ----------
+    stream : file
+    """
+
+    def __init__(self, stream: IO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text as far as that can be done."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written as far as that can be done."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+
+def occupy_closed_streams() -> None:
+    """Open what was closed of standard input, output and error on nothing.
+
+    Else the next file that is opened has its number, and what a library prints would be written into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)

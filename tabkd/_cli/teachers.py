@@ -1,0 +1,221 @@
+"""The teachers that have a name on the command line, each ready for any table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from tabkd._cli.errors import CommandError
+from tabkd._tables.schema import TableSchema
+
+#: Levels that scikit-learn's histogram gradient boosting takes of a category, at most.
+_MAX_NATIVE_LEVELS = 255
+
+
+class TeacherName(StrEnum):
+    """What `--teacher` takes besides a file."""
+
+    lightgbm = "lightgbm"
+    xgboost = "xgboost"
+    random_forest = "random-forest"
+    extra_trees = "extra-trees"
+    hist_gradient_boosting = "hist-gradient-boosting"
+    ensemble = "ensemble"
+
+
+class TableCodes(TransformerMixin, BaseEstimator):
+    """A table as float codes: numbers as they are, categories by position, NaN for missing and unseen.
+
+    Parameters
+    ----------
+    as_frame : bool, default=False
+        Give a frame whose categorical columns have pandas' category dtype, as LightGBM wants them, and not
+        a matrix.
+
+    Attributes
+    ----------
+    schema_ : TableSchema
+    """
+
+    def __init__(self, as_frame: bool = False):
+        self.as_frame = as_frame
+
+    def fit(self, X, y=None):
+        """Learn the columns of `X`."""
+        self.schema_ = TableSchema.of(X)
+        return self
+
+    def transform(self, X):
+        """The codes of `X`, of shape (n, d)."""
+        check_is_fitted(self)
+        # A copy: the codes of a frame of floats are the frame's own values.
+        codes, categorical = np.array(self.schema_.encode(X)), self.schema_.positions("categorical")
+        for i in categorical:
+            codes[codes[:, i] >= len(self.schema_.columns[i].categories), i] = np.nan
+        # scikit-learn's histogram gradient boosting has no bins for a column without a value.
+        codes[:, [np.isnan(column.low) for column in self.schema_.columns]] = 0
+        if not self.as_frame:
+            return codes
+        frame = pd.DataFrame(codes, columns=[f"column_{i}" for i in range(codes.shape[1])])
+        levels = {i: pd.RangeIndex(len(self.schema_.columns[i].categories)) for i in categorical}
+        return frame.astype({f"column_{i}": pd.CategoricalDtype(level) for i, level in levels.items()})
+
+
+def ready_teacher(
+    name: str,
+    task: str,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    *,
+    n_jobs: int | None,
+    random_state: int,
+    trusted: Sequence[str] = (),
+) -> Any:
+    """A teacher for a distilled estimator: unfitted by its name, or fitted and frozen from its file.
+
+    Parameters
+    ----------
+    name : str
+        One of `TeacherName`, or the path of a file.
+    task : {"classification", "regression"}
+    X : DataFrame
+        The table that it will be fitted on.
+    y : array of shape (n,)
+        The labels that it has to know.
+    n_jobs : int or None
+    random_state : int
+    trusted : sequence of str
+        Types in a skops file that the user trusts.
+
+    Returns
+    -------
+    estimator or None
+        None for the default ensemble.
+
+    Raises
+    ------
+    CommandError
+        Neither a name nor a file that can be read safely, or other classes than the target has.
+    """
+    if name in set(TeacherName):
+        return _MAKERS[TeacherName(name)](task, TableSchema.of(X), n_jobs, random_state)
+    path = Path(name)
+    if not path.suffix:
+        known = ", ".join(TeacherName)
+        raise CommandError(f"--teacher {name!r} is not known: it is one of {known}, or the file of a fitted one.")
+    from tabkd._cli.frozen import FileClassifier
+    from tabkd._cli.teacher_files import load_teacher
+
+    teacher = load_teacher(path, task, trusted, X)
+    if isinstance(teacher, FileClassifier):
+        teacher.classes_ = _labels_of_codes(teacher.classes_, np.unique(y), path)
+    return FrozenEstimator(teacher) if hasattr(teacher, "fit") else teacher
+
+
+def _labels_of_codes(known: np.ndarray, labels: np.ndarray, path: Path) -> np.ndarray:
+    """The classes of a teacher in the words of the target: its own, or those that its codes mean."""
+    if set(labels.tolist()) <= set(known.tolist()):
+        return known
+    # Boosting libraries number the classes in sorted order and forget their names.
+    if np.array_equal(known, np.arange(len(known))) and len(known) == len(labels):
+        return labels
+    raise CommandError(
+        f"the target has the classes {labels.tolist()[:10]}, but the teacher {str(path)!r} knows "
+        f"{known.tolist()[:10]}. Give the table that it was fitted on."
+    )
+
+
+def _behind_codes(estimator, as_frame: bool = False) -> Pipeline:
+    return Pipeline([("codes", TableCodes(as_frame)), ("model", estimator)])
+
+
+def _lightgbm(task: str, schema: TableSchema, n_jobs, seed):
+    import lightgbm
+
+    model = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
+    return _behind_codes(
+        model(
+            n_estimators=300,
+            learning_rate=0.05,
+            subsample=0.8,
+            subsample_freq=1,
+            colsample_bytree=0.8,
+            n_jobs=n_jobs,
+            random_state=seed,
+            verbosity=-1,
+        ),
+        as_frame=True,
+    )
+
+
+def _xgboost(task: str, schema: TableSchema, n_jobs, seed):
+    import xgboost
+
+    model = xgboost.XGBClassifier if task == "classification" else xgboost.XGBRegressor
+    return _behind_codes(
+        model(
+            n_estimators=300,
+            learning_rate=0.05,
+            max_depth=6,
+            subsample=0.8,
+            colsample_bytree=0.8,
+            n_jobs=n_jobs,
+            random_state=seed,
+            enable_categorical=True,
+            feature_types=["c" if column.kind == "categorical" else "q" for column in schema.columns],
+        )
+    )
+
+
+def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs, seed):
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    model = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
+    native = [0 < len(column.categories) <= _MAX_NATIVE_LEVELS for column in schema.columns]
+    return _behind_codes(
+        model(
+            max_iter=300,
+            learning_rate=0.05,
+            categorical_features=native,
+            early_stopping=True,
+            random_state=seed,
+        )
+    )
+
+
+def _random_forest(task: str, schema: TableSchema, n_jobs, seed):
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    model = RandomForestClassifier if task == "classification" else RandomForestRegressor
+    return _behind_codes(model(n_estimators=200, min_samples_leaf=3, n_jobs=n_jobs, random_state=seed))
+
+
+def _extra_trees(task: str, schema: TableSchema, n_jobs, seed):
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+    model = ExtraTreesClassifier if task == "classification" else ExtraTreesRegressor
+    return _behind_codes(model(n_estimators=200, min_samples_leaf=3, n_jobs=n_jobs, random_state=seed))
+
+
+def _ensemble(task: str, schema: TableSchema, n_jobs, seed):
+    # The distilled estimators' own default, of which they take care themselves.
+    return None
+
+
+_MAKERS: dict[TeacherName, Callable] = {
+    TeacherName.lightgbm: _lightgbm,
+    TeacherName.xgboost: _xgboost,
+    TeacherName.hist_gradient_boosting: _hist_gradient_boosting,
+    TeacherName.random_forest: _random_forest,
+    TeacherName.extra_trees: _extra_trees,
+    TeacherName.ensemble: _ensemble,
+}

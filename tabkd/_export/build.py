@@ -1,0 +1,145 @@
+"""`to_onnx`: build the model, prove it, write it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from tabkd._export.convert import front_of
+from tabkd._export.metadata import attach, describe, input_type, seal
+from tabkd._export.parity import check_parity
+from tabkd._files import atomic_write_bytes
+from tabkd._tables.schema import TableSchema
+from tabkd._version import __version__
+from tabkd.onnx._inputs import FILLED, ROWS, VALUES
+
+#: Understood by ONNX Runtime 1.14 (2023) and later.
+_OPSET = {"": 18, "ai.onnx.ml": 3}
+_OUTPUTS = ("label", "probabilities", "variable")
+
+
+def export(model, path=None, report=None):
+    """The student of a distilled estimator as one ONNX model, proven and, where a path is given, written.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+        Fitted. Its attribute `parity_` is set.
+    path : str or path-like, optional
+        The file appears whole or not at all.
+    report : Report, optional
+        Its `skill_kept` and the `metric` behind it go into the metadata.
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    ParityError
+        Where ONNX Runtime does not reproduce the student; nothing is written then.
+    OSError
+        Where the file cannot be written.
+    NotImplementedError
+        Where skl2onnx cannot convert a student of another library.
+    """
+    proto = build(model, report)
+    content = seal(proto)
+    model.parity_ = check_parity(model, content)
+    if path is not None:
+        atomic_write_bytes(path, content)
+    return proto
+
+
+def build(model, report=None):
+    """The ONNX model, neither sealed nor proven."""
+    from skl2onnx import convert_sklearn
+
+    schema = model._schema
+    front = front_of(model)
+    centers = dict(zip(front.positions, front.centers, strict=True))
+    types = [input_type(column, centers.get(i, 0.0)) for i, column in enumerate(schema.columns)]
+    if schema.is_numeric:
+        types = ["DOUBLE" if "DOUBLE" in types else "FLOAT"] * len(types)
+        initial = [("X", _tensor_type(types[0], len(types)))]
+        names = ["X"] * len(types)
+    else:
+        names = input_names(schema)
+        initial = [(name, _tensor_type(kind, 1)) for name, kind in zip(names, types, strict=True)]
+    proto = convert_sklearn(model, "tabkd", initial_types=initial, target_opset=_OPSET)
+    if not schema.is_numeric:
+        names = _rename_inputs(proto.graph, names)
+    _tidy(proto)
+    facts = describe(model, names, types, front, report)
+    for part in (VALUES, ROWS, FILLED):
+        if facts[part] is not None:
+            facts[part]["name"] = _named(proto.graph, part)
+    attach(proto, facts)
+    return proto
+
+
+def input_names(schema: TableSchema) -> list[str]:
+    """A name of its own for the input of each column: as the user wrote it, x0, x1, … for arrays."""
+    names: list[str] = []
+    for i, name in enumerate(schema.names):
+        wanted = f"x{name}" if schema.container == "numpy" else (str(name) or f"x{i}")
+        while wanted in names:
+            wanted += "_"
+        names.append(wanted)
+    return names
+
+
+def _tensor_type(kind: str, width: int):
+    from skl2onnx.common import data_types
+
+    types = {
+        "FLOAT": data_types.FloatTensorType,
+        "DOUBLE": data_types.DoubleTensorType,
+        "STRING": data_types.StringTensorType,
+    }
+    return types[kind]([None, width])
+
+
+def _rename_inputs(graph, names: list[str]) -> list[str]:
+    """Give the inputs their columns' own names, not skl2onnx's identifiers, nor that of an output."""
+    given = [entry.name for entry in graph.input]
+    taken = {name for node in graph.node for name in node.output}
+    taken |= {tensor.name for tensor in graph.initializer} | set(_OUTPUTS)
+    wanted = []
+    for name in names:
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        wanted.append(name)
+    renamed = dict(zip(given, wanted, strict=True))
+    for entry in graph.input:
+        entry.name = renamed[entry.name]
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    return wanted
+
+
+def _named(graph, part: str) -> str | None:
+    """The name of the values, the rows or the filled values in the graph; None where there are none."""
+    outputs = (node.output[0] for node in graph.node)
+    return next((name for name in outputs if re.fullmatch(rf"tabkd_{part}\d*", name)), None)
+
+
+def _tidy(proto) -> None:
+    """Leave out what only takes room: names of nodes, doc strings, and the shapes of values in between."""
+    proto.producer_name, proto.producer_version, proto.domain = "tabkd", __version__, ""
+    proto.doc_string = ""
+    del proto.graph.value_info[:]
+    for node in proto.graph.node:
+        node.name = node.doc_string = ""
+    _pack(proto.graph)
+
+
+def _pack(graph) -> None:
+    """Store the numbers of initializers as bytes, without a tag for each."""
+    from onnx import TensorProto, numpy_helper
+
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.float_data):
+            tensor.CopyFrom(numpy_helper.from_array(np.array(numpy_helper.to_array(tensor)), tensor.name))

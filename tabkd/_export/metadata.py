@@ -1,0 +1,142 @@
+"""The metadata of an exported model: one JSON under the key "tabkd"."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from tabkd._tables.column import Column
+from tabkd._version import __version__
+from tabkd.onnx._categories import are_whole
+from tabkd.onnx._inputs import Front
+from tabkd.scoring import _wire as wire
+from tabkd.scoring._facts import FORMAT
+from tabkd.teachers._teacher import teacher_name
+
+
+def input_type(column: Column, center: float) -> str:
+    """The ONNX type of a column's input: the smallest that loses nothing.
+
+    Examples
+    --------
+    >>> input_type(Column("amount", "numeric", float), 0.0)
+    'FLOAT'
+    >>> input_type(Column("id", "categorical", int, categories=(16777217,)), 0.0)
+    'DOUBLE'
+    """
+    if column.kind == "numeric":
+        return "DOUBLE" if center else "FLOAT"
+    if not column.numeric_categories:
+        return "STRING"
+    keys = np.array(column.keys)
+    return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
+
+
+def describe(model, names: list[str], types: list[str], front: Front, report) -> dict[str, Any]:
+    """The metadata of a distilled estimator.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+    names, types : list of str
+        The input of each column and its ONNX type; one name for all where they share a matrix.
+    front : Front
+        What the student reads.
+    report : Report or None
+    """
+    schema = model._schema
+    kept = getattr(report, "skill_kept", None)
+    facts = {
+        "format": FORMAT,
+        "tabkd": __version__,
+        "task": model._task,
+        "n_outputs": _n_outputs(model),
+        "one_dimensional": bool(getattr(model, "_one_dimensional", True)),
+        "teacher": teacher_name(model.teacher_),
+        "student": type(model.student_).__name__,
+        "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
+        "skill_metric": getattr(report, "metric", None),
+        "container": schema.container,
+        "columns": [
+            _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
+        ],
+        "values": {"columns": [int(i) for i in front.positions], "centers": [float(c) for c in front.centers]},
+        "rows": {
+            "columns": [int(i) for i, _ in front.tables],
+            "tables": [_table(schema.columns[i], types[i], row_of) for i, row_of in front.tables],
+        },
+        "filled": _filled(front),
+    }
+    if hasattr(model, "reference_"):
+        facts["reference"] = model.reference_
+    if hasattr(model, "classes_"):
+        facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
+        facts["classes_dtype"] = model.classes_.dtype.kind
+    return facts
+
+
+def attach(proto, facts: dict[str, Any]) -> None:
+    """Write the facts into the model."""
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = (
+        "tabkd",
+        json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+    )
+
+
+def seal(proto) -> bytes:
+    """Write the checksum of the model into it, by which `tabkd.load` finds damage; the model as bytes.
+
+    The checksum proves the file whole, not who made it: anyone can compute it again for other bytes.
+    """
+    # Metadata is the last field of a model: the checksum comes behind everything that it is taken of.
+    digest = hashlib.sha256(proto.SerializeToString()).hexdigest()
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = wire.CHECKSUM, digest
+    return proto.SerializeToString()
+
+
+def _n_outputs(model) -> int:
+    if hasattr(model, "classes_"):
+        return len(model.classes_)
+    if hasattr(model.student_, "n_outputs_"):
+        return int(model.student_.n_outputs_)
+    # A student of another library shows it by what it predicts.
+    return model._scores_of_codes(np.zeros((1, len(model._schema.columns)))).shape[1]
+
+
+def _filled(front: Front) -> dict[str, list] | None:
+    """By what missing numbers are filled, in the fewest digits, and which columns are told of."""
+    if front.filled is None:
+        return None
+    fill, indicators = front.filled
+    return {"fill": [float(str(value)) for value in fill], "indicators": [int(i) for i in indicators]}
+
+
+def _table(column: Column, kind: str, row_of: np.ndarray) -> dict[str, list] | None:
+    """Categories and rows where the graph has no LabelEncoder to read them from."""
+    if kind != "DOUBLE" or are_whole(np.array(column.keys)):
+        return None
+    return {"categories": column.keys, "rows": [int(row) for row in row_of]}
+
+
+def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
+    numeric = column.kind == "numeric"
+    return {
+        "name": int(column.name) if isinstance(column.name, Integral) else str(column.name),
+        "kind": column.kind,
+        "dtype": "category" if str(column.dtype) == "category" else str(column.dtype),
+        "input": name,
+        "type": kind,
+        "low": column.low if numeric and math.isfinite(column.low) else None,
+        "high": column.high if numeric and math.isfinite(column.high) else None,
+        "boolean": column.boolean,
+        "has_missing": column.has_missing,
+        "missing": None if numeric or column.numeric_categories else column.missing_spellings,
+        "n_categories": len(column.categories),
+    }

@@ -1,0 +1,151 @@
+"""Rows to prove a model on: real, with values missing, out of range, next to each threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tabkd._tables.column import Column
+from tabkd._tables.schema import TableSchema
+from tabkd.students import MLPStudent
+from tabkd.students._student import Student
+
+# Rows with a value next to a threshold, at most; and how far beyond its range a column is taken, in ranges.
+_EDGE_ROWS = 3000
+_FAR = (0.5, 1e3)
+
+
+def probe_codes(model) -> np.ndarray:
+    """Codes (n, d) of the rows to prove a distilled estimator on.
+
+    A student of another library is asked no more than what it was fitted on.
+    """
+    rng = np.random.default_rng(0)
+    schema: TableSchema = model._schema
+    base = getattr(model, "probe_codes_", None)
+    if base is None:
+        base = _made_up(schema, rng)
+    if not isinstance(model.student_, Student):
+        return base
+    parts = [base, _missing(base, rng), _unseen(schema, base), _out_of_range(schema, base)]
+    parts.append(_edges(model.student_, base, rng))
+    return np.vstack(parts)
+
+
+def frame_of(schema: TableSchema, codes: np.ndarray) -> pd.DataFrame:
+    """A frame with these codes, float64 and object columns: it can hold what the user's own dtypes cannot."""
+    frame = pd.DataFrame({i: _column(codes[:, i], column) for i, column in enumerate(schema.columns)})
+    frame.columns = pd.Index(schema.names)
+    return frame
+
+
+def unseen_category(column: Column):
+    """A value that is none of the categories, and exact in float32 where it is a number."""
+    if column.numeric_categories:
+        return float(np.ceil(max(column.keys) + 1)) if max(column.keys) < 2**24 else -1234567.0
+    unseen = "unseen"
+    while unseen in column.keys or unseen in column.missing_spellings:
+        unseen += "_"
+    return unseen
+
+
+def _column(codes: np.ndarray, column: Column) -> pd.Series:
+    if column.kind == "numeric":
+        return pd.Series(codes)
+    values = np.array([*column.keys, unseen_category(column), None], dtype=object)
+    n = len(column.keys)
+    found = values[np.where(np.isnan(codes), n + 1, codes).astype(np.int64)]
+    if column.numeric_categories:
+        return pd.Series(found.astype(np.float64))
+    return pd.Series(found, dtype=object)
+
+
+def _made_up(schema: TableSchema, rng, n: int = 256) -> np.ndarray:
+    """Rows drawn evenly from the range of each column."""
+    codes = np.empty((n, len(schema.columns)))
+    for i, column in enumerate(schema.columns):
+        low, high = np.nan_to_num([column.low, column.high])
+        codes[:, i] = rng.uniform(low, high, n)
+        if column.kind == "categorical" or column.integer:
+            codes[:, i] = np.round(codes[:, i])
+    return codes
+
+
+def _missing(base: np.ndarray, rng) -> np.ndarray:
+    """The rows with a fifth of their values missing; a row for each column without it; a row without any."""
+    some = np.where(rng.random(base.shape) < 0.2, np.nan, base)
+    one = base[np.arange(base.shape[1]) % len(base)]
+    np.fill_diagonal(one, np.nan)
+    return np.vstack([some, one, np.full((1, base.shape[1]), np.nan)])
+
+
+def _unseen(schema: TableSchema, base: np.ndarray) -> np.ndarray:
+    """A row for each categorical column with an unseen category, and one with nothing else."""
+    positions = schema.positions("categorical")
+    rows = base[np.arange(len(positions) + 1) % len(base)]
+    for k, i in enumerate(positions):
+        rows[k, i] = rows[-1, i] = len(schema.columns[i].categories)
+    return rows
+
+
+def _out_of_range(schema: TableSchema, base: np.ndarray) -> np.ndarray:
+    """A row for each numeric column and each of several values that it never had."""
+    rows = []
+    for i in schema.positions("numeric"):
+        low, high = np.nan_to_num([schema.columns[i].low, schema.columns[i].high])
+        width = max(high - low, abs(high), 1.0)
+        values = [low, high, 0.0, -1e30, 1e30, 1e300]
+        values += [low - far * width for far in _FAR] + [high + far * width for far in _FAR]
+        made = base[np.arange(len(values)) % len(base)]
+        made[:, i] = values
+        rows.append(made)
+    return np.vstack([base[:1], *rows])
+
+
+def _edges(student: Student, base: np.ndarray, rng) -> np.ndarray:
+    """Rows with one value at a threshold or knot, and at the float32 numbers beside it."""
+    places = [(i, edge + center) for i, center, edges in _thresholds(student) for edge in _beside(edges)]
+    if not places:
+        return base[:0]
+    chosen = rng.permutation(len(places))[:_EDGE_ROWS]
+    rows = base[rng.integers(len(base), size=len(chosen))]
+    for row, place in zip(rows, chosen, strict=True):
+        position, value = places[place]
+        row[position] = value
+    return rows
+
+
+def _beside(edges: np.ndarray) -> np.ndarray:
+    nearest = np.asarray(edges).astype(np.float32)
+    sides = [np.nextafter(nearest, np.float32(side)) for side in (-np.inf, np.inf)]
+    return np.concatenate([nearest, *sides]).astype(np.float64)
+
+
+def _thresholds(student) -> list[tuple[int, float, np.ndarray]]:
+    """Position, centre, and thresholds or knots, of each numeric column."""
+    encoder = student.encoder_
+    if isinstance(student, MLPStudent):
+        scale, bias = encoder.unit_scale_.astype(np.float64), encoder.unit_bias_.astype(np.float64)
+        found = []
+        for k, (i, center) in enumerate(zip(encoder.numeric_, encoder.center_, strict=True)):
+            unit = encoder.unit_column_ == k
+            found.append(
+                (
+                    int(i),
+                    float(center),
+                    np.concatenate([-bias[unit], 1 - bias[unit]]) / np.tile(scale[unit], 2),
+                )
+            )
+        return found
+    from tabkd.students._tree_graph import lightgbm_nodes, sklearn_nodes
+
+    tree = getattr(student, "decision_tree_", None)
+    trees = [sklearn_nodes(tree.tree_)] if tree is not None else lightgbm_nodes(student.booster_.model_to_string())
+    feature = np.concatenate([nodes.feature[nodes.left >= 0] for nodes in trees])
+    threshold = np.concatenate([nodes.threshold[nodes.left >= 0] for nodes in trees])
+    finite = np.isfinite(threshold)
+    return [
+        (int(i), float(encoder.center_[i]), threshold[finite & (feature == i)])
+        for i in np.unique(feature)
+        if i not in encoder.ranks_
+    ]

@@ -1,0 +1,41 @@
+"""What tabkd uses of scikit-learn's private functions: imported here and nowhere else, so that a change shows here."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
+from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
+from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _check_y as check_y
+
+__all__ = [
+    "N_JOBS",
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "StrOptions",
+    "check_method_params",
+    "check_sample_weight",
+    "check_y",
+    "routing_enabled",
+    "safe_indexing",
+    "validate_params",
+]
+
+#: What the parameter `n_jobs` may be: a number of threads, a negative one for all cores but so many, or None.
+N_JOBS = [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None]
+
+
+def validate_params(estimator: BaseEstimator) -> None:
+    """Refuse parameters that `_parameter_constraints` of the estimator does not allow.
+
+    Raises
+    ------
+    sklearn.utils._param_validation.InvalidParameterError
+        A `ValueError` and a `TypeError` that names the parameter.
+    """
+    estimator._validate_params()

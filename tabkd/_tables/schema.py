@@ -1,0 +1,256 @@
+"""What a table is: its columns, and the way from a frame to one matrix of codes and back.
+
+Everything between the user's frame and the ONNX graph works on *codes*: a float64 matrix with one column for each
+column of the table. A numeric column holds its values, a categorical column the position of its category; a missing
+value is NaN, and a category that was not there at `fit` is the number of categories.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+
+from tabkd._tables.column import (
+    Column,
+    Kind,
+    as_dtype,
+    decode_column,
+    encode_column,
+    learn_column,
+    whole,
+    widest,
+    without_value,
+)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of a table and its container, learnt by `TableSchema.of`.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    container : {"numpy", "pandas", "polars"}
+    dtype : numpy.dtype or None
+        The dtype of the whole array, for NumPy.
+    """
+
+    columns: tuple[Column, ...]
+    container: Literal["numpy", "pandas", "polars"]
+    dtype: Any = None
+    _position: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self):
+        self._position.update({column.name: i for i, column in enumerate(self.columns)})
+
+    @classmethod
+    def of(cls, X) -> TableSchema:
+        """Learn the schema of `X`: a pandas or polars frame or a 2-D array of shape (n, d)."""
+        frame, container = as_frame(X)
+        columns = tuple(learn_column(frame, i) for i in range(frame.shape[1]))
+        if container == "polars":
+            columns = tuple(_replace_dtype(column, dtype) for column, dtype in zip(columns, X.dtypes, strict=True))
+        dtype = getattr(X, "dtype", None) if container == "numpy" else None
+        return cls(columns, container, dtype)
+
+    @property
+    def names(self) -> list:
+        """The names of the columns, in the order of the table at fit."""
+        return [column.name for column in self.columns]
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether every column is numeric."""
+        return all(column.kind == "numeric" for column in self.columns)
+
+    def positions(self, kind: Kind) -> np.ndarray:
+        """The positions of the columns of one kind."""
+        return np.array([i for i, c in enumerate(self.columns) if c.kind == kind], dtype=np.int64)
+
+    def encode(self, X) -> np.ndarray:
+        """Codes of `X`, float64 of shape (n, d), its columns matched by name.
+
+        Raises
+        ------
+        ValueError
+            For missing, unexpected or infinite columns and values, with the name of the column.
+        """
+        frame, container = as_frame(X)
+        frame = self._align(frame, named=container != "numpy")
+        if self.is_numeric and all(isinstance(t, np.dtype) and t.kind in "fiub" for t in frame.dtypes):
+            codes = frame.to_numpy(dtype=np.float64)
+            check_finite(codes, self.names)
+            return codes
+        codes = np.empty((len(frame), len(self.columns)), order="F")
+        for i, column in enumerate(self.columns):
+            codes[:, i] = encode_column(frame.iloc[:, i], column)
+        numeric = self.positions("numeric")
+        check_finite(codes[:, numeric], [self.names[i] for i in numeric])
+        return codes
+
+    def decode(self, codes: np.ndarray):
+        """The table that has these codes: same container, columns, dtypes and categories as at fit.
+
+        An unseen category becomes a missing value. NumPy's whole numbers and booleans have none: such a column is
+        float64 where its codes hold NaN.
+        """
+        if self.container == "numpy":
+            return self._decode_array(codes)
+        if self.container == "polars":
+            return self._decode_polars(codes)
+        # Keyed by position: names may be of any type, and pandas would order them otherwise.
+        columns = {i: decode_column(codes[:, i], column) for i, column in enumerate(self.columns)}
+        frame = pd.DataFrame({i: pd.Series(values, dtype=values.dtype) for i, values in columns.items()})
+        frame.columns = pd.Index(self.names)
+        return frame
+
+    def _decode_array(self, codes):
+        if self.is_numeric and self.dtype is not None and self.dtype != object:
+            return np.ascontiguousarray(as_dtype(codes, self.dtype))
+        out = np.empty(codes.shape, dtype=object)
+        for i, column in enumerate(self.columns):
+            out[:, i] = np.asarray(decode_column(codes[:, i], column), dtype=object)
+        return out if self.dtype is None or self.dtype == object else out.astype(self.dtype)
+
+    def _decode_polars(self, codes):
+        import polars as pl
+
+        def series(i, column):
+            missing = without_value(codes[:, i], column)
+            if column.kind == "numeric" and column.integer:
+                values = whole(np.where(missing, 0, codes[:, i]), widest(column.dtype.is_unsigned_integer()))
+                return pl.Series(column.name, values).set(pl.Series(missing), None).cast(column.dtype)
+            if column.kind == "numeric":
+                return pl.Series(column.name, codes[:, i], nan_to_null=True).cast(column.dtype)
+            position = pl.Series(np.where(missing, 0, codes[:, i]).astype(np.int64))
+            position = position.set(pl.Series(missing), None)
+            levels = pl.Series(list(column.categories)).cast(column.dtype)
+            return levels.gather(position).alias(column.name)
+
+        return pl.DataFrame([series(i, column) for i, column in enumerate(self.columns)])
+
+    def _align(self, frame, named: bool):
+        """The columns of `frame` in the order of the schema."""
+        if not named or self.container == "numpy":
+            if frame.shape[1] != len(self.columns):
+                raise ValueError(
+                    f"X has {frame.shape[1]} features, but this model is expecting {len(self.columns)} "
+                    "features as input."
+                )
+            return frame
+        names = list(frame.columns)
+        if names == self.names:
+            return frame
+        present = set(names)
+        missing = [name for name in self.names if name not in present]
+        unexpected = [name for name in names if name not in self._position]
+        if missing or unexpected:
+            raise ValueError(_names_message(missing, unexpected))
+        return frame[self.names]
+
+
+def as_table(X):
+    """`X` as it is if it is a frame, else as a 2-D array.
+
+    Raises
+    ------
+    TypeError
+        For sparse matrices.
+    ValueError
+        For arrays that are not 2-D, complex ones, and columns of one name.
+    """
+    if scipy.sparse.issparse(X):
+        raise TypeError(
+            "Sparse data was passed, but dense data is required: tabkd reads tables. "
+            "Use X.toarray() if the table is small enough."
+        )
+    if isinstance(X, pd.DataFrame):
+        if X.columns.has_duplicates:
+            repeated = X.columns[X.columns.duplicated()].unique().tolist()
+            raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
+        return X
+    return X if _is_polars(X) else _as_array(X)
+
+
+def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
+    """`X` as a pandas frame, without a copy where that is possible, and the container it came in.
+
+    Raises
+    ------
+    TypeError
+        For sparse matrices and other containers.
+    ValueError
+        For empty tables, and what `as_table` refuses.
+    """
+    X = as_table(X)
+    if isinstance(X, pd.DataFrame):
+        frame, container = X, "pandas"
+    elif _is_polars(X):
+        frame, container = X.to_pandas(), "polars"
+    else:
+        # pandas would make columns of its own strings out of objects, and another missing value with them.
+        frame, container = pd.DataFrame(X, dtype=object if X.dtype == object else None), "numpy"
+    if len(frame) == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required: "
+            "the table has no rows."
+        )
+    if frame.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required: "
+            "the table has no columns."
+        )
+    return frame, container  # type: ignore[return-value]
+
+
+def check_finite(values: np.ndarray, names: list, first_row: int = 0) -> None:
+    """Refuse infinite values, naming the first row, counted from `first_row`, and column that has one; NaN passes."""
+    # A sum is one pass with no copy, and it is finite unless something is wrong or missing.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return
+    infinite = np.isinf(values)
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"Column {names[column]!r} contains infinity or a value too large (row {first_row + row}: "
+            f"{values[row, column]}). Replace it by a finite number, or by NaN for a missing value."
+        )
+
+
+def _is_polars(X) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(X, polars.DataFrame)
+
+
+def _as_array(X) -> np.ndarray:
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {array.ndim}D array instead:\narray={array!r:.80}.\n"
+            "Reshape your data either using array.reshape(-1, 1) if your data has a single feature or "
+            "array.reshape(1, -1) if it contains a single sample."
+        )
+    if array.dtype.kind == "c":
+        raise ValueError("Complex data not supported; split it into its real and its imaginary part.")
+    return array
+
+
+def _names_message(missing: list, unexpected: list) -> str:
+    lines = ["The feature names should match those that were passed during fit."]
+    if unexpected:
+        lines += ["Feature names unseen at fit time:"] + [f"- {name}" for name in unexpected[:5]]
+    if missing:
+        lines += ["Feature names seen at fit time, yet now missing:"] + [f"- {name}" for name in missing[:5]]
+    lines += ["Give the table the columns that the model was fitted on, in any order."]
+    return "\n".join(lines) + "\n"
+
+
+def _replace_dtype(column: Column, dtype) -> Column:
+    integer = column.kind == "numeric" and (dtype.is_integer() or str(dtype) == "Boolean")
+    return Column(**{**column.__dict__, "dtype": dtype, "integer": integer})

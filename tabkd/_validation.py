@@ -1,0 +1,178 @@
+"""What every estimator checks of its input, with scikit-learn's errors."""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from tabkd._sklearn import check_y
+from tabkd._tables.schema import as_table
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class TakesTables:
+    """Mixin that says so in scikit-learn's tags: numbers, strings, categories, and missing values."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def check_table(estimator, X, reset: bool = True):
+    """`X` as a frame or a 2-D array, its number and names of columns learnt (`reset`) or checked.
+
+    Columns with names are left to `TableSchema.encode`, which takes them in any order.
+    """
+    X = as_table(X)
+    columns = getattr(X, "columns", None)
+    named = columns is not None and all(isinstance(name, str) for name in columns)
+    if reset or not named or not hasattr(estimator, "feature_names_in_"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def check_labels(estimator, y) -> np.ndarray:
+    """Class labels of shape (n,), none of them missing.
+
+    Raises
+    ------
+    ValueError
+        Also where there is one class only.
+    """
+    y = as_labels(y, estimator)
+    y = check_y(y, estimator=estimator)
+    check_classification_targets(y)
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has one class only, {classes.tolist()[0]!r}, in {len(y)} rows; a classifier needs rows of two or "
+            "more classes."
+        )
+    return y
+
+
+def as_labels(y, estimator=None) -> np.ndarray:
+    """Class labels in whatever holds them, as an array (n,) of one dtype.
+
+    One column of a frame or of an array (n, 1) is taken with scikit-learn's warning. Objects that are all booleans or
+    all numbers become an array of them.
+
+    Raises
+    ------
+    ValueError
+        For missing labels, several columns, and labels that are neither strings, numbers nor booleans.
+    """
+    _check_given(estimator, y)
+    y = as_column(y)
+    if y.ndim != 1:
+        raise ValueError(
+            f"y should be a 1d array, but has shape {y.shape}; pass one column of labels, for example y[:, 0] or "
+            "frame['label']."
+        )
+    text = False
+    if y.dtype == object and len(y):
+        _check_label_objects(y)
+        text = isinstance(y[0], str)
+        y = y if text else np.array(y.tolist())
+    if y.dtype.kind in "mMcV" or (y.dtype == object and len(y) and not text):
+        raise ValueError(
+            f"y has labels of dtype {y.dtype}, but classes are strings, numbers or booleans; use y.astype(str)."
+        )
+    return y
+
+
+def as_column(y, ravel: bool = True) -> np.ndarray:
+    """A target as an array.
+
+    Parameters
+    ----------
+    y : list, array, or a series or frame of pandas, polars or pyarrow
+    ravel : bool, default=True
+        Whether one of shape (n, 1) becomes (n,), with scikit-learn's warning.
+    """
+    if not isinstance(y, np.ndarray):
+        # As objects where it is a list: NumPy would make strings of the numbers and of NaN among strings.
+        array = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
+        y = np.asarray(y) if array.ndim == 1 and _of_one_kind(array) else array
+    if ravel and y.ndim == 2 and y.shape[1] == 1:
+        warnings.warn(
+            f"A column-vector y was passed when a 1d array was expected: y has shape {y.shape} and is read as "
+            f"({len(y)},). Use y.ravel(), or one column of the frame.",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        y = y.ravel()
+    return y
+
+
+def _of_one_kind(labels: np.ndarray) -> bool:
+    """Whether NumPy reads objects as what they are: all of them text, or all whole or real numbers, or booleans."""
+    return labels.dtype != object or len({type(label) for label in labels}) == 1
+
+
+def _check_label_objects(y: np.ndarray) -> None:
+    missing = pd.isna(y)
+    if missing.any():
+        raise ValueError(f"Input y contains {y[missing][0]!r} ({missing.sum()} rows); leave out rows without a label.")
+    strange = [label for label in y if not isinstance(label, (str, numbers.Number, np.bool_))]
+    if strange:
+        raise ValueError(
+            f"y has the label {strange[0]!r} of type {type(strange[0]).__name__}, but classes are strings, numbers or "
+            "booleans; convert y, for example with y.astype(str)."
+        )
+    if len({(isinstance(label, str), isinstance(label, (bool, np.bool_))) for label in y}) > 1:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise ValueError(
+            f"y has labels of type {' and '.join(kinds)}; make them all strings, all numbers or all booleans."
+        )
+
+
+def check_targets(estimator, y, ravel: bool = True) -> np.ndarray:
+    """Real targets, float64 of shape (n,) or (n, K), all finite; with `ravel`, (n, 1) is read as (n,)."""
+    y = as_targets(y, estimator, ravel)
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
+    if (np.abs(y) > _LARGEST).any():
+        raise ValueError(
+            f"y holds {y.flat[np.abs(y).argmax()]:g}, but ONNX Runtime computes in float32, which ends at "
+            f"{_LARGEST:g}; rescale y."
+        )
+    return y
+
+
+def as_targets(y, estimator=None, ravel: bool = True) -> np.ndarray:
+    """Real targets in whatever holds them, as an array (n,) or (n, K); with `ravel`, (n, 1) is read as (n,).
+
+    Raises
+    ------
+    ValueError
+        For dates and durations, which NumPy would read as counts of some unit.
+    """
+    _check_given(estimator, y)
+    y = as_column(y, ravel)
+    dates = y.ravel()[:1].tolist() if y.dtype == object else []
+    if y.dtype.kind in "mM" or any(isinstance(date, (datetime.date, datetime.timedelta)) for date in dates):
+        raise ValueError(
+            f"y holds dates or durations, for example {y.ravel()[0]}, but a regression needs numbers; convert them, "
+            "for example to seconds or days since a date."
+        )
+    return y
+
+
+def _check_given(estimator, y) -> None:
+    if y is None:
+        name = "The estimator" if estimator is None else type(estimator).__name__
+        raise ValueError(
+            f"{name} requires y to be passed, but the target y is None; give it as the second argument of fit."
+        )

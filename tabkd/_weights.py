@@ -1,0 +1,108 @@
+"""Sample weights, under the name that an estimator's `fit` takes them by."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import numpy as np
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.pipeline import Pipeline
+
+from tabkd._sklearn import check_sample_weight
+
+# How scikit-learn and others word it where what they hold does not take weights; the name of it where they say it.
+_REFUSAL = re.compile(
+    r"(?P<a>\w+)\.fit\(\) got an unexpected keyword argument '\w*sample_weight'"
+    r"|estimator (?P<b>\w+) does not support sample[_ ]weights?"
+    r"|(?P<c>\w+) (?:doesn't|does not) support sample[_ ]weights?"
+    r"|(?P<d>\w+)\.fit does not accept the sample_weight"
+    r"|estimator (?:doesn't|does not) support sample[_ ]weights?"
+    r"|only supported if enable_metadata_routing=True",
+)
+
+
+def check_weights(sample_weight, X) -> np.ndarray:
+    """One weight for each row of `X`, float64 of shape (n,); ones for None.
+
+    Raises
+    ------
+    ValueError
+        For negative weights, and where every weight is zero.
+    """
+    weights = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every row, so there is nothing to learn from; give some a weight.")
+    return weights
+
+
+def takes_weights(estimator) -> bool:
+    """Whether `fit` takes sample weights, by name or among ``**fit_params``; of a pipeline, its last step's."""
+    if isinstance(estimator, Pipeline):
+        return takes_weights(estimator.steps[-1][1])
+    parameters = inspect.signature(estimator.fit).parameters
+    return "sample_weight" in parameters or _takes_any(parameters)
+
+
+def weight_params(estimator, sample_weight) -> dict:
+    """The parameters that hand `sample_weight` to the `fit` of an estimator; none for None.
+
+    Raises
+    ------
+    ValueError
+        Where `fit` does not take weights.
+    """
+    if sample_weight is None:
+        return {}
+    if not takes_weights(estimator):
+        last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+        raise ValueError(
+            f"sample_weight was passed, but the fit of {type(last).__name__} does not take it. Use an estimator that "
+            "does, or leave the weights out."
+        )
+    return {_weight_name(estimator): sample_weight}
+
+
+def fit_with(estimator, X, y, params: dict):
+    """`estimator.fit(X, y, **params)`, with a clear error where something in it refuses the sample weights.
+
+    Raises
+    ------
+    ValueError
+        Naming the estimator within that does not take weights.
+    """
+    try:
+        return estimator.fit(X, y, **params)
+    except UnsetMetadataPassedError:
+        raise
+    except (TypeError, ValueError) as error:
+        refusal = _REFUSAL.search(str(error))
+        if refusal is None or not any(name.endswith("sample_weight") for name in params):
+            raise
+        inner = next((name for name in refusal.groupdict().values() if name), None)
+        outer = type(estimator).__name__
+        where = (
+            f"{outer} hands it to {inner}, whose fit does not take it"
+            if inner and inner != outer
+            else f"{outer} does not take it: {' '.join(str(error).split())[:300]}"
+        )
+        raise ValueError(
+            f"sample_weight was passed, but {where}. Use an estimator that takes weights, enable scikit-learn's "
+            "metadata routing and request them, or leave the weights out."
+        ) from error
+
+
+def _takes_any(parameters) -> bool:
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def _weight_name(estimator) -> str:
+    """The name of the weights: with the step of a pipeline, also of one that a search or the like hands it to."""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        return f"{name}__{_weight_name(last)}"
+    parameters = inspect.signature(estimator.fit).parameters
+    inner = getattr(estimator, "estimator", getattr(estimator, "regressor", None))
+    if "sample_weight" not in parameters and _takes_any(parameters) and hasattr(inner, "fit"):
+        return _weight_name(inner)
+    return "sample_weight"

@@ -1,0 +1,88 @@
+"""The rows of the highest probabilities among those of a whole job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from tabkd.batch._scored import Rows
+
+# Probabilities that wait to be compared, in multiples of how many are looked for.
+_WAITING = 2
+_LEAST_WAITING = 1 << 20
+
+
+class Cut(NamedTuple):
+    """Where the top rows end.
+
+    Attributes
+    ----------
+    threshold : float or None
+        The least probability among them; None where there are none.
+    n_equal : int
+        How many rows of just that probability are among them, the first ones.
+    n_rows : int
+        How many they are.
+    """
+
+    threshold: float | None
+    n_equal: int
+    n_rows: int
+
+
+def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Cut:
+    """Where the rows of the highest probabilities end.
+
+    Parameters
+    ----------
+    batches : iterable of Rows
+    column : str
+        Of the probabilities.
+    fraction : float
+        Of the scored rows, rounded up; of equal rows, those that come first.
+    n_scored : int
+    """
+    n_top = math.ceil(round(fraction * n_scored, 6))
+    if n_top == 0:
+        return Cut(None, 0, 0)
+    least, n_equal = _least((_values(batch, column) for batch in batches), n_top)
+    return Cut(least, n_equal, n_top)
+
+
+def top(batches: Iterable[Rows], column: str, cut: Cut) -> Iterator[Rows]:
+    """The batches with only the rows above a cut."""
+    n_equal = cut.n_equal
+    for batch in batches:
+        values = _values(batch, column)
+        chosen = np.zeros(len(values), bool)
+        if cut.threshold is not None:
+            chosen = values > cut.threshold
+            equal = np.flatnonzero(values == cut.threshold)[:n_equal]
+            chosen[equal] = True
+            n_equal -= len(equal)
+        yield batch._replace(table=batch.table.filter(pa.array(chosen)))
+
+
+def _least(parts: Iterable[np.ndarray], n: int) -> tuple[float, int]:
+    """The n-th highest value, and how many of that value are among the n highest; memory grows with n alone."""
+    waiting: list[np.ndarray] = []
+    most = max(_WAITING * n, _LEAST_WAITING)
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) > most:
+            waiting = [_highest(np.concatenate(waiting), n)]
+    highest = _highest(np.concatenate(waiting), n)
+    least = highest.min()
+    return float(least), int((highest == least).sum())
+
+
+def _highest(values: np.ndarray, n: int) -> np.ndarray:
+    return values if len(values) <= n else np.partition(values, len(values) - n)[len(values) - n :]
+
+
+def _values(batch: Rows, column: str) -> np.ndarray:
+    return batch.table.column(column).to_numpy()

@@ -1,0 +1,59 @@
+"""What a job notes before it commits, so that a process that goes on after a kill can ask what became of it.
+
+The note outlives the job: a process may be killed when all is done and nobody has been told.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from tabkd._files import atomic_write_bytes
+
+#: The name of the file.
+NAME = "transaction.json"
+
+
+class CommitNote(NamedTuple):
+    """The transaction that is about to be committed.
+
+    Attributes
+    ----------
+    transaction : int
+        Its number, by PostgreSQL's `txid_current`.
+    table : int
+        The object identifier of the table that it fills.
+    job : str
+        A digest of the job.
+    """
+
+    transaction: int
+    table: int
+    job: str
+
+    def write(self, folder: Path) -> None:
+        """Note it in the folder of the job; the disk has it when this returns."""
+        atomic_write_bytes(folder / NAME, json.dumps(self._asdict()).encode())
+
+
+def read(folder: Path) -> CommitNote | None:
+    """What was noted in the folder of a job, None where nothing was.
+
+    Raises
+    ------
+    ValueError
+        It is damaged.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        noted = CommitNote(**json.loads(path.read_bytes()))
+        if not (0 < noted.transaction < 2**63 and 0 < noted.table < 2**32):
+            raise ValueError(noted)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"--resume: {str(path)!r} is damaged. Look at what is in the table, and remove its folder to begin anew."
+        ) from error
+    return noted

@@ -1,0 +1,144 @@
+"""Rows of a query: from PostgreSQL through ADBC, which streams them, and from a DuckDB file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+
+from tabkd.batch import _duckdb_file as duckdb_file
+from tabkd.batch import _postgres as postgres
+from tabkd.batch._addresses import check_form, is_postgres, shown, without_password
+from tabkd.batch._moments import without_moments_beyond
+from tabkd.batch._sources import Batch, File, find_files, in_batches, read_as
+from tabkd.batch._sql import Reading, one_statement, selected
+from tabkd.batch._stopping import apart, cancelling
+
+__all__ = ["Query", "Source", "find_sources", "is_database", "is_postgres", "without_password"]
+
+_DUCKDB = (".duckdb", ".db")
+
+
+def is_database(given: str) -> bool:
+    """Whether rows of it take a query."""
+    return is_postgres(given) or Path(given).suffix.lower() in _DUCKDB
+
+
+class Query:
+    """What a query gives, as `tabkd.batch._sources.File` has the rows of a file.
+
+    Columns of a type that Arrow does not hold as the database does are text.
+
+    Parameters
+    ----------
+    database : str
+        The address of a PostgreSQL server, or a DuckDB file.
+    query : str
+        One statement.
+    stop : callable, optional
+        Asked while the database works; where it says so, the statement is cancelled.
+
+    Attributes
+    ----------
+    path : str
+        What it is called in errors and rejects; it has no password.
+
+    Raises
+    ------
+    ValueError
+        There is no statement, or more than one.
+    """
+
+    def __init__(self, database: str, query: str, stop: Callable[[], bool] | None = None):
+        if not is_postgres(database) and not Path(database).is_file():
+            raise FileNotFoundError(f"the database {shown(database)!r} does not exist; check the path.")
+        self._database, self._query, self._stop = database, query, stop or (lambda: False)
+        self._statement = one_statement(query)
+        self.path = shown(database)
+
+    def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
+        """The columns with the types that `batches` gives them; the query is not carried out."""
+        return {field.name: read_as(field.name, field.type, known) for field in apart(self._schema)}
+
+    def n_rows(self) -> None:
+        """A query does not say how many rows it has."""
+
+    def state(self) -> dict:
+        """By what it is known again."""
+        return {"path": self.path, "query": self._query}
+
+    def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[Batch]:
+        """The named columns, about so many rows at a time; at least one batch, be it of no rows."""
+        query = selected([self._columns[name] for name in columns], self._statement)
+        with self._opened() as reading:
+            tables = (_plain(batch) for batch in _never_none(reading.read(query, rows)))
+            parts = (table.slice(start, rows) for table in tables for start in range(0, max(table.num_rows, 1), rows))
+            for batch in in_batches(parts, known, self.path):
+                yield without_moments_beyond(batch)
+
+    def _schema(self) -> pa.Schema:
+        none = f"{selected(list(self._columns.values()), self._statement)} LIMIT 0"
+        with self._opened() as reading:
+            return reading.read(none, 1).read_all().schema
+
+    @cached_property
+    def _columns(self) -> dict[str, str]:
+        """For each column the SQL of what is read."""
+        with self._opened() as reading:
+            return reading.columns_of(self._statement)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Reading]:
+        opened = postgres.reading if is_postgres(self._database) else duckdb_file.reading
+        with opened(self._database) as reading, cancelling(reading.cancel, self._stop, f"the query of {self.path}"):
+            yield reading
+
+
+def _never_none(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    none = True
+    for batch in reader:
+        none = False
+        yield batch
+    if none:
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.Table:
+    """The rows without what a driver notes of their columns."""
+    return pa.Table.from_arrays(batch.columns, batch.schema.names)
+
+
+Source = File | Query
+
+
+def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None) -> list[Source]:
+    """The files that the inputs mean, or the rows of one database.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+    query : str or None
+    stop : callable, optional
+        See `Query`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        There are none, or a database without a query, or a query without a database.
+    """
+    for given in inputs:
+        check_form(given)
+    databases = [given for given in inputs if is_database(given)]
+    if not databases and query is None:
+        return list(find_files(inputs))
+    if not databases:
+        raise ValueError(f"--query is for a database: postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file.")
+    address = shown(databases[0])
+    if query is None:
+        raise ValueError(f"{address!r} is a database; say by --query which rows of it to score.")
+    if len(inputs) > 1:
+        raise ValueError(f"{address!r} is a database, which is scored alone; got {len(inputs)} inputs.")
+    return [Query(inputs[0], query, stop)]

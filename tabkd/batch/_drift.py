@@ -1,0 +1,220 @@
+"""What a job counts of its rows while it scores them, and how far that is from the model's training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabkd import _reference as drift
+from tabkd.scoring import ExportedStudent
+
+#: Shares of a column that may differ from the training rows', and the index of a column or of the scores, before a
+#: warning says so.
+SHARE_LIMIT, INDEX_LIMIT = 0.05, 0.25
+_STRANGE = {"unseen": "a category unknown in training", "out_of_range": "a number out of the range in training"}
+# Of a type that cannot be compared: no number of rows makes a sum with it positive.
+_NOT_KNOWN = -(2**40)
+# Bins at least, and values out of range at most, with which a median is told from the bins.
+_BINS_OF_MEDIAN, _KNOWN_RANGE = 5, 0.1
+# With fewer rows there is no warning: the index is then large by chance.
+_LEAST_ROWS = 500
+
+
+class Drift:
+    """Counts of missing and of strange values in each column of a model, and of rows in bins of columns and scores.
+
+    Strange are categories that the training rows did not have, and numbers outside of their range. The counts of a
+    batch are one array, int64 (2 d + b + c,) with the b bins of the scores and the c of all columns, and those of a
+    job their sum.
+
+    Parameters
+    ----------
+    exported : ExportedStudent
+    """
+
+    def __init__(self, exported: ExportedStudent):
+        self._columns, self._task = exported.metadata["columns"], exported.metadata["task"]
+        self._reference: Mapping[str, Any] | None = exported.metadata.get("reference")
+        # None of a column that the student does not use.
+        self._categories = [
+            {_spelt(value) for value in column["categories"]} if "categories" in column else None
+            for column in self._columns
+        ]
+        self._missing = [
+            set(map(_spelt, ["nan"] if column["missing"] is None else column["missing"])) for column in self._columns
+        ]
+        given = (self._reference or {}).get("columns") or [None] * len(self._columns)
+        # Bins of a column are of no use where its levels have no names.
+        self._bins = [
+            part if part and ("edges" in part or "categories" in column) else None
+            for part, column in zip(given, self._columns, strict=True)
+        ]
+        self._bin_of_level = [
+            {_spelt(column["categories"][level]): k for k, level in enumerate(part["levels"])}
+            if part and "levels" in part
+            else {}
+            for part, column in zip(self._bins, self._columns, strict=True)
+        ]
+        n_bins = 0 if self._reference is None else len(self._reference["shares"])
+        ends = 2 * len(self._columns) + n_bins + np.cumsum([0, *(len(p["shares"]) if p else 0 for p in self._bins)])
+        self._places = [slice(start, stop) for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+        self._scores = slice(2 * len(self._columns), 2 * len(self._columns) + n_bins)
+        #: Of no rows.
+        self.none = np.zeros(int(ends[-1]), np.int64)
+
+    def counts(self, X: pa.Table, scores: Mapping[str, pa.Array]) -> np.ndarray:
+        """Those of a batch.
+
+        Parameters
+        ----------
+        X : pyarrow.Table
+            The columns of the model.
+        scores : mapping of str to pyarrow.Array
+            By `score_columns`.
+        """
+        counts = self.none.copy()
+        for i, column in enumerate(X.columns):
+            try:
+                counts[2 * i : 2 * i + 2], counts[self._places[i]] = self._of_column(i, column)
+            except pa.ArrowException:  # not known, says `summary`
+                counts[2 * i : 2 * i + 2] = _NOT_KNOWN
+        if self._reference is not None and X.num_rows:
+            classes = self._task == "classification"
+            columns = [part.to_numpy() for name, part in scores.items() if not classes or name != "prediction"]
+            ranked = drift.ranked(np.column_stack(columns), self._task)
+            counts[self._scores] = drift.counts(ranked, self._reference["edges"])
+        return counts
+
+    def _of_column(self, i: int, values: pa.ChunkedArray) -> tuple[tuple[int, int], Any]:
+        """How many values are missing, how many strange, and how many in each bin."""
+        if self._columns[i]["kind"] != "numeric":
+            return self._of_categories(i, values)
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.uint8())
+        if not pa.types.is_float32(values.type):  # comparisons know no halves, and no large integers beside floats
+            values = values.cast(pa.float64(), safe=False)
+        numbers = values.to_numpy()  # NaN where one is missing
+        n_missing = int(np.count_nonzero(np.isnan(numbers)))
+        low, high = self._columns[i]["low"], self._columns[i]["high"]
+        bins = self._bins[i]
+        found = 0 if bins is None else drift.counts_above(numbers, n_missing, bins["edges"])
+        if low is None or n_missing == len(numbers):
+            return (n_missing, 0), found
+        # The range of float64 is that of its values in float32 as well.
+        with np.errstate(over="ignore"):
+            low, high = numbers.dtype.type(low), numbers.dtype.type(high)
+        return (n_missing, int(np.count_nonzero(numbers < low) + np.count_nonzero(numbers > high))), found
+
+    def _of_categories(self, i: int, values: pa.ChunkedArray) -> tuple[tuple[int, int], Any]:
+        values = values.combine_chunks()
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        found = list(map(_spelt, values.dictionary.to_pylist()))
+        missing = np.array([name is None or name in self._missing[i] for name in found], bool)
+        known, bins = self._categories[i], self._bins[i]
+        strange = np.array([known is not None and name not in known for name in found], bool) & ~missing
+        if bins is None and not (missing.any() or strange.any()):
+            return (values.null_count, 0), 0
+        indices = values.indices.drop_null().to_numpy()
+        times = np.bincount(indices, minlength=len(found))
+        n_missing = len(values) - len(indices) + int(times[missing].sum())
+        if bins is None:
+            return (n_missing, int(times[strange].sum())), 0
+        others = len(bins["levels"])
+        places = np.array([self._bin_of_level[i].get(name, others) for name in found], np.int64)[~missing]
+        in_bins = np.bincount(places, times[~missing], minlength=others + 1).astype(np.int64)
+        return (n_missing, int(times[strange].sum())), in_bins
+
+    def summary(self, counts: np.ndarray, n_rows: int) -> dict[str, Any]:
+        """The shares of a job's rows, as JSON has them, None for what is not known, and the stability indices."""
+        n_rows = max(n_rows, 1)
+        columns = {}
+        for i, column in enumerate(self._columns):
+            missing, strange = (None if n < 0 else round(n / n_rows, 6) for n in counts[2 * i : 2 * i + 2].tolist())
+            entry = {"missing": missing}
+            if self._reference is not None:
+                entry["missing_in_training"] = self._reference["missing"][i]
+            entry["out_of_range" if column["kind"] == "numeric" else "unseen"] = strange
+            entry["stability_index"] = self._index(self._bins[i], counts[self._places[i]], missing)
+            columns[str(column["name"])] = entry
+        index = self._index(self._reference, counts[self._scores], 0)
+        return {"columns": columns, "score_stability_index": index}
+
+    def _index(self, expected: Mapping[str, Any] | None, found: np.ndarray, missing: float | None) -> float | None:
+        if expected is None or missing is None or not found.sum():
+            return None
+        return round(drift.stability_index(np.array(expected["shares"]), found), 6)
+
+    def warnings(self, summary: Mapping[str, Any], counts: np.ndarray, n_rows: int) -> list[str]:
+        """What of a summary should make its reader look at the data, in a sentence each.
+
+        Parameters
+        ----------
+        summary : mapping
+            By `summary`, of these counts.
+        counts : array of int64
+        n_rows : int
+        """
+        if n_rows < _LEAST_ROWS:
+            return []
+        said = []
+        for i, (name, shares) in enumerate(summary["columns"].items()):
+            if shares["missing"] is None:
+                said.append(f"column {name!r} has a type whose values cannot be compared with those of training")
+                continue
+            more = shares["missing"] - shares.get("missing_in_training", shares["missing"])
+            if abs(more) > SHARE_LIMIT:
+                before = f"{shares['missing_in_training']:.1%} in training"
+                said.append(f"column {name!r} is missing in {shares['missing']:.1%} of the rows, {before}")
+            for kind, words in _STRANGE.items():
+                if shares.get(kind, 0) > SHARE_LIMIT:
+                    said.append(f"column {name!r} has {words} in {shares[kind]:.1%} of the rows")
+            found, bins = counts[self._places[i]], self._bins[i]
+            if bins is not None and self._has_moved(i, shares["stability_index"], int(found.sum())):
+                how, index = (
+                    self._how(i, bins, found, shares.get("out_of_range", 0)),
+                    f"stability index {shares['stability_index']:.2f}, over {INDEX_LIMIT}",
+                )
+                said.append(f"column {name!r} is not distributed as in training: {how} ({index})")
+        index = summary["score_stability_index"]
+        if index is not None and index > INDEX_LIMIT:
+            said.append(f"scores are not distributed as in training: stability index {index:.2f}, over {INDEX_LIMIT}")
+        return said
+
+    def _has_moved(self, i: int, index: float | None, n_found: int) -> bool:
+        """Whether the index of a column is over the limit, and not by chance."""
+        bins = self._bins[i]
+        if index is None or n_found < _LEAST_ROWS or self._reference is None or bins is None:
+            return False
+        n_trained = self._reference["rows"] * (1 - self._reference["missing"][i])
+        return index > INDEX_LIMIT + drift.by_chance(len(bins["shares"]), max(n_trained, 1), n_found)
+
+    def _how(self, i: int, bins: Mapping[str, Any], found: np.ndarray, strange: float) -> str:
+        """In which way the values of a column differ, of which such a share is out of range."""
+        shares, expected = found / found.sum(), np.array(bins["shares"])
+        k = int(np.argmax(shares - expected))
+        if "edges" in bins:
+            low, high = self._columns[i]["low"], self._columns[i]["high"]
+            before, now = (drift.median(bins["edges"], times, low, high) for times in (expected, found))
+            # A ratio says something where no value is below zero, and bins tell a median where they are many and most
+            # values within them.
+            told = len(shares) >= _BINS_OF_MEDIAN and strange <= _KNOWN_RANGE and low >= 0
+            if told and before and now and not 0.8 < now / before < 1.25:
+                return f"its median is about {now:.3g}, {now / before:.2g} × that of training"
+            start, stop = [None, *bins["edges"]][k], [*bins["edges"], None][k]
+            ends = [f"over {start:.4g}"] if start is not None else []
+            ends += [f"up to {stop:.4g}"] if stop is not None else []
+            return f"{shares[k]:.1%} of its values are {' and '.join(ends)}, {expected[k]:.1%} in training"
+        levels = [self._columns[i]["categories"][level] for level in bins["levels"]]
+        what = f"{levels[k]!r}" if k < len(levels) else "another category than the most frequent ones"
+        return f"{shares[k]:.1%} of its values are {what}, {expected[k]:.1%} in training"
+
+
+def _spelt(category) -> str | None:
+    """A category as text, a number in one way whatever its type; None for none."""
+    if category is None:
+        return None
+    return str(float(category)) if isinstance(category, (int, float)) else str(category)

@@ -1,0 +1,354 @@
+"""Score rows into one output: every row once, nothing half written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabkd._progress import Silent
+from tabkd._version import __version__
+from tabkd.batch._alerts import find_cut, top
+from tabkd.batch._counts import Counts, Summary
+from tabkd.batch._databases import Source, find_sources
+from tabkd.batch._dialect import Dialect
+from tabkd.batch._outputs import Outputs, Target, check_model
+from tabkd.batch._overlap import ahead, behind
+from tabkd.batch._parts import Parts
+from tabkd.batch._rejects import check_number
+from tabkd.batch._scored import Columns, Rows, Scored, check_kept, score_columns
+from tabkd.batch._sources import Batch, File, in_dialect
+from tabkd.batch._stopping import StoppedError
+from tabkd.scoring import ExportedStudent, load
+from tabkd.scoring._arrow import is_arrow
+
+_NOT_WRITTEN = "nothing was written. With --resume, leave it out to begin anew."
+_WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
+
+
+def score_dataset(
+    model: ExportedStudent | str | os.PathLike,
+    inputs: Sequence[str],
+    output: str,
+    *,
+    keep: Sequence[str] = (),
+    column_map: Mapping[str, str] | None = None,
+    threshold: float | None = None,
+    top_fraction: float | None = None,
+    batch_size: int = 65_536,
+    rejects: str | None = None,
+    max_rejects: int = 0,
+    resume: bool = False,
+    query: str | None = None,
+    table: str | None = None,
+    append: bool = False,
+    partition_by: Sequence[str] = (),
+    delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    encoding: str | None = None,
+    progress: Silent | None = None,
+    stop: Callable[[], bool] | None = None,
+    on_commit: Callable[[], Any] | None = None,
+) -> Summary:
+    """Score the rows of files or of a query into one output, which appears whole or not at all.
+
+    Parameters
+    ----------
+    model : ExportedStudent or path-like
+        What `tabkd.load` returns, or takes.
+    inputs : sequence of str or path-like
+        Files, folders, globs or URLs; see `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server,
+        as in ``postgresql://user@host/name``, or a DuckDB file.
+    output : str
+        A .parquet, .csv or .arrow file, "-" for CSV on standard output, the address of a PostgreSQL server, or with
+        `partition_by` a folder.
+    keep : sequence of str
+        Columns of the input that stand beside the scores.
+    column_map : mapping of str to str, optional
+        For a column of the model, what it is called in the input.
+    threshold : float, optional
+        Write only the rows whose probability of the second class reaches it.
+    top_fraction : float, optional
+        Write only this share of the scored rows, those of the highest probability of the second class.
+    batch_size : int, default=65536
+        About how many rows are in memory at a time.
+    rejects : str, optional
+        A file for the rows that cannot be scored, in the formats of `output`: their source, row (from 0), column,
+        value and reason. It appears just after the output.
+    max_rejects : int, default=0
+        With more of them the job fails.
+    resume : bool, default=False
+        Keep what is finished in a hidden folder until the job is done, and go on from there where a job with the same
+        model, inputs and options was interrupted. The output is byte for byte the same. The folder is beside the
+        output, that of a table in the working directory.
+    query : str, optional
+        What gives the rows of a database.
+    table : str, optional
+        The table of a PostgreSQL server that the scores are copied into, in one transaction.
+    append : bool, default=False
+        Add to a table that is there already.
+    partition_by : sequence of str
+        Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
+    delimiter, decimal, thousands, encoding : str, optional
+        How CSV files are written, by the names that pandas uses; see `tabkd.batch._dialect.Dialect`. A delimiter and an
+        encoding that are not given are found by the header and the byte order mark, and the summary says so.
+    progress : tabkd._progress.Silent, optional
+        Told how many rows there are, where the inputs say so, and of every batch how many it had.
+    stop : callable, optional
+        Asked whether to stop: after every batch and, while a database works, by another thread, which then cancels what
+        it does.
+    on_commit : callable, optional
+        Called once when all is ready, just before the output appears.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    OSError, ValueError
+        A column is missing, an input cannot be read, more rows than `max_rejects` cannot be scored
+        (`TooManyRejectsError`), a manifest is that of another job, or rows would get lost. Nothing is written then.
+    BusyError
+        Another job is writing the output.
+    StoppedError
+        `stop` said so.
+    RejectsError
+        All rows are written, but the file of rejects could not be put in its place; the message says where it is.
+    """
+    exported = model if isinstance(model, ExportedStudent) else load(model)
+    inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
+    partition_by = list(dict.fromkeys(partition_by))
+    check_options(batch_size=batch_size, threshold=threshold, top_fraction=top_fraction, max_rejects=max_rejects)
+    if resume and query is not None:
+        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
+    columns = Columns(exported, [*keep, *partition_by], column_map or {}, threshold)
+    if top_fraction is not None:
+        columns.check_two_classes(f"--top-fraction {top_fraction}")
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
+    sources = in_dialect(find_sources(inputs, query, stop), dialect)
+    target = Target(output, rejects, table, append, tuple(partition_by))
+    target.check([source.path for source in sources], max_rejects, resume)
+    if not isinstance(model, ExportedStudent):
+        check_model(model, output, rejects)
+    scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
+    on_commit = on_commit or _never
+    columns.check({source.path: source.types(columns.known) for source in sources})
+    columns.kept_types = target.check_types(columns.kept_types)
+    options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
+    options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
+    options |= {f"--{name}": value for name, value in asdict(dialect).items()}
+    job = _job(exported, scoring.before, options)
+    # The outputs before the parts: what is in their way is reported before the first row.
+    with (
+        target.folder(resume) as folder,
+        Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
+    ):
+        if not resume and top_fraction is None:
+            scoring.run(lambda scored: outputs.write(scored.rows))
+            done = replace(scoring.summary(), threshold=threshold)
+        else:
+            with Parts(Path(folder), job) as parts:
+                scoring.run(parts.write, parts.done)
+            done = replace(scoring.summary(), threshold=threshold)
+            chosen: Iterable[Rows] = parts
+            if top_fraction is not None:
+                cut = find_cut(parts, columns.second_class, top_fraction, done.scored)
+                chosen = top(parts, columns.second_class, cut)
+                done = replace(done, written=cut.n_rows, threshold=cut.threshold)
+            scoring.put_together(chosen, outputs)
+            if outputs.was_written:
+                done = replace(done, warnings=[*done.warnings, _WAS_WRITTEN])
+        if threshold is None and top_fraction is None and done.written != done.scored:
+            raise ValueError(f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; {_NOT_WRITTEN}")
+        outputs.finish(done.written, done.rejected)
+        on_commit()
+    return done
+
+
+def score_batches(
+    model: ExportedStudent | str | os.PathLike, batches: Iterable, keep: Sequence[str] = ()
+) -> Generator[pa.Table, None, None]:
+    """Score batch after batch; the next is fetched by another thread while one is scored.
+
+    Parameters
+    ----------
+    model : ExportedStudent or path-like
+        What `tabkd.load` returns, or takes.
+    batches : iterable
+        Of Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
+    keep : sequence of str
+        Columns of the batches that stand beside the scores.
+
+    Yields
+    ------
+    pyarrow.Table
+        For each batch its kept columns, the prediction, and for classes the probability of each.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier
+    >>> from tabkd.batch import score_batches
+    >>> from tabkd.scoring import ExportedStudent
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(5), student="tree", n_synthetic=500).fit(X, y)
+    >>> exported = ExportedStudent(model.to_onnx().SerializeToString())
+    >>> [table.num_rows for table in score_batches(exported, (X[i : i + 200] for i in range(0, len(X), 200)))]
+    [200, 200, 169]
+    """
+    exported = model if isinstance(model, ExportedStudent) else load(model)
+    check_kept(exported, keep)
+    with contextlib.closing(ahead(batches)) as waiting:
+        for batch in waiting:
+            if keep and isinstance(batch, np.ndarray):
+                raise ValueError(f"keep={list(keep)} takes tables, for the columns of an array have no names.")
+            kept = {name: batch[name] for name in keep}
+            if keep:  # which the model need not know
+                names = exported.feature_names_in_.tolist()
+                batch = batch.select(names) if is_arrow(batch) else batch[names]
+            yield pa.table({**kept, **score_columns(exported, batch)})
+
+
+class _Scoring:
+    """Reading, scoring and writing of all batches, each in its own thread."""
+
+    def __init__(self, columns: Columns, sources: Sequence[Source], batch_size: int, max_rejects: int, progress, stop):
+        self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
+        self._progress, self._stop = progress, stop
+        self._counts = Counts(drift=columns.drift.none)
+        self._found = found(sources, columns.known)
+        # Before anything is read of them.
+        self.before = [source.state() for source in sources]
+
+    def run(self, write: Callable[[Scored], Any], done: Counts | None = None) -> None:
+        """Score all batches but those that are `done`, the first ones."""
+        n_done = 0 if done is None else done.batches
+        self._counts += done or Counts()
+        check_number(self._counts.rejected, [], self._max_rejects)
+        self._progress.stage("rows", self._n_rows(), self._counts.read)
+        stopped = False
+        with (
+            contextlib.closing(self._batches()) as all_batches,
+            contextlib.closing(ahead(islice(all_batches, n_done, None))) as batches,
+            behind(write) as hand_over,
+        ):
+            for batch in batches:
+                scored = self._columns.scored(batch, self._counts.rejected, self._max_rejects)
+                self._counts += Counts.of(scored)
+                hand_over(scored)
+                self._progress.advance(scored.n_read)
+                if stopped := self._stop():
+                    break
+        # Not before all that was scored is written.
+        if stopped:
+            raise StoppedError(f"stopped after {self._counts.read:,} rows")
+        self._check()
+
+    def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> None:
+        """Write the outputs from what was kept of all batches."""
+        for rows in batches:
+            outputs.write(rows)
+            if self._stop():
+                raise StoppedError(f"stopped while {self._counts.read:,} scored rows were put together")
+
+    def summary(self) -> Summary:
+        """What was done."""
+        done = Summary.of(self._counts, self._columns.drift)
+        return replace(done, warnings=[*self._found, *done.warnings])
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        for source in self._sources:
+            yield from source.batches(self._columns.wanted, self._columns.known, self._batch_size)
+
+    def _n_rows(self) -> int | None:
+        """How many rows the sources say that they have; None where one does not say."""
+        found = [source.n_rows() for source in self._sources]
+        return None if None in found else sum(found)  # type: ignore[arg-type]
+
+    def _check(self) -> None:
+        """Refuse to finish with other rows than the sources have."""
+        for source, state in zip(self._sources, self.before, strict=True):
+            if source.state() != state:
+                raise ValueError(f"{source.path!r} was changed while it was read: nothing was written; score it again.")
+        expected = self._n_rows()
+        if expected not in (None, self._counts.read):
+            raise ValueError(f"{expected:,} rows in, but {self._counts.read:,} rows read; nothing was written.")
+
+
+def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
+    """What was found out about how files are written without being said: a sentence for each, whatever their number."""
+    files: dict[str, list[str]] = {}
+    for source in sources:
+        for what in source.found(known) if isinstance(source, File) else ():
+            files.setdefault(what, []).append(source.path)
+    return [
+        f"{paths[0]!r}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''} is read {what}"
+        for what, paths in files.items()
+    ]
+
+
+def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
+    """The inputs as text.
+
+    Raises
+    ------
+    ValueError
+        They are none, or one that is not in a list.
+    """
+    if isinstance(inputs, (str, os.PathLike)):
+        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
+    if not inputs:
+        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
+    return [os.fspath(given) for given in inputs]
+
+
+def check_options(
+    *, batch_size: int = 1, threshold: float | None = None, top_fraction: float | None = None, max_rejects: int = 0
+) -> None:
+    """Refuse numbers out of their range, and two ways to choose alerts.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name, value, least in (("batch_size", batch_size, 1), ("max_rejects", max_rejects, 0)):
+        if value < least:
+            raise ValueError(f"{name} is {value}; expected a number from {least}.")
+    for name, share in (("threshold", threshold), ("top_fraction", top_fraction)):
+        if share is not None and not 0 <= share <= 1:
+            raise ValueError(f"{name} is {share}; expected a number from 0 to 1.")
+    if threshold is not None and top_fraction is not None:
+        raise ValueError("threshold and top_fraction are two ways to choose alerts; give one of them.")
+
+
+def _never() -> bool:
+    return False
+
+
+def _job(exported: ExportedStudent, states: list, options: Mapping[str, Any]) -> dict:
+    """What another job would have otherwise."""
+    import onnxruntime
+
+    return {
+        # Those of the libraries as well, whose next version may cut files into other batches.
+        "version": [__version__, pa.__version__, onnxruntime.__version__],
+        "model": hashlib.sha256(exported.content).hexdigest(),
+        "input": states,
+        **options,
+    }
+
+
+def _digest(job: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,283 @@
+"""Where a job writes: its scores, and beside them its rejects."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from tabkd.batch import _commit_note as commit_note
+from tabkd.batch import _rejects as rejected
+from tabkd.batch import _sinks as sinks
+from tabkd.batch._addresses import check, check_form, is_postgres, key_of, shown
+from tabkd.batch._kept import written_type
+from tabkd.batch._postgres_table import PostgresTable
+from tabkd.batch._scored import Rows
+from tabkd.batch._workplace import folder_of, workplace
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the user says of the output; see `tabkd.batch._job.score_dataset`."""
+
+    path: str
+    rejects: str | None = None
+    table: str | None = None
+    append: bool = False
+    partition_by: tuple[str, ...] = ()
+
+    def check(self, inputs: Sequence[str], max_rejects: int, resume: bool) -> None:
+        """Refuse what cannot be written, or would overwrite the input.
+
+        Raises
+        ------
+        ValueError
+        """
+        for path in (self.path, *inputs, self.rejects or ""):
+            check_form(path)
+        if is_postgres(self.path):
+            check(self.path)
+            self._check_table()
+        elif self.table is not None or self.append:
+            option = "--table" if self.table is not None else "--append"
+            raise ValueError(f"{option} is for an --output of PostgreSQL, as in postgresql://user@host/database.")
+        elif self.partition_by:
+            self._check_folder()
+        elif self.path != sinks.STDOUT:
+            _check_file("--output", self.path, inputs)
+        if resume and self.path == sinks.STDOUT:
+            raise ValueError("--resume needs an output that stays: standard output has what was written to it.")
+        check_rejects(self.rejects, max_rejects, [*inputs, self.path])
+        self._check_unfinished()
+
+    def _check_unfinished(self) -> None:
+        """Refuse to write where the job removes what is not finished."""
+        if self.rejects is None or self.path == sinks.STDOUT or is_postgres(self.path):
+            return
+        if folder_of(Path(os.path.realpath(self.path))) in Path(os.path.realpath(self.rejects)).parents:
+            raise ValueError(f"--rejects {self.rejects!r} is in the hidden folder of this job; choose another place.")
+
+    def _check_table(self) -> None:
+        if not self.table or self.partition_by:
+            what = "has no partitions; leave --partition-by out" if self.partition_by else "needs --table NAME"
+            raise ValueError(f"--output {shown(self.path)!r} {what}.")
+        if not all(self.table.rsplit(".", 1)):
+            raise ValueError(f"--table {self.table!r} has an empty name; give NAME, or SCHEMA.NAME.")
+
+    def _check_folder(self) -> None:
+        path = Path(self.path)
+        if self.path == sinks.STDOUT or path.suffix.lower() in sinks.SUFFIXES:
+            raise ValueError(f"--output {self.path!r} is no folder, which --partition-by writes.")
+        if self.rejects is not None and path.resolve() in Path(self.rejects).resolve().parents:
+            raise ValueError(f"--rejects {self.rejects!r} is in the folder of the output; choose a place beside it.")
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise ValueError(f"--output {self.path!r} is there already and not an empty folder; choose another.")
+
+    def check_types(self, kinds: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+        """The types that kept columns are written with: their own, or text where the format does not know them.
+
+        Raises
+        ------
+        ValueError
+            The format of the output has no place for one.
+        """
+        if is_postgres(self.path):
+            return dict(kinds)
+        for name in self.partition_by:
+            if not _names_folders(kinds[name]):
+                raise ValueError(
+                    f"--partition-by {name!r} is {kinds[name]}, whose values cannot name folders; give a column of "
+                    "text, numbers or dates."
+                )
+        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
+        suffix = ".parquet" if self.partition_by else by_name
+        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
+
+    def folder(self, resume: bool) -> contextlib.AbstractContextManager:
+        """A folder for what is not finished, on the disk of the output where that is a file or a folder.
+
+        That of a table is in the working directory, where a job that goes on must find it again.
+        """
+        kept = Path(self._resume_name()) if is_postgres(self.path) else None
+        # Without --resume, too, what a job left there is removed.
+        if kept is not None and (resume or folder_of(kept).exists()):
+            return workplace(kept, keep=resume, name=self.table, lasting=commit_note.NAME)
+        if self.path == sinks.STDOUT or is_postgres(self.path):
+            return tempfile.TemporaryDirectory()
+        # That of the file itself: a link may lead to another disk, and two links to one file.
+        return workplace(Path(os.path.realpath(self.path)), keep=resume)
+
+    def _resume_name(self) -> str:
+        """What the folder of the table is named after: the table and its database, however the user logs in."""
+        return f"{quote(str(self.table), safe='')[:100]}-{key_of(self.path, str(self.table))}"
+
+    def sink(
+        self, folder: Path, job: str, schema: pa.Schema, stop: Callable[[], bool]
+    ) -> PostgresTable | sinks.Folder | sinks.File:
+        """What takes the rows of scores, which are of this schema."""
+        if is_postgres(self.path):
+            return PostgresTable(self.path, str(self.table), self.append, folder, job, schema, stop)
+        if self.partition_by:
+            return sinks.Folder(self.path, folder, self.partition_by)
+        return sinks.File(self.path, folder)
+
+
+class RejectsError(RuntimeError):
+    """The scores are written for good, but the rejects could not be put in their place."""
+
+
+class Outputs(contextlib.AbstractContextManager):
+    """The scores and the rejects of a job; where it succeeds both appear, the scores first.
+
+    When the scores appear, the rejects are on the disk and need only a rename: so an old file of rejects is replaced
+    only by a job that succeeded.
+
+    Parameters
+    ----------
+    target : Target
+    folder : Path
+        For what is not finished.
+    job : str
+        A digest of the job.
+    schema : pyarrow.Schema
+        Of the rows of scores.
+    stop : callable
+        Asked while a database works.
+
+    Raises
+    ------
+    RejectsError
+        At the end of the block.
+    """
+
+    def __init__(self, target: Target, folder: str | Path, job: str, schema: pa.Schema, stop: Callable[[], bool]):
+        self._stack = contextlib.ExitStack()
+        self._scores = target.sink(Path(folder), job, schema, stop)
+        self._rejects: sinks.File | None = None
+        self._shown = shown(target.path)
+        if target.rejects is not None:
+            self._rejects = sinks.File(target.rejects, Path(folder), rejected.SCHEMA)
+        self._n_rows = self._n_rejects = 0
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            if self._rejects is not None:
+                stack.push(self._publish_rejects)
+                self._rejects.__enter__()
+            # The last to be entered is the first to appear.
+            stack.enter_context(self._scores)
+            self._stack = stack.pop_all()
+        return self
+
+    @property
+    def was_written(self) -> bool:
+        """Whether an earlier process of the job had written the scores for good."""
+        return getattr(self._scores, "was_written", False)
+
+    def write(self, rows: Rows) -> int:
+        """Add a batch, and return how many rows of scores it had."""
+        self._scores.write(rows.table)
+        if self._rejects is not None and rows.rejects:
+            self._rejects.write(rejected.table(rows.rejects))
+        self._n_rows += rows.table.num_rows
+        self._n_rejects += len(rows.rejects)
+        return rows.table.num_rows
+
+    def finish(self, n_rows: int, n_rejects: int) -> None:
+        """Write what is left, so that what follows is quick and can hardly fail.
+
+        Raises
+        ------
+        ValueError
+            Other rows were written than were scored, or other rejects than were counted.
+        """
+        for what, written, expected in (("rows", self._n_rows, n_rows), ("rejects", self._n_rejects, n_rejects)):
+            if written != expected:
+                raise ValueError(
+                    f"{expected:,} {what} were to be written, but {written:,} {what} reached the output; nothing was "
+                    "written. With --resume, leave it out to begin anew."
+                )
+        for sink in (self._rejects, self._scores):
+            if isinstance(sink, (sinks.File, sinks.Folder)):
+                sink.finish()
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def _publish_rejects(self, kind, error, traceback) -> None:
+        assert self._rejects is not None
+        try:
+            if kind is None:
+                self._rejects.publish()
+        except OSError as failure:
+            raise RejectsError(
+                f"all rows are written to {self._shown!r}, but {failure.strerror or failure} The rejects are in "
+                f"{self._rejects.saved()!r} instead."
+            ) from failure
+        finally:
+            self._rejects.discard()
+
+
+def _names_folders(kind: pa.DataType) -> bool:
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return False
+    try:
+        pa.array([], kind).dictionary_encode()
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
+    """Whether a file is one of those that are taken, or in a folder among them."""
+    resolved = Path(os.path.realpath(path))
+    places = [Path(os.path.realpath(name)) for name in taken]
+    return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
+
+
+def check_model(model: str | os.PathLike, output: str, rejects: str | None) -> None:
+    """Refuse to replace the model of a job, whatever its suffix is.
+
+    Raises
+    ------
+    ValueError
+    """
+    for option, path in (("--output", output), ("--rejects", rejects)):
+        if path is not None and os.path.realpath(path) == os.path.realpath(model):
+            raise ValueError(f"{option} {path!r} is the model of this job; choose another file.")
+
+
+def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> None:
+    """Refuse a file of rejects that cannot be written, and rejects without a file.
+
+    Raises
+    ------
+    ValueError
+    """
+    if path is not None:
+        _check_file("--rejects", path, taken)
+    elif max_rejects:
+        raise ValueError(
+            f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
+            "say where they go by --rejects FILE."
+        )
+
+
+def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
+    """Refuse a file of another format, and one that the job reads or writes as something else."""
+    suffix = PurePath(path).suffix
+    if suffix.lower() not in sinks.SUFFIXES:
+        *others, last = sinks.SUFFIXES
+        raise ValueError(
+            f"{option} {shown(path)!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
+            + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
+        )
+    if is_within(path, [name for name in taken if name != sinks.STDOUT]):
+        what = "the table to be scored" if option == "--output" else "read or written by this job as something else"
+        raise ValueError(f"{option} {path!r} is {what}; choose another file.")

@@ -1,0 +1,284 @@
+"""The files that paths, folders and globs mean: what matches and cannot be read is refused, never left out.
+
+Hidden names, which begin with a dot or an underscore (except ``_name=value``), are left out, as Hive and Spark do; a
+glob finds them where its own part begins so.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple, Protocol
+
+from tabkd._files import check_text
+
+
+class Kind(Enum):
+    """What stands at a path; the value is what messages call what cannot be read."""
+
+    FILE = "a file"
+    FOLDER = "a folder"
+    MISSING = "no file"
+    BROKEN = "a link that leads nowhere"
+    OTHER = "neither a file nor a folder, but a pipe, socket or device"
+
+
+class Entry(NamedTuple):
+    """A name in a folder."""
+
+    name: str
+    path: str
+    kind: Kind
+
+
+class Found(NamedTuple):
+    """A file, and the names of the folders that it is in below the one that was given."""
+
+    path: str
+    folders: tuple[str, ...]
+
+
+class Tree(Protocol):
+    """Where paths are: this machine, or a store."""
+
+    def kind(self, path: str) -> Kind:
+        """What is at a path."""
+
+    def entries(self, folder: str) -> list[Entry]:
+        """What is in a folder, hidden names too."""
+
+    def place(self, folder: str) -> Any:
+        """The same for two folders only if they are one."""
+
+    def check_readable(self, path: str) -> None:
+        """Refuse a file that cannot be opened."""
+
+
+class Local:
+    """The paths of this machine."""
+
+    def kind(self, path: str) -> Kind:
+        """What is at a path, through links.
+
+        Raises
+        ------
+        OSError
+            It cannot be looked at.
+        """
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return Kind.BROKEN if os.path.islink(path) else Kind.MISSING
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.FILE if stat.S_ISREG(mode) else Kind.OTHER
+
+    def entries(self, folder: str) -> list[Entry]:
+        """What is in a folder.
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        """
+        try:
+            with os.scandir(folder or ".") as listed:
+                names = [(entry.name, os.path.join(folder, entry.name)) for entry in listed]
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+        return [self._entry(name, path) for name, path in names]
+
+    def _entry(self, name: str, path: str) -> Entry:
+        # A hidden name is left out whatever it is.
+        kind = Kind.OTHER if is_hidden(name) and not os.path.exists(path) else self.kind(path)
+        return Entry(name, path, kind)
+
+    def place(self, folder: str) -> tuple[int, int]:
+        """The disk and the number of a folder there."""
+        found = os.stat(folder or ".")
+        return found.st_dev, found.st_ino
+
+    def check_readable(self, path: str) -> None:
+        """Refuse a file that cannot be opened, or whose name pyarrow cannot have.
+
+        Raises
+        ------
+        OSError, ValueError
+        """
+        check_text(path)
+        try:
+            os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+
+class Store:
+    """The paths of a store that fsspec knows.
+
+    Parameters
+    ----------
+    store : fsspec.AbstractFileSystem
+    """
+
+    def __init__(self, store):
+        self._store = store
+
+    def kind(self, path: str) -> Kind:
+        """What is at a path; what is no folder is taken for a file, which is opened later."""
+        if self._store.isdir(path):
+            return Kind.FOLDER
+        return Kind.MISSING if glob.has_magic(path) and not self._store.exists(path) else Kind.FILE
+
+    def entries(self, folder: str) -> list[Entry]:
+        """What is in a folder.
+
+        Raises
+        ------
+        ValueError
+            It cannot be listed.
+        """
+        try:
+            listed = self._store.ls(folder, detail=True)
+        except Exception as error:  # whatever the driver of a store raises
+            raise ValueError(f"cannot read {folder!r}: {' '.join(str(error).split())}") from error
+        entries = []
+        for info in listed:
+            path = str(info["name"]).rstrip("/")
+            if path != folder.rstrip("/"):  # some stores have a file for a folder
+                entries.append(Entry(path.rpartition("/")[2], path, self._kind(path, info["type"])))
+        return entries
+
+    def _kind(self, path: str, said: str) -> Kind:
+        known = {"file": Kind.FILE, "directory": Kind.FOLDER}
+        if said in known:
+            return known[said]
+        if self._store.isdir(path):  # by a link
+            return Kind.FOLDER
+        return Kind.FILE if self._store.isfile(path) else Kind.BROKEN
+
+    def place(self, folder: str) -> str:
+        """The path itself."""
+        return folder.rstrip("/")
+
+    def check_readable(self, path: str) -> None:
+        """Nothing: a request for each file would take long, and each is opened before the first row is read."""
+
+
+def matching(tree: Tree, given: str) -> list[str]:
+    """The paths that a path or a glob means, in the order of their names; none where there is nothing.
+
+    Raises
+    ------
+    OSError, ValueError
+        A folder that may have such paths cannot be read, or a link that matches leads nowhere.
+    """
+    if tree.kind(given) is not Kind.MISSING:
+        return [given]
+    return _outermost(_matches(tree, given)) if glob.has_magic(given) else []
+
+
+def files(tree: Tree, path: str, wanted: Callable[[str], bool]) -> list[Found]:
+    """The file at a path, or those of the folder there, in the order of their names.
+
+    Parameters
+    ----------
+    tree : Tree
+    path : str
+    wanted : callable
+        Whether a file of a folder is one of the table's, by its name.
+
+    Raises
+    ------
+    OSError, ValueError
+        One of them cannot be read: a folder or file without the right to read it, a link that leads nowhere, a pipe,
+        a socket or a device.
+    """
+    kind = tree.kind(path)
+    if kind is not Kind.FOLDER:
+        _check_kind(path, kind)
+        tree.check_readable(path)
+        return [Found(path, ())]
+    return sorted(_within(tree, path, (), (tree.place(path),), wanted), key=lambda file: PurePosixPath(file.path).parts)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name is none of the table's, by the conventions of Hive and Spark: _SUCCESS, .crc."""
+    return name.startswith((".", "_")) and "=" not in name
+
+
+def _within(tree: Tree, folder: str, names: tuple[str, ...], above: tuple, wanted: Callable) -> Iterator[Found]:
+    """The files of a folder and of those below it, through links as well."""
+    for entry in tree.entries(folder):
+        if is_hidden(entry.name):
+            continue
+        if entry.kind is Kind.FOLDER:
+            # A link to a folder above would lead around for ever; what is in that is found without it.
+            if (place := tree.place(entry.path)) not in above:
+                yield from _within(tree, entry.path, (*names, entry.name), (*above, place), wanted)
+        elif wanted(entry.name) or entry.kind in (Kind.BROKEN, Kind.MISSING):  # where a link led may be a folder
+            _check_kind(entry.path, entry.kind)
+            tree.check_readable(entry.path)
+            yield Found(entry.path, names)
+
+
+def _matches(tree: Tree, pattern: str) -> list[str]:
+    parts = pattern.rstrip("/").split("/")
+    first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    root = "/" if parts[:first] == [""] else "/".join(parts[:first])
+    if tree.kind(root or ".") is not Kind.FOLDER:
+        return []
+    return list(_expanded(tree, root, parts[first:], ()))
+
+
+def _expanded(tree: Tree, folder: str, parts: Sequence[str], above: tuple) -> Iterator[str]:
+    """The paths below a folder that match the parts of a pattern."""
+    if not parts:
+        yield folder or "."
+        return
+    part, rest = parts[0], parts[1:]
+    if part == "**":
+        yield from _expanded(tree, folder, rest, above)
+    elif not glob.has_magic(part):
+        path = f"{folder.rstrip('/')}/{part}" if folder else part
+        kind = tree.kind(path)
+        if kind is Kind.BROKEN:
+            _check_kind(path, kind)
+        if kind is Kind.FOLDER or not (rest or kind is Kind.MISSING):
+            yield from _expanded(tree, path, rest, above)
+        return
+    matches = re.compile(fnmatch.translate("*" if part == "**" else part)).match
+    for entry in tree.entries(folder):
+        if not matches(entry.name) or (is_hidden(entry.name) and not is_hidden(part)):
+            continue
+        if entry.kind in (Kind.BROKEN, Kind.MISSING):
+            _check_kind(entry.path, entry.kind)
+        if entry.kind is Kind.FOLDER and part == "**":
+            if (place := tree.place(entry.path)) not in above:
+                yield from _expanded(tree, entry.path, parts, (*above, place))
+        elif part != "**" and (entry.kind is Kind.FOLDER or not rest):
+            yield from _expanded(tree, entry.path, rest, above)
+
+
+def _outermost(matched: list[str]) -> list[str]:
+    """The paths without those that are below another of them: ``**`` matches a folder and what is in it."""
+    unique = {PurePosixPath(path): path for path in matched}
+    return [path for pure, path in sorted(unique.items()) if not any(above in unique for above in pure.parents)]
+
+
+def _check_kind(path: str, kind: Kind) -> None:
+    if kind is not Kind.FILE:
+        what = "is gone since its folder was listed" if kind is Kind.MISSING else f"is {kind.value}"
+        raise ValueError(f"cannot read {path!r}: it {what}. Remove it or put it right, or give the files one by one.")
+
+
+def _unreadable(path: str, error: OSError) -> OSError:
+    reason = error.strerror or str(error)
+    return OSError(
+        error.errno, f"cannot read {path!r}: {reason}. Give this user the right to read it, or leave it out."
+    )

@@ -1,0 +1,111 @@
+"""The columns of a table of PostgreSQL, compared with those of the scores before any row is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from tabkd.batch._postgres_types import Column, fits
+
+_COLUMNS = """
+WITH RECURSIVE base AS (
+  SELECT attnum, attname, format_type(atttypid, atttypmod) AS shown, atttypid AS oid, atttypmod AS mod,
+    attnotnull AS needed, atthasdef AS given, attidentity AS identity, attgenerated AS generated
+  FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
+  UNION ALL
+  SELECT attnum, attname, shown, typbasetype, CASE mod WHEN -1 THEN typtypmod ELSE mod END,
+    needed OR typnotnull, given OR typdefault IS NOT NULL, identity, generated
+  FROM base JOIN pg_catalog.pg_type t USING (oid) WHERE typtype = 'd'
+)
+SELECT attname, shown,
+  CASE WHEN typtype = 'e' THEN 'enum'
+    -- Of these a limit is of another form.
+    WHEN mod >= 0 AND (typname = 'interval' OR typcategory = 'A') THEN ''
+    WHEN typname = 'citext' OR typnamespace = 'pg_catalog'::regnamespace THEN typname ELSE '' END,
+  CASE WHEN mod < 0 THEN NULL
+    WHEN typname = 'numeric' THEN (((mod - 4) & 2047) # 1024) - 1024
+    WHEN typname IN ('varchar', 'bpchar') THEN mod - 4
+    WHEN typname IN ('time', 'timestamp', 'timestamptz') THEN mod END,
+  needed AND NOT given AND identity = '' AND generated = '',
+  identity = 'a' OR generated <> ''
+FROM base JOIN pg_catalog.pg_type t USING (oid) WHERE typtype <> 'd' ORDER BY attnum
+"""
+
+
+def columns_of(cursor, table: int) -> list[Column]:
+    """The columns of a table by its object identifier."""
+    cursor.execute(_COLUMNS, (table,))
+    return [Column(*row) for row in cursor.fetchall()]
+
+
+def matched(table: str, columns: Sequence[Column], rows: pa.Schema) -> dict[str, Column]:
+    """The column of a table for each column of rows.
+
+    Raises
+    ------
+    ValueError
+        The table has no such column, or it does not hold the values; or a column of the table would have none.
+    """
+    by_name = {column.name: column for column in columns}
+    for field in rows:
+        column = by_name.get(field.name)
+        if column is None:
+            raise ValueError(
+                f"--append: the table {table!r} has no column {field.name!r}, for values of type {field.type}. Add it "
+                "to the table, or give another --table."
+            )
+        if column.is_computed:
+            raise ValueError(
+                f"--append: PostgreSQL itself computes the column {field.name!r} of {table!r}; leave out --keep "
+                f"{field.name}, or give another --table."
+            )
+        if not fits(field.type, column):
+            raise ValueError(
+                f"--append: the column {field.name!r} of {table!r} is {column.shown}, which does not hold values of "
+                f"type {field.type} as they are. {_remedy(field)}"
+            )
+    if without := [column for column in columns if column.is_needed and column.name not in rows.names]:
+        raise ValueError(
+            f"--append: the column {without[0].name!r} of {table!r} is NOT NULL and has no default, but the scores "
+            "have no such column. Give the column a default, or --keep one of that name."
+        )
+    return {name: by_name[name] for name in rows.names}
+
+
+def made(rows: pa.Schema) -> dict[str, Column]:
+    """The columns of the table that is made for rows.
+
+    Raises
+    ------
+    ValueError
+        PostgreSQL has no type for one of them.
+    """
+    found = {field.name: Column.made_for(field.name, field.type) for field in rows}
+    for name, column in found.items():
+        if column is None:
+            raise ValueError(
+                f"--keep {name!r} is {rows.field(name).type}, for which tabkd makes no column in PostgreSQL; leave it "
+                "out, or convert it to text in the input."
+            )
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _remedy(field: pa.Field) -> str:
+    column = Column.made_for(field.name, field.type)
+    another = "score into a new --table, and insert its rows into this one with the casts that you want"
+    if column is None:
+        return f"Leave it out, or {another}."
+    return f"Make it a column of type {_NAMES.get(column.kind, column.kind)}, or {another}."
+
+
+# What the catalogue calls otherwise than SQL does.
+_NAMES = {
+    "bool": "boolean",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "timestamptz": "timestamp with time zone",
+}

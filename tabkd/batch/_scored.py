@@ -1,0 +1,299 @@
+"""From the columns of an input to the columns of scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabkd.batch._csv_header import DELIMITERS
+from tabkd.batch._drift import Drift
+from tabkd.batch._kept import as_kept, common_type
+from tabkd.batch._rejects import Reject, check_number, failures, shown
+from tabkd.batch._sources import Batch
+from tabkd.scoring import ExportedStudent
+from tabkd.scoring._arrow import is_text
+
+
+class Rows(NamedTuple):
+    """What is written of a batch: the scores, and the rows that have none."""
+
+    table: pa.Table
+    rejects: list[Reject]
+
+
+class Scored(NamedTuple):
+    """What came of a batch.
+
+    Attributes
+    ----------
+    rows : Rows
+    n_read : int
+        Rows of the input, those that were rejected among them.
+    drift : array of int64
+        By `Drift.counts`.
+    """
+
+    rows: Rows
+    n_read: int
+    drift: np.ndarray
+
+
+class Columns:
+    """What a model and its user want of the columns of an input.
+
+    Parameters
+    ----------
+    exported : ExportedStudent
+    keep : sequence of str
+        Columns of the input that stand beside the scores.
+    column_map : mapping of str to str
+        For a column of the model, what it is called in the input.
+    threshold : float or None
+        Write only the rows whose probability of the second class reaches it.
+    drift : bool
+        Whether to count it.
+
+    Raises
+    ------
+    ValueError
+        Where the model has no such columns, or no such class.
+    """
+
+    def __init__(
+        self,
+        exported: ExportedStudent,
+        keep: Sequence[str],
+        column_map: Mapping[str, str],
+        threshold: float | None = None,
+        drift: bool = True,
+    ):
+        self._scorer, self._threshold = exported, threshold
+        self.drift = Drift(exported)
+        self._counts_drift = drift
+        #: The columns of the input that stand beside the scores.
+        self.kept = list(dict.fromkeys(keep))
+        names = [str(name) for name in exported.feature_names_in_]
+        known_names = set(names)
+        if unknown := [name for name in column_map if name not in known_names]:
+            raise ValueError(f"--column-map {unknown[0]!r} is no column of the model; `tabkd inspect` shows them.")
+        # As it is called in the input, and in the model.
+        self._features = {column_map.get(name, name): name for name in names}
+        called = Counter(column_map.get(name, name) for name in names)
+        if twice := [name for name in self._features if called[name] > 1]:
+            raise ValueError(
+                f"--column-map makes {twice[0]!r} of the input stand for more than one column of the model: "
+                f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a column of its own."
+            )
+        self._is_classifier = exported.metadata["task"] == "classification"
+        if threshold is not None:
+            self.check_two_classes(f"--threshold {threshold}")
+        check_kept(exported, self.kept)
+        #: What the metadata of the model says of each of its columns, by its name in the input.
+        self.known = dict(zip(self._features, exported.metadata["columns"], strict=True))
+        # Those of text that know no category "": in a CSV it then stands for a missing value, as in files that quote
+        # every value.
+        self._without_empty = {
+            name
+            for name, column in self.known.items()
+            if column["type"] == "STRING" and "" not in column.get("categories", ())
+        }
+        #: The columns that are read.
+        self.wanted = list(dict.fromkeys([*self._features, *self.kept]))
+
+    @property
+    def second_class(self) -> str:
+        """The name of the column with the probabilities of the second class."""
+        return f"probability_{self._scorer.classes_[1]}"
+
+    def check_two_classes(self, option: str) -> None:
+        """Refuse an option that ranks rows by the probability of the second of two classes, where there are others."""
+        if not (self._is_classifier and len(self._scorer.classes_) == 2):
+            kind = f"{len(self._scorer.classes_)} classes" if self._is_classifier else "regression"
+            raise ValueError(f"{option} is for models of two classes, not of {kind}; leave it out.")
+
+    def check(self, sources: Mapping[str, Mapping[str, pa.DataType]]) -> None:
+        """Refuse inputs without the columns that are needed, before any row is read.
+
+        Parameters
+        ----------
+        sources : mapping of str to mapping of str to pyarrow.DataType
+            The columns of each input.
+        """
+        for source, present in sources.items():
+            self.check_names(source, list(present))
+        kinds = {name: [types[name] for types in sources.values()] for name in self.kept}
+        #: The type that each kept column has in the output.
+        self.kept_types = {name: common_type(name, found) for name, found in kinds.items()}
+        # Those that are floats in some inputs, and something else in others.
+        self._exact = {
+            name
+            for name, found in kinds.items()
+            if len({pa.types.is_floating(kind) for kind in found if not pa.types.is_null(kind)}) > 1
+        }
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are written, as they are known after `check`."""
+        kinds = (
+            (known["name"], pa.string() if known["type"] == "STRING" else pa.float64()) for known in self.known.values()
+        )
+        scores = score_columns(self._scorer, pa.schema(list(kinds)).empty_table())
+        return pa.schema([*self.kept_types.items(), *((name, values.type) for name, values in scores.items())])
+
+    def check_names(self, source: str, present: Sequence[str]) -> None:
+        """Refuse an input without the columns that are needed.
+
+        Raises
+        ------
+        ValueError
+        """
+        there = set(present)
+        if missing := [name for name in self._features if name not in there]:
+            raise ValueError(
+                f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs; it has "
+                f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
+                f"called there by --column-map{_otherwise_delimited(present, missing)}."
+            )
+        if strange := [name for name in self.kept if name not in there]:
+            raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}; it has {_first(present)}.")
+
+    def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
+        """The scores of a batch, and the rows that have none.
+
+        Parameters
+        ----------
+        batch : Batch
+        n_rejected : int
+            Rows of other batches that have none.
+        max_rejects : int
+
+        Raises
+        ------
+        TooManyRejectsError
+            Where with those of this batch there are more than `max_rejects`.
+        """
+        table, rejects = batch.table, batch.rejects
+        n_read = table.num_rows + len(rejects)
+        check_number(n_rejected, rejects, max_rejects)
+        try:
+            scores, drift = self._scores(table, batch.is_csv)
+        except Exception as error:  # whatever the types of Arrow and the values of users make of a exported
+            good, wrong = self._faults(batch, max_rejects - n_rejected)
+            if not wrong:
+                raise ValueError(f"{batch.source!r} cannot be scored: {error}") from error
+            rejects = sorted([*rejects, *wrong], key=lambda reject: reject.row)
+            check_number(n_rejected, rejects, max_rejects)
+            table = table.filter(pa.array(good))
+            batch = batch._replace(table=table, positions=batch.positions[good])
+            scores, drift = self._scores(table, batch.is_csv)
+        kept = [self._kept(batch, name) for name in self.kept]
+        out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
+        if self._threshold is not None:
+            out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
+        return Scored(Rows(out, rejects), n_read, drift)
+
+    def _kept(self, batch: Batch, name: str):
+        """A column that stands beside the scores."""
+        kind, exact, values = self.kept_types[name], name in self._exact, batch.table.column(name)
+        try:
+            return as_kept(values, kind, exact)
+        except pa.ArrowException as error:
+            wrong = next(failures(lambda part: as_kept(part, kind, exact), values), None)
+            if wrong is None:
+                raise
+            row, reason = wrong
+            raise ValueError(
+                f"{batch.source}, row {batch.positions[row]:,}: column {name!r} is {shown(values[row].as_py())!r}, "
+                f"which is no {kind} as in other inputs ({' '.join(str(reason).split())}). Store it with the same type "
+                "in all inputs, or leave --keep out for it."
+            ) from error
+
+    def _scores(self, table: pa.Table, is_csv: bool) -> tuple[dict[str, pa.Array], np.ndarray]:
+        columns = []
+        for name in self._features:
+            column = table.column(name)
+            if is_text(column.type):  # so that each of its values is looked at once, here and by the exported
+                column = column.combine_chunks().dictionary_encode()
+                if is_csv and name in self._without_empty:
+                    column = _empty_as_missing(column)
+            columns.append(column)
+        X = pa.Table.from_arrays(columns, names=list(self._features.values()))
+        scores = score_columns(self._scorer, X)
+        return scores, self.drift.counts(X, scores) if self._counts_drift else self.drift.none
+
+    def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
+        """Which rows of a batch can be scored, and the others with the first value of theirs that is wrong."""
+        good, wrong = np.ones(batch.table.num_rows, bool), []
+        for i, (name, column) in enumerate(self.known.items()):
+            values = batch.table.column(name)
+            for row, error in islice(failures(lambda part, i=i: self._scorer.check_column(i, part), values), most + 1):
+                if good[row]:
+                    value = shown(values[row].as_py())
+                    reason = _reason(column, value, error)
+                    wrong.append(Reject(batch.source, int(batch.positions[row]), name, value, reason))
+                good[row] = False
+            if len(wrong) > most:
+                break
+        return good, wrong
+
+
+def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
+    """Refuse to keep columns that have the names of scores.
+
+    Raises
+    ------
+    ValueError
+    """
+    outputs = exported.metadata["n_outputs"]
+    scores = {"prediction", *(f"prediction_{k}" for k in range(outputs))}
+    scores |= {f"probability_{c}" for c in getattr(exported, "classes_", ())}
+    if clash := [name for name in kept if name in scores]:
+        raise ValueError(f"--keep {clash[0]!r} has the name of a column of scores; rename it in the table.")
+
+
+def score_columns(exported: ExportedStudent, X) -> dict[str, pa.Array]:
+    """The scores of a table as columns: the prediction and, for classes, the probability of each.
+
+    Parameters
+    ----------
+    exported : ExportedStudent
+    X : what `ExportedStudent.predict` takes
+    """
+    if exported.metadata["task"] != "classification":
+        values = exported.predict(X)
+        if values.ndim == 1:
+            return {"prediction": pa.array(values)}
+        return {f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)}
+    P = exported.predict_proba(X)
+    labels = pa.array(exported.classes_.tolist()).take(pa.array(P.argmax(axis=1)))
+    return {"prediction": labels} | {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(exported.classes_)}
+
+
+def _reason(column: Mapping, value: str, error: Exception) -> str:
+    if column["kind"] != "numeric":
+        return " ".join(str(error).split())
+    return "infinite" if value.lstrip("-") in ("inf", "Infinity") else "not a number"
+
+
+def _empty_as_missing(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    values = column.dictionary
+    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+    return pa.DictionaryArray.from_arrays(column.indices, values)
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def _otherwise_delimited(names: Sequence[str], missing: Sequence[str]) -> str:
+    """What to do where names have delimiters in them, between which the missing ones stand."""
+    for delimiter in DELIMITERS:
+        if set(missing).issubset(part for name in names for part in name.split(delimiter)):
+            return f"; is the delimiter {delimiter!r}? Then say so by --delimiter"
+    return ""

@@ -1,0 +1,330 @@
+"""Where rows go: a file or folder that appears whole or not at all, or standard output as CSV."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet
+
+from tabkd._files import Draft, check_replaceable, check_text, give_permissions, sync, writing
+from tabkd.batch._rejects import shown
+from tabkd.batch._sources import NO_VALUE
+from tabkd.batch._workplace import ROWS
+
+#: What `output` is for standard output.
+STDOUT = "-"
+# Files that are open at a time, and rows that wait for them.
+_MOST_FOLDERS = 500
+_MOST_WAITING = 1_000_000
+_PART = "part-0.parquet"
+# What file systems allow, in bytes; quoted names are ASCII.
+_LONGEST_NAME = 255
+
+_WRITERS: dict[str, Callable] = {
+    ".parquet": pa.parquet.ParquetWriter,
+    ".csv": pa.csv.CSVWriter,
+    ".arrow": pa.ipc.new_file,
+    ".feather": pa.ipc.new_file,
+}
+
+#: The suffixes of the files that are written.
+SUFFIXES = tuple(_WRITERS)
+
+
+class File(contextlib.AbstractContextManager):
+    """Rows of one schema on their way to a file or to standard output.
+
+    A file is moved to its place when the block has succeeded.
+
+    Parameters
+    ----------
+    path : str
+        `STDOUT`, or a file of a suffix of `SUFFIXES`.
+    folder : Path, optional
+        Where the file is until then, on the same disk.
+    schema : pyarrow.Schema, optional
+        None is that of the first rows, which the others are cast to.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many rows were added.
+    """
+
+    def __init__(self, path: str, folder: Path | None = None, schema: pa.Schema | None = None):
+        self._path, self._folder, self._schema = path, folder, schema
+        self._writer: Any = None
+        self._draft: Draft | None = None
+        self.n_rows = 0
+
+    def __enter__(self):
+        if self._path != STDOUT:
+            self._draft = Draft(self._path, self._folder)
+        elif sys.stdout is None:
+            raise ValueError("standard output is closed; give an --output that is a file.")
+        try:
+            if self._schema is not None:
+                self._open(self._schema)
+        except BaseException:
+            self.discard()
+            raise
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        if self._writer is None:
+            self._open(table.schema)
+        # In one piece: what is written must not depend on the pieces that rows came in.
+        rows = table.cast(self._schema).combine_chunks()
+        with self._writing():
+            self._writer.write_table(rows)
+        self.n_rows += rows.num_rows
+
+    def finish(self) -> None:
+        """Write what is left, so that only a rename can fail after it."""
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        with self._writing():
+            writer.close()
+        if self._draft is None:
+            with self._writing():
+                sys.stdout.buffer.flush()  # here, where a full disk is still reported
+        else:
+            self._draft.finish()
+            _check_stored(self._draft.temporary, self.n_rows, self._path)
+
+    def _open(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        target = sys.stdout.buffer if self._draft is None else str(self._draft.temporary)
+        kind = ".csv" if self._draft is None else self._draft.path.suffix.lower()
+        with self._writing():
+            self._writer = _WRITERS[kind](target, schema)
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing("standard output" if self._path == STDOUT else self._path)
+
+    def publish(self) -> None:
+        """Put the finished file in its place."""
+        if self._draft is not None:
+            self._draft.publish()
+
+    def saved(self) -> str:
+        """Copy the finished file to where temporary files go, for one that cannot be put in its place."""
+        assert self._draft is not None
+        descriptor, name = tempfile.mkstemp(prefix="tabkd-", suffix=self._draft.path.suffix)
+        with os.fdopen(descriptor, "wb") as file, self._draft.temporary.open("rb") as source:
+            shutil.copyfileobj(source, file)
+        return name
+
+    def discard(self) -> None:
+        """Remove what is not published."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(OSError, pa.ArrowException):  # of a disk that is full, say, as was told
+                writer.close()
+        if self._draft is not None:
+            self._draft.discard()
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            if kind is None:
+                if self._schema is None:
+                    raise AssertionError("a job writes one batch at least, be it of no rows")
+                self.finish()
+                self.publish()
+        finally:
+            self.discard()
+
+
+class Folder(contextlib.AbstractContextManager):
+    """Rows on their way to a folder of Parquet files, in folders of their own for the values of some columns.
+
+    As Hive has it: ``month=2026-10/part-0.parquet``, and the file without the column. The folder is moved to its place
+    when the block has succeeded.
+
+    Parameters
+    ----------
+    path : str
+    folder : Path
+        Where it is until then, on the same disk.
+    by : sequence of str
+        The columns, each of few values.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many rows were added.
+    """
+
+    def __init__(self, path: str, folder: Path, by: Sequence[str]):
+        self._path, self._folder, self._by = Path(os.path.realpath(path)), folder / ROWS, list(by)
+        self._stack = contextlib.ExitStack()
+        self._writers: dict[Path, pa.parquet.ParquetWriter] = {}
+        self._waiting: list[pa.Table] = []
+        self._schema: pa.Schema | None = None
+        self._seen: dict[str, set] = {name: set() for name in by}
+        self._n_stored: dict[Path, int] = {}
+        self._finished = False
+        self.n_rows = 0
+
+    def __enter__(self):
+        with writing(self._path):
+            _check_folder(self._path)
+            if self._folder.exists():  # of a job that was killed
+                shutil.rmtree(self._folder)
+            self._folder.mkdir()
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows; they are written many at a time, for the files of all folders get some of them."""
+        self._schema = self._schema or table.schema
+        self._check_values(table)
+        self._waiting.append(table.cast(self._schema))
+        self.n_rows += table.num_rows
+        if sum(part.num_rows for part in self._waiting) >= _MOST_WAITING:
+            self._flush()
+
+    def _check_values(self, table: pa.Table) -> None:
+        """Refuse values that no folder can be named after as soon as they come."""
+        for name, seen in self._seen.items():
+            for value in table.column(name).unique().to_pylist():
+                if value not in seen:
+                    seen.add(value)
+                    folder_name(name, value)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).combine_chunks()
+        self._waiting = []
+        group, keys = _groups(table, self._by)
+        order = np.argsort(group, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(group[order])) + 1, len(order))
+        stored = table.drop_columns(self._by)
+        for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+            rows = order[start:end]
+            if len(rows):
+                folder = self._folder_of(keys[group[rows[0]]], stored.schema)
+                of_folder = stored.take(pa.array(rows))
+                with writing(self._path):
+                    self._writers[folder].write_table(of_folder)
+                self._n_stored[folder] += len(rows)
+
+    def _folder_of(self, key: Sequence, schema: pa.Schema) -> Path:
+        folder = self._folder.joinpath(*(folder_name(n, v) for n, v in zip(self._by, key, strict=True)))
+        if folder not in self._writers:
+            if len(self._writers) == _MOST_FOLDERS:
+                raise ValueError(
+                    f"--partition-by {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each a folder with a "
+                    "file; give a column of fewer."
+                )
+            with writing(self._path):
+                folder.mkdir(parents=True)
+                writer = pa.parquet.ParquetWriter(str(folder / _PART), schema)
+            self._writers[folder] = self._stack.enter_context(writer)
+            self._n_stored[folder] = 0
+        return folder
+
+    def finish(self) -> None:
+        """Write what is left, so that only a rename can fail after it."""
+        if self._finished:
+            return
+        self._flush()
+        with writing(self._path):
+            self._stack.close()
+            for path in (*self._folder.rglob("*"), self._folder):
+                sync(path)
+        for folder, n_rows in self._n_stored.items():
+            _check_stored(folder / _PART, n_rows, str(self._path))
+        self._finished = True
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            if kind is None:
+                self.finish()
+                with writing(self._path):
+                    if self._path.exists():
+                        give_permissions(os.stat(self._path), self._folder)
+                    os.replace(self._folder, self._path)  # where there was at most an empty folder
+                sync(self._path.parent)
+            else:
+                with contextlib.suppress(OSError, pa.ArrowException):
+                    self._stack.close()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse early what a folder cannot take the place of in the end.
+
+    Raises
+    ------
+    OSError, ValueError
+    """
+    check_text(path)
+    if os.path.ismount(path) or path == Path(os.path.realpath(os.curdir)):
+        what = "a disk is mounted there" if os.path.ismount(path) else "it is the working directory"
+        raise OSError(errno.EBUSY, f"{what}, and a new folder takes its place; choose a folder below it")
+    if path.exists():
+        check_replaceable(path)
+
+
+def _check_stored(path: Path, n_rows: int, shown: str) -> None:
+    """Refuse a finished file that says of itself that it has other rows than were written to it."""
+    stored = n_rows
+    if path.suffix.lower() == ".parquet":
+        stored = pa.parquet.read_metadata(path).num_rows
+    elif path.suffix.lower() in (".arrow", ".feather"):
+        with pa.memory_map(str(path)) as file:
+            source = pa.ipc.open_file(file)
+            stored = sum(source.get_batch(i).num_rows for i in range(source.num_record_batches))
+    if stored != n_rows:
+        raise ValueError(f"{n_rows:,} rows were written to {shown!r}, but it has {stored:,}; it is removed.")
+
+
+def _groups(table: pa.Table, by: Sequence[str]) -> tuple[np.ndarray, list[tuple]]:
+    """The group of each row (n,) by its values in some columns, and the values of each group."""
+    codes = []
+    values = []
+    for name in by:
+        column = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+        codes.append(column.indices.to_numpy(zero_copy_only=False).astype(np.int64))
+        values.append(column.dictionary.to_pylist())
+    combined, group = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
+    return group.ravel(), [tuple(values[i][k] for i, k in enumerate(row)) for row in combined]
+
+
+def folder_name(column: str, value) -> str:
+    """The name of the folder for the rows with a value in a column, as in ``month=2026-10``.
+
+    Raises
+    ------
+    ValueError
+        It is too long.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)  # the same folder as for whole numbers
+    text = NO_VALUE if value is None else quote(str(value), safe=" ")
+    if value == NO_VALUE:  # a text, which is not missing
+        text = f"%{ord(text[0]):02X}{text[1:]}"
+    name = f"{quote(column, safe=' ')}={text}"
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"--partition-by {column!r}: the name of the folder for the value {shown(value)!r} has {len(name)} "
+            f"characters, and {_LONGEST_NAME} are possible; give a column of shorter values."
+        )
+    return name

@@ -1,0 +1,151 @@
+"""A report as people see it: tables on a terminal, a few lines in a console, a small table in a notebook."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tabkd.evaluation._report import Report
+
+_HEADINGS = {
+    "teacher": "teacher",
+    "student": "student",
+    "hard": "hard-label",
+    "small": "LightGBM",
+    "prior": "prior",
+}
+_LABELS = {
+    "log_loss": "log-loss",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "balanced_accuracy": "balanced accuracy",
+    "brier": "Brier",
+    "ece": "ECE",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mse": "squared error",
+    "mae": "MAE",
+    "mape": "absolute percentage error",
+    "poisson_deviance": "Poisson deviance",
+    "gamma_deviance": "Gamma deviance",
+    "tweedie_deviance": "Tweedie deviance",
+    "pinball_loss": "pinball loss",
+    "agreement": "agreement with teacher",
+    "kl": "mean KL from teacher",
+    "logit_correlation": "correlation of logits",
+    "r2_to_teacher": "R² to teacher",
+    "rmse_to_teacher": "RMSE to teacher",
+    "correlation": "correlation with teacher",
+}
+
+
+def table(report: Report) -> Table:
+    """The measures as a rich table, a row for each and a column for each contestant; the one that decides is bold."""
+    from rich.table import Table
+
+    contestants = list(report.metrics)
+    shown = Table(title=f"{report.task}, {report.n_test:,} test rows", title_justify="left")
+    shown.add_column("measure")
+    for name in contestants:
+        shown.add_column(_HEADINGS[name], justify="right")
+    for key in report.metrics["teacher"]:
+        values = (_number(report.metrics[name].get(key)) for name in contestants)
+        shown.add_row(_label(key), *values, style="bold" if key == report.measure else None)
+    return shown
+
+
+def summary(report: Report) -> list[tuple[str, str]]:
+    """The headlines: what was kept, and what was gained."""
+    why = report.reasons
+    lines = [("skill kept", _share(report.skill_kept, report.skill_kept_interval, why, "skill_kept"))]
+    if report.recovered_gap is not None:
+        gap = _share(report.recovered_gap, report.recovered_gap_interval, why, "recovered_gap")
+        lines.append(("recovered gap", gap))
+    decides = _label(report.measure)
+    lines.append(("decided by", f"{decides} ({why['metric']})" if "metric" in why else decides))
+    lines += [(_label(key), _number(value)) for key, value in report.fidelity.items()]
+    if report.n_bytes is not None:
+        lines.append(("ONNX file", f"{report.n_bytes / 1000:,.1f} KB"))
+    if report.parity is not None:
+        rows, difference = report.parity["rows"], report.parity["max_difference"]
+        lines.append(("parity", f"{rows:,} rows, largest difference {difference:.1e}"))
+    if report.speed is not None:
+        lines += _speed_lines(report.speed)
+    return lines
+
+
+def text(report: Report) -> str:
+    """The verdict, the measure that decided for each contestant, and what was kept, in a few lines."""
+    names, values = _headline(report)
+    widths = [max(len(name), len(value)) for name, value in zip(names, values, strict=True)]
+    label = _label(report.measure)
+    lines = [f"Report of {report.student} from {report.teacher}, {report.n_test:,} test rows: {report.verdict}"]
+    lines += [sentence for sentence in (report.advice, *report.warnings) if sentence]
+    lines += [
+        " " * len(label) + "  " + "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)),
+        label + "  " + "  ".join(value.rjust(width) for value, width in zip(values, widths, strict=True)),
+    ]
+    lines += [f"{name}: {value}" for name, value in _kept(report)]
+    return "\n".join(lines)
+
+
+def html(report: Report) -> str:
+    """What :func:`text` says, as a small table for a notebook."""
+    names, values = _headline(report)
+    heads = "".join(f"<th>{escape(name)}</th>" for name in ("", *names))
+    cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+    title = f"{report.student} from {report.teacher}, {report.n_test:,} test rows: "
+    sentences = "".join(f"<p>{escape(line)}</p>" for line in (report.advice, *report.warnings) if line)
+    kept = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in _kept(report))
+    return (
+        f"<div><p>{escape(title)}<b>{escape(report.verdict)}</b></p>{sentences}"
+        f"<table><thead><tr>{heads}</tr></thead><tbody><tr><th>{escape(_label(report.measure))}</th>{cells}</tr></tbody>"
+        f"</table>{kept}</div>"
+    )
+
+
+def _headline(report: Report) -> tuple[list[str], list[str]]:
+    names = [_HEADINGS[name] for name in report.metrics]
+    return names, [_number(values.get(report.measure)) for values in report.metrics.values()]
+
+
+def _kept(report: Report) -> list[tuple[str, str]]:
+    wanted = ("skill kept", "recovered gap", "ONNX file")
+    return [(name, value) for name, value in summary(report) if name in wanted]
+
+
+def _label(key: str) -> str:
+    measured, at, budget = key.partition("_at_")
+    return f"{measured} at {float(budget):.1%}" if at else _LABELS.get(key, key)
+
+
+def _number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def _share(value: float, interval: tuple[float, float] | None, reasons: Mapping[str, str], name: str) -> str:
+    if not math.isfinite(value):
+        return f"– ({reasons.get(name)})"
+    if interval is None or not all(map(math.isfinite, interval)):
+        return f"{value:.1%} ({reasons.get(f'{name}_interval', 'no interval')})"
+    return f"{value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _speed_lines(speed: dict) -> list[tuple[str, str]]:
+    student, teacher = speed["student"], speed["teacher"]
+
+    def both(key: str) -> str:
+        return f"{student[key]:,.0f} against the teacher's {teacher[key]:,.0f}"
+
+    return [
+        (f"rows/s, batch of {speed['batch_size']}", f"{both('rows_per_second')}: {speed['ratio']:,.1f} ×"),
+        ("one row, median µs", f"{both('one_row_p50_us')}: {speed['ratio_one_row']:,.1f} ×"),
+        ("one row, p99 µs", both("one_row_p99_us")),
+    ]

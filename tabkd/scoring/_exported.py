@@ -1,0 +1,336 @@
+"""Scoring with an exported student: ONNX Runtime, NumPy and pandas are all it needs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabkd._tables.schema import as_table
+from tabkd.scoring import _wire as wire
+from tabkd.scoring._arrow import is_arrow
+from tabkd.scoring._facts import category_tables, is_matrix, read_facts, unreadable
+from tabkd.scoring._lookup import Numbers
+from tabkd.scoring._reader import Reader
+from tabkd.scoring._rows import are_rows
+
+# Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
+# two to three times as fast as all rows at once; many enough that calling ONNX Runtime costs little beside them.
+_NETWORK_ROWS = 512
+# Trees keep nothing between layers, and score so fast that the calls would show.
+_TREE_ROWS = 8192
+# Blocks that a thread gets at least: starting one takes as long as it takes to score about as many.
+_LEAST_BLOCKS = 4
+_FLOAT, _INT64 = 1, 7
+# Protobuf, which ONNX is stored in, has no larger messages.
+_MOST_BYTES = 2**31
+
+
+class ExportedStudent:
+    """A distilled student, read from its ONNX file by `tabkd.load`.
+
+    Parameters
+    ----------
+    content : bytes
+        An ONNX model that tabkd wrote.
+    n_threads : int, optional
+        Threads that share the rows of a large batch; None for all cores.
+    source : str, default="the model"
+        What errors call it.
+
+    Attributes
+    ----------
+    classes_ : array of shape (K,)
+        Classification only.
+    feature_names_in_ : array of shape (d,)
+    n_features_in_ : int
+    content : bytes
+        The model.
+    n_bytes : int
+        Its size.
+    metadata : dict
+        The metadata of the model: task, columns, teacher, version and so on.
+
+    Raises
+    ------
+    ValueError
+        Where the bytes are no ONNX model, or not one as tabkd writes them: damaged, with weights in other files, with
+        operators that no student has, or with metadata that do not fit the graph.
+    """
+
+    def __init__(self, content: bytes, n_threads: int | None = None, *, source: str = "the model"):
+        if n_threads is not None and n_threads < 1:
+            raise ValueError(f"n_threads is {n_threads!r}; expected a positive number, or None.")
+        self.content, self.n_threads, self._source = bytes(content), n_threads, source
+        self._open()
+
+    def _open(self) -> None:
+        self.metadata = facts = read_facts(self.content, self._source)
+        self.n_bytes = len(self.content)
+        self.n_features_in_ = len(facts["columns"])
+        names = [f"x{c['name']}" if facts["container"] == "numpy" else c["name"] for c in facts["columns"]]
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self._output = "variable"
+        if facts["task"] == "classification":
+            self.classes_ = _classes(facts)
+            self._output = "probabilities"
+        self._single = is_matrix(facts)
+        try:
+            self._prepare()
+            self._session = _session(self._graph)
+            trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(self._graph))
+            self._block_rows = _TREE_ROWS if trees else _NETWORK_ROWS
+            self._try()
+        except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
+            raise unreadable(self._source, error) from error
+
+    def _prepare(self) -> None:
+        """Find the tables of the categories, and cut the graph behind them and behind the filling of numbers."""
+        facts = self.metadata
+        tables = [] if self._single else category_tables(self.content, facts)
+        self._reader = Reader(facts, tables)
+        for (categories, _), i in zip(tables, facts["rows"]["columns"], strict=True):
+            facts["columns"][i]["categories"] = categories
+        self._numbers_name, self._numbers, width = self._entry()
+        inputs = {}
+        if not self._single or facts["filled"]:
+            inputs[self._numbers_name] = (_FLOAT, width)
+        if not self._single:
+            inputs[facts["rows"]["name"]] = (_INT64, len(tables))
+        inputs = {name: entry for name, entry in inputs.items() if entry[1]}
+        self._inputs = ["X"] if self._single and not inputs else list(inputs)
+        # A graph none of whose columns says anything still counts their rows.
+        self._says_nothing = not self._inputs
+        self._graph = self.content if self._says_nothing else wire.cut(self.content, inputs, self._output)
+
+    def _try(self) -> None:
+        """Score two rows, of the first and of the last row of each table: what the graph cannot do shows here."""
+        if self._says_nothing:
+            feeds = self._reader.nothing(2)
+        else:
+            width = self.n_features_in_ if self._single else len(self.metadata["values"]["columns"])
+            rows = self._reader.extreme_rows()
+            numbers = np.zeros((2, width), np.float32)
+            feeds = self._block({name: rows if name != self._numbers_name else numbers for name in self._inputs}, 0, 2)
+        scores = self._run(feeds)
+        if scores.shape != (2, self.metadata["n_outputs"]) or scores.dtype.kind != "f":
+            raise ValueError(f"it gives {scores.shape[1:]} scores a row, not the {self.metadata['n_outputs']} expected")
+
+    def _entry(self) -> tuple[str, Numbers, int]:
+        """Where numbers enter the graph, how they are made ready for it, and how many columns they have there."""
+        facts, filled = self.metadata, self.metadata["filled"]
+        names, positions = [column["name"] for column in facts["columns"]], facts["values"]["columns"]
+        width = len(positions) + (len(filled["indicators"]) if filled else 0)
+        if not self._single:
+            numbers = Numbers([names[i] for i in positions], None, self._reader.centers, filled)
+            return (filled or facts["values"])["name"], numbers, width
+        if not filled:
+            kind = np.float64 if facts["columns"][0]["type"] == "DOUBLE" else np.float32
+            return "X", Numbers(names, dtype=kind), len(names)
+        some = None if len(positions) == len(names) else positions
+        return filled["name"], Numbers(names, some, self._reader.centers, filled), width
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Probabilities of the classes, float64 of shape (n, K).
+
+        Parameters
+        ----------
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The columns the model was fitted on, by name: in any order, and others are ignored. An array has them in
+            order and no others. A dict of single values is one row, a dict of lists or arrays of one length has the
+            columns, and a list of dicts has rows; None is a missing value.
+
+        Raises
+        ------
+        AttributeError
+            For a regressor.
+        ValueError
+            For missing columns, infinite values and wrong types, with the name of the column.
+        """
+        if self.metadata["task"] != "classification":
+            raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
+        return self._scores(X)
+
+    def predict(self, X) -> np.ndarray:
+        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K).
+
+        `X` is what `predict_proba` takes.
+        """
+        scores = self._scores(X)
+        if self.metadata["task"] == "classification":
+            return self.classes_[scores.argmax(axis=1)]
+        return scores[:, 0] if self.metadata["one_dimensional"] else scores
+
+    def check_column(self, i: int, values) -> None:
+        """Refuse values that the model's column `i`, from 0, cannot have.
+
+        Parameters
+        ----------
+        i : int
+        values : pyarrow.Array or ChunkedArray
+
+        Raises
+        ------
+        ValueError, TypeError
+            For infinite numbers and for what is no number, and for categories of other types.
+        """
+        self._reader.check_column(i, values)
+
+    def _scores(self, X) -> np.ndarray:
+        if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
+            # For one row, reading a table takes longer than scoring it.
+            return self._run({self._numbers_name: self._numbers(X)}).astype(np.float64)
+        if are_rows(X):
+            X = self._reader.rows(X)
+        elif not is_arrow(X):
+            X = as_table(X)
+        n_rows = X.shape[0]
+        if n_rows == 0:
+            return self._scores_of_none(X)
+        feeds = self._feeds(X)
+        if n_rows <= self._block_rows:
+            return self._run(self._block(feeds, 0, n_rows)).astype(np.float64)
+        scores = np.empty((n_rows, self.metadata["n_outputs"]))
+        shares = _shares(n_rows, self.n_threads or _n_cores(), self._block_rows)
+        if len(shares) == 1:
+            self._fill(scores, feeds, shares[0])
+            return scores
+        with ThreadPoolExecutor(len(shares) - 1) as others:
+            waiting = [others.submit(self._fill, scores, feeds, share) for share in shares[1:]]
+            self._fill(scores, feeds, shares[0])
+            for share in waiting:
+                share.result()
+        return scores
+
+    def _is_matrix(self, X) -> bool:
+        """Whether `X` is the one matrix that a model of numeric columns takes."""
+        return (
+            self._single
+            and type(X) is np.ndarray
+            and X.dtype.kind in "fiub"
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+        )
+
+    def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range) -> None:
+        """Score a range of rows, block by block."""
+        for start in range(rows.start, rows.stop, self._block_rows):
+            stop = min(start + self._block_rows, rows.stop)
+            scores[start:stop] = self._run(self._block(feeds, start, stop))
+
+    def _block(self, feeds: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
+        """What the graph takes for the rows from `start` to before `stop`."""
+        block = {name: part[start:stop] for name, part in feeds.items()}
+        if self._numbers_name in block:
+            block[self._numbers_name] = self._numbers(block[self._numbers_name], start)
+        return block
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> np.ndarray:
+        return self._session.run([self._output], feeds)[0]
+
+    def _feeds(self, X) -> dict[str, np.ndarray]:
+        """All rows of the table, as the graph takes them but for what `Numbers` does to each block."""
+        if self._says_nothing:
+            return self._reader.nothing(self._reader.n_rows(X))
+        if self._single:
+            return {self._numbers_name: self._reader.matrix(X)}
+        values, rows = self._reader.tensors(X)
+        feeds = {self._numbers_name: values, self.metadata["rows"]["name"]: rows}
+        return {name: feeds[name] for name in self._inputs}
+
+    def _scores_of_none(self, X) -> np.ndarray:
+        """No rows in, no rows out; the columns are checked all the same."""
+        self._reader.check_names(X)
+        return np.empty((0, self.metadata["n_outputs"]))
+
+    def __getstate__(self):
+        return {"content": self.content, "n_threads": self.n_threads, "source": self._source}
+
+    def __setstate__(self, state):
+        self.content, self.n_threads, self._source = state["content"], state["n_threads"], state["source"]
+        self._open()
+
+    def __repr__(self):
+        facts = self.metadata
+        return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
+
+
+def load(path, n_threads: int | None = None) -> ExportedStudent:
+    """Load a student that `to_onnx` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+    n_threads : int, optional
+        Threads that share the rows of a large batch; None for all cores.
+
+    Returns
+    -------
+    ExportedStudent
+        With `predict`, `predict_proba` and `classes_`, for frames and arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is a folder, a pipe or a device, or no ONNX file that tabkd wrote.
+    """
+    path = Path(path)
+    try:
+        _check_kind(path)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
+        ) from None
+    return ExportedStudent(content, n_threads, source=repr(str(path)))
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what would have no end, or be too large for the memory, before it is read."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{str(path)!r} is a pipe, socket or device; give an .onnx file.")
+    if found.st_size > _MOST_BYTES:
+        raise ValueError(
+            f"{str(path)!r} has {found.st_size:,} bytes, more than any ONNX file can have; give what "
+            "model.to_onnx(path) wrote."
+        )
+
+
+def _classes(facts: dict[str, Any]) -> np.ndarray:
+    dtypes = {"i": np.int64, "u": np.uint64, "f": np.float64, "b": np.bool_, "O": object}
+    # Strings take the width that they need.
+    return np.array(facts["classes"], dtype=dtypes.get(facts["classes_dtype"]))
+
+
+def _session(content: bytes):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Threads share rows, not the work on a layer: the rows of a core then stay with it through all layers.
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _n_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _shares(n_rows: int, n_threads: int, block_rows: int) -> list[range]:
+    """Ranges of whole blocks, one for each thread that gets enough of them."""
+    n_blocks = -(-n_rows // block_rows)
+    n_shares = max(1, min(n_threads, n_blocks // _LEAST_BLOCKS))
+    edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]
+    return [range(start, stop) for start, stop in pairwise(edges)]

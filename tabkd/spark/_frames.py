@@ -1,0 +1,221 @@
+"""Scores and soft labels of Spark DataFrames, in Spark's own worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tabkd.batch._dialect import PLAIN, Dialect
+from tabkd.batch._rejects import TooManyRejectsError
+from tabkd.batch._scored import Columns
+from tabkd.batch._sources import Batch, check_names, in_batches
+from tabkd.scoring import ExportedStudent, load
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+
+def score(
+    df: DataFrame,
+    model: ExportedStudent | str | os.PathLike,
+    *,
+    keep: Sequence[str] = (),
+    column_map: Mapping[str, str] | None = None,
+    threshold: float | None = None,
+) -> DataFrame:
+    """The scores of a DataFrame, a row for each of its rows.
+
+    Batches reach the workers as Arrow's columns (`mapInArrow`). The model is broadcast once, and read once by each
+    worker process, which scores with one thread: Spark runs as many of them as it has cores.
+
+    Parameters
+    ----------
+    df : pyspark.sql.DataFrame
+        Text in a column of numbers is read as numbers.
+    model : ExportedStudent or path-like
+        What `tabkd.load` returns, or takes, on the driver.
+    keep : sequence of str
+        Columns that stand beside the scores.
+    column_map : mapping of str to str, optional
+        For a column of the model, what it is called in `df`.
+    threshold : float, optional
+        Keep only the rows whose probability of the second class reaches it.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The kept columns, "prediction", and for classes "probability_" and the name of each.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, or a name occurs twice. A row that cannot be scored fails the job when it runs, and the
+        error names its column and value.
+    """
+    exported = model if isinstance(model, ExportedStudent) else load(model)
+    return scores(df, exported, Columns(exported, keep, column_map or {}, threshold), threshold)
+
+
+def scores(
+    df: DataFrame,
+    exported: ExportedStudent,
+    columns: Columns,
+    threshold: float | None,
+    max_rejects: int = 0,
+    dialect: Dialect = PLAIN,
+    is_csv: bool = False,
+) -> DataFrame:
+    """What `score` returns, without the rows that cannot be scored, of which a batch may have so many."""
+    from pyspark.sql.types import StructType
+
+    rows = features(df, columns, columns.kept)
+    fields = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
+    content, n_features = broadcast(df, exported.content), len(columns.known)
+
+    def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return _score_part(exported_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches)
+
+    return rows.mapInArrow(score_part, StructType([*fields, *_score_fields(exported)]))
+
+
+def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
+    """The columns that the model reads, in its order, then others, all of them with names of ours.
+
+    Spark itself trips over names with dots and backticks, and over those that differ in case alone.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, or a name occurs twice.
+    """
+    from pyspark.sql.functions import col
+
+    check_names("the DataFrame", df.columns)
+    columns.check_names("the DataFrame", df.columns)
+    numbered = df.toDF(*(f"c{i}" for i in range(len(df.columns))))
+    names = [*columns.known, *more]
+    return numbered.select([col(f"c{df.columns.index(name)}").alias(f"f{k}") for k, name in enumerate(names)])
+
+
+def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataFrame:
+    """The soft labels of a fitted teacher, beside the columns of a DataFrame of any size.
+
+    Parameters
+    ----------
+    df : pyspark.sql.DataFrame
+    teacher : object with `predict_proba` and `classes_`, or with `predict`
+        It is pickled to the workers.
+    columns : sequence of str, optional
+        What the teacher was fitted on; None for its `feature_names_in_`, or all columns where it has none.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The columns of `df`, then "probability_" and the name of each class, or "prediction".
+    """
+    from pyspark.sql.types import DoubleType, StructField, StructType
+
+    from tabkd.teachers._teacher import soft_targets
+
+    check_names("the DataFrame", df.columns)
+    classes = getattr(teacher, "classes_", None)
+    names = ["prediction"] if classes is None else [f"probability_{c}" for c in classes]
+    if clash := [name for name in names if name in df.columns]:
+        raise ValueError(f"The DataFrame has a column {clash[0]!r} already; rename it.")
+    present = list(df.columns)
+    known = list(getattr(teacher, "feature_names_in_", present) if columns is None else columns)
+    if missing := [name for name in known if name not in present]:
+        raise ValueError(f"The DataFrame has no column {missing[0]!r}, which the teacher was fitted on.")
+    labels = StructType([*df.schema.fields, *(StructField(name, DoubleType(), False) for name in names)])
+    sent = broadcast(df, teacher)
+
+    def label_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            # The teacher's columns alone become pandas': the others keep their types, whatever is missing in them.
+            table = pa.Table.from_batches([batch]).rename_columns(present)
+            soft = soft_targets(sent.value, table.select(known).to_pandas(), classes)
+            for name, values in zip(names, np.asarray(soft).reshape(len(batch), -1).T, strict=True):
+                table = table.append_column(name, pa.array(values))
+            yield from table.to_batches()
+
+    # By number, as in `score`.
+    return df.toDF(*(f"c{i}" for i in range(len(present)))).mapInArrow(label_part, labels)
+
+
+class _Captured:
+    """What stands for a broadcast where a session has none: Spark Connect."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def broadcast(df: DataFrame, value):
+    """A value that the workers get once, as `value` of what is returned."""
+    from pyspark.errors import PySparkAttributeError
+
+    try:
+        context = df.sparkSession.sparkContext
+    except PySparkAttributeError:
+        return _Captured(value)
+    return context.broadcast(value)
+
+
+@lru_cache(maxsize=4)
+def exported_of(content: bytes) -> ExportedStudent:
+    """The one exported of a model in a worker process, which Spark uses again for other parts."""
+    return ExportedStudent(content, n_threads=1)
+
+
+def _score_part(
+    exported: ExportedStudent,
+    n_features: int,
+    threshold: float | None,
+    max_rejects: int,
+    dialect: Dialect,
+    is_csv: bool,
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = Columns(exported, (), {}, drift=False)
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        try:
+            scores, rejects = columns.scored(batch_of(table, n_features, columns, dialect, is_csv), 0, max_rejects).rows
+        except TooManyRejectsError as error:
+            raise ValueError(f"{error.reject}.") from error
+        kept = table.select(range(n_features, table.num_columns))
+        if rejects:
+            kept = kept.take(np.delete(np.arange(kept.num_rows), [reject.row for reject in rejects]))
+        out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
+        if threshold is not None:
+            out = out.filter(pc.greater_equal(scores.column(columns.second_class), threshold))
+        yield from out.to_batches()
+
+
+def batch_of(table: pa.Table, n_features: int, columns: Columns, dialect: Dialect, is_csv: bool) -> Batch:
+    """The first columns of a worker's table, as `features` gives them, with their names in the model."""
+    X = table.select(range(n_features)).rename_columns(list(columns.known))
+    (batch,) = in_batches([X], columns.known, "a part of the DataFrame", dialect)
+    return batch._replace(is_csv=is_csv)
+
+
+def _score_fields(exported: ExportedStudent) -> list[Any]:
+    from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType, StructField
+
+    if exported.metadata["task"] != "classification":
+        n = exported.metadata["n_outputs"]
+        one = exported.metadata["one_dimensional"]
+        names = ["prediction"] if one else [f"prediction_{k}" for k in range(n)]
+        return [StructField(name, DoubleType(), False) for name in names]
+    kinds = {"b": BooleanType(), "i": LongType(), "u": LongType(), "f": DoubleType()}
+    prediction = StructField("prediction", kinds.get(exported.classes_.dtype.kind, StringType()), False)
+    return [prediction, *(StructField(f"probability_{c}", DoubleType(), False) for c in exported.classes_)]

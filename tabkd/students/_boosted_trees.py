@@ -1,0 +1,179 @@
+"""The boosted student: a handful of small trees on soft targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.utils import check_random_state
+
+from tabkd._sklearn import N_JOBS, Interval
+from tabkd._threads import lightgbm_threads
+from tabkd.students._ordinal import OrdinalTable, bounded
+from tabkd.students._student import SoftRows, SoftStream, Student
+
+
+class BoostedTreesStudent(Student):
+    """A few small LightGBM trees on soft targets.
+
+    Probabilities are learnt by soft cross-entropy (two classes as one logistic score, more as a softmax), real
+    targets by squared error. For K > 2 classes or outputs a round makes K trees.
+
+    Parameters
+    ----------
+    n_estimators : int, default=60
+        Boosting rounds.
+    learning_rate : float, default=0.2
+    max_leaf_nodes : int, default=16
+    min_samples_leaf : int, default=20
+    max_rows : int, default=400_000
+        The most rows, real and synthetic, that are learnt from; memory follows from it.
+    n_jobs : int, optional
+        Threads; None for all cores, as LightGBM has it.
+    random_state : int, RandomState instance or None
+
+    Attributes
+    ----------
+    booster_ : lightgbm.Booster
+    base_score_ : array of shape (n_scores,)
+        What the trees' sums are added to.
+    encoder_ : OrdinalTable
+    """
+
+    _parameter_constraints = {
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left")],
+        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
+        "max_rows": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": N_JOBS,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_estimators=60,
+        learning_rate=0.2,
+        max_leaf_nodes=16,
+        min_samples_leaf=20,
+        max_rows=400_000,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.max_leaf_nodes = max_leaf_nodes
+        self.min_samples_leaf = min_samples_leaf
+        self.max_rows = max_rows
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        import lightgbm
+
+        rng = check_random_state(self.random_state)
+        self.encoder_ = OrdinalTable(self.schema_, real)
+        self._scale_targets(real)
+        rows = bounded(real, synthetic, self.max_rows, rng)
+        targets = (rows.targets - self.target_mean_) / self.target_scale_
+        if self.task_ == "classification" and self.n_outputs_ == 2:
+            targets = targets[:, 1:]
+        n_scores = targets.shape[1]
+        params = {
+            "objective": _objective(self.task_, targets),
+            "num_class": n_scores,
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.max_leaf_nodes,
+            "min_data_in_leaf": min(self.min_samples_leaf, max(1, len(rows) // 4)),
+            "min_sum_hessian_in_leaf": 1e-6,
+            "lambda_l2": _shrinkage(self.task_, targets),
+            "seed": rng.randint(2**31 - 1),
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+            "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
+        }
+        table = self.encoder_.transform_codes(rows.codes)
+        if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
+            raise ValueError(
+                f"No column varies over the rows (n_samples={len(real)}), so there is nothing to split on. "
+                "Give the student more rows, or other columns."
+            )
+        dataset = lightgbm.Dataset(
+            table,
+            np.zeros(len(rows)),
+            weight=rows.weights,
+            init_score=np.squeeze(np.tile(self.base_score_, (len(rows), 1)), axis=None if n_scores > 1 else 1),
+            params={"verbosity": -1, "num_threads": params["num_threads"]},
+        )
+        self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
+
+    def _scale_targets(self, real: SoftRows) -> None:
+        """What the trees start from, and the scale of real targets."""
+        mean = np.average(real.targets, axis=0, weights=real.weights)
+        self.target_mean_, self.target_scale_ = np.zeros(len(mean)), np.ones(len(mean))
+        if self.task_ == "regression":
+            scale = real.targets.std(axis=0)
+            self.target_mean_, self.target_scale_ = mean, np.where(scale > 0, scale, 1.0)
+            self.base_score_ = np.zeros(len(mean))
+        else:
+            logs = np.log(np.clip(mean, 1e-6, 1))
+            self.base_score_ = logs[1:] - logs[:1] if len(mean) == 2 else logs
+
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        scores = self.booster_.predict(self.encoder_.transform_codes(codes), raw_score=True)
+        scores = np.asarray(scores).reshape(len(codes), -1) + self.base_score_
+        if self.task_ == "regression":
+            return scores * self.target_scale_ + self.target_mean_
+        if scores.shape[1] == 1:
+            positive = expit(scores[:, 0])
+            return np.column_stack([1 - positive, positive])
+        return softmax(scores, axis=1)
+
+
+def _objective(task: str, targets: np.ndarray) -> Callable:
+    """Gradient and Hessian, each (n,) or (n, n_scores), of the loss on soft targets."""
+    n_scores = targets.shape[1]
+    goal = targets[:, 0] if n_scores == 1 else targets
+
+    def squared_error(scores, dataset):
+        return _weighted(scores - goal, np.ones_like(scores), dataset)
+
+    def logistic(scores, dataset):
+        predicted = expit(scores)
+        return _weighted(predicted - goal, _curvature(predicted, goal), dataset)
+
+    def cross_entropy(scores, dataset):
+        predicted = softmax(scores, axis=1)
+        # The factor that makes Newton steps right for a softmax with one score too many (Friedman, 2001, alg. 6).
+        curvature = n_scores / (n_scores - 1) * _curvature(predicted, goal)
+        return _weighted(predicted - goal, curvature, dataset)
+
+    if task == "regression":
+        return squared_error
+    return logistic if n_scores == 1 else cross_entropy
+
+
+def _shrinkage(task: str, targets: np.ndarray) -> float:
+    """LightGBM's `lambda_l2`: on bare labels, sure leaves of a rare class would otherwise run off to any size.
+
+    Soft targets say themselves how sure a leaf may be, and shrinking would keep it from the rarest of them.
+    """
+    return float(task == "classification" and bool(((targets == 0) | (targets == 1)).all()))
+
+
+def _curvature(predicted, goal):
+    """P (1 − p), or t (1 − t) where that is more: else p = 1e-8 would overshoot a target of .001 a thousandfold."""
+    return np.maximum(np.maximum(predicted * (1 - predicted), goal * (1 - goal)), 1e-6)
+
+
+def _weighted(gradient, hessian, dataset):
+    weights = dataset.get_weight()
+    if weights is None:
+        return gradient, hessian
+    weights = weights if gradient.ndim == 1 else weights[:, None]
+    return gradient * weights, hessian * weights

@@ -1,0 +1,102 @@
+"""What the MLP learns from, and in which order: lessons of real and synthetic rows, cut into blocks of minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from tabkd.students._student import SoftRows
+from tabkd.students._training import STEPS, Batches
+
+# Real rows for each synthetic one, at least.
+_REAL_SHARE = 0.25
+# Passes without progress on held-out rows before training ends.
+_PATIENCE = 5
+
+
+def lessons(real: Batches, synthetic: Iterable[Batches], n_synthetic: int, rng) -> Iterator[Batches]:
+    """The rows to pass over together: each chunk of synthetic rows with its share of real ones.
+
+    Without synthetic rows, the real ones are the only lesson.
+    """
+    if n_synthetic == 0:
+        yield real
+        return
+    turns = _Turns(len(real.weights), rng)
+    for chunk in synthetic:
+        share = turns.take(_n_real(len(chunk.weights), len(real.weights), n_synthetic))
+        yield Batches(*(np.concatenate([made, given[share]]) for made, given in zip(chunk, real, strict=True)))
+
+
+def blocks(lesson: Batches, batch_size: int, rng) -> Iterator[Batches]:
+    """The rows of a lesson, shuffled, in blocks of `STEPS` minibatches.
+
+    All blocks have one size, so that training is compiled once: the last is filled up from the first, or left for the
+    next pass if less than half of it is there.
+    """
+    n_rows, size = len(lesson.weights), STEPS * batch_size
+    order = np.resize(rng.permutation(n_rows), max(1, round(n_rows / size)) * size)
+    for rows in order.reshape(-1, STEPS, batch_size):
+        yield Batches(*(part[rows] for part in lesson))
+
+
+def n_blocks_in_all(n_real: int, n_synthetic: int, passes: int, batch_size: int) -> int:
+    """About how many blocks `passes` over all lessons make."""
+    n_rows = n_synthetic + _n_real(n_synthetic, n_real, n_synthetic) if n_synthetic else n_real
+    return max(1, round(passes * n_rows / (STEPS * batch_size)))
+
+
+def hold_out(rows: SoftRows, rng) -> tuple[SoftRows, SoftRows]:
+    """Nine tenths of the rows to learn from and one tenth to stop by; all of them for both where they are few."""
+    order = rng.permutation(len(rows))
+    n = len(rows) // 10
+    return (rows.take(order[n:]), rows.take(order[:n])) if n else (rows, rows)
+
+
+class Progress:
+    """Keeps the layers with the smallest loss, to end training when they are `_PATIENCE` passes old.
+
+    Parameters
+    ----------
+    loss : callable or None
+        The loss of layers on held-out rows; None never ends training.
+    """
+
+    def __init__(self, loss: Callable | None):
+        self._loss = loss
+        self._least, self._age = np.inf, 0
+        self.best = None
+
+    def stalled(self, trainer) -> bool:
+        """Look at the layers of `trainer` after a pass; whether to stop."""
+        if self._loss is None:
+            return False
+        layers = trainer.layers
+        loss = self._loss(layers)
+        self._age += 1
+        if self.best is None or loss < self._least:
+            self._least, self.best, self._age = loss, layers, 0
+        return self._age >= _PATIENCE
+
+
+def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:
+    """How many real rows go with a chunk: `_REAL_SHARE` at least, and enough for every row to come once."""
+    return round(n_chunk * max(_REAL_SHARE, n_real / n_synthetic))
+
+
+class _Turns:
+    """Row numbers in random order, every row once before any comes again."""
+
+    def __init__(self, n_rows: int, rng):
+        self._n_rows, self._rng = n_rows, rng
+        self._left = np.empty(0, dtype=np.int64)
+
+    def take(self, n: int) -> np.ndarray:
+        parts, have = [self._left], len(self._left)
+        while have < n:
+            parts.append(self._rng.permutation(self._n_rows))
+            have += self._n_rows
+        rows = np.concatenate(parts)
+        self._left = rows[n:]
+        return rows[:n]

@@ -1,0 +1,252 @@
+"""The MLP student: a compact network on the units of `TableEncoder`."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.utils import check_random_state, check_scalar
+
+from tabkd._sklearn import N_JOBS, Interval, StrOptions
+from tabkd.students._encoder import TableEncoder
+from tabkd.students._lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
+from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd.students._training import (
+    STEPS,
+    Batches,
+    Trainer,
+    Units,
+    cross_entropy,
+    initial_weights,
+    learning_rates,
+    relu,
+    squared_error,
+)
+
+# Rows that "auto" passes over in all, and the most and fewest passes that it makes.
+_AUTO_ROWS = 4_000_000
+_AUTO_PASSES = (2, 200)
+# Rows that a prediction encodes at a time: their units stay in the processor's cache.
+_PREDICT_ROWS = 4096
+
+
+class MLPStudent(Student):
+    """A compact MLP on soft targets, trained in JAX; prediction needs NumPy alone.
+
+    Targets that are class probabilities are learnt by soft cross-entropy, all others by squared error.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or tuple of int, default=(64, 32)
+    n_knots : int, default=128
+        The total of piecewise-linear units over all numeric columns; see `TableEncoder`.
+    max_levels : int, default=64
+        The most levels of a categorical column that get a unit each.
+    max_units : int, default=288
+        The most units in all; with `hidden_layer_sizes`, it bounds the bytes of the exported network.
+    batch_size : int, default=128
+    learning_rate_init : float, default=0.005
+        The highest learning rate; it rises for a twentieth of the steps and falls to zero as a cosine.
+    weight_decay : float, default=1e-4
+        Decoupled weight decay (Loshchilov & Hutter, 2019).
+    max_iter : int or "auto", default="auto"
+        Passes over every row. "auto" passes over about four million rows in all; with no synthetic rows it
+        holds out a tenth of the rows and stops early by them.
+    n_jobs : int, optional
+        Threads of the surrogate that places the knots.
+    random_state : int, RandomState instance or None
+
+    Attributes
+    ----------
+    encoder_ : TableEncoder
+    n_iter_ : int
+        Passes made over every row.
+    coefs_, intercepts_ : list of arrays
+        The weights (fan_in, fan_out) and biases of each layer; the first layer's rows are units, then levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import MLPStudent
+    >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
+    >>> student = MLPStudent(random_state=0).fit(X, np.sin(6 * X[:, 0]))
+    >>> bool(student.score(X, np.sin(6 * X[:, 0])) > 0.99)
+    True
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "n_knots": [Interval(Integral, 0, None, closed="left")],
+        "max_levels": [Interval(Integral, 1, None, closed="left")],
+        "max_units": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_jobs": N_JOBS,
+        "random_state": ["random_state"],
+    }
+    _activation = staticmethod(relu)
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes=(64, 32),
+        n_knots=128,
+        max_levels=64,
+        max_units=288,
+        batch_size=128,
+        learning_rate_init=0.005,
+        weight_decay=1e-4,
+        max_iter="auto",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_knots = n_knots
+        self.max_levels = max_levels
+        self.max_units = max_units
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.weight_decay = weight_decay
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        rng = check_random_state(self.random_state)
+        self.encoder_ = TableEncoder(
+            n_knots=self.n_knots,
+            max_levels=self.max_levels,
+            max_units=self.max_units,
+            n_jobs=self.n_jobs,
+            random_state=rng.randint(2**31 - 1),
+        ).fit_codes(self.schema_, real.codes, real.targets, real.weights)
+        self._scale_targets(real)
+        held_out = None
+        if synthetic.n_rows == 0 and self.max_iter == "auto":
+            real, held_out = hold_out(real, rng)
+        self._set_layers(self._train(real, synthetic, held_out, rng))
+
+    def _train(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng):
+        """The layers after all passes, or the best of them where rows are held out to stop by."""
+        trainer = self._trainer(self._first_layers(real, rng))
+        unseen = np.zeros(len(self.encoder_.level_columns_), dtype=bool)
+
+        def inputs_of(rows: SoftRows) -> Batches:
+            inputs = self._inputs(rows)
+            np.logical_or(unseen, (inputs.levels >= self.encoder_.n_levels_).any(axis=0), out=unseen)
+            return inputs
+
+        passes = self._passes(len(real) + synthetic.n_rows)
+        n_blocks = n_blocks_in_all(len(real), synthetic.n_rows, passes, self.batch_size)
+        rates = learning_rates(self.learning_rate_init, n_blocks * STEPS).reshape(n_blocks, STEPS)
+        progress = Progress(self._loss_of(held_out) if held_out is not None else None)
+        done = 0
+        for lesson in lessons(inputs_of(real), map(inputs_of, synthetic), synthetic.n_rows, rng):
+            for self.n_iter_ in range(1, passes + 1):
+                for batches in blocks(lesson, self.batch_size, rng):
+                    # Chunks that fill no whole blocks can add a few steps: the last rate holds for them.
+                    trainer.step(batches, rates[min(done, n_blocks - 1)])
+                    done += 1
+                if progress.stalled(trainer):
+                    break
+        self.encoder_.set_learnt(unseen)
+        return progress.best or trainer.layers
+
+    def _trainer(self, layers) -> Trainer:
+        loss = cross_entropy if self.task_ == "classification" else squared_error
+        return Trainer(layers, self._units(), loss, self.weight_decay, self._activation)
+
+    def _first_layers(self, real: SoftRows, rng):
+        sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
+        return initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
+
+    def _set_layers(self, layers) -> None:
+        self.coefs_, self.intercepts_ = (list(part) for part in zip(*layers, strict=True))
+
+    def _scale_targets(self, real: SoftRows) -> None:
+        """Centre and scale real targets; probabilities stay as they are."""
+        self.target_mean_ = np.zeros(self.n_outputs_)
+        self.target_scale_ = np.ones(self.n_outputs_)
+        if self.task_ == "regression":
+            self.target_mean_ = np.average(real.targets, axis=0, weights=real.weights)
+            scale = real.targets.std(axis=0)
+            self.target_scale_ = np.where(scale > 0, scale, 1.0)
+
+    def _prior(self, real: SoftRows) -> np.ndarray:
+        """The outputs of the best constant: log frequencies, or zero."""
+        if self.task_ == "regression":
+            return np.zeros(self.n_outputs_)
+        return np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
+
+    def _loss_of(self, rows: SoftRows):
+        """The mean loss of layers on rows: cross-entropy, or squared error of scaled targets."""
+
+        def loss(layers) -> float:
+            self._set_layers(layers)
+            predicted = self.predict_codes(rows.codes)
+            if self.task_ == "classification":
+                each = -(rows.targets * np.log(np.maximum(predicted, 1e-12))).sum(axis=1)
+            else:
+                each = (((predicted - rows.targets) / self.target_scale_) ** 2).mean(axis=1)
+            return float((each * rows.weights).sum() / max(rows.weights.sum(), 1e-12))
+
+        return loss
+
+    def _passes(self, n_rows: int) -> int:
+        if self.max_iter == "auto":
+            return int(np.clip(round(_AUTO_ROWS / n_rows), *_AUTO_PASSES))
+        return int(self.max_iter)
+
+    def _units(self) -> Units:
+        encoder = self.encoder_
+        n_inputs = len(encoder.fill_) + len(encoder.missing_)
+        selection = np.zeros((n_inputs, len(encoder.unit_column_)), np.float32)
+        selection[encoder.unit_column_, np.arange(len(encoder.unit_column_))] = encoder.unit_scale_
+        level_column = np.zeros(encoder.n_levels_, np.int32)
+        for j, row_of in enumerate(encoder.level_of_):
+            level_column[row_of[row_of < encoder.n_levels_]] = j
+        return Units(selection, encoder.unit_bias_, level_column)
+
+    def _inputs(self, rows: SoftRows) -> Batches:
+        encoder = self.encoder_
+        targets = ((rows.targets - self.target_mean_) / self.target_scale_).astype(np.float32)
+        return Batches(
+            encoder.filled(encoder.numeric_values(rows.codes)),
+            encoder.level_rows(rows.codes).astype(np.int32),
+            targets,
+            rows.weights.astype(np.float32),
+        )
+
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        outputs = np.concatenate(
+            [self._forward(codes[i : i + _PREDICT_ROWS]) for i in range(0, len(codes), _PREDICT_ROWS)]
+        )
+        if self.task_ == "classification":
+            return softmax(outputs, axis=1)
+        return outputs * self.target_scale_ + self.target_mean_
+
+    def _forward(self, codes: np.ndarray) -> np.ndarray:
+        """The outputs of the network, float64: sums in float32 would depend on the order of the rows."""
+        encoder = self.encoder_
+        units = encoder.units(codes).astype(np.float64)
+        hidden = units @ self.coefs_[0][: units.shape[1]] + self.intercepts_[0]
+        if len(encoder.level_columns_):
+            hidden += self.level_weights_[encoder.level_rows(codes)].sum(axis=1, dtype=np.float64)
+        for weights, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
+            hidden = self._activation(hidden, np) @ weights + bias
+        return hidden
+
+    @property
+    def level_weights_(self) -> np.ndarray:
+        """What each row of `TableEncoder.level_rows` adds to the first layer, float32 (rows, units)."""
+        return self.encoder_.level_units_ @ self.coefs_[0][len(self.encoder_.unit_column_) :]
+
+
+def _layer_sizes(hidden_layer_sizes) -> list[int]:
+    """The sizes of the hidden layers, each a whole number from 1."""
+    sizes = np.atleast_1d(hidden_layer_sizes)
+    return [check_scalar(size, "hidden_layer_sizes", Integral, min_val=1) for size in sizes]

@@ -1,0 +1,82 @@
+"""The table as a tree reads it: float32 columns, the levels of a categorical one in the order of their mean target.
+
+That order is the best one for a split of a categorical column in two (Breiman, Friedman, Olshen, Stone, "Classification
+and Regression Trees", 1984, sec. 4.2, for one target; along the first principal component for several).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from tabkd._tables.schema import TableSchema
+from tabkd.students._float32 import centers, check_range, to_float32
+from tabkd.students._levels import level_means, level_positions
+from tabkd.students._student import SoftRows, SoftStream
+
+
+class OrdinalTable:
+    """Codes to float32 columns for trees.
+
+    Attributes
+    ----------
+    center_ : array of shape (d,)
+        What is taken off each column in float64, see `tabkd.students._float32`; zero for categorical ones.
+    fill_ : array of shape (d,), float32
+        What a missing number becomes: NaN where the column missed some at fit, its median elsewhere.
+    ranks_ : dict of int to array of shape (n_categories + 2,), float32
+        For each categorical column the value of each category, then of an unseen one, then of a missing one.
+    """
+
+    def __init__(self, schema: TableSchema, rows: SoftRows):
+        check_range(schema)
+        numeric = schema.positions("numeric")
+        self.center_ = np.zeros(len(schema.columns))
+        self.center_[numeric] = centers(rows.codes[:, numeric])
+        self.fill_ = np.full(len(schema.columns), np.nan, np.float32)
+        self.ranks_: dict[int, np.ndarray] = {}
+        for i, column in enumerate(schema.columns):
+            if column.kind == "categorical":
+                self.ranks_[i] = _ranks(rows, i, len(column.categories))
+                continue
+            values = rows.codes[:, i]
+            missing = np.isnan(values)
+            if missing.all():
+                self.fill_[i] = 0
+            elif not missing.any():
+                self.fill_[i] = to_float32(np.median(values), self.center_[i])
+
+    def transform_codes(self, codes: np.ndarray) -> np.ndarray:
+        """float32 of shape (n, d); NaN only in numeric columns that missed values at fit."""
+        out = to_float32(codes, self.center_)
+        missing = np.isnan(out)
+        if missing.any():
+            out = np.where(missing, self.fill_, out)
+        for i, ranks in self.ranks_.items():
+            out[:, i] = ranks[level_positions(codes[:, i], len(ranks) - 2)]
+        return out
+
+
+def bounded(real: SoftRows, synthetic: SoftStream, max_rows: int, rng) -> SoftRows:
+    """The real rows and as many synthetic ones as fit, an even sample of the stream."""
+    share = 1.0
+    if synthetic.n_rows:
+        share = min(1.0, max(0, max_rows - len(real)) / synthetic.n_rows)
+    parts = [real]
+    for chunk in synthetic:
+        parts.append(chunk if share == 1 else chunk.take(rng.random(len(chunk)) < share))
+    return SoftRows.concatenate(parts)
+
+
+def _ranks(rows: SoftRows, i: int, n: int) -> np.ndarray:
+    codes = rows.codes[:, i]
+    means = level_means(codes, n, rows.targets, rows.weights).astype(np.float64)
+    line = means[:, 0]
+    if means.shape[1] > 1 and np.ptp(means, axis=0).any():
+        line = PCA(1).fit_transform(means)[:, 0]
+    present = np.zeros(n + 2, dtype=bool)
+    present[np.unique(level_positions(codes, n))] = True
+    # A level that was never seen has the overall mean, and stands where that falls among the others.
+    seen = np.sort(line[present])
+    ranks = np.searchsorted(seen, line, side="left").astype(np.float32)
+    return np.where(present, ranks, ranks - np.float32(0.5)).astype(np.float32)

@@ -1,0 +1,210 @@
+"""One decision tree and boosted trees as ONNX, compared in float32 as ONNX Runtime does.
+
+A value x of float32 lies at or below the float64 threshold t exactly if it lies at or below the largest
+float32 that is no greater than t; with thresholds rounded down so, each value goes the way it goes in Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._heads import is_wide, write_targets, write_two_classes
+from tabkd.onnx._inputs import Front, Inputs
+from tabkd.students._boosted_trees import BoostedTreesStudent
+from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._tree import TreeStudent
+
+
+@dataclass
+class Nodes:
+    """The nodes of one tree.
+
+    Attributes
+    ----------
+    left, right : int arrays
+        The children; -1 for a leaf.
+    feature : int array
+    threshold : float64 array
+    missing_left : bool array
+        Whether NaN goes left.
+    values : float array of shape (nodes, k)
+        What a leaf adds to each target.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    missing_left: np.ndarray
+    values: np.ndarray
+
+    def filled(self, fill: np.ndarray) -> Nodes:
+        """The same tree without the fill in front of it: NaN goes where the fill of its column would go.
+
+        Filling a matrix takes ONNX Runtime as long as walking the tree.
+        """
+        of_node = fill[np.where(self.left < 0, 0, self.feature)].astype(np.float64)
+        goes_left = np.where(np.isnan(of_node), self.missing_left, of_node <= self.threshold)
+        return replace(self, missing_left=goes_left)
+
+
+def write_tree(graph: Graph, inputs: Inputs, student: TreeStudent) -> str:
+    """What `TreeStudent.predict` gives, float32 (n, K)."""
+    table = _table(graph, inputs, student.encoder_)
+    nodes = sklearn_nodes(student.decision_tree_.tree_).filled(student.encoder_.fill_)
+    if student.task_ == "classification" and student.n_outputs_ == 2:
+        nodes.values = nodes.values[:, 1:]  # one sum takes ONNX Runtime half as long as two
+        return write_two_classes(graph, _ensemble(graph, table, [(nodes, [0])], 1))
+    n_outputs, wide = student.n_outputs_, is_wide(student)
+    root = nodes.values[0] if wide else np.zeros(n_outputs)
+    nodes.values = nodes.values - root
+    scores = _ensemble(graph, table, [(nodes, range(n_outputs))], n_outputs)
+    return write_targets(graph, scores, np.ones(n_outputs), root, wide)
+
+
+def write_boosted_trees(graph: Graph, inputs: Inputs, student: BoostedTreesStudent) -> str:
+    """What `BoostedTreesStudent.predict` gives, float32 (n, K)."""
+    n_scores = len(student.base_score_)
+    table = _table(graph, inputs, student.encoder_)
+    text = student.booster_.model_to_string()
+    fill = student.encoder_.fill_
+    trees = [(nodes.filled(fill), [i % n_scores]) for i, nodes in enumerate(lightgbm_nodes(text))]
+    scores = _ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
+    scores = graph.node("Add", [scores, graph.constant(student.base_score_.astype(np.float32))])
+    if student.task_ == "classification":
+        if n_scores > 1:
+            return graph.node("Softmax", [scores], axis=1)
+        return write_two_classes(graph, graph.node("Sigmoid", [scores]))
+    return write_targets(graph, scores, student.target_scale_, student.target_mean_, is_wide(student))
+
+
+def ordinal_front(encoder: OrdinalTable) -> Front:
+    """What the trees read."""
+    numeric = np.array([i for i in range(len(encoder.center_)) if i not in encoder.ranks_], dtype=int)
+    tables, first = [], 0
+    for i, ranks in encoder.ranks_.items():
+        tables.append((int(i), first + np.arange(len(ranks))))
+        first += len(ranks)
+    return Front(numeric, encoder.center_[numeric], tables)
+
+
+def _table(graph: Graph, inputs: Inputs, encoder: OrdinalTable) -> str:
+    """What `OrdinalTable.transform_codes` gives, float32 (n, d), but for its fill: see `Nodes.filled`."""
+    front = ordinal_front(encoder)
+    positions, tables = front.positions, front.tables
+    values, rows = inputs.values(positions, front.centers), inputs.rows(tables)
+    parts = []
+    if values is not None:
+        parts.append(values)
+    if rows is not None:
+        ranks = np.concatenate([encoder.ranks_[i] for i, _ in tables]).astype(np.float32)
+        parts.append(graph.node("Gather", [graph.constant(ranks), rows], axis=0))
+    table = graph.concat(parts)
+    order = np.argsort([*positions, *(i for i, _ in tables)])
+    return table if np.array_equal(order, np.arange(len(order))) else graph.columns(table, order)
+
+
+_LIGHTGBM_ZERO = float(np.float32(1e-35))
+
+
+def sklearn_nodes(tree) -> Nodes:
+    """The nodes of scikit-learn's `tree_`."""
+    state = tree.__getstate__()["nodes"]
+    return Nodes(
+        tree.children_left,
+        tree.children_right,
+        tree.feature,
+        tree.threshold,
+        state["missing_go_to_left"].astype(bool),
+        tree.value[:, :, 0],
+    )
+
+
+def lightgbm_nodes(text: str) -> list[Nodes]:
+    """The nodes of each tree of a LightGBM model, given as its text, in the order of its rounds.
+
+    It must have no splits by categories.
+    """
+    return [_lightgbm_tree(tree) for tree in text.split("\nTree=")[1:]]
+
+
+def _lightgbm_tree(text: str) -> Nodes:
+    facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def numbers(key, dtype=np.int64):
+        return np.array(facts.get(key, "").split(), dtype=dtype)
+
+    leaf = numbers("leaf_value", np.float64)
+    n_inner = len(leaf) - 1
+    if n_inner == 0:
+        none = np.array([-1])
+        return Nodes(none, none, np.zeros(1, int), np.zeros(1), np.zeros(1, bool), leaf[:, None])
+    # LightGBM numbers inner nodes and leaves apart: child -1 is leaf 0. Here leaves follow.
+    left, right = (np.where(c >= 0, c, n_inner + ~c) for c in (numbers("left_child"), numbers("right_child")))
+    threshold, decision = numbers("threshold", np.float64), numbers("decision_type")
+    # LightGBM reads numbers up to this size as zero, which is right of the threshold just below it.
+    threshold[threshold == -_LIGHTGBM_ZERO] = np.nextafter(np.float32(-_LIGHTGBM_ZERO), np.float32(-np.inf))
+    # Two bits tell what is missing; where nothing is, NaN is read as zero.
+    missing_left = np.where(decision >> 2 & 3, decision & 2 > 0, threshold >= 0)
+    ends = np.full(n_inner + 1, -1)
+    return Nodes(
+        np.append(left, ends),
+        np.append(right, ends),
+        np.append(numbers("split_feature"), np.zeros(n_inner + 1, int)),
+        np.append(threshold, np.zeros(n_inner + 1)),
+        np.append(missing_left, np.zeros(n_inner + 1, bool)),
+        np.append(np.zeros(n_inner), leaf)[:, None],
+    )
+
+
+def rounded_down(thresholds: np.ndarray) -> np.ndarray:
+    """The largest float32 that is no greater than each float64.
+
+    Examples
+    --------
+    >>> bool(rounded_down(np.array([0.1])) <= 0.1)
+    True
+    """
+    with np.errstate(over="ignore"):
+        nearest = thresholds.astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest.astype(np.float64) > thresholds, below, nearest)
+
+
+def _ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
+    """The sum of trees; each comes with the targets that its values are added to."""
+    return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets))
+
+
+def ensemble_attributes(trees, n_targets: int) -> dict[str, Any]:
+    """The attributes of a `TreeEnsembleRegressor`."""
+    split: dict[str, list] = {
+        name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")
+    }
+    split |= {"falsenodeids": [], "missing_value_tracks_true": []}
+    leaf: dict[str, list] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
+    for number, (nodes, targets) in enumerate(trees):
+        is_leaf = nodes.left < 0
+        n_nodes = len(is_leaf)
+        split["treeids"] += [number] * n_nodes
+        split["nodeids"] += range(n_nodes)
+        split["featureids"] += np.where(is_leaf, 0, nodes.feature).tolist()
+        split["values"] += np.where(is_leaf, 0, rounded_down(nodes.threshold)).tolist()
+        split["modes"] += np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist()
+        split["truenodeids"] += np.where(is_leaf, 0, nodes.left).tolist()
+        split["falsenodeids"] += np.where(is_leaf, 0, nodes.right).tolist()
+        split["missing_value_tracks_true"] += np.where(is_leaf, 0, nodes.missing_left).astype(int).tolist()
+        ends = np.flatnonzero(is_leaf)
+        leaf["treeids"] += [number] * (len(ends) * len(targets))
+        leaf["nodeids"] += np.repeat(ends, len(targets)).tolist()
+        leaf["ids"] += list(targets) * len(ends)
+        leaf["weights"] += nodes.values[ends].ravel().tolist()
+    if not any(split["missing_value_tracks_true"]):
+        del split["missing_value_tracks_true"]
+    attributes: dict[str, Any] = {f"nodes_{name}": values for name, values in split.items()}
+    attributes |= {f"target_{name}": values for name, values in leaf.items()}
+    return attributes | {"n_targets": n_targets}

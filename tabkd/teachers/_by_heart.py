@@ -1,0 +1,114 @@
+"""Rows that a frozen teacher knows by heart: scores of students on them are too good.
+
+A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, more often
+than a student that learns from it can be, and more certain of them than of others. The first two need labels and are
+looked at when a student is fitted, the last does not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from tabkd._tables.schema import TableSchema
+from tabkd.teachers._teacher import soft_targets_of_codes, teacher_name
+
+# The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that
+# were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on
+# others, except where nearly every row is easy; but then a student is as good.
+_SHARE = 0.5
+# By so many standard errors, and such a share of the rows, a teacher must be right more often than its student.
+_ERRORS_OF_STUDENT, _LEAD = 3.0, 0.05
+# By so many standard errors such teachers are less certain of other rows: 3.7 to 39, and at most 2.7 of their own.
+_ERRORS = 3.0
+_LEAST_ROWS = 100
+# Rows that the teacher is asked about.
+_MOST_ROWS = 1000
+_EPS = 1e-12
+
+
+class KnownRows(NamedTuple):
+    """How certain a teacher is of rows that it knows by heart.
+
+    Attributes
+    ----------
+    mean, variance : float
+        Of the entropies of its probabilities, in nats.
+    n : int
+        How many rows there are.
+    """
+
+    mean: float
+    variance: float
+    n: int
+
+    def are_like(self, probabilities: np.ndarray) -> bool:
+        """Whether the teacher is as certain of other rows, by its probabilities (n, K); not of a handful."""
+        entropies = _entropies(probabilities)
+        error = np.sqrt(self.variance / self.n + entropies.var() / max(len(entropies), 1))
+        return bool(len(entropies) >= _LEAST_ROWS and entropies.mean() - self.mean <= _ERRORS * error)
+
+
+def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndarray) -> KnownRows | None:
+    """The rows, where probabilities fit their labels better than those of fresh rows could; else None.
+
+    What is compared is whether the likeliest class is right: a forest that spreads the rest over many classes is less
+    certain than it could be, of fresh rows as well.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, K)
+        What the teacher says of the rows.
+    codes : array of int of shape (n,)
+        The position of each row's label among the K classes.
+    of_student : array of shape (n, K)
+        What a student of the teacher says of them.
+
+    Examples
+    --------
+    >>> codes = np.arange(1000) % 2
+    >>> said = np.where(codes[:, None] == [0, 1], 0.8, 0.2)
+    >>> wrong = np.arange(1000) % 5 == 0
+    >>> of_student = np.where(wrong[:, None], 1 - said, said)
+    >>> known_rows(said, codes, of_student) is not None
+    True
+    >>> known_rows(said, codes, said) is None
+    True
+    >>> known_rows(said, np.where(wrong, 1 - codes, codes), of_student) is None
+    True
+    """
+    if len(codes) < _LEAST_ROWS:
+        return None
+    right, likewise = probabilities.argmax(axis=1) == codes, of_student.argmax(axis=1) == codes
+    certain = np.clip(probabilities.max(axis=1), _EPS, 1 - _EPS)
+    loss = -np.log(np.where(right, certain, 1 - certain)).mean()
+    # A teacher that is quite certain, and right about every row, has neither loss nor entropy.
+    if loss >= max(_SHARE * _entropies(np.column_stack([certain, 1 - certain])).mean(), 1e-9):
+        return None
+    only_teacher, only_student = (right & ~likewise).sum(), (likewise & ~right).sum()
+    error = np.sqrt(only_teacher + only_student)
+    if only_teacher - only_student <= max(_ERRORS_OF_STUDENT * error, _LEAD * len(codes)):
+        return None
+    entropies = _entropies(probabilities)
+    return KnownRows(float(entropies.mean()), float(entropies.var()), len(codes))
+
+
+def warn_if_scored(known: KnownRows, teacher, schema: TableSchema, X, classes) -> None:
+    """Warn where rows that are scored, `X` (n, d), are like those that a frozen teacher knows by heart."""
+    codes = schema.encode(X)
+    some = codes[:: -(-len(codes) // _MOST_ROWS)]
+    if known.are_like(soft_targets_of_codes(teacher, schema, some, classes)):
+        warnings.warn(
+            f"The frozen teacher {teacher_name(teacher)} seems to know by heart the rows that its student is scored "
+            "on, so that the scores are too good. Hold rows out of the teacher and score on these, for example by "
+            "sklearn.model_selection.PredefinedSplit, or pass an unfitted teacher.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _entropies(probabilities: np.ndarray) -> np.ndarray:
+    P = np.clip(probabilities, _EPS, 1)
+    return -(P * np.log(P)).sum(axis=1)

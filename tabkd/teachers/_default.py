@@ -1,0 +1,262 @@
+"""The default teacher: the mean of LightGBM and XGBoost, each stopped early."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from tabkd._sklearn import N_JOBS, Interval, validate_params
+from tabkd._tables.schema import TableSchema
+from tabkd._threads import lightgbm_threads
+from tabkd._validation import TakesTables, check_labels, check_table, check_targets
+from tabkd._weights import check_weights
+
+# Rows up to which LightGBM predicts on one thread.
+_SMALL_BATCH = 2048
+
+
+class _BoostedMean(TakesTables, BaseEstimator):
+    """What the classifier and the regressor share.
+
+    Parameters
+    ----------
+    n_estimators : int, default=1000
+        The most rounds of each.
+    learning_rate : float, default=0.05
+    early_stopping_rounds : int, default=40
+    validation_fraction : float, default=0.1
+        The share of rows that decides when to stop.
+    n_jobs : int, optional
+        Threads; None for all cores, as the two libraries have it.
+    random_state : int, RandomState instance or None
+    """
+
+    _parameter_constraints = {
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping_rounds": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_jobs": N_JOBS,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_estimators=1000,
+        learning_rate=0.05,
+        early_stopping_rounds=40,
+        validation_fraction=0.1,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.early_stopping_rounds = early_stopping_rounds
+        self.validation_fraction = validation_fraction
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _codes_at_fit(self, X) -> np.ndarray:
+        validate_params(self)
+        X = check_table(self, X)
+        self.schema_ = TableSchema.of(X)
+        return self._without_unseen(self.schema_.encode(X))
+
+    def _codes(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        return self.schema_.encode(check_table(self, X, reset=False))
+
+    def _without_unseen(self, codes) -> np.ndarray:
+        """Codes with NaN for unseen categories, which both libraries read as missing."""
+        for i in self.schema_.positions("categorical"):
+            unseen = codes[:, i] >= len(self.schema_.columns[i].categories)
+            if unseen.any():
+                codes = codes.copy()
+                codes[unseen, i] = np.nan
+        return codes
+
+    def _fit_pair(self, codes, y, weights, objective: tuple[str, str], n_classes: int, stratum):
+        """LightGBM and XGBoost on one target column."""
+        if len(codes) < 2:
+            raise ValueError("Found n_samples=1 while a minimum of 2 is required to fit and to stop early.")
+        rng = check_random_state(self.random_state)
+        train, valid = _split(stratum, self.validation_fraction, rng)
+        seed = rng.randint(2**31 - 1)
+        data = (codes, y, weights, train, valid)
+        return (
+            self._fit_lightgbm(data, objective[0], n_classes, seed),
+            self._fit_xgboost(data, objective[1], n_classes, seed),
+        )
+
+    def _fit_lightgbm(self, data, objective, n_classes, seed):
+        import lightgbm
+
+        codes, y, weights, train, valid = data
+        params = {
+            "objective": objective,
+            "learning_rate": self.learning_rate,
+            "num_leaves": 31,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "feature_fraction": 0.8,
+            "min_data_in_leaf": min(20, max(1, len(train) // 50)),
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+            "num_threads": lightgbm_threads(self.n_jobs, len(train)),
+        }
+        if n_classes > 2:
+            params["num_class"] = n_classes
+        categorical = self.schema_.positions("categorical").tolist()
+        dataset = lightgbm.Dataset(
+            codes[train], y[train], weight=weights[train], categorical_feature=categorical, params={"verbosity": -1}
+        )
+        booster = lightgbm.train(
+            params,
+            dataset,
+            self.n_estimators,
+            valid_sets=[dataset.create_valid(codes[valid], y[valid], weight=weights[valid])],
+            callbacks=[lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)],
+        )
+        return booster.free_dataset()
+
+    def _fit_xgboost(self, data, objective, n_classes, seed):
+        import xgboost
+
+        codes, y, weights, train, valid = data
+        params = {
+            "objective": objective,
+            "learning_rate": self.learning_rate,
+            "max_depth": 6,
+            "subsample": 0.8,
+            "colsample_bytree": 0.8,
+            "seed": seed,
+            "verbosity": 0,
+        }
+        params["nthread"] = lightgbm_threads(self.n_jobs, len(train))
+        if n_classes > 2:
+            params["num_class"] = n_classes
+        types = ["c" if column.kind == "categorical" else "q" for column in self.schema_.columns]
+
+        def matrix(rows):
+            return xgboost.DMatrix(
+                codes[rows], y[rows], weight=weights[rows], feature_types=types, enable_categorical=True
+            )
+
+        booster = xgboost.train(
+            params,
+            matrix(train),
+            self.n_estimators,
+            evals=[(matrix(valid), "valid")],
+            early_stopping_rounds=self.early_stopping_rounds,
+            verbose_eval=False,
+        )
+        return booster[: booster.best_iteration + 1]
+
+
+class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
+    """The mean of the probabilities of LightGBM and XGBoost, each stopped early.
+
+    Takes any table: categorical and string columns and missing values are handed to the two libraries as such.
+    """
+
+    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[union-attr]
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit both libraries on the table `X` (n, d) and its labels `y` (n,)."""
+        codes = self._codes_at_fit(X)
+        y = check_labels(self, y)
+        check_consistent_length(codes, y)
+        weights = check_weights(sample_weight, codes)
+        self.classes_, y = np.unique(y, return_inverse=True)
+        n_classes = len(self.classes_)
+        objective = ("binary", "binary:logistic") if n_classes == 2 else ("multiclass", "multi:softprob")
+        self.boosters_ = self._fit_pair(codes, y, weights, objective, n_classes, y)
+        return self
+
+    def predict_proba(self, X):
+        """Probabilities of shape (n, K)."""
+        return self.predict_codes(self._codes(X))
+
+    def predict(self, X):
+        """The most probable class of each row."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def predict_codes(self, codes):
+        """Probabilities (n, K) of rows given by their codes."""
+        codes = self._without_unseen(codes)
+        lightgbm, xgboost = self.boosters_
+        mean = _mean_prediction(lightgbm, xgboost, codes)
+        if mean.ndim == 1:
+            return np.column_stack([1 - mean, mean])
+        return mean / mean.sum(axis=1, keepdims=True)  # XGBoost's float32 sums to one only nearly
+
+
+class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
+    """The mean of the predictions of LightGBM and XGBoost, each stopped early; one pair for each output.
+
+    Takes any table: categorical and string columns and missing values are handed to the two libraries as such.
+    """
+
+    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[union-attr]
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit both libraries on the table `X` (n, d) and the targets `y` (n,) or (n, K)."""
+        codes = self._codes_at_fit(X)
+        y = check_targets(self, y)
+        check_consistent_length(codes, y)
+        weights = check_weights(sample_weight, codes)
+        self._one_dimensional = y.ndim == 1
+        # Both libraries penalise leaves by amounts that mean nothing unless the target's scale is known.
+        self.target_mean_ = y.mean(axis=0)
+        scale = y.std(axis=0)
+        self.target_scale_ = np.where(scale > 0, scale, 1.0)
+        y = (y - self.target_mean_) / self.target_scale_
+        self.boosters_ = [
+            self._fit_pair(codes, column, weights, ("regression", "reg:squarederror"), 1, np.zeros(len(column)))
+            for column in y.reshape(len(y), -1).T
+        ]
+        return self
+
+    def predict(self, X):
+        """Predictions of shape (n,) or (n, K)."""
+        return self.predict_codes(self._codes(X))
+
+    def predict_codes(self, codes):
+        """Predictions (n,) or (n, K) of rows given by their codes."""
+        codes = self._without_unseen(codes)
+        outputs = [_mean_prediction(lightgbm, xgboost, codes) for lightgbm, xgboost in self.boosters_]
+        scaled = outputs[0] if self._one_dimensional else np.column_stack(outputs)
+        return scaled * self.target_scale_ + self.target_mean_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _mean_prediction(lightgbm, xgboost, codes) -> np.ndarray:
+    # Each library has threads of its own, and those of the one spin in the way of the other's: that cost several
+    # milliseconds whatever the rows, so that for few of them one of the two does without.
+    threads = {"num_threads": 1} if len(codes) <= _SMALL_BATCH else {}
+    return (lightgbm.predict(codes, **threads) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
+
+
+def _split(stratum, fraction: float, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit on and rows to stop by; a class of a handful of rows is fitted on whole."""
+    order = rng.permutation(len(stratum))
+    # Within each class, shuffled rows are dealt out evenly: every k-th goes to validation.
+    order = order[np.argsort(stratum[order], kind="stable")]
+    _, start, counts = np.unique(stratum[order], return_index=True, return_counts=True)
+    rank = np.arange(len(order)) - np.repeat(start, counts)
+    valid = rank < np.repeat(np.floor(counts * fraction), counts)
+    if not valid.any():  # too few rows to hold any out: stop by the rows themselves
+        return order, order
+    return order[~valid], order[valid]

@@ -1,0 +1,83 @@
+"""Out-of-fold soft targets: what a teacher says of rows that it was not fitted on."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.model_selection import check_cv
+
+from tabkd._sklearn import check_method_params, safe_indexing
+from tabkd.teachers._teacher import fit_teacher, is_frozen, soft_targets, teacher_name
+
+
+def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None, split_params=None) -> np.ndarray:
+    """What copies of the teacher, each fitted on all folds but one, say of the rows of that one.
+
+    Every fold is fitted on the labels as the user wrote them: scikit-learn's `cross_val_predict` numbers them first,
+    so that parameters that name classes, such as `class_weight`, mean other classes or none.
+
+    Parameters
+    ----------
+    teacher : unfitted estimator
+    X : frame or array of shape (n, d)
+    y : array of shape (n,) or (n, K)
+    cv : int, splitter or iterable of splits
+    fit_params : dict
+        For the fit of the teacher; what has a value for each row is cut into folds.
+    classes : array of shape (K,), optional
+        The order of the columns; without it, real values are asked for.
+    n_jobs : int, optional
+        Folds at a time.
+    split_params : dict, optional
+        For the splitter, such as `groups`.
+
+    Returns
+    -------
+    array of shape (n, K), float64
+        A class that a fold's rows to learn from do not have gets 0 there.
+
+    Raises
+    ------
+    ValueError
+        For a frozen teacher, which cannot be fitted again, and for folds that do not hold each row once.
+    """
+    if is_frozen(teacher):
+        raise ValueError(
+            f"cv={cv!r} asks for out-of-fold targets, but teacher {teacher_name(teacher)} is frozen and is not "
+            "fitted again. Use cv=None, or an unfitted teacher."
+        )
+    folds = list(check_cv(cv, y, classifier=classes is not None).split(X, y, **(split_params or {})))
+    times = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(y))
+    if len(times) != len(y) or (times != 1).any():
+        raise ValueError(
+            f"cv={cv!r} must hold each row in exactly one test fold, but row {int(np.argmax(times != 1))} is in "
+            f"{times[np.argmax(times != 1)]}. Use an int, KFold, StratifiedKFold or GroupKFold."
+        )
+    said = Parallel(n_jobs=n_jobs)(
+        delayed(_fold_targets)(teacher, X, y, train, test, fit_params, classes) for train, test in folds
+    )
+    if classes is not None:
+        _warn_of_missing_classes(folds, y, classes)
+    targets = np.empty((len(y), said[0].shape[1]))
+    for (_, test), part in zip(folds, said, strict=True):
+        targets[test] = part
+    return targets
+
+
+def _fold_targets(teacher, X, y, train, test, fit_params, classes) -> np.ndarray:
+    params = check_method_params(X, fit_params, indices=train)
+    fitted = fit_teacher(teacher, safe_indexing(X, train), y[train], params)
+    return soft_targets(fitted, safe_indexing(X, test), classes, some_classes=True)
+
+
+def _warn_of_missing_classes(folds, y, classes) -> None:
+    missing = {c for train, _ in folds for c in np.setdiff1d(classes, y[train]).tolist()}
+    if missing:
+        warnings.warn(
+            f"The classes {sorted(missing)[:5]} are missing from the rows that some fold is fitted on; their "
+            "out-of-fold probability is 0 in that fold. Use fewer folds, or a splitter that spreads the classes.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,126 @@
+"""`tabkd inspect`, and names that a terminal or rich would obey."""
+
+import json
+import warnings
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+
+from tabkd import DistilledClassifier, load
+from tabkd._cli import terminal
+from tabkd._cli.teachers import TableCodes
+from tests.cli.commands import SMALL, refused, run, write
+
+# Markup, an escape sequence, a change of direction, a line end, and one that is only long.
+NAMES = ["speed [m/s]", "[/x]", "a\x1b[31mred", "left\u202eright", "two\nlines", "n" * 300, ":smile:"]
+SHOWN = ["speed [m/s]", "[/x]", r"a\x1b[31mred", r"left\u202eright", r"two\nlines", "n" * 300, ":smile:"]
+LEVELS = ["[red]", "b\x1b]0;title\x07", "c\u2066d"]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A table and a model of strange names, levels and classes."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, len(NAMES))), columns=NAMES)
+    frame["level"] = rng.choice(LEVELS, 200)
+    y = np.where(frame["speed [m/s]"] > 0, "[bold]\x1b[1m", "no")
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=300, random_state=0).fit(frame, y)
+    path = tmp_path_factory.mktemp("hostile") / "m.onnx"
+    model.to_onnx(path)
+    return frame.assign(**{"y\x1b[2J": y}), path
+
+
+def is_plain(text: str) -> bool:
+    return all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_inspect_shows_every_name_whole_and_obeys_none(hostile):
+    output = run("inspect", hostile[1]).stdout
+    assert is_plain(output)
+    lines = output.splitlines()
+    for shown in SHOWN:
+        assert sum(f" {shown} " in line for line in lines) == 1, shown
+    assert r"[red], b\x1b]0;title\x07, c\u2066d" in output
+    assert r"[bold]\x1b[1m, no" in output
+
+
+@pytest.mark.parametrize("width", [20, 60, 400])
+def test_a_terminal_of_any_width_shows_every_name(hostile, monkeypatch, width):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    output = run("inspect", hostile[1]).stdout
+    for shown in SHOWN:
+        assert shown in output.replace("\x1b[0m", "").replace("\x1b[1m", ""), shown
+
+
+def test_json_has_all_there_is(hostile):
+    frame, path = hostile
+    output = run("inspect", path, "--json").stdout
+    assert output.isascii()
+    assert is_plain(output)
+    found = json.loads(output)
+    exported = load(path)
+    assert found["n_bytes"] == path.stat().st_size
+    model = onnx.load(path)
+    assert [entry["name"] for entry in found["inputs"]] == [entry.name for entry in model.graph.input]
+    assert found["inputs"][0] == {"name": NAMES[0], "type": "FLOAT", "shape": [None, 1]}
+    assert found["inputs"][-1] == {"name": "level", "type": "STRING", "shape": [None, 1]}
+    assert found["outputs"] == [
+        {"name": "label", "type": "STRING", "shape": [None]},
+        {"name": "probabilities", "type": "FLOAT", "shape": [None, 2]},
+    ]
+    assert [column["name"] for column in found["columns"]] == [*NAMES, "level"]
+    assert found["columns"][-1]["categories"] == sorted(LEVELS)
+    assert found["columns"][0]["low"] == frame[NAMES[0]].min()
+    assert {key: found[key] for key in exported.metadata} == json.loads(json.dumps(exported.metadata))
+
+
+def test_types_and_levels_are_shown(distilled):
+    output = run("inspect", distilled[0] / "student.onnx").stdout
+    assert "probabilities FLOAT [n, 2]" in output
+    assert "channel STRING" in output
+    assert "online" in output
+    assert "amount FLOAT" in output
+
+
+def test_many_levels_are_counted(tmp_path):
+    frame = pd.DataFrame({"shop": [f"shop {i % 40}" for i in range(400)], "x": np.arange(400.0)})
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(3, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=100).fit(frame, frame["x"] > 200)
+    model.to_onnx(tmp_path / "m.onnx")
+    assert "40 categories: shop 0, shop 1," in run("inspect", tmp_path / "m.onnx").stdout
+    assert "(28 more; --json lists all)" in run("inspect", tmp_path / "m.onnx").stdout
+
+
+def test_distill_and_score_obey_no_name(hostile, tmp_path):
+    frame, path = hostile
+    table = write(frame, tmp_path / "t.parquet")
+    folder = tmp_path / "o\x1b[31m [b]ut"
+    result = run("distill", table, "--target", "y\x1b[2J", "--output", folder, *SMALL)
+    assert is_plain(result.stdout + result.stderr)
+    assert r"'y\x1b[2J' has 2 values" in result.stdout
+    assert r"o\x1b[31m [b]ut/student.onnx" in result.stdout
+    bad = write(pd.concat([frame] * 4).assign(level="new"), tmp_path / "bad.parquet")
+    result = run("score", path, bad, "--output", tmp_path / "o\x1b[1m.csv")
+    assert is_plain(result.stdout + result.stderr)
+    assert "Warning: column 'level'" in result.stderr
+    message = refused("score", path, write(frame.drop(columns=NAMES[2]), tmp_path / "c.parquet"), "--output", "o.csv")
+    assert is_plain(message)
+    assert r"a\x1b[31mred" in message
+    message = refused("distill", tmp_path / "no\x1b[2Jne.csv", "--target", "y", "--output", tmp_path / "x")
+    assert r"no\x1b[2Jne.csv" in message
+
+
+def test_a_warning_of_python_is_one_plain_line(capsys):
+    with warnings.catch_warnings(), terminal.plain_warnings():
+        warnings.simplefilter("always")
+        shown = warnings.formatwarning("column a\x1b[31m\nb", UserWarning, "file.py", 1)
+    assert shown == "UserWarning: column a\\x1b[31m b\n"
+    assert warnings.formatwarning("x", UserWarning, "file.py", 1).startswith("file.py:1")
