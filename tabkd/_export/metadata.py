@@ -49,14 +49,14 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         What the student reads.
     report : Report or None
     """
-    schema = model._schema
+    schema, outputs = model.schema_, model.onnx_outputs()
     kept = getattr(report, "skill_kept", None)
     facts = {
         "format": FORMAT,
         "tabkd": __version__,
-        "task": model._task,
-        "n_outputs": _n_outputs(model),
-        "one_dimensional": bool(getattr(model, "_one_dimensional", True)),
+        "task": model._task.name,
+        "n_outputs": model._student.n_outputs_,
+        "outputs": [output.name for output in outputs],
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
@@ -72,12 +72,7 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         },
         "filled": _filled(front),
     }
-    if hasattr(model, "reference_"):
-        facts["reference"] = model.reference_
-    if hasattr(model, "classes_"):
-        facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
-        facts["classes_dtype"] = model.classes_.dtype.kind
-    return facts
+    return facts | {"reference": model.reference_} | model._task.facts()
 
 
 def attach(proto, facts: dict[str, Any]) -> None:
@@ -99,15 +94,6 @@ def seal(proto) -> bytes:
     entry = proto.metadata_props.add()
     entry.key, entry.value = wire.CHECKSUM, digest
     return proto.SerializeToString()
-
-
-def _n_outputs(model) -> int:
-    if hasattr(model, "classes_"):
-        return len(model.classes_)
-    if hasattr(model.student_, "n_outputs_"):
-        return int(model.student_.n_outputs_)
-    # A student of another library shows it by what it predicts.
-    return model._scores_of_codes(np.zeros((1, len(model._schema.columns)))).shape[1]
 
 
 def _filled(front: Front) -> dict[str, list] | None:

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from tabkd import DistilledClassifier
+from tabkd._export.probes import beside
 from tabkd.onnx import ParityError
 from tabkd.scoring import ExportedStudent
 from tests.export.hard import FAST, assert_same, classifier, mixed_table, run, small_students
@@ -63,13 +64,11 @@ def test_unwritable_paths(distilled, tmp_path):
 
 @pytest.mark.parametrize("student", ["tree", "boosted_trees"])
 def test_values_next_to_thresholds(numbers, student):
-    from tabkd._export.probes import _beside, _thresholds
-
     X, y = numbers
     model = classifier(student).fit(X, y)
     rows = []
-    for i, _, edges in _thresholds(model.student_):
-        for value in _beside(edges):
+    for i, _, edges in model.student_.edges():
+        for value in beside(edges):
             rows.append(X[len(rows) % len(X)].astype(np.float64))
             rows[-1][i] = value
     rows = np.array(rows)

@@ -11,9 +11,8 @@ import pytest
 from sklearn.metrics import log_loss
 
 from tabkd._tables.schema import TableSchema
-from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
+from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TableEncoder, TreeStudent
 from tabkd.students._knots import Splits, share_knots
-from tabkd.students._student import SoftRows, SoftStream
 from tabkd.students._training import compiled, cross_entropy, relu, squared_error
 from tests.small_tables import mixed_frame, signal
 
