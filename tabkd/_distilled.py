@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -41,6 +43,11 @@ from tabkd.teachers._teacher import (
     unfitted_copy,
     warn_of_positions,
 )
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from tabkd._export.metadata import Measured
 
 # Rows that the distribution of the scores is noted of.
 _REFERENCE_ROWS = 10_000
@@ -94,26 +101,33 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, X_unlabeled=None, **fit_params):
+    def fit(self, X, y, sample_weight: ArrayLike | None = None, X_unlabeled=None, **fit_params) -> Self:
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
 
         Parameters
         ----------
         X : pandas or polars frame or array of shape (n, d)
-            Columns of numbers, booleans, strings or categories; missing values are welcome.
+            Columns of numbers, booleans, strings or categories, with or without missing values.
         y : array of shape (n,), or (n, K) for regression
-            Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
+            Labels or values. Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
-            Reaches teacher and student, and the teachers of the folds with `cv`.
-        X_unlabeled : as `X`, optional
-            Further real rows: the teacher labels them and the student learns from them.
+            Weights for teacher and student, and for the teachers of the folds with `cv`.
+        X_unlabeled : pandas or polars frame or array of shape (m, d), optional
+            Further real rows, which the teacher labels for the student.
         **fit_params
             For the teacher and for the splitter of `cv`, where metadata routing is enabled; `groups` reach the
-            splitter also without.
+            splitter without it, too.
 
         Returns
         -------
         self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a table, a target, weights or parameters that cannot be used, with the column or parameter, the value
+            and the remedy.
         """
         self._check_params()
         X = check_table(self, X)
@@ -222,8 +236,8 @@ class _Distilled(Convertible, TakesTables, NamedParts):
     def _scores_of_codes(self, codes) -> np.ndarray:
         return self._task.scores(self._student.predict_codes(codes), self.temperature)
 
-    def to_onnx(self, path=None, report=None):
-        """The student as one ONNX model, raw columns in, proven to score the same.
+    def to_onnx(self, path: str | PathLike | None = None, report: Measured | None = None) -> ModelProto:
+        """Write the student as one ONNX model, raw columns in, proven to score the same.
 
         Parameters
         ----------
@@ -235,6 +249,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         Returns
         -------
         onnx.ModelProto
+            The model, as the file has it.
 
         Raises
         ------
@@ -247,18 +262,43 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return export(self, path, report)
 
     def onnx_outputs(self) -> list[Output]:
-        """List the outputs of the graph: those of the task, and further ones of the student."""
+        """List the outputs of the graph: those of the task, and further ones of the student.
+
+        Returns
+        -------
+        list of Output
+            Their names, types and widths, in their order.
+        """
         check_is_fitted(self)
         return [*self._task.onnx_outputs(self._student), *self._student.further_onnx_outputs()]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph: the student's, and what makes probabilities and labels of its targets."""
+        """Write the graph: the student's, and what makes probabilities and labels of its targets.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        variables : sequence of skl2onnx Variable
+            The inputs.
+
+        Returns
+        -------
+        list of str
+            The tensor of each output.
+        """
         tensors = self._student.write_onnx(graph, Inputs(graph, variables, self.schema_))
         further = further_tensors(self._student, tensors)
         return [*self._task.onnx_tensors(graph, tensors.targets, self._student, self.temperature), *further]
 
-    def get_metadata_routing(self):
-        """How metadata travels: `fit` takes it for itself, for the teacher and for the splitter."""
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say how metadata travels: `fit` takes it for itself, for the teacher and for the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routes.
+        """
         router = (
             MetadataRouter(owner=self)
             .add_self_request(self)
@@ -278,27 +318,28 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
     Parameters
     ----------
     teacher : estimator, FrozenEstimator or None, default=None
-        Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
-        the mean of LightGBM and XGBoost with early stopping. Scores on rows that a frozen teacher was fitted on are too
-        good: hold rows out of it to compare settings on.
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted object that
+        scikit-learn cannot fit again, is used as it is. None is the mean of LightGBM and XGBoost with early stopping.
+        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
-        What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
+        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
     augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
-        What makes synthetic rows for the teacher to label; "mixture" is three rows of MUNGE for one of the marginals.
+        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
+        from the marginals; None makes none.
     n_synthetic : int or "auto", default="auto"
-        How many. "auto" makes 20 for each real row, at most 400 000, and in proportion fewer for more than four
-        classes, whose labelling takes that much longer; but no fewer than 40 000.
+        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
+        which take longer to label, proportionally fewer; and at least 40 000.
     temperature : float, default=1.0
-        Hinton's T: the student learns from the teacher's probabilities to the power of 1/T, and its own are
-        brought back by the power of T.
+        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
+        power of T.
     alpha : float, default=1.0
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
     n_jobs : int, optional
-        Threads of the default teacher, of our students and of our augmenters; None for all cores.
+        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
     random_state : int, RandomState instance or None
-        The same number gives the same student, on the same machine.
+        The same number gives the same student on the same machine.
     verbose : int, default=0
         1 shows a progress bar with the stage.
 
@@ -308,11 +349,18 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student; its targets are the probabilities of the classes.
+    schema_ : TableSchema
+        The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
-        What scoring compares later rows with, see `tabkd._reference.reference`.
+        How the training rows and their scores were distributed, which scoring compares later rows with.
+    parity_ : dict
+        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
     classes_ : array of shape (K,)
+        The labels, in the order of the columns of `predict_proba`.
     n_features_in_ : int
-    feature_names_in_ : array of shape (d,), where the columns have names
+        The number d of columns.
+    feature_names_in_ : array of shape (d,)
+        Their names, where the columns have some.
 
     References
     ----------
@@ -332,21 +380,58 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
 
     _default_teacher = DefaultTeacherClassifier
 
-    def predict_proba(self, X):
-        """Probabilities of the classes, float64 of shape (n, K), each row summing to one."""
+    def predict_proba(self, X) -> np.ndarray:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n, K), float64
+            Each row sums to one.
+        """
         scores = self._scores(X)
         if self._known_rows is not None:
             known, self._known_rows = self._known_rows, None
             warn_if_scored(known, self.teacher_, self.schema_, X, self.classes_)
         return scores
 
-    def predict(self, X):
-        """The most probable class of each row."""
+    def predict(self, X) -> np.ndarray:
+        """Predict the most probable class of each row.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n,)
+            Labels of the dtype of `classes_`.
+        """
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
 
-    def score(self, X, y, sample_weight=None):
-        """The share of the rows of `X` (n, d) whose label in `y` (n,) is predicted, by weight where there are some."""
+    def score(self, X, y, sample_weight: ArrayLike | None = None) -> float:
+        """Measure the accuracy of the predicted labels.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y : array of shape (n,)
+            Their labels.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            The share of the rows whose label is predicted.
+        """
         return super().score(X, as_labels(y, self), sample_weight)
 
     def _learn_task(self, y) -> np.ndarray:
@@ -369,27 +454,28 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     Parameters
     ----------
     teacher : estimator, FrozenEstimator or None, default=None
-        Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
-        the mean of LightGBM and XGBoost with early stopping. Scores on rows that a frozen teacher was fitted on are too
-        good: hold rows out of it to compare settings on.
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted object that
+        scikit-learn cannot fit again, is used as it is. None is the mean of LightGBM and XGBoost with early stopping.
+        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
-        What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
+        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
     augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
-        What makes synthetic rows for the teacher to label; "mixture" is three rows of MUNGE for one of the marginals.
+        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
+        from the marginals; None makes none.
     n_synthetic : int or "auto", default="auto"
-        How many. "auto" makes 20 for each real row, at most 400 000, and in proportion fewer for more than four
-        classes, whose labelling takes that much longer; but no fewer than 40 000.
+        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
+        which take longer to label, proportionally fewer; and at least 40 000.
     temperature : float, default=1.0
-        Hinton's T: the student learns from the teacher's probabilities to the power of 1/T, and its own are
-        brought back by the power of T.
+        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
+        power of T.
     alpha : float, default=1.0
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
     n_jobs : int, optional
-        Threads of the default teacher, of our students and of our augmenters; None for all cores.
+        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
     random_state : int, RandomState instance or None
-        The same number gives the same student, on the same machine.
+        The same number gives the same student on the same machine.
     verbose : int, default=0
         1 shows a progress bar with the stage.
 
@@ -399,10 +485,16 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student.
+    schema_ : TableSchema
+        The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
-        What scoring compares later rows with, see `tabkd._reference.reference`.
+        How the training rows and their predictions were distributed, which scoring compares later rows with.
+    parity_ : dict
+        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
     n_features_in_ : int
-    feature_names_in_ : array of shape (d,), where the columns have names
+        The number d of columns.
+    feature_names_in_ : array of shape (d,)
+        Their names, where the columns have some.
 
     References
     ----------
@@ -422,13 +514,39 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     _default_teacher = DefaultTeacherRegressor
     _task: Regression
 
-    def predict(self, X):
-        """Predictions, float64 of shape (n,), or (n, K) where there were several targets."""
+    def predict(self, X) -> np.ndarray:
+        """Predict the values.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K), float64
+            (n, K) where there were several targets at fit.
+        """
         targets = self._scores(X)
         return targets[:, 0] if self._task.one_dimensional else targets
 
-    def score(self, X, y, sample_weight=None):
-        """R² of the predictions for `X` (n, d) against `y`, (n,) or (n, K)."""
+    def score(self, X, y, sample_weight: ArrayLike | None = None) -> float:
+        """Measure R² of the predictions.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y : array of shape (n,) or (n, K)
+            Their values.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            One for perfect predictions, zero for those of the best constant.
+        """
         return super().score(X, as_targets(y, self), sample_weight)
 
     def _learn_task(self, y) -> np.ndarray:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from numbers import Integral
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,13 @@ from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._facts import FORMAT
 from tabkd.teachers._teacher import teacher_name
+
+
+class Measured(Protocol):
+    """What a file says of how well its student did: a `tabkd.evaluation.Report` has it."""
+
+    skill_kept: float
+    metric: str
 
 
 def input_type(column: Column, center: float) -> str:
@@ -37,7 +44,7 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(model, names: list[str], types: list[str], front: Front, report) -> dict[str, Any]:
+def describe(model, names: list[str], types: list[str], front: Front, report: Measured | None) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters
@@ -47,7 +54,7 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         The input of each column and its ONNX type; one name for all where they share a matrix.
     front : Front
         What the student reads.
-    report : Report or None
+    report : Measured or None
     """
     schema, outputs = model.schema_, model.onnx_outputs()
     kept = getattr(report, "skill_kept", None)
