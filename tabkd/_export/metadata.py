@@ -22,8 +22,13 @@ from tabkd.teachers._teacher import teacher_name
 class Measured(Protocol):
     """What a file says of how well its student did: a `tabkd.evaluation.Report` has it."""
 
-    skill_kept: float
-    metric: str
+    @property
+    def skill_kept(self) -> float:
+        """The share of the teacher's skill that the student has."""
+
+    @property
+    def metric(self) -> str:
+        """What skill was measured by."""
 
 
 def input_type(column: Column, center: float) -> str:
