@@ -49,8 +49,8 @@ def make_card_transactions(n_samples: int = 60_000, random_state: RandomState = 
     -------
     pandas.DataFrame of shape (n_samples, 19)
         The rows are sorted by ``time_days``; ``fraud`` (0 or 1) is the target. Amounts are in euros. Merchant,
-        terminal, channel, country and currency are text columns. Values are missing in ``currency``, ``customer_age`` and
-        ``card_age_days``, and in ``customer_mean_amount_previous_day`` if the customer did not pay the day before.
+        terminal, channel, country and currency are text columns. Values are missing in ``currency``, ``customer_age``
+        and ``card_age_days``, and in ``customer_mean_amount_previous_day`` if the customer did not pay the day before.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def _previous_day(
 
 
 def _fraud_score(frame: pd.DataFrame, state: dict[str, np.ndarray]) -> np.ndarray:
-    """The log-odds of fraud, up to a constant: interactions that no sum of functions of single columns can express."""
+    """The log-odds of fraud, up to a constant: interactions that no sum over single columns can express."""
     online, stripe = frame["channel"] == "online", frame["channel"] == "magstripe"
     night = frame["hour"] < 7
     large = frame["amount_to_usual"] > 3
