@@ -1,4 +1,4 @@
-"""Students as ONNX: the hooks of skl2onnx, one converter per part, the parity gate."""
+"""Students as ONNX graphs."""
 
 from tabkd.onnx._parity_error import ParityError
 

@@ -1,11 +1,10 @@
-"""The hooks that skl2onnx looks for on a model it does not know.
+"""The hooks that skl2onnx looks for on a model that is not registered with it.
 
-skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. It refuses options
-such as ``zipmap`` for classes that are not registered, though, and asks before any hook is called; so
-ours register themselves as soon as scikit-learn's tags are read while skl2onnx is loaded. Importing
-tabkd never imports skl2onnx.
+skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. However, it refuses options such
+as ``zipmap`` for classes that are not registered, before it calls any hook. So the classes of tabkd register themselves
+as soon as scikit-learn's tags are read while skl2onnx is loaded. Importing tabkd never imports skl2onnx.
 
-Our classifiers give one tensor of probabilities, whatever ``zipmap`` says: there never is a ZipMap.
+Classifiers of tabkd always output one tensor of probabilities, and never a ZipMap, whatever the option ``zipmap``.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ _registered: set[type] = set()
 
 
 def allow_options(cls: type) -> None:
-    """Make `cls` known to skl2onnx, if skl2onnx is loaded."""
+    """Register `cls` with skl2onnx, if skl2onnx is loaded."""
     if cls in _registered:
         return
     register = getattr(sys.modules.get("skl2onnx"), "update_registered_converter", None)
-    if register is None:  # not loaded, or not to the end
+    if register is None:  # not loaded, or only in part
         return
     from sklearn.base import ClassifierMixin
 
@@ -30,7 +29,7 @@ def allow_options(cls: type) -> None:
 
 
 def parser(model):
-    """For `onnx_parser`: a function that names the outputs."""
+    """The value of `onnx_parser`: a function that names the outputs."""
     allow_options(type(model))
 
     def outputs(scope=None, inputs=None):
@@ -43,17 +42,17 @@ def parser(model):
 
 
 def shape_calculator(model):
-    """For `onnx_shape_calculator`."""
+    """The value of `onnx_shape_calculator`."""
     return set_types
 
 
 def converter(model):
-    """For `onnx_converter`."""
+    """The value of `onnx_converter`."""
     return write_nodes
 
 
 def parse(scope, model, inputs, custom_parsers=None):
-    """Declare the operator of `model`: the parser of a registered class, one that adds no ZipMap."""
+    """Declare the operator of `model`: the parser of a registered class, which does not add a ZipMap."""
     from skl2onnx._parse import _parse_sklearn_simple_model
 
     return _parse_sklearn_simple_model(scope, model, inputs, custom_parsers=custom_parsers)
@@ -81,7 +80,7 @@ def set_types(operator) -> None:
 
 
 def write_nodes(scope, operator, container) -> None:
-    """Write the nodes of one of ours."""
+    """Write the nodes of a model of tabkd."""
     from tabkd._export.convert import convert
 
     convert(scope, operator, container)
