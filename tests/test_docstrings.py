@@ -13,12 +13,12 @@ from numpydoc.validate import ERROR_MSGS, validate
 import tabkd
 
 NOT_ASKED = {
-    "GL09": "nothing is deprecated yet",
     "SS05": "a summary may also name what is returned",
     "SS06": "a summary may take two lines",
     "ES01": "one sentence is often enough",
     "SA01": "the reference lists what belongs together",
     "RT02": "scikit-learn writes `self : object`",
+    "EX01": "an example must have code, and is asked for only where `needs_example` says so",
 }
 ASKED = ERROR_MSGS.keys() - NOT_ASKED
 
@@ -104,11 +104,11 @@ def errors_of(name):
     """What is wrong with a docstring: messages by numpydoc's code, or by the section with an empty entry."""
     result = validate(name)
     errors = {code: message for code, message in result["errors"] if code in ASKED}
-    if not needs_example(name):
-        errors.pop("EX01", None)
     if is_dataclass(OBJECTS[name]):  # its fields are attributes, of which only tabkd makes instances
         errors.pop("PR01", None)
     sections = NumpyDocString(result["docstring"])
+    if needs_example(name) and ">>>" not in "".join(sections["Examples"]):
+        errors["EX01"] = "No example with code"
     for section in DESCRIBED:
         empty = [entry.name or entry.type for entry in sections[section] if not entry.desc]
         if empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -15,6 +15,9 @@ from tabkd._threads import lightgbm_threads
 from tabkd._typing import RandomState
 from tabkd.students._ordinal import OrdinalTable, bounded
 from tabkd.students._student import SoftRows, SoftStream, Student
+
+#: Gradient and Hessian of a loss for each row.
+Slopes: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 class BoostedTreesStudent(Student):
@@ -182,14 +185,14 @@ def _objective(task: str, targets: np.ndarray) -> Callable:
     n_scores = targets.shape[1]
     goal = targets[:, 0] if n_scores == 1 else targets
 
-    def squared_error(scores, dataset):
+    def squared_error(scores: np.ndarray, dataset: Any) -> Slopes:
         return _weighted(scores - goal, np.ones_like(scores), dataset)
 
-    def logistic(scores, dataset):
+    def logistic(scores: np.ndarray, dataset: Any) -> Slopes:
         predicted = expit(scores)
         return _weighted(predicted - goal, _curvature(predicted, goal), dataset)
 
-    def cross_entropy(scores, dataset):
+    def cross_entropy(scores: np.ndarray, dataset: Any) -> Slopes:
         predicted = softmax(scores, axis=1)
         # The factor that makes Newton steps right for a softmax with one score too many (Friedman, 2001, alg. 6).
         curvature = n_scores / (n_scores - 1) * _curvature(predicted, goal)
@@ -214,7 +217,7 @@ def _curvature(predicted: np.ndarray, goal: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(predicted * (1 - predicted), goal * (1 - goal)), 1e-6)
 
 
-def _weighted(gradient: np.ndarray, hessian: np.ndarray, dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+def _weighted(gradient: np.ndarray, hessian: np.ndarray, dataset: Any) -> Slopes:
     """Gradient and Hessian times the weights of the rows."""
     weights = dataset.get_weight()
     if weights is None:

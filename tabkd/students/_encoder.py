@@ -223,7 +223,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         self.fill_ = np.zeros(values.shape[1], np.float32)
         column, scale, bias = [], [], []
 
-        def add(i, a, b):
+        def add(i: int, a: float, b: float) -> None:
             # In float64, then rounded once; the graph computes with the same float32 numbers.
             column.append(i)
             scale.append(1 / (b - a))

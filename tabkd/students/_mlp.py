@@ -92,7 +92,7 @@ class MLPStudent(Student):
     >>> import numpy as np
     >>> from tabkd.students import MLPStudent
     >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
-    >>> student = MLPStudent(random_state=0).fit(X, np.sin(6 * X[:, 0]))
+    >>> student = MLPStudent(max_iter=50, random_state=0).fit(X, np.sin(6 * X[:, 0]))
     >>> bool(student.score(X, np.sin(6 * X[:, 0])) > 0.99)
     True
     """
@@ -208,7 +208,7 @@ class MLPStudent(Student):
     def _loss_of(self, rows: SoftRows) -> Callable[[Layers], float]:
         """The function that computes the mean loss of layers on rows: cross-entropy, or scaled squared error."""
 
-        def loss(layers) -> float:
+        def loss(layers: Layers) -> float:
             self._set_layers(layers)
             predicted = self.predict_codes(rows.codes)
             if self.task_ == "classification":

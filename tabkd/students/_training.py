@@ -131,7 +131,7 @@ def compiled(loss: Callable, activation: Callable) -> Callable:
 
     optimizer = _optimizer()
 
-    def outputs(layers, units, inputs, levels):
+    def outputs(layers: Any, units: Any, inputs: Any, levels: Any) -> Any:
         hidden = jnp.clip(inputs @ units.selection + units.bias, 0, 1)
         if len(units.level_column):
             n_levels = len(units.level_column)
@@ -142,13 +142,13 @@ def compiled(loss: Callable, activation: Callable) -> Callable:
         weights, bias = layers[-1]
         return hidden @ weights + bias
 
-    def mean_loss(layers, units, batch):
+    def mean_loss(layers: Any, units: Any, batch: Any) -> Any:
         each = loss(outputs(layers, units, batch.inputs, batch.levels), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
     @partial(jax.jit, donate_argnums=(0, 1))
-    def run(layers, state, units, batches, rates, decay):
-        def step(carry, inputs):
+    def run(layers: Any, state: Any, units: Any, batches: Any, rates: Any, decay: Any) -> Any:
+        def step(carry: Any, inputs: Any) -> Any:
             layers, state = carry
             batch, rate = inputs
             value, gradients = jax.value_and_grad(mean_loss)(layers, units, batch)
