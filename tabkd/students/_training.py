@@ -117,7 +117,7 @@ def squared_error(outputs: Any, targets: Any) -> Any:
     return ((outputs - targets) ** 2).mean(axis=1)
 
 
-def _optimizer():
+def _optimizer() -> Any:
     import optax
 
     return optax.scale_by_adam(b2=0.99)
