@@ -1,4 +1,4 @@
-"""Nodes and constants, written into the container that skl2onnx hands to a converter."""
+"""Write nodes and constants to the container that skl2onnx passes to a converter."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ _TYPES = {
     np.dtype(np.int64): TensorProto.INT64,
     np.dtype(np.bool_): TensorProto.BOOL,
 }
-# skl2onnx 1.20 writes no later version of the ai.onnx.ml operators than these.
+# The latest versions of the ai.onnx.ml operators that skl2onnx 1.20 writes.
 _ML_VERSIONS = {"LabelEncoder": 2, "TreeEnsembleRegressor": 1}
 _LOWEST_OPSET = 13
 
 
 class Graph:
-    """A thin pen for ONNX graphs.
+    """A writer of ONNX graphs.
 
     Parameters
     ----------
     scope : skl2onnx.common._topology.Scope
-        Gives names that nothing else has.
+        Generates unique names.
     container : skl2onnx.common._container.ModelComponentContainer
-        Takes the nodes.
+        Collects the nodes.
 
     Raises
     ------
     ValueError
-        Where the target opset is too old.
+        If the target opset is too old.
     """
 
     def __init__(self, scope, container):
@@ -40,7 +40,7 @@ class Graph:
             raise ValueError(f"target_opset is {self.opset}, but tabkd needs {_LOWEST_OPSET} or later; leave it out.")
 
     def constant(self, values, hint: str = "c") -> str:
-        """The name of a constant with these values: an array of numbers, or a list of strings."""
+        """Add a constant, an array of numbers or a list of strings, and return its name."""
         name = self._scope.get_unique_variable_name(f"tabkd_{hint}", rename=False)
         if isinstance(values, list):
             self._container.add_initializer(name, TensorProto.STRING, [len(values)], values)
@@ -58,11 +58,11 @@ class Graph:
         return output
 
     def name(self, hint: str) -> str:
-        """A name that nothing else in the graph has."""
+        """A name that is unique in the graph."""
         return self._scope.get_unique_variable_name(f"tabkd_{hint}", rename=False)
 
     def cast(self, name: str, to: int) -> str:
-        """`name` as another type."""
+        """Cast a tensor to another type."""
         return self.node("Cast", [name], to=to)
 
     def numbers(self, name: str) -> str:
@@ -100,7 +100,7 @@ class Graph:
         return self.cast(name, TensorProto.DOUBLE)
 
     def concat(self, names: list[str], hint: str = "concat", fixed: bool = False) -> str:
-        """Columns side by side; `fixed` keeps a node even around a single input, so that its name stands."""
+        """Concatenate columns; `fixed` adds a node even for a single input, so that the name is always the same."""
         if len(names) == 1 and not fixed:
             return names[0]
         return self.node("Concat", names, hint=hint, axis=1)
@@ -116,7 +116,7 @@ class Graph:
         return self.node(op, [name], axes=[1], keepdims=1)
 
     def zeros(self, like: str, width: int) -> str:
-        """float32 zeros of shape (n, width), n as of `like`."""
+        """float32 zeros of shape (n, width), where n is the number of rows of `like`."""
         n = self.node("Gather", [self.node("Shape", [like]), self.constant(np.array([0]))], axis=0)
         shape = self.node("Concat", [n, self.constant(np.array([width]))], axis=0)
         return self.node("ConstantOfShape", [shape])

@@ -1,9 +1,9 @@
-"""The inputs of a graph as the columns of a table, in whatever pieces and types they come.
+"""The inputs of a graph as the columns of a table, for all shapes and types of inputs.
 
-skl2onnx hands over one matrix, one input for each column, or several matrices (behind a
-ColumnTransformer), of floats, integers, booleans or strings. `Inputs` finds each column of the table in
-them and gives the two tensors that all converters start from: the *values*, float32 (n, m) of numeric
-columns, and the *rows*, int64 (n, j), where in a table of weights each category stands.
+skl2onnx gives a converter one matrix, one input for each column, or several matrices (after a ColumnTransformer), of
+floats, integers, booleans or strings. `Inputs` finds each column of the table in them and writes the two tensors that
+all converters start from: the *values* of the numeric columns, float32 (n, m), and the *rows* of the categories in a
+table of weights, int64 (n, j).
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from tabkd._tables.schema import TableSchema
 from tabkd.onnx._categories import category_rows
 from tabkd.onnx._graph import Graph
 
-#: The names that the two tensors have in a graph that `to_onnx` writes, and the values once missing ones are filled.
+#: The names of the two tensors in a graph that `to_onnx` writes, and of the values after missing ones are filled.
 VALUES, ROWS, FILLED = "values", "rows", "filled"
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Front(NamedTuple):
-    """What a student reads of a table.
+    """What a student reads from a table.
 
     Attributes
     ----------
-    positions : int array of shape (m,)
-        The numeric columns.
-    centers : array of shape (m,)
-        What is taken off each of them in float64.
-    tables : list of (int, array)
-        The position of each categorical column, and the row of each of its categories, of an unseen and of a missing
-        one.
-    filled : tuple of (float32 array of shape (m,), int array) or None
-        What stands for a missing number, and of which of the columns it is told that one was missing; None where the
-        graph fills none, or other columns too.
+    positions : int ndarray of shape (m,)
+        Positions of the numeric columns.
+    centers : ndarray of shape (m,)
+        The number that is subtracted from each of them in float64.
+    tables : list of (int, ndarray)
+        For each categorical column its position, and the row of each of its categories, of an unseen one and of a
+        missing one.
+    filled : tuple of (float32 ndarray of shape (m,), int ndarray) or None
+        The number that replaces a missing one in each column, and the columns with an indicator of missing values. None
+        if the graph does not fill missing numbers, or fills other columns too.
     """
 
     positions: np.ndarray
@@ -48,7 +48,7 @@ class Front(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One input of the graph: its name, its ONNX type and how many columns it has."""
+    """One input of the graph: its name, its ONNX type and its number of columns."""
 
     name: str
     type: int
@@ -61,13 +61,16 @@ class Inputs:
     Parameters
     ----------
     graph : Graph
+        The graph to write to.
     variables : list of skl2onnx Variable
+        The inputs.
     schema : TableSchema
+        The columns of the table.
 
     Raises
     ------
     ValueError
-        Where the inputs have more or fewer columns than the table.
+        If the inputs have more or fewer columns than the table.
     """
 
     def __init__(self, graph: Graph, variables, schema: TableSchema):
@@ -84,7 +87,7 @@ class Inputs:
         self._mixed = not schema.is_numeric
 
     def values(self, positions, center) -> str | None:
-        """float32 (n, m) of numeric columns, `center` taken off in float64; None if m is 0."""
+        """The numeric columns minus `center` (in float64) as float32 (n, m); None if m is 0."""
         parts = []
         numbered = list(zip(positions, np.asarray(center), strict=True))
         for piece, group in groupby(numbered, lambda item: self._places[item[0]][0]):
@@ -94,9 +97,9 @@ class Inputs:
         return self._graph.concat(parts, VALUES, fixed=self._mixed) if parts else None
 
     def rows(self, tables: list[tuple[int, np.ndarray]]) -> str | None:
-        """int64 (n, j): for each (position, row_of) the row of the category; None if there are none.
+        """The row of the category for each (position, row_of), int64 (n, j); None if `tables` is empty.
 
-        `row_of` holds the row of each category, then that of an unseen one, then that of a missing one.
+        `row_of` has the row of each category, then that of an unseen one, then that of a missing one.
         """
         parts = []
         for position, row_of in tables:
