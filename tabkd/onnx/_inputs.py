@@ -8,10 +8,12 @@ table of weights, int64 (n, j).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from onnx import TensorProto
 
 from tabkd._tables.schema import TableSchema
@@ -39,6 +41,15 @@ class Front(NamedTuple):
     filled : tuple of (float32 ndarray of shape (m,), int ndarray) or None
         The number that replaces a missing one in each column, and the columns with an indicator of missing values. None
         if the graph does not fill missing numbers, or fills other columns too.
+
+    Examples
+    --------
+    The second and third column of a table, both numeric:
+
+    >>> import numpy as np
+    >>> from tabkd.onnx import Front
+    >>> Front(np.array([1, 2]), np.zeros(2), []).positions.tolist()
+    [1, 2]
     """
 
     positions: np.ndarray
@@ -71,9 +82,17 @@ class Inputs:
     ------
     ValueError
         If the inputs have more or fewer columns than the table.
+
+    Examples
+    --------
+    In `write_onnx` of a student, two numeric columns as they are:
+
+    >>> def write_onnx(self, graph, inputs):
+    ...     numbers = inputs.values([0, 1], [0.0, 0.0])
+    ...     return Tensors(graph.gemm(numbers, self.coef_, self.intercept_))
     """
 
-    def __init__(self, graph: Graph, variables, schema: TableSchema):
+    def __init__(self, graph: Graph, variables: Sequence[Any], schema: TableSchema) -> None:
         self._graph, self._schema = graph, schema
         #: What skl2onnx handed over.
         self.variables = list(variables)
@@ -86,8 +105,21 @@ class Inputs:
         self._places = places
         self._mixed = not schema.is_numeric
 
-    def values(self, positions, center) -> str | None:
-        """The numeric columns minus `center` (in float64) as float32 (n, m); None if m is 0."""
+    def values(self, positions: Sequence[int] | np.ndarray, center: ArrayLike) -> str | None:
+        """Read numeric columns as float32.
+
+        Parameters
+        ----------
+        positions : sequence of int of shape (m,)
+            Which columns.
+        center : array of shape (m,)
+            The number that is subtracted from each, in float64.
+
+        Returns
+        -------
+        str or None
+            The name of the tensor, of shape (n, m); None if m is 0.
+        """
         parts = []
         numbered = list(zip(positions, np.asarray(center), strict=True))
         for piece, group in groupby(numbered, lambda item: self._places[item[0]][0]):
@@ -97,9 +129,17 @@ class Inputs:
         return self._graph.concat(parts, VALUES, fixed=self._mixed) if parts else None
 
     def rows(self, tables: list[tuple[int, np.ndarray]]) -> str | None:
-        """The row of the category for each (position, row_of), int64 (n, j); None if `tables` is empty.
+        """Look up categories in tables of rows.
 
-        `row_of` has the row of each category, then that of an unseen one, then that of a missing one.
+        Parameters
+        ----------
+        tables : list of (int, array)
+            For each column its position, and the row of each of its categories, of an unseen and of a missing one.
+
+        Returns
+        -------
+        str or None
+            The name of the tensor, int64 of shape (n, j); None if `tables` is empty.
         """
         parts = []
         for position, row_of in tables:

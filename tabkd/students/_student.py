@@ -36,6 +36,15 @@ class Tensors(NamedTuple):
     ----------
     targets : str
         The targets, float32 (n, K), or float64 where `Student.is_wide`.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> class WithUnits(NamedTuple):
+    ...     targets: str
+    ...     units: str
+    >>> WithUnits("gemm", "clip")._fields
+    ('targets', 'units')
     """
 
     targets: str
@@ -52,6 +61,13 @@ class Edges(NamedTuple):
         What is taken off it in float64 before it becomes float32.
     edges : array of shape (m,)
         Thresholds or knots, in centred values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import Edges
+    >>> Edges(position=2, center=0.0, edges=np.array([0.5, 1.5])).position
+    2
     """
 
     position: int
