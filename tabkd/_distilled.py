@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy as shallow_copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,19 +28,11 @@ from tabkd.augment._augmenter import fitted_draw
 from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.students import STUDENTS
 from tabkd.students._student import Convertible, SoftRows, SoftStream, Student
+from tabkd.teachers._answers import classes_of, soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows, known_rows, warn_if_scored
 from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._out_of_fold import out_of_fold_targets
-from tabkd.teachers._teacher import (
-    check_known,
-    check_teacher,
-    fit_teacher,
-    is_frozen,
-    soft_targets,
-    soft_targets_of_codes,
-    unfitted_copy,
-    warn_of_positions,
-)
+from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, warn_of_positions
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -52,9 +45,10 @@ _REFERENCE_ROWS = 10_000
 _PROBE_ROWS = 256
 
 _PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
-        Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
-        the mean of LightGBM and XGBoost with early stopping. Scores on rows that a frozen teacher was fitted on are too
-        good: hold rows out of it to compare settings on.
+        Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, AutoGluon's fitted `TabularPredictor`, or an object that
+        has no `fit`, is used as it is, see `tabkd.teachers`. None is the mean of LightGBM and XGBoost with early
+        stopping. Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare
+        settings on.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
         What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
     augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
@@ -147,7 +141,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self._schema = schema = TableSchema.of(X)
         codes = schema.encode(X)
         warn_of_surprises(schema, codes)
-        y = self._check_y(y)
+        y = self._check_y(y, X)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
         rng = check_random_state(self.random_state)
@@ -170,7 +164,13 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return self
 
     def __sklearn_clone__(self):
-        copy = super().__sklearn_clone__()
+        template = shallow_copy(self)
+        # A frozen teacher is shared, as FrozenEstimator shares its own: scikit-learn would copy a whole ensemble.
+        if is_frozen(self.teacher):
+            template.teacher = None
+        copy = super(_Distilled, template).__sklearn_clone__()
+        if is_frozen(self.teacher):
+            copy.teacher = self.teacher
         # Searches and cross-validation fit copies, and score them on rows of their own.
         copy._is_copy = True
         return copy
@@ -402,14 +402,13 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         """The share of the rows of `X` (n, d) whose label in `y` (n,) is predicted, by weight where there are some."""
         return super().score(X, as_labels(y, self), sample_weight)
 
-    def _check_y(self, y):
+    def _check_y(self, y, X):
         y = check_labels(self, y)
         present = np.unique(y)
         teacher = self._make_teacher(self.teacher)
         if is_frozen(teacher):
             check_teacher(teacher, self._task)
-            check_known(teacher, present)
-            present = np.sort(np.asarray(teacher.classes_))
+            present = classes_of(teacher, X, present)
         self.classes_ = present
         warn_of_positions(teacher, present)
         return y
@@ -478,7 +477,7 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         """R² of the predictions for `X` (n, d) against `y`, (n,) or (n, K)."""
         return super().score(X, as_targets(y, self), sample_weight)
 
-    def _check_y(self, y):
+    def _check_y(self, y, X):
         y = check_targets(self, y)
         self._one_dimensional = y.ndim == 1
         return y
