@@ -177,6 +177,6 @@ def _numbers(given: np.ndarray, name: str) -> np.ndarray:
         return given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"predict of teacher {name} gave {given.ravel()[0]!r}, but a regression needs numbers. "
+            f"predict of teacher {name} gave {given.ravel().tolist()[0]!r}, but a regression needs numbers. "
             "Pass a regressor, or use DistilledClassifier for classes."
         ) from error

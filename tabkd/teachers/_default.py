@@ -35,12 +35,12 @@ class _BoostedMean(TakesTables, BaseEstimator):
     def __init__(
         self,
         *,
-        n_estimators=1000,
-        learning_rate=0.05,
-        early_stopping_rounds=40,
-        validation_fraction=0.1,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 1000,
+        learning_rate: float = 0.05,
+        early_stopping_rounds: int = 40,
+        validation_fraction: float = 0.1,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
