@@ -10,7 +10,7 @@ import numpy as np
 from tabkd._sklearn import safe_indexing
 from tabkd._tables.schema import TableSchema
 from tabkd.teachers._classes import AS_COLUMN, aligned, check_known, plain, stated_classes, translated
-from tabkd.teachers._predictor import own_table
+from tabkd.teachers._predictor import may_be_unfitted, own_table
 from tabkd.teachers._teacher import no_probabilities, teacher_name, unfrozen
 
 # Rows that a teacher is asked about at a time, so that its own copies of a table stay small.
@@ -112,16 +112,32 @@ def _probabilities(teacher: Any, classes: list, some_classes: bool) -> Callable[
 
 def _answer(teacher: Any, X: Any) -> tuple[list | None, Any]:
     """The names of the columns of a teacher's probabilities, None where these have no names, and the probabilities."""
-    model, name = unfrozen(teacher), teacher_name(teacher)
-    X = own_table(model, X, name)
-    if hasattr(model, "predict_proba"):
-        given = model.predict_proba(X)
+    if hasattr(unfrozen(teacher), "predict_proba"):
+        given = _asked(teacher, "predict_proba", X)
         return _names(given), given
-    given = model.predict(X)
+    given = _asked(teacher, "predict", X)
     names = _names(given)
     if names is None or len(names) < 3 or names[0] != "predict":
         raise no_probabilities(teacher)
     return names[1:], np.asarray(given)[:, 1:]
+
+
+def _asked(teacher: Any, method: str, X: Any) -> Any:
+    """What a method of a teacher returns for the rows of `X`, one entry for each."""
+    model, name = unfrozen(teacher), teacher_name(teacher)
+    try:
+        given = getattr(model, method)(own_table(model, X, name))
+    except Exception as error:
+        if may_be_unfitted(model):
+            error.add_note(
+                f"teacher {name} has a `fit` but no `get_params`, so tabkd can neither copy nor fit it. If it is not "
+                "fitted yet, fit it first, or derive its class from sklearn.base.BaseEstimator."
+            )
+        raise
+    n = (*np.shape(given), 0)[0]
+    if n != X.shape[0]:
+        raise ValueError(f"{method} of teacher {name} gave {n} answers to {X.shape[0]} rows; return one for each row.")
+    return given
 
 
 def _names(given: Any) -> list | None:
@@ -158,10 +174,10 @@ def _by_class(given: Any, names: list | None, known: list, name: str) -> np.ndar
 
 
 def _values(teacher: Any) -> Callable[[Any], np.ndarray]:
-    model, name = unfrozen(teacher), teacher_name(teacher)
+    name = teacher_name(teacher)
 
     def ask(X):
-        given = np.asarray(model.predict(own_table(model, X, name)))
+        given = np.asarray(_asked(teacher, "predict", X))
         if given.dtype.kind not in "fiub":
             given = _numbers(given, name)
         given = given.astype(np.float64, copy=False)

@@ -44,6 +44,11 @@ def check_fitted(model: Any, name: str) -> None:
         )
 
 
+def may_be_unfitted(model: Any) -> bool:
+    """Whether a model could need to be fitted, but tabkd neither fits it nor learns from it whether it is fitted."""
+    return hasattr(model, "fit") and not is_estimator(model) and not hasattr(model, "is_fit")
+
+
 def task_of(model: Any) -> str | None:
     """The task of a model, by scikit-learn's tags or an attribute `problem_type`.
 

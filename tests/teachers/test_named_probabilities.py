@@ -196,6 +196,29 @@ def test_labels_are_not_values():
         distilled(teacher, DistilledRegressor).fit(X, signal(X))
 
 
+@pytest.mark.parametrize("answer", [lambda v: 1.0, lambda v: v[:5], lambda v: pd.Series(v[:5])])
+def test_an_answer_of_other_rows_is_refused(answer):
+    with pytest.raises(ValueError, match=r"predict of teacher Values gave [05] answers to 200 rows"):
+        distilled(Values(answer), DistilledRegressor).fit(X, signal(X))
+
+
+def test_what_cannot_be_copied_is_to_be_fitted_first():
+    class HomeMade:
+        def fit(self, X, y):
+            self.mean = np.mean(y)
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), self.mean)
+
+    with pytest.raises(AttributeError, match="mean") as raised:
+        distilled(HomeMade(), DistilledRegressor).fit(X, signal(X))
+    assert "HomeMade has a `fit` but no `get_params`" in raised.value.__notes__[0]
+    assert "fit it first, or derive its class from" in raised.value.__notes__[0]
+    fitted = HomeMade().fit(X, signal(X))
+    assert distilled(fitted, DistilledRegressor).fit(X, signal(X)).predict(X)[0] == pytest.approx(fitted.mean)
+
+
 # The rule itself
 
 

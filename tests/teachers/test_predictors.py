@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -183,7 +184,14 @@ def test_a_distilled_predictor_is_pickled_and_shown():
     model = distilled(predictor(y)).fit(X, y)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
-    for text in (repr(model), repr(distilled(FrozenEstimator(model.teacher_)))):
-        assert "TabularPredictor" in text
-        assert len(text) < 400
-    assert "TabularPredictor" in model._repr_html_()
+    for shown in (model, distilled(FrozenEstimator(model.teacher_))):
+        assert "TabularPredictor" in repr(shown)
+        assert len(repr(shown)) < 400
+        assert "TabularPredictor" in shown._repr_html_()
+
+
+def test_a_predictor_teaches_with_metadata_routing():
+    X, y = table(), targets(table(), "binary")
+    with config_context(enable_metadata_routing=True):
+        model = distilled(predictor(y)).set_fit_request(sample_weight=True)
+        assert model.fit(X, y, sample_weight=np.ones(N_ROWS)).score(X, y) > 0.8
