@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from numbers import Integral
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,18 @@ from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._facts import FORMAT
 from tabkd.teachers._teacher import teacher_name
+
+
+class Measured(Protocol):
+    """What a file says of how well its student did: a `tabkd.evaluation.Report` has it."""
+
+    @property
+    def skill_kept(self) -> float:
+        """The share of the teacher's skill that the student has."""
+
+    @property
+    def metric(self) -> str:
+        """What skill was measured by."""
 
 
 def input_type(column: Column, center: float) -> str:
@@ -37,7 +49,7 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(model, names: list[str], types: list[str], front: Front, report) -> dict[str, Any]:
+def describe(model, names: list[str], types: list[str], front: Front, report: Measured | None) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters
@@ -47,16 +59,16 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         The input of each column and its ONNX type; one name for all where they share a matrix.
     front : Front
         What the student reads.
-    report : Report or None
+    report : Measured or None
     """
-    schema = model._schema
+    schema, outputs = model.schema_, model.onnx_outputs()
     kept = getattr(report, "skill_kept", None)
     facts = {
         "format": FORMAT,
         "tabkd": __version__,
-        "task": model._task,
-        "n_outputs": _n_outputs(model),
-        "one_dimensional": bool(getattr(model, "_one_dimensional", True)),
+        "task": model._task.name,
+        "n_outputs": model._student.n_outputs_,
+        "outputs": [output.name for output in outputs],
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
@@ -72,12 +84,7 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         },
         "filled": _filled(front),
     }
-    if hasattr(model, "reference_"):
-        facts["reference"] = model.reference_
-    if hasattr(model, "classes_"):
-        facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
-        facts["classes_dtype"] = model.classes_.dtype.kind
-    return facts
+    return facts | {"reference": model.reference_} | model._task.facts()
 
 
 def attach(proto, facts: dict[str, Any]) -> None:
@@ -99,15 +106,6 @@ def seal(proto) -> bytes:
     entry = proto.metadata_props.add()
     entry.key, entry.value = wire.CHECKSUM, digest
     return proto.SerializeToString()
-
-
-def _n_outputs(model) -> int:
-    if hasattr(model, "classes_"):
-        return len(model.classes_)
-    if hasattr(model.student_, "n_outputs_"):
-        return int(model.student_.n_outputs_)
-    # A student of another library shows it by what it predicts.
-    return model._scores_of_codes(np.zeros((1, len(model._schema.columns)))).shape[1]
 
 
 def _filled(front: Front) -> dict[str, list] | None:
