@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from copy import copy as shallow_copy
 from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -32,17 +33,10 @@ from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
 from tabkd.students._student import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.teachers._answers import classes_of, soft_targets
 from tabkd.teachers._by_heart import KnownRows, warn_if_scored
 from tabkd.teachers._out_of_fold import out_of_fold_targets
-from tabkd.teachers._teacher import (
-    check_known,
-    check_teacher,
-    fit_teacher,
-    is_frozen,
-    soft_targets,
-    unfitted_copy,
-    warn_of_positions,
-)
+from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, warn_of_positions
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -134,7 +128,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self.schema_ = TableSchema.of(X)
         codes = self.schema_.encode(X)
         warn_of_surprises(self.schema_, codes)
-        y = self._learn_task(y)
+        y = self._learn_task(X, y)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
         rng = check_random_state(self.random_state)
@@ -157,7 +151,13 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return self
 
     def __sklearn_clone__(self):
-        copy = super().__sklearn_clone__()
+        template = shallow_copy(self)
+        # A frozen teacher is shared, as FrozenEstimator shares its own: scikit-learn would copy a whole ensemble.
+        if is_frozen(self.teacher):
+            template.teacher = None
+        copy = super(_Distilled, template).__sklearn_clone__()
+        if is_frozen(self.teacher):
+            copy.teacher = self.teacher
         # Searches and cross-validation fit copies, and score them on rows of their own.
         copy._is_copy = True
         return copy
@@ -170,7 +170,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
                 raise TypeError(f"{name} is the class {given.__name__}; pass an instance: {given.__name__}().")
 
     @abstractmethod
-    def _learn_task(self, y) -> np.ndarray:
+    def _learn_task(self, X, y) -> np.ndarray:
         """Check the target, set `_task`, and return the target as an array."""
 
     def _unfitted_teacher(self, rng):
@@ -318,8 +318,9 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
     Parameters
     ----------
     teacher : estimator, FrozenEstimator or None, default=None
-        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted object that
-        scikit-learn cannot fit again, is used as it is. None is the mean of LightGBM and XGBoost with early stopping.
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
+        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
+        None is the mean of LightGBM and XGBoost with early stopping.
         Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
         The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
@@ -434,14 +435,13 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         """
         return super().score(X, as_labels(y, self), sample_weight)
 
-    def _learn_task(self, y) -> np.ndarray:
+    def _learn_task(self, X, y) -> np.ndarray:
         y = check_labels(self, y)
         present = np.unique(y)
         teacher = self._make_teacher(self.teacher)
         if is_frozen(teacher):
             check_teacher(teacher, Classification.name)
-            check_known(teacher, present)
-            present = np.sort(np.asarray(teacher.classes_))
+            present = classes_of(teacher, X, present)
         self.classes_ = present
         self._task = Classification(present)
         warn_of_positions(teacher, present)
@@ -454,8 +454,9 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     Parameters
     ----------
     teacher : estimator, FrozenEstimator or None, default=None
-        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted object that
-        scikit-learn cannot fit again, is used as it is. None is the mean of LightGBM and XGBoost with early stopping.
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
+        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
+        None is the mean of LightGBM and XGBoost with early stopping.
         Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
     student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
         The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
@@ -549,7 +550,7 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         """
         return super().score(X, as_targets(y, self), sample_weight)
 
-    def _learn_task(self, y) -> np.ndarray:
+    def _learn_task(self, X, y) -> np.ndarray:
         y = check_targets(self, y)
         self._task = Regression(y.ndim == 1)
         return y

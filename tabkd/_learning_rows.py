@@ -13,7 +13,7 @@ from tabkd._task import Task
 from tabkd.augment._augmenter import Draw, fitted_draw
 from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.students import SoftRows, SoftStream
-from tabkd.teachers._teacher import soft_targets_of_codes
+from tabkd.teachers._answers import soft_targets_of_codes
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536

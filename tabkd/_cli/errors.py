@@ -35,7 +35,7 @@ class CommandError(Exception):
 
 
 # Their messages say what to do; others need the name of their type to be understood.
-_EXPLAINED = (CommandError, OSError, ValueError, TypeError, RuntimeError)
+_EXPLAINED = (CommandError, ImportError, OSError, ValueError, TypeError, RuntimeError)
 
 
 def clear_errors(command: Callable) -> Callable:

@@ -13,7 +13,7 @@ from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._criteria import Criterion, of_objective
 from tabkd.evaluation._objective import Objective, class_weights_of, objective_of
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
-from tabkd.teachers._teacher import soft_targets
+from tabkd.teachers._answers import soft_targets
 
 
 @dataclass(frozen=True)

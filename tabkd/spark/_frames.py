@@ -120,7 +120,7 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     """
     from pyspark.sql.types import DoubleType, StructField, StructType
 
-    from tabkd.teachers._teacher import soft_targets
+    from tabkd.teachers._answers import soft_targets
 
     check_names("the DataFrame", df.columns)
     classes = getattr(teacher, "classes_", None)
