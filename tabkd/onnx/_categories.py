@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from tabkd._tables.column import Column
 from tabkd.onnx._graph import Graph
+from tabkd.onnx._types import TensorType
 
 # Larger than any whole number that has a neighbour at a distance below 512 in float64.
 _FAR = float(2**62)
@@ -43,15 +43,15 @@ def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np
     if not column.numeric_categories:
         return _string_rows(graph, _as_strings(graph, name, kind, column), column, row_of)
     keys = np.array(column.keys)
-    if kind == TensorProto.STRING:
-        name, kind = graph.numbers(name), TensorProto.DOUBLE
-    if kind == TensorProto.FLOAT:
+    if kind == TensorType.STRING:
+        name, kind = graph.numbers(name), TensorType.DOUBLE
+    if kind == TensorType.FLOAT:
         return _float_rows(graph, name, column, keys.astype(np.float32), row_of)
-    if kind != TensorProto.DOUBLE:
+    if kind != TensorType.DOUBLE:
         whole = np.flatnonzero(keys == np.floor(keys))
         return _encode(
             graph,
-            graph.cast(name, TensorProto.INT64),
+            graph.cast(name, TensorType.INT64),
             "int64s",
             keys[whole].astype(np.int64),
             row_of[whole],
@@ -68,14 +68,14 @@ def are_whole(keys: np.ndarray) -> bool:
 
 
 def _as_strings(graph: Graph, name: str, kind: int, column: Column) -> str:
-    if kind == TensorProto.STRING:
+    if kind == TensorType.STRING:
         return name
-    if kind in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL):
+    if kind in (TensorType.FLOAT, TensorType.DOUBLE, TensorType.BOOL):
         raise ValueError(
             f"Column {column.name!r} has the categories {list(column.categories[:3])}, strings, but its ONNX "
-            f"input holds {TensorProto.DataType.Name(kind)}. Give it StringTensorType([None, 1])."
+            f"input holds {TensorType(kind).name}. Give it StringTensorType([None, 1])."
         )
-    return graph.cast(name, TensorProto.STRING)
+    return graph.cast(name, TensorType.STRING)
 
 
 def _string_rows(graph: Graph, name: str, column: Column, row_of: np.ndarray) -> str:
@@ -102,17 +102,17 @@ def _whole_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -
     whole = graph.node("Equal", [filled, graph.node("Floor", [filled])])
     near = graph.node("Clip", [graph.node("Where", [whole, filled, unseen]), missing, unseen])
     whole_keys = [*keys.astype(np.int64), -int(_FAR)]
-    return _encode(graph, graph.cast(near, TensorProto.INT64), "int64s", whole_keys, [*row_of[:-2], row_of[-1]], row_of)
+    return _encode(graph, graph.cast(near, TensorType.INT64), "int64s", whole_keys, [*row_of[:-2], row_of[-1]], row_of)
 
 
 def _double_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -> str:
     """The rows of float64 values, compared exactly with each category: LabelEncoder does not take float64."""
-    same = graph.cast(graph.node("Equal", [name, graph.constant(keys[None, :])]), TensorProto.FLOAT)
+    same = graph.cast(graph.node("Equal", [name, graph.constant(keys[None, :])]), TensorType.FLOAT)
     found = graph.node(
         "Gather",
         [graph.constant(row_of[:-2].astype(np.int64)), graph.node("ArgMax", [same], axis=1, keepdims=1)],
     )
-    known = graph.cast(graph.reduce("ReduceMax", same), TensorProto.BOOL)
+    known = graph.cast(graph.reduce("ReduceMax", same), TensorType.BOOL)
     unseen, missing = (graph.constant(np.array([[row]], dtype=np.int64)) for row in row_of[-2:])
     other = graph.node("Where", [graph.node("IsNaN", [name]), missing, unseen])
     return graph.node("Where", [known, found, other])

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from onnx import TensorProto
 from sklearn.base import BaseEstimator
+
+from tabkd.onnx._types import TensorType
 
 #: The ONNX type of each NumPy type that a constant may have.
 _TYPES = {
-    np.dtype(np.float32): TensorProto.FLOAT,
-    np.dtype(np.float64): TensorProto.DOUBLE,
-    np.dtype(np.int64): TensorProto.INT64,
-    np.dtype(np.bool_): TensorProto.BOOL,
+    np.dtype(np.float32): TensorType.FLOAT,
+    np.dtype(np.float64): TensorType.DOUBLE,
+    np.dtype(np.int64): TensorType.INT64,
+    np.dtype(np.bool_): TensorType.BOOL,
 }
 # The latest versions of the ai.onnx.ml operators that skl2onnx 1.20 writes.
 _ML_VERSIONS = {"LabelEncoder": 2, "TreeEnsembleRegressor": 1}
@@ -68,7 +69,7 @@ class Graph:
         """
         name = self._scope.get_unique_variable_name(f"tabkd_{hint}", rename=False)
         if isinstance(values, list):
-            self._container.add_initializer(name, TensorProto.STRING, [len(values)], values)
+            self._container.add_initializer(name, TensorType.STRING, [len(values)], values)
             return name
         values = np.asarray(values)
         self._container.add_initializer(name, _TYPES[values.dtype], list(values.shape), values.ravel().tolist())
@@ -126,7 +127,7 @@ class Graph:
         name : str
             The tensor.
         to : int
-            An `onnx.TensorProto` type.
+            A `TensorType`, or another number of `onnx.TensorProto`.
 
         Returns
         -------
@@ -152,7 +153,7 @@ class Graph:
             for spelling in ("None", "<NA>", ""):
                 same = self.node("Equal", [name, self.constant([spelling])])
                 name = self.node("Where", [same, self.constant(["nan"]), name])
-        return self.cast(name, TensorProto.DOUBLE)
+        return self.cast(name, TensorType.DOUBLE)
 
     def gemm(self, name: str, weights: np.ndarray, bias: np.ndarray) -> str:
         """Multiply a matrix by weights and add a bias, in float32.
@@ -222,7 +223,7 @@ class Graph:
         str
             The name of the tensor.
         """
-        return self.cast(name, TensorProto.DOUBLE)
+        return self.cast(name, TensorType.DOUBLE)
 
     def concat(self, names: list[str], hint: str = "concat", fixed: bool = False) -> str:
         """Concatenate columns.

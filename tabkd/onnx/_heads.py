@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
 
 from tabkd.onnx._graph import Graph
+from tabkd.onnx._types import TensorType
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
@@ -26,7 +26,7 @@ def write_probabilities(graph: Graph, targets: str, temperature: float, on_simpl
     # Where a regressor called every class impossible, all are as likely.
     possible = graph.node("Greater", [total, graph.constant(np.float32(0))])
     n_classes = graph.node("Gather", [graph.node("Shape", [targets]), graph.constant(np.array([1]))])
-    uniform = graph.node("Reciprocal", [graph.cast(n_classes, TensorProto.FLOAT)])
+    uniform = graph.node("Reciprocal", [graph.cast(n_classes, TensorType.FLOAT)])
     return graph.node("Where", [possible, share, uniform])
 
 
@@ -44,7 +44,7 @@ def write_values(graph: Graph, scores: str, scale: np.ndarray, mean: np.ndarray,
     """Scores (n, K) in standard deviations as values of the target: float32, or float64 where `wide`."""
     dtype = np.float64 if wide else np.float32
     if wide:
-        scores = graph.cast(scores, TensorProto.DOUBLE)
+        scores = graph.cast(scores, TensorType.DOUBLE)
     if (scale != 1).any():
         scores = graph.node("Mul", [scores, graph.constant(scale.astype(dtype), "scale")])
     return graph.node("Add", [scores, graph.constant(mean.astype(dtype), "mean")]) if mean.any() else scores

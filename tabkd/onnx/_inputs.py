@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from onnx import TensorProto
 
 from tabkd._tables.schema import TableSchema
 from tabkd.onnx._categories import category_rows
 from tabkd.onnx._graph import Graph
+from tabkd.onnx._types import TensorType
 
 #: The names of the two tensors in a graph that `to_onnx` writes, and of the values after missing ones are filled.
 VALUES, ROWS, FILLED = "values", "rows", "filled"
@@ -155,16 +155,16 @@ class Inputs:
 
     def _as_float32(self, name: str, kind: int, center: np.ndarray) -> str:
         graph = self._graph
-        if kind == TensorProto.STRING:
-            name, kind = graph.numbers(name), TensorProto.DOUBLE
-        if not center.any() and kind != TensorProto.DOUBLE:
-            return name if kind == TensorProto.FLOAT else graph.cast(name, TensorProto.FLOAT)
-        if kind != TensorProto.DOUBLE:
-            name = graph.cast(name, TensorProto.DOUBLE)
+        if kind == TensorType.STRING:
+            name, kind = graph.numbers(name), TensorType.DOUBLE
+        if not center.any() and kind != TensorType.DOUBLE:
+            return name if kind == TensorType.FLOAT else graph.cast(name, TensorType.FLOAT)
+        if kind != TensorType.DOUBLE:
+            name = graph.cast(name, TensorType.DOUBLE)
         if center.any():
             name = graph.node("Sub", [name, graph.constant(center.astype(np.float64))])
         limits = [graph.constant(np.float64(-_LARGEST)), graph.constant(np.float64(_LARGEST))]
-        return graph.cast(graph.node("Clip", [name, *limits]), TensorProto.FLOAT)
+        return graph.cast(graph.node("Clip", [name, *limits]), TensorType.FLOAT)
 
 
 def _pieces(variables, n_columns: int) -> list[Piece]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
-from onnx.helper import make_tensor
 
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import FILLED, Front, Inputs
+from tabkd.onnx._types import TensorType
 from tabkd.students._student import Edges
 
 
@@ -115,7 +114,7 @@ class EncoderGraph:
         hint = None if len(self.missing_) else FILLED
         filled = graph.node("Where", [missing, graph.float32(self.fill_, "fill"), values], hint=hint)
         if len(self.missing_):
-            indicators = graph.cast(graph.columns(missing, self.missing_), TensorProto.FLOAT)
+            indicators = graph.cast(graph.columns(missing, self.missing_), TensorType.FLOAT)
             filled = graph.concat([filled, indicators], FILLED)
         # One entry a column: stored as its position; ONNX Runtime folds it when a session is made.
         depth = graph.constant(np.array(len(self.fill_) + len(self.missing_)))
@@ -138,6 +137,8 @@ def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:
 
 def _one_hot(graph: Graph, rows: str, width: int) -> str:
     """float32 (n, width), 1 where `rows` (n, j) points: faster than adding up rows of weights."""
-    one = make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    from onnx.helper import make_tensor
+
+    one = make_tensor("one", TensorType.FLOAT, [1], [1.0])
     zeros, ones = graph.zeros(rows, width), graph.node("ConstantOfShape", [graph.node("Shape", [rows])], value=one)
     return graph.node("ScatterElements", [zeros, rows, ones], axis=1)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 from sklearn.base import clone
 
 from tabkd._weights import fit_with, weight_params
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs
+from tabkd.onnx._types import TensorType
 from tabkd.students._registry import student_names
 from tabkd.students._rows import SoftRows, SoftStream
 from tabkd.students._student import Edges, Student, Tensors
@@ -75,7 +75,7 @@ class ForeignStudent(Student):
             outputs = graph.convert(self.estimator_, inputs.variables)
         except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
             raise self._refusal(str(error)) from error
-        predicted = graph.cast(outputs[0], TensorProto.FLOAT)
+        predicted = graph.cast(outputs[0], TensorType.FLOAT)
         return Tensors(predicted if self.n_outputs_ > 1 else graph.node("Flatten", [predicted], axis=1))
 
     def _refusal(self, reason: str) -> NotImplementedError:

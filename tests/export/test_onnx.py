@@ -16,6 +16,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd.onnx._types import TensorType
 from tabkd.scoring import ExportedStudent
 from tabkd.students import STUDENTS, MLPStudent
 from tests.export.hard import FAST, assert_same, classifier, fast_students, run
@@ -164,3 +165,9 @@ def test_raw_onnx_runtime_reads_missing_strings_as_python_does(mixed):
         kind = {1: np.float32, 11: np.float64, 8: object}[entry.type.tensor_type.elem_type]
         feeds[entry.name] = rows[[name]].to_numpy().astype(kind)
     np.testing.assert_allclose(run(proto, feeds)["probabilities"], model.predict_proba(rows), atol=1e-5)
+
+
+def test_types_have_the_numbers_of_onnx():
+    assert {kind.name: int(kind) for kind in TensorType} == {
+        kind.name: onnx.TensorProto.DataType.Value(kind.name) for kind in TensorType
+    }
