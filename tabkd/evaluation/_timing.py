@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from sklearn.base import is_classifier
 
 Predictor = Callable[[object], object]
 # Seconds of a turn that are not counted, and that are.
@@ -107,9 +108,7 @@ def compare_speed(model, exported, X, **options) -> dict:
         student, teacher: as :func:`speed`; batch_size; ratio: the student's rows per second over the
         teacher's; ratio_one_row: the teacher's median latency over the student's.
     """
-    method = "predict_proba" if hasattr(model.teacher_, "predict_proba") else "predict"
-    if not hasattr(model, "classes_"):
-        method = "predict"
+    method = "predict_proba" if is_classifier(model) else "predict"
     found = speed({"student": getattr(exported, method), "teacher": getattr(model.teacher_, method)}, X, **options)
     student, teacher = found["student"], found["teacher"]
     return {
