@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -15,7 +16,7 @@ _WARM_UP, _MEASURED = 0.02, 0.03
 
 def speed(
     predictors: Mapping[str, Predictor],
-    X,
+    X: Any,
     *,
     batch_size: int = 256,
     seconds: float = 1.0,
@@ -89,7 +90,7 @@ def _turn(predict: Predictor, inputs: list, first: int) -> list[float]:
     return times
 
 
-def compare_speed(model, exported, X, **options) -> dict:
+def compare_speed(model: Any, exported: Any, X: Any, **options: Any) -> dict[str, Any]:
     """Speed of a distilled model's exported student and of its teacher, frame in and scores out.
 
     Parameters
@@ -99,6 +100,7 @@ def compare_speed(model, exported, X, **options) -> dict:
     exported : ExportedStudent
         What `tabkd.load` gave for the exported student.
     X : frame or array
+        Where the rows come from.
     **options
         As :func:`speed`.
 
