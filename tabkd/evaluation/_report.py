@@ -76,11 +76,12 @@ class Report(Findings):
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.ensemble import RandomForestClassifier
     >>> from tabkd import DistilledClassifier
     >>> from tabkd.evaluation import evaluate
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = DistilledClassifier(LogisticRegression(max_iter=5000), student="tree", n_synthetic=500, random_state=0)
+    >>> teacher = RandomForestClassifier(20, random_state=0)
+    >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
     >>> report = evaluate(model.fit(X[:300], y[:300]), X[300:], y[300:])
     >>> list(report.metrics)
     ['teacher', 'student', 'prior']
