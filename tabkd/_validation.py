@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tabkd._sklearn import check_y
-from tabkd._tables.schema import as_table
+from tabkd._tables.schema import TableSchema, as_table
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -41,6 +41,13 @@ def check_table(estimator, X, reset: bool = True):
     if reset or not named or not hasattr(estimator, "feature_names_in_"):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     return X
+
+
+def learn_features(estimator, schema: TableSchema) -> None:
+    """Set the number and the names of columns that scikit-learn knows an estimator's table by."""
+    estimator.n_features_in_ = len(schema.columns)
+    if schema.container != "numpy" and all(isinstance(name, str) for name in schema.names):
+        estimator.feature_names_in_ = np.array(schema.names, dtype=object)
 
 
 def check_labels(estimator, y) -> np.ndarray:

@@ -19,6 +19,7 @@ from tabkd._cli.errors import clear_errors
 from tabkd._cli.streams import say
 from tabkd._cli.teachers import TEACHERS
 from tabkd.students import STUDENTS
+from tabkd.students._registry import student_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,7 @@ def known_student(name: str) -> str:
         With the names that there are.
     """
     if name not in STUDENTS:
-        raise typer.BadParameter(f"{name!r} is not a student; choose one of {', '.join(STUDENTS)}.")
+        raise typer.BadParameter(f"{name!r} is not a student; choose one of {student_names()}.")
     return name
 
 

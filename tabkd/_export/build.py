@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 
-from tabkd._export.convert import front_of
 from tabkd._export.metadata import attach, describe, input_type, noted, seal
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
@@ -16,7 +15,6 @@ from tabkd.onnx._inputs import FILLED, ROWS, VALUES
 
 #: Understood by ONNX Runtime 1.14 (2023) and later.
 _OPSET = {"": 18, "ai.onnx.ml": 3}
-_OUTPUTS = ("label", "probabilities", "variable")
 
 
 def export(model, path=None, report=None):
@@ -56,8 +54,7 @@ def build(model):
     """The ONNX model, neither sealed nor proven."""
     from skl2onnx import convert_sklearn
 
-    schema = model._schema
-    front = front_of(model)
+    schema, front = model.schema_, model._student.front()
     centers = dict(zip(front.positions, front.centers, strict=True))
     types = [input_type(column, centers.get(i, 0.0)) for i, column in enumerate(schema.columns)]
     if schema.is_numeric:
@@ -69,7 +66,7 @@ def build(model):
         initial = [(name, _tensor_type(kind, 1)) for name, kind in zip(names, types, strict=True)]
     proto = convert_sklearn(model, "tabkd", initial_types=initial, target_opset=_OPSET)
     if not schema.is_numeric:
-        names = _rename_inputs(proto.graph, names)
+        names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
     facts = describe(model, names, types, front)
     for part in (VALUES, ROWS, FILLED):
@@ -101,11 +98,11 @@ def _tensor_type(kind: str, width: int):
     return types[kind]([None, width])
 
 
-def _rename_inputs(graph, names: list[str]) -> list[str]:
+def _rename_inputs(graph, names: list[str], outputs: list[str]) -> list[str]:
     """Give the inputs their columns' own names, not skl2onnx's identifiers, nor that of an output."""
     given = [entry.name for entry in graph.input]
     taken = {name for node in graph.node for name in node.output}
-    taken |= {tensor.name for tensor in graph.initializer} | set(_OUTPUTS)
+    taken |= {tensor.name for tensor in graph.initializer} | set(outputs)
     wanted = []
     for name in names:
         while name in taken:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _FACTS = "tabkd"
+
+
+class Measured(Protocol):
+    """What a file says of how well its student did: a `tabkd.evaluation.Report` has it."""
+
+    @property
+    def skill_kept(self) -> float:
+        """The share of the teacher's skill that the student has."""
+
+    @property
+    def metric(self) -> str:
+        """What skill was measured by."""
 
 
 def input_type(column: Column, center: float) -> str:
@@ -53,13 +65,13 @@ def describe(model, names: list[str], types: list[str], front: Front) -> dict[st
     front : Front
         What the student reads.
     """
-    schema = model._schema
+    schema, outputs = model.schema_, model.onnx_outputs()
     facts = {
         "format": FORMAT,
         "tabkd": __version__,
-        "task": model._task,
-        "n_outputs": _n_outputs(model),
-        "one_dimensional": bool(getattr(model, "_one_dimensional", True)),
+        "task": model._task.name,
+        "n_outputs": model._student.n_outputs_,
+        "outputs": [output.name for output in outputs],
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": None,
@@ -75,12 +87,7 @@ def describe(model, names: list[str], types: list[str], front: Front) -> dict[st
         },
         "filled": _filled(front),
     }
-    if hasattr(model, "reference_"):
-        facts["reference"] = model.reference_
-    if hasattr(model, "classes_"):
-        facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
-        facts["classes_dtype"] = model.classes_.dtype.kind
-    return facts
+    return facts | {"reference": model.reference_} | model._task.facts()
 
 
 def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
@@ -96,7 +103,7 @@ def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
     _set_entry(proto, _FACTS, json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
-def noted(proto: ModelProto, report: Any) -> bytes:
+def noted(proto: ModelProto, report: Measured) -> bytes:
     """The model with what was measured in its metadata, sealed; as bytes.
 
     The graph is not touched, so that what was proven of it still holds.
@@ -105,13 +112,13 @@ def noted(proto: ModelProto, report: Any) -> bytes:
     ----------
     proto : ModelProto
         Changed in place; sealed or not.
-    report : Report
+    report : Measured
         Its `skill_kept` and the `metric` behind it are noted.
     """
     kept = report.skill_kept
     facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
     facts["skill_kept"] = float(kept) if kept is not None and math.isfinite(kept) else None
-    facts["skill_metric"] = getattr(report, "metric", None)
+    facts["skill_metric"] = report.metric
     attach(proto, facts)
     return seal(proto)
 
@@ -144,15 +151,6 @@ def _remove_entry(proto: ModelProto, key: str) -> None:
     for i in reversed(range(len(proto.metadata_props))):
         if proto.metadata_props[i].key == key:
             del proto.metadata_props[i]
-
-
-def _n_outputs(model) -> int:
-    if hasattr(model, "classes_"):
-        return len(model.classes_)
-    if hasattr(model.student_, "n_outputs_"):
-        return int(model.student_.n_outputs_)
-    # A student of another library shows it by what it predicts.
-    return model._scores_of_codes(np.zeros((1, len(model._schema.columns)))).shape[1]
 
 
 def _filled(front: Front) -> dict[str, list] | None:

@@ -204,7 +204,7 @@ def _onnx_bytes(text: str, n_targets: int) -> int:
     """The bytes of the trees of a LightGBM text as one ONNX node."""
     from onnx.helper import make_node
 
-    from tabkd.students._tree_graph import ensemble_attributes, lightgbm_nodes
+    from tabkd.onnx._trees import ensemble_attributes, lightgbm_nodes
 
     trees = [(nodes, [i % n_targets]) for i, nodes in enumerate(lightgbm_nodes(text))]
     attributes = ensemble_attributes(trees, n_targets)

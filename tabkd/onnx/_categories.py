@@ -36,9 +36,7 @@ def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np
         return _string_rows(graph, _as_strings(graph, name, kind, column), column, row_of)
     keys = np.array(column.keys)
     if kind == TensorProto.STRING:
-        from tabkd.onnx._inputs import strings_as_doubles
-
-        name, kind = strings_as_doubles(graph, name), TensorProto.DOUBLE
+        name, kind = graph.numbers(name), TensorProto.DOUBLE
     if kind == TensorProto.FLOAT:
         return _float_rows(graph, name, column, keys.astype(np.float32), row_of)
     if kind != TensorProto.DOUBLE:

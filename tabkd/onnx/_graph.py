@@ -65,6 +65,40 @@ class Graph:
         """`name` as another type."""
         return self.node("Cast", [name], to=to)
 
+    def numbers(self, name: str) -> str:
+        """Numbers written as strings, as float64; NaN where ONNX Runtime's spellings of a missing value stand."""
+        if self.opset >= 19:  # strings cannot be compared before
+            for spelling in ("None", "<NA>", ""):
+                same = self.node("Equal", [name, self.constant([spelling])])
+                name = self.node("Where", [same, self.constant(["nan"]), name])
+        return self.cast(name, TensorProto.DOUBLE)
+
+    def gemm(self, name: str, weights: np.ndarray, bias: np.ndarray) -> str:
+        """A matrix (n, m) times weights (m, k) plus a bias (k,), float32 (n, k)."""
+        return self.node("Gemm", [name, self.float32(weights, "weights"), self.float32(bias, "bias")])
+
+    def float32(self, values, hint: str = "c") -> str:
+        """A constant, whatever its dtype, as float32."""
+        return self.constant(np.asarray(values, dtype=np.float32), hint)
+
+    def convert(self, estimator, variables: list) -> list[str]:
+        """The outputs of an estimator of another library, written by the converter that skl2onnx has for it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        variables : list of skl2onnx Variable
+            Its inputs.
+        """
+        from skl2onnx._parse import _parse_sklearn
+
+        return [output.full_name for output in _parse_sklearn(self._scope, estimator, list(variables))]
+
+    def double(self, name: str) -> str:
+        """`name` as float64."""
+        return self.cast(name, TensorProto.DOUBLE)
+
     def concat(self, names: list[str], hint: str = "concat", fixed: bool = False) -> str:
         """Columns side by side; `fixed` keeps a node even around a single input, so that its name stands."""
         if len(names) == 1 and not fixed:

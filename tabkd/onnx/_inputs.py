@@ -72,6 +72,8 @@ class Inputs:
 
     def __init__(self, graph: Graph, variables, schema: TableSchema):
         self._graph, self._schema = graph, schema
+        #: What skl2onnx handed over.
+        self.variables = list(variables)
         self.pieces = _pieces(variables, len(schema.columns))
         places = [(piece, k) for piece in self.pieces for k in range(piece.width)]
         names = [str(name) for name in schema.names]
@@ -111,7 +113,7 @@ class Inputs:
     def _as_float32(self, name: str, kind: int, center: np.ndarray) -> str:
         graph = self._graph
         if kind == TensorProto.STRING:
-            name, kind = strings_as_doubles(graph, name), TensorProto.DOUBLE
+            name, kind = graph.numbers(name), TensorProto.DOUBLE
         if not center.any() and kind != TensorProto.DOUBLE:
             return name if kind == TensorProto.FLOAT else graph.cast(name, TensorProto.FLOAT)
         if kind != TensorProto.DOUBLE:
@@ -120,15 +122,6 @@ class Inputs:
             name = graph.node("Sub", [name, graph.constant(center.astype(np.float64))])
         limits = [graph.constant(np.float64(-_LARGEST)), graph.constant(np.float64(_LARGEST))]
         return graph.cast(graph.node("Clip", [name, *limits]), TensorProto.FLOAT)
-
-
-def strings_as_doubles(graph: Graph, name: str) -> str:
-    """Numbers written as strings, NaN where ONNX Runtime's spellings of a missing value stand."""
-    if graph.opset >= 19:  # strings cannot be compared before
-        for spelling in ("None", "<NA>", ""):
-            same = graph.node("Equal", [name, graph.constant([spelling])])
-            name = graph.node("Where", [same, graph.constant(["nan"]), name])
-    return graph.cast(name, TensorProto.DOUBLE)
 
 
 def _pieces(variables, n_columns: int) -> list[Piece]:

@@ -11,8 +11,13 @@ from sklearn.utils import check_random_state
 
 from tabkd._sklearn import N_JOBS, Interval
 from tabkd._threads import lightgbm_threads
-from tabkd.students._ordinal import OrdinalTable, bounded
-from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._heads import write_two_classes
+from tabkd.onnx._inputs import Inputs
+from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
+from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._rows import SoftRows, SoftStream, bounded
+from tabkd.students._student import Edges, Student, Tensors
 
 
 class BoostedTreesStudent(Student):
@@ -52,6 +57,8 @@ class BoostedTreesStudent(Student):
         "random_state": ["random_state"],
     }
 
+    on_simplex = True
+
     def __init__(
         self,
         *,
@@ -76,7 +83,7 @@ class BoostedTreesStudent(Student):
 
         rng = check_random_state(self.random_state)
         self.encoder_ = OrdinalTable(self.schema_, real)
-        self._scale_targets(real)
+        self.base_score_ = _base_score(real, self.task_)
         rows = bounded(real, synthetic, self.max_rows, rng)
         targets = (rows.targets - self.target_mean_) / self.target_scale_
         if self.task_ == "classification" and self.n_outputs_ == 2:
@@ -111,18 +118,6 @@ class BoostedTreesStudent(Student):
         )
         self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
 
-    def _scale_targets(self, real: SoftRows) -> None:
-        """What the trees start from, and the scale of real targets."""
-        mean = np.average(real.targets, axis=0, weights=real.weights)
-        self.target_mean_, self.target_scale_ = np.zeros(len(mean)), np.ones(len(mean))
-        if self.task_ == "regression":
-            scale = real.targets.std(axis=0)
-            self.target_mean_, self.target_scale_ = mean, np.where(scale > 0, scale, 1.0)
-            self.base_score_ = np.zeros(len(mean))
-        else:
-            logs = np.log(np.clip(mean, 1e-6, 1))
-            self.base_score_ = logs[1:] - logs[:1] if len(mean) == 2 else logs
-
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets, float64 (n, K), of codes (n, d)."""
         scores = self.booster_.predict(self.encoder_.transform_codes(codes), raw_score=True)
@@ -133,6 +128,35 @@ class BoostedTreesStudent(Student):
             positive = expit(scores[:, 0])
             return np.column_stack([1 - positive, positive])
         return softmax(scores, axis=1)
+
+    def edges(self) -> list[Edges]:
+        """The thresholds of all trees."""
+        return self.encoder_.edges_of(self._trees())
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph."""
+        n_scores = len(self.base_score_)
+        table = self.encoder_.write_onnx(graph, inputs)
+        trees = [(nodes.filled(self.encoder_.fill_), [i % n_scores]) for i, nodes in enumerate(self._trees())]
+        scores = write_ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
+        scores = graph.node("Add", [scores, graph.float32(self.base_score_)])
+        if self.task_ == "regression":
+            return Tensors(self._write_values(graph, scores))
+        if n_scores > 1:
+            return Tensors(graph.node("Softmax", [scores], axis=1))
+        return Tensors(write_two_classes(graph, graph.node("Sigmoid", [scores])))
+
+    def _trees(self) -> list[Nodes]:
+        return lightgbm_nodes(self.booster_.model_to_string())
+
+
+def _base_score(real: SoftRows, task: str) -> np.ndarray:
+    """What the trees start from: nothing for scaled targets, else the log-odds of the mean probabilities."""
+    mean = np.average(real.targets, axis=0, weights=real.weights)
+    if task == "regression":
+        return np.zeros(len(mean))
+    logs = np.log(np.clip(mean, 1e-6, 1))
+    return logs[1:] - logs[:1] if len(mean) == 2 else logs
 
 
 def _objective(task: str, targets: np.ndarray) -> Callable:

@@ -8,8 +8,10 @@ limit of levels, the mean soft target of its level, read as a numeric column.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -19,11 +21,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import N_JOBS, Interval, validate_params
 from tabkd._tables.schema import TableSchema
-from tabkd._validation import TakesTables, check_table, check_targets
+from tabkd._validation import TakesTables, check_table, check_targets, learn_features
+from tabkd.onnx._convertible import Convertible, Output
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Inputs
+from tabkd.students._encoder_graph import EncoderGraph
 from tabkd.students._float32 import centers, check_range, to_float32
 from tabkd.students._knots import share_knots, surrogate_splits
 from tabkd.students._levels import level_means, level_positions
-from tabkd.students._student import Convertible, is_simplex
+from tabkd.students._rows import SoftRows, is_simplex
 
 # A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
 _CLOSEST = 1e-5
@@ -31,7 +37,7 @@ _CLOSEST = 1e-5
 _WIDEST_RATIO = 4096
 
 
-class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
+class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, BaseEstimator):
     """Encode a table for an MLP: piecewise-linear units, level units and soft-target means.
 
     Parameters
@@ -74,21 +80,23 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         schema = TableSchema.of(X)
         targets = check_targets(self, y, ravel=False)
         codes = schema.encode(X)
-        return self.fit_codes(schema, codes, targets.reshape(len(targets), -1), np.ones(len(codes)))
+        return self.fit_rows(schema, SoftRows(codes, targets.reshape(len(targets), -1), np.ones(len(codes))))
 
-    def fit_codes(self, schema: TableSchema, codes: np.ndarray, targets: np.ndarray, weights: np.ndarray):
-        """Learn the encoding from codes (n, d), targets (n, K) and weights (n,)."""
+    def fit_rows(self, schema: TableSchema, rows: SoftRows):
+        """Learn the encoding of a table with this schema from rows with their soft targets."""
         validate_params(self)
+        learn_features(self, schema)
+        codes, targets, weights = rows.codes, rows.targets, rows.weights
         self.schema_ = schema
         check_range(schema)
         self._fit_columns(codes, targets, weights)
         values = self.numeric_values(codes)
-        rows = self.level_rows(codes)
-        self._fit_levels(rows, weights)
+        levels = self.level_rows(codes)
+        self._fit_levels(levels, weights)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         knots = [np.empty(0)] * values.shape[1]
         if n_knots := self._n_knots(values):
-            knots = share_knots(surrogate_splits(values, rows, targets, weights, seed, self.n_jobs), n_knots)
+            knots = share_knots(surrogate_splits(values, levels, targets, weights, seed, self.n_jobs), n_knots)
         self._fit_units(values, knots)
         self.n_features_out_ = len(self.unit_column_) + self.n_levels_
         return self
@@ -212,8 +220,19 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         """The features of `X`, float32 of shape (n, n_features_out_)."""
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
-        codes = self.schema_.encode(X)
+        return self.transform_codes(self.schema_.encode(X))
+
+    def transform_codes(self, codes: np.ndarray) -> np.ndarray:
+        """The features of codes (n, d), float32 of shape (n, n_features_out_)."""
         return np.hstack([self.units(codes), self.level_units_[self.level_rows(codes)].sum(axis=1)])
+
+    def onnx_outputs(self) -> list[Output]:
+        """List the output of the graph: the features, named "variable"."""
+        return [Output("variable", "FLOAT", self.n_features_out_)]
+
+    def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
+        """Write the graph of the encoder alone."""
+        return [self.write_onnx(graph, Inputs(graph, variables, self.schema_))]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tabkd._threads import lightgbm_threads
-from tabkd.students._student import is_simplex
+from tabkd.students._rows import is_simplex
 
 # Rows that the surrogate is fitted on. Its time follows rows × columns: many columns make do with fewer rows, but not
 # with so few that their steps are lost in the noise.

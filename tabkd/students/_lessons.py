@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from tabkd.students._student import SoftRows
+from tabkd.students._rows import SoftRows
 from tabkd.students._training import STEPS, Batches
 
 # Real rows for each synthetic one, at least.

@@ -9,9 +9,12 @@ from scipy.special import softmax
 from sklearn.utils import check_random_state, check_scalar
 
 from tabkd._sklearn import N_JOBS, Interval, StrOptions
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
-from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
     STEPS,
     Batches,
@@ -88,6 +91,7 @@ class MLPStudent(Student):
         "random_state": ["random_state"],
     }
     _activation = staticmethod(relu)
+    on_simplex = True
 
     def __init__(
         self,
@@ -122,8 +126,7 @@ class MLPStudent(Student):
             max_units=self.max_units,
             n_jobs=self.n_jobs,
             random_state=rng.randint(2**31 - 1),
-        ).fit_codes(self.schema_, real.codes, real.targets, real.weights)
-        self._scale_targets(real)
+        ).fit_rows(self.schema_, real)
         held_out = None
         if synthetic.n_rows == 0 and self.max_iter == "auto":
             real, held_out = hold_out(real, rng)
@@ -165,15 +168,6 @@ class MLPStudent(Student):
 
     def _set_layers(self, layers) -> None:
         self.coefs_, self.intercepts_ = (list(part) for part in zip(*layers, strict=True))
-
-    def _scale_targets(self, real: SoftRows) -> None:
-        """Centre and scale real targets; probabilities stay as they are."""
-        self.target_mean_ = np.zeros(self.n_outputs_)
-        self.target_scale_ = np.ones(self.n_outputs_)
-        if self.task_ == "regression":
-            self.target_mean_ = np.average(real.targets, axis=0, weights=real.weights)
-            scale = real.targets.std(axis=0)
-            self.target_scale_ = np.where(scale > 0, scale, 1.0)
 
     def _prior(self, real: SoftRows) -> np.ndarray:
         """The outputs of the best constant: log frequencies, or zero."""
@@ -239,6 +233,26 @@ class MLPStudent(Student):
         for weights, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
             hidden = self._activation(hidden, np) @ weights + bias
         return hidden
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph."""
+        units, levels = self.encoder_.write_features(graph, inputs)
+        weights, parts = [], []
+        if units is not None:
+            parts.append(units)
+            weights.append(self.coefs_[0][: len(self.encoder_.unit_column_)])
+        if levels is not None:
+            parts.append(levels)
+            weights.append(self.level_weights_)
+        if not parts:  # every column was constant
+            parts.append(graph.zeros(inputs.pieces[0].name, 1))
+            weights.append(np.zeros((1, len(self.intercepts_[0]))))
+        hidden = graph.gemm(graph.concat(parts, "features"), np.vstack(weights), self.intercepts_[0])
+        for weight, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
+            hidden = graph.gemm(graph.node("Relu", [hidden]), weight, bias)
+        if self.task_ == "classification":
+            return Tensors(graph.node("Softmax", [hidden], axis=1))
+        return Tensors(self._write_values(graph, hidden))
 
     @property
     def level_weights_(self) -> np.ndarray:

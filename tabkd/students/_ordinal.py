@@ -6,13 +6,19 @@ and Regression Trees", 1984, sec. 4.2, for one target; along the first principal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.decomposition import PCA
 
 from tabkd._tables.schema import TableSchema
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Front, Inputs
+from tabkd.onnx._trees import Nodes, thresholds
 from tabkd.students._float32 import centers, check_range, to_float32
 from tabkd.students._levels import level_means, level_positions
-from tabkd.students._student import SoftRows, SoftStream
+from tabkd.students._rows import SoftRows
+from tabkd.students._student import Edges
 
 
 class OrdinalTable:
@@ -56,16 +62,38 @@ class OrdinalTable:
             out[:, i] = ranks[level_positions(codes[:, i], len(ranks) - 2)]
         return out
 
+    def front(self) -> Front:
+        """What is read of the table."""
+        numeric = np.array([i for i in range(len(self.center_)) if i not in self.ranks_], dtype=int)
+        tables, first = [], 0
+        for i, ranks in self.ranks_.items():
+            tables.append((int(i), first + np.arange(len(ranks))))
+            first += len(ranks)
+        return Front(numeric, self.center_[numeric], tables)
 
-def bounded(real: SoftRows, synthetic: SoftStream, max_rows: int, rng) -> SoftRows:
-    """The real rows and as many synthetic ones as fit, an even sample of the stream."""
-    share = 1.0
-    if synthetic.n_rows:
-        share = min(1.0, max(0, max_rows - len(real)) / synthetic.n_rows)
-    parts = [real]
-    for chunk in synthetic:
-        parts.append(chunk if share == 1 else chunk.take(rng.random(len(chunk)) < share))
-    return SoftRows.concatenate(parts)
+    def edges(self) -> list[Edges]:
+        """None: a column of numbers is read as it is."""
+        return []
+
+    def edges_of(self, trees: Sequence[Nodes]) -> list[Edges]:
+        """The thresholds of numeric columns that some trees split this table on."""
+        found = thresholds(trees).items()
+        return [Edges(i, float(self.center_[i]), values) for i, values in found if i not in self.ranks_]
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> str:
+        """What `transform_codes` gives, float32 (n, d), without its fill, which the trees know: see `Nodes.filled`."""
+        front = self.front()
+        positions, tables = front.positions, front.tables
+        values, rows = inputs.values(positions, front.centers), inputs.rows(tables)
+        parts = []
+        if values is not None:
+            parts.append(values)
+        if rows is not None:
+            ranks = np.concatenate([self.ranks_[i] for i, _ in tables]).astype(np.float32)
+            parts.append(graph.node("Gather", [graph.constant(ranks), rows], axis=0))
+        table = graph.concat(parts)
+        order = np.argsort([*positions, *(i for i, _ in tables)])
+        return table if np.array_equal(order, np.arange(len(order))) else graph.columns(table, order)
 
 
 def _ranks(rows: SoftRows, i: int, n: int) -> np.ndarray:

@@ -10,8 +10,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import N_JOBS, Interval
-from tabkd.students._ordinal import OrdinalTable, bounded
-from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._heads import write_two_classes, write_values
+from tabkd.onnx._inputs import Inputs
+from tabkd.onnx._trees import sklearn_nodes, write_ensemble
+from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._rows import SoftRows, SoftStream, bounded
+from tabkd.students._student import Edges, Student, Tensors
 
 # What all classes share of the weight of every row while the tree grows.
 _LEAST_SHARE = 1e-6
@@ -64,6 +69,8 @@ class TreeStudent(Student):
         "random_state": ["random_state"],
     }
 
+    on_simplex = True
+
     def __init__(
         self,
         *,
@@ -115,6 +122,23 @@ class TreeStudent(Student):
         """Predict the targets, float64 (n, K), of codes (n, d)."""
         predicted = self.decision_tree_.predict(self.encoder_.transform_codes(codes))
         return predicted.reshape(len(codes), -1)
+
+    def edges(self) -> list[Edges]:
+        """The thresholds of the tree."""
+        return self.encoder_.edges_of([sklearn_nodes(self.decision_tree_.tree_)])
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph."""
+        table = self.encoder_.write_onnx(graph, inputs)
+        nodes = sklearn_nodes(self.decision_tree_.tree_).filled(self.encoder_.fill_)
+        if self.task_ == "classification" and self.n_outputs_ == 2:
+            nodes.values = nodes.values[:, 1:]  # one sum takes ONNX Runtime half as long as two
+            return Tensors(write_two_classes(graph, write_ensemble(graph, table, [(nodes, [0])], 1)))
+        n_outputs, wide = self.n_outputs_, self.is_wide
+        root = nodes.values[0] if wide else np.zeros(n_outputs)
+        nodes.values = nodes.values - root
+        sums = write_ensemble(graph, table, [(nodes, range(n_outputs))], n_outputs)
+        return Tensors(write_values(graph, sums, np.ones(n_outputs), root, wide))
 
     def export_text(self, **kwargs) -> str:
         """The rules of the tree as text; arguments as in `sklearn.tree.export_text`.

@@ -22,7 +22,7 @@ from tabkd._cli.teachers import TableCodes
 from tabkd.batch import score_dataset
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
-from tabkd.students import MLPStudent
+from tabkd.students import STUDENTS, MLPStudent
 from tests.small_tables import category_frame, mixed_frame
 
 FAST = {"n_synthetic": 500, "random_state": 0}
@@ -144,7 +144,7 @@ def test_bad_tables(fixture, request):
         exported.predict(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+@pytest.mark.parametrize("student", STUDENTS)
 def test_matrices_with_missing_and_constant_columns(student, tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))
