@@ -8,6 +8,7 @@ from typing import Any
 
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._comparison import Comparison, recovered_gap, skill_kept
+from tabkd.evaluation._fidelity import classification_fidelity, regression_fidelity
 from tabkd.evaluation._intervals import Interval
 from tabkd.evaluation._scores import Scores
 
@@ -63,7 +64,7 @@ def _metrics(scores: Scores) -> dict[str, dict[str, float]]:
 
 
 def _fidelity(scores: Scores) -> dict[str, float]:
-    of_task = measure.classification_fidelity if scores.task == "classification" else measure.regression_fidelity
+    of_task = classification_fidelity if scores.task == "classification" else regression_fidelity
     return of_task(scores["teacher"], scores["student"], scores.sample_weight)
 
 

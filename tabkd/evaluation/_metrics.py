@@ -8,7 +8,6 @@ a test set (one class only, say) is NaN, never an error.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,8 @@ from sklearn.metrics import (
 #: The shares of the rows that a team of reviewers can look at.
 REVIEW_BUDGETS = (0.001, 0.005, 0.01)
 
-_EPS = float(np.finfo(np.float64).eps)
-_LOGIT_EPS = 1e-7
+#: The least probability whose logarithm is taken.
+EPS = float(np.finfo(np.float64).eps)
 
 
 def class_codes(y: ArrayLike, classes: ArrayLike) -> np.ndarray:
@@ -78,7 +77,7 @@ def log_losses(codes: np.ndarray, P: np.ndarray) -> np.ndarray:
     P : array of shape (n, K)
         Probabilities on the simplex.
     """
-    return -np.log(np.clip(P[np.arange(len(codes)), codes], _EPS, 1))
+    return -np.log(np.clip(P[np.arange(len(codes)), codes], EPS, 1))
 
 
 def brier_losses(codes: np.ndarray, P: np.ndarray) -> np.ndarray:
@@ -120,7 +119,7 @@ def scaled_squared_errors(y: ArrayLike, prediction: ArrayLike, sample_weight: np
     sample_weight : array of shape (n,), optional
         How much each row counts; equally without it.
     """
-    y, prediction = _two_d(y), _two_d(prediction)
+    y, prediction = two_d(y), two_d(prediction)
     variance = mean((y - mean(y, sample_weight)) ** 2, sample_weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ((y - prediction) ** 2 / variance).mean(axis=1)
@@ -305,7 +304,7 @@ def regression_metrics(
     sample_weight : array of shape (n,), optional
         How much each row counts; equally without it.
     """
-    y, prediction, w = _two_d(y), _two_d(prediction), sample_weight
+    y, prediction, w = two_d(y), two_d(prediction), sample_weight
     return {
         "r2": float(r2_score(y, prediction, sample_weight=w)) if np.ptp(y, axis=0).min() > 0 else np.nan,
         "rmse": float(root_mean_squared_error(y, prediction, sample_weight=w)),
@@ -313,71 +312,13 @@ def regression_metrics(
     }
 
 
-def classification_fidelity(
-    teacher: np.ndarray, student: np.ndarray, sample_weight: np.ndarray | None = None
-) -> dict[str, float]:
-    """How alike two matrices of probabilities are, whatever the truth.
+def two_d(y: ArrayLike) -> np.ndarray:
+    """Values as float64 of shape (n, n_outputs).
 
     Parameters
     ----------
-    teacher, student : array of shape (n, K)
-        Probabilities on the simplex.
-    sample_weight : array of shape (n,), optional
-        How much each row counts; equally without it.
-
-    Returns
-    -------
-    dict
-        agreement: share of rows with the same most probable class; kl: mean Kullback-Leibler divergence of
-        the student from the teacher, in nats; logit_correlation: Pearson's, of the log-odds (two classes)
-        or the centred log-probabilities.
+    y : array of shape (n,) or (n, n_outputs)
+        Values.
     """
-    clipped = partial(np.clip, a_min=_EPS, a_max=1)
-    kl = (teacher * (np.log(clipped(teacher)) - np.log(clipped(student)))).sum(axis=1)
-    weights = np.ones(len(teacher)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    logits, likewise = _logits(teacher), _logits(student)
-    return {
-        "agreement": float(mean(teacher.argmax(axis=1) == student.argmax(axis=1), sample_weight)),
-        "kl": float(mean(kl, sample_weight)),
-        "logit_correlation": _correlation(logits, likewise, np.repeat(weights, len(logits) // len(weights))),
-    }
-
-
-def regression_fidelity(
-    teacher: ArrayLike, student: ArrayLike, sample_weight: np.ndarray | None = None
-) -> dict[str, float]:
-    """How alike two sets of predictions are: R², RMSE and correlation of the student to the teacher.
-
-    Parameters
-    ----------
-    teacher, student : array of shape (n,) or (n, n_outputs)
-        Predictions.
-    sample_weight : array of shape (n,), optional
-        How much each row counts; equally without it.
-    """
-    teacher, student = _two_d(teacher), _two_d(student)
-    metrics = regression_metrics(teacher, student, sample_weight)
-    weights = np.ones(len(teacher)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    correlations = [_correlation(a, b, weights) for a, b in zip(teacher.T, student.T, strict=True)]
-    return {
-        "r2_to_teacher": metrics["r2"],
-        "rmse_to_teacher": metrics["rmse"],
-        "correlation": float(np.mean(correlations)),
-    }
-
-
-def _logits(P: np.ndarray) -> np.ndarray:
-    logs = np.log(np.clip(P, _LOGIT_EPS, 1))
-    return logs[:, 1] - logs[:, 0] if P.shape[1] == 2 else (logs - logs.mean(axis=1, keepdims=True)).ravel()
-
-
-def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
-    """Pearson's correlation; NaN where one side is constant."""
-    a, b = a - mean(a, weights), b - mean(b, weights)
-    scale = np.sqrt((weights * a**2).sum() * (weights * b**2).sum())
-    return float((weights * a * b).sum() / scale) if scale > 0 else np.nan
-
-
-def _two_d(y) -> np.ndarray:
     y = np.asarray(y, dtype=np.float64)
     return y.reshape(len(y), -1)

@@ -10,6 +10,7 @@ from tabkd.evaluation import _choice as choice
 from tabkd.evaluation import _criteria as criteria
 from tabkd.evaluation import _intervals as intervals
 from tabkd.evaluation import _metrics as measure
+from tabkd.evaluation._fidelity import classification_fidelity, regression_fidelity
 from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._scores import Scores
 
@@ -155,15 +156,13 @@ def test_a_row_of_weight_two_is_two_rows(rng):
     recall = measure.at_budget(codes == 1, two[:, 1], 0.1, w)
     assert recall == pytest.approx(measure.at_budget((codes == 1)[rows], two[rows, 1], 0.1), rel=0.2)
     other = measure.normalised(rng.random((n, 3)))
-    fidelity = measure.classification_fidelity(P, other, w)
-    assert fidelity == pytest.approx(measure.classification_fidelity(P[rows], other[rows]))
+    fidelity = classification_fidelity(P, other, w)
+    assert fidelity == pytest.approx(classification_fidelity(P[rows], other[rows]))
     y, prediction = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
     assert measure.regression_metrics(y, prediction, w) == pytest.approx(
         measure.regression_metrics(y[rows], prediction[rows])
     )
-    assert measure.regression_fidelity(y, prediction, w) == pytest.approx(
-        measure.regression_fidelity(y[rows], prediction[rows])
-    )
+    assert regression_fidelity(y, prediction, w) == pytest.approx(regression_fidelity(y[rows], prediction[rows]))
     recalls = measure.per_class_recall(codes, {"student": P}, 3, w)
     again = measure.per_class_recall(codes[rows], {"student": P[rows]}, 3)
     assert [r["student_recall"] for r in recalls] == pytest.approx([r["student_recall"] for r in again])
