@@ -1,6 +1,6 @@
-"""What a job notes before it commits, so that a process that goes on after a kill can ask what became of it.
+"""A note about the transaction that a job is about to commit, so that a resumed job can find out whether it succeeded.
 
-The note outlives the job: a process may be killed when all is done and nobody has been told.
+The note outlives the job, because a process may be killed after the commit and before it could report success.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class CommitNote(NamedTuple):
     Attributes
     ----------
     transaction : int
-        Its number, by PostgreSQL's `txid_current`.
+        Its number from PostgreSQL's `txid_current`.
     table : int
         The object identifier of the table that it fills.
     job : str
@@ -33,17 +33,17 @@ class CommitNote(NamedTuple):
     job: str
 
     def write(self, folder: Path) -> None:
-        """Note it in the folder of the job; the disk has it when this returns."""
+        """Write the note to the folder of the job; it is durable when this returns."""
         atomic_write_bytes(folder / NAME, json.dumps(self._asdict()).encode())
 
 
 def read(folder: Path) -> CommitNote | None:
-    """What was noted in the folder of a job, None where nothing was.
+    """The note in the folder of a job; None if there is none.
 
     Raises
     ------
     ValueError
-        It is damaged.
+        If the note is damaged.
     """
     path = folder / NAME
     if not path.exists():

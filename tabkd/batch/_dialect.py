@@ -1,4 +1,4 @@
-"""How the CSV files of a job are written: what stands between values, how numbers are spelt, how text is encoded."""
+"""The format of a job's CSV files: the delimiter, the decimal mark and the thousands separator, and the encoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What separates groups of digits in a hint: comma, point, apostrophe, space, and the two that do not break a line.
+# Thousands separators that hints try: comma, point, apostrophe, space, and the two no-break spaces.
 _GROUPS = ",.' \u00a0\u202f"
 _EXPONENT = r"([eE][+-]?[0-9]+)?"
 
@@ -19,24 +19,24 @@ NAME_ENCODING = "Name its encoding, as in --encoding latin-1, in which every byt
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How CSV files are written, as far as the user says it.
+    r"""The format of CSV files, as far as the user gives it.
 
-    Attributes
+    Parameters
     ----------
-    delimiter : str or None
-        What stands between two values; None for what the header shows, which is a comma unless only another one gives
-        the columns that are needed.
-    decimal : str
-        What stands before the fraction of a number. It is never guessed.
-    thousands : str or None
-        What stands between groups of three digits; None for nothing.
-    encoding : str or None
-        A codec that Python knows; None for what the byte order mark shows, which is UTF-8 without one.
+    delimiter : str or None, default=None
+        Character between two values. None detects it from the header: a comma, unless only another delimiter gives the
+        columns that are needed.
+    decimal : str, default="."
+        Decimal mark of numbers. It is never guessed.
+    thousands : str or None, default=None
+        Character between groups of three digits; None for no such character.
+    encoding : str or None, default=None
+        A codec of Python. None detects it from the byte order mark: UTF-8 if there is none.
 
     Raises
     ------
     ValueError
-        An option is not one character, or is used twice, or the encoding is not known.
+        If an option is not a single character or has the same character as another one, or the encoding is unknown.
 
     Examples
     --------
@@ -51,8 +51,8 @@ class Dialect:
     thousands: str | None = None
     encoding: str | None = None
 
-    def __post_init__(self):
-        if self.delimiter == r"\t":  # as one types it
+    def __post_init__(self) -> None:
+        if self.delimiter == r"\t":  # as typed in a shell
             object.__setattr__(self, "delimiter", "\t")
         for name in ("delimiter", "decimal", "thousands"):
             value = getattr(self, name)
@@ -72,11 +72,11 @@ class Dialect:
                 ) from error
 
     def options(self) -> dict[str, str | None]:
-        """What was given, by the names of the options; what was left out is not in it."""
+        """The options that differ from the defaults, by their names on the command line."""
         return {f"--{name}": value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
 
     def spelt_for_arrow(self, text: pa.Array) -> pa.Array:
-        """Numbers as Arrow parses them; what this dialect does not take for a number becomes none of Arrow's."""
+        """Numbers spelt so that Arrow parses them; text that is not a number in this dialect is not one for Arrow."""
         if self.thousands is not None:
             grouped = pc.match_substring_regex(text, self._grouped())
             text = pc.if_else(grouped, pc.replace_substring(text, self.thousands, ""), text)
@@ -89,7 +89,7 @@ class Dialect:
         return rf"^[+-]?[0-9]{{1,3}}({thousands}[0-9]{{3}})+({decimal}[0-9]*)?{_EXPONENT}$"
 
     def hint(self, value: str) -> str:
-        """By which options a text that is no number would be one; empty where none is known.
+        """The options with which a text that is not a number would be one; empty if there are none.
 
         Examples
         --------
@@ -122,7 +122,7 @@ class Dialect:
 
 
 def _spells(value: str, dialect: Dialect) -> bool:
-    """Whether a text is a number with a sign of this dialect in it."""
+    """Whether a text is a number that contains the decimal mark or the thousands separator of a dialect."""
     decimal = re.escape(dialect.decimal)
     if dialect.thousands is None:
         return re.fullmatch(rf"[+-]?[0-9]*{decimal}[0-9]+{_EXPONENT}", value, re.ASCII) is not None
@@ -130,5 +130,5 @@ def _spells(value: str, dialect: Dialect) -> bool:
 
 
 _EXAMPLES = {"delimiter": "';'", "decimal": "','", "thousands": "'.'"}
-#: What a CSV is that nothing is said of.
+#: The dialect if no option is given.
 PLAIN = Dialect()

@@ -1,8 +1,9 @@
-"""Text as the numbers that a model wants; what is none is a reject."""
+"""Convert text to the numbers that a model expects; rows with other text are rejected."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,12 @@ from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._rejects import Reject, failures, shown
 from tabkd.scoring._arrow import decoded, is_text
 
-Part = tuple[pa.Table, np.ndarray, list[Reject]]
+#: Rows, their positions in their source, and the rejects among them.
+Part: TypeAlias = tuple[pa.Table, np.ndarray, list[Reject]]
+#: The values of a column.
+Values: TypeAlias = pa.Array | pa.ChunkedArray
 
-# In lower case: of SQL, pandas, Spark, R, and what PostgreSQL copies.
+# In lower case: the spellings of SQL, pandas, Spark and R, and those of PostgreSQL's COPY.
 _TRUE, _FALSE = pa.array(["true", "t"]), pa.array(["false", "f"])
 
 
@@ -26,22 +30,29 @@ def converted(
     source: str,
     dialect: Dialect = PLAIN,
 ) -> Part:
-    """The table with some columns as other types, without the rows that have a wrong value.
+    """Convert some columns of a table to other types, and leave out the rows with invalid values.
 
     Parameters
     ----------
     table : pyarrow.Table
+        The rows.
     types : mapping of str to pyarrow.DataType
-        For the columns to convert: text, numbers or booleans.
-    positions : array of shape (n,)
-        Those of the rows in their source.
+        Types of the columns to convert: text, numbers or booleans.
+    positions : ndarray of shape (n,)
+        Positions of the rows in their source.
     source : str
+        The name of the source in rejects.
     dialect : Dialect
-        How text spells numbers.
+        The format of numbers in text.
 
     Returns
     -------
-    table, positions, rejects
+    table : pyarrow.Table
+        The valid rows.
+    positions : ndarray of int
+        Their positions.
+    rejects : list of Reject
+        The invalid rows, with the reason.
     """
     good, rejects = np.ones(table.num_rows, bool), []
     columns = dict(zip(table.schema.names, table.columns, strict=True))
@@ -66,13 +77,13 @@ def converted(
     return (pa.table(columns) if columns else table), positions, rejects
 
 
-def convert(values, kind: pa.DataType, dialect: Dialect = PLAIN):
-    """An array of text, bytes or whole numbers as another type; nothing but nulls becomes any type.
+def convert(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> Values:
+    """Convert text, bytes or whole numbers to another type; an array of nulls can become any type.
 
     Raises
     ------
     pyarrow.ArrowInvalid
-        Where one of them is none of it.
+        If a value cannot be converted.
     """
     values = decoded(values)
     if are_missing(values):
@@ -90,8 +101,8 @@ def convert(values, kind: pa.DataType, dialect: Dialect = PLAIN):
         return dialect.spelt_for_arrow(_without_gaps(text)).cast(kind)
 
 
-def are_missing(values) -> bool:
-    """Whether there is no value among them, NaN being none."""
+def are_missing(values: Values) -> bool:
+    """Whether all values are missing; NaN counts as missing."""
     if values.null_count == len(values):
         return True
     if not pa.types.is_floating(values.type):
@@ -99,11 +110,11 @@ def are_missing(values) -> bool:
     return bool(pc.all(pc.is_null(values, nan_is_null=True)).as_py())
 
 
-def unspaced(text):
-    """Values of a CSV that has spaces around them: without these, null where nothing is left, and without quotes."""
+def unspaced(text: Values) -> Values:
+    """Values of a CSV without surrounding spaces and quotes; a value of spaces only becomes null."""
     trimmed = pc.utf8_trim(text, " \t")
     values = pc.if_else(pc.and_(pc.equal(trimmed, ""), pc.not_equal(text, "")), pa.scalar(None, pa.string()), trimmed)
-    # Behind a space, a quote does not quote for Arrow.
+    # Arrow does not treat a quote after a space as a quote.
     quoted = pc.match_substring_regex(values, r'(?s)^".*"$')
     if not pc.any(quoted).as_py():
         return values
@@ -111,15 +122,15 @@ def unspaced(text):
     return pc.if_else(quoted, inside, values)
 
 
-def _without_gaps(text):
-    """Text without spaces around it, and null where it spells a missing number, as for Arrow's reader of CSV."""
+def _without_gaps(text: Values) -> Values:
+    """Text without surrounding spaces; null if it is one of the spellings of a missing value of Arrow's CSV reader."""
     text = pc.utf8_trim(text, " \t")
     missing = pc.is_in(text, pa.array(pa.csv.ConvertOptions().null_values))
     return pc.if_else(missing, pa.scalar(None, pa.string()), text)
 
 
-def _truths(text):
-    """Booleans from true and false in any case, or their first letters, or 1 and 0 however a number spells them."""
+def _truths(text: Values) -> Values:
+    """Booleans from true and false in any case, their first letters, or 1 and 0 in any spelling of numbers."""
     text = pc.utf8_lower(text)
     digits = pc.if_else(pc.is_in(text, _TRUE), "1", pc.if_else(pc.is_in(text, _FALSE), "0", text))
     numbers = digits.cast(pa.float64())
@@ -130,7 +141,7 @@ def _truths(text):
 
 
 def may_be_text(kind: pa.DataType) -> bool:
-    """Whether values are read as text where a model wants text: text, bytes of it, and whole numbers."""
+    """Whether values of a type are accepted where a model expects text: text, its bytes, and whole numbers."""
     whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
     return (
         is_text(kind) or whole or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind)
@@ -138,6 +149,7 @@ def may_be_text(kind: pa.DataType) -> bool:
 
 
 def _reason(stored: pa.DataType, kind: pa.DataType, value: str, error: Exception, dialect: Dialect) -> str:
+    """Why a value cannot be converted, and the remedy."""
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
     if is_text(kind) or "UTF8" in str(error):

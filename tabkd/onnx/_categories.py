@@ -1,4 +1,4 @@
-"""A categorical column as row numbers of a table of weights."""
+"""Convert a categorical column to row numbers of a table of weights."""
 
 from __future__ import annotations
 
@@ -10,27 +10,35 @@ from onnx import TensorProto
 from tabkd._tables.column import Column
 from tabkd.onnx._graph import Graph
 
-# Beyond any whole number that float64 tells from its neighbours by less than 512.
+# Larger than any whole number that has a neighbour at a distance below 512 in float64.
 _FAR = float(2**62)
 
 
 def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np.ndarray) -> str:
-    """int64 (n, 1): the row of each value of `name` (n, 1).
+    """Look up the row of each value of a column.
 
     Parameters
     ----------
     graph : Graph
+        The graph to write to.
     name : str
-        The input, of ONNX type `kind`.
+        The name of the input, of shape (n, 1).
     kind : int
+        The ONNX type of the input.
     column : Column
-    row_of : array of shape (n_categories + 2,)
+        The categories of the column.
+    row_of : ndarray of shape (n_categories + 2,)
         The row of each category, then that of an unseen one, then that of a missing one.
+
+    Returns
+    -------
+    str
+        The name of the rows, int64 of shape (n, 1).
 
     Raises
     ------
     ValueError
-        Where a type cannot carry the categories.
+        If the type of the input cannot hold the categories.
     """
     if not column.numeric_categories:
         return _string_rows(graph, _as_strings(graph, name, kind, column), column, row_of)
@@ -55,7 +63,7 @@ def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np
 
 
 def are_whole(keys: np.ndarray) -> bool:
-    """Whether int64 can stand for these float64 categories."""
+    """Whether int64 can represent these float64 categories."""
     return bool((keys == np.floor(keys)).all() and (np.abs(keys) < _FAR / 2).all())
 
 
@@ -88,7 +96,7 @@ def _float_rows(graph: Graph, name: str, column: Column, keys: np.ndarray, row_o
 
 
 def _whole_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -> str:
-    """float64 values among whole numbers, compared as int64."""
+    """The rows of float64 values if all categories are whole numbers: they are compared as int64."""
     missing, unseen = graph.constant(np.float64(-_FAR)), graph.constant(np.float64(_FAR))
     filled = graph.node("Where", [graph.node("IsNaN", [name]), missing, name])
     whole = graph.node("Equal", [filled, graph.node("Floor", [filled])])
@@ -98,7 +106,7 @@ def _whole_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -
 
 
 def _double_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -> str:
-    """float64 values among any numbers, compared with each: exact, where no LabelEncoder takes float64."""
+    """The rows of float64 values, compared exactly with each category: LabelEncoder does not take float64."""
     same = graph.cast(graph.node("Equal", [name, graph.constant(keys[None, :])]), TensorProto.FLOAT)
     found = graph.node(
         "Gather",
@@ -111,7 +119,7 @@ def _double_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) 
 
 
 def _unused(keys: np.ndarray, start: np.float32) -> np.float32:
-    """A number that is none of the keys."""
+    """A number that is not among the keys."""
     while start in keys:
         start = np.nextafter(start, np.float32(0))
     return start

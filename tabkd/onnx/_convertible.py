@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+from sklearn.utils import Tags
 
 from tabkd.onnx._graph import Graph
 
@@ -59,8 +61,14 @@ class Convertible:
             The tensor of each output.
         """
 
-    def onnx_parser(self):
-        """Give skl2onnx a function that names the outputs."""
+    def onnx_parser(self) -> Callable:
+        """Give skl2onnx a function that names the outputs.
+
+        Returns
+        -------
+        callable
+            A parser of skl2onnx.
+        """
         allow_options(type(self))
 
         def outputs(scope=None, inputs=None):
@@ -70,15 +78,27 @@ class Convertible:
 
         return outputs
 
-    def onnx_shape_calculator(self):
-        """Give skl2onnx a function that sets the types of the outputs."""
+    def onnx_shape_calculator(self) -> Callable:
+        """Give skl2onnx a function that sets the types of the outputs.
+
+        Returns
+        -------
+        callable
+            A shape calculator of skl2onnx.
+        """
         return set_types
 
-    def onnx_converter(self):
-        """Give skl2onnx a function that writes the nodes."""
+    def onnx_converter(self) -> Callable:
+        """Give skl2onnx a function that writes the nodes.
+
+        Returns
+        -------
+        callable
+            A converter of skl2onnx.
+        """
         return write_nodes
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         allow_options(type(self))
         return super().__sklearn_tags__()  # type: ignore[misc]
 

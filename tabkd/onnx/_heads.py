@@ -16,7 +16,7 @@ def write_probabilities(graph: Graph, targets: str, temperature: float, on_simpl
         return targets
     weights = targets if on_simplex else graph.node("Relu", [targets])
     if temperature != 1:
-        # Divided by the largest first, so that no power can underflow in all classes.
+        # Divided by the largest first, so that the power cannot underflow in all classes.
         largest = graph.node("Max", [graph.reduce("ReduceMax", weights), graph.constant(_TINY)])
         weights = graph.node("Pow", [graph.node("Div", [weights, largest]), graph.constant(np.float32(temperature))])
     total = graph.reduce("ReduceSum", weights)
@@ -51,6 +51,6 @@ def write_values(graph: Graph, scores: str, scale: np.ndarray, mean: np.ndarray,
 
 
 def write_two_classes(graph: Graph, positive: str) -> str:
-    """The probabilities of both classes (n, 2) from the second's (n, 1): a product is faster than a concatenation."""
+    """The probabilities (n, 2) from those of the second class (n, 1): a product is faster than a concatenation."""
     signs, base = graph.constant(np.array([[-1, 1]], np.float32)), graph.constant(np.array([1, 0], np.float32))
     return graph.node("Gemm", [positive, signs, base])

@@ -180,14 +180,15 @@ class ExportedStudent:
 
         Parameters
         ----------
-        X : what `predict_proba` takes
-            Rows of shape (n, d).
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The rows, as for `predict_proba`.
         name : str
             One of `further_outputs_`.
 
         Returns
         -------
         array of shape (n, width), float64
+            The output of each row.
 
         Raises
         ------

@@ -6,7 +6,6 @@ A student of your own is a subclass of `Student`: see its example.
 from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._mlp import MLPStudent
-from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._registry import STUDENTS
 from tabkd.students._rows import SoftRows, SoftStream
 from tabkd.students._student import Edges, Student, Tensors
@@ -17,7 +16,6 @@ __all__ = [
     "BoostedTreesStudent",
     "Edges",
     "MLPStudent",
-    "OrdinalTable",
     "SoftRows",
     "SoftStream",
     "Student",

@@ -28,10 +28,15 @@ class EncoderGraph:
     unit_bias_: np.ndarray
 
     def front(self) -> Front:
-        """What the encoder reads.
+        """Say what the encoder reads of the table.
 
         Columns of few levels come first, their rows numbered as in `level_units_`; columns of many levels
         follow, their rows numbered through all of their tables of means.
+
+        Returns
+        -------
+        tabkd.onnx.Front
+            Numeric columns, and tables of the categorical ones.
         """
         tables = [(int(i), row_of) for i, row_of in zip(self.level_columns_, self.level_of_, strict=True)]
         first = 0
@@ -43,7 +48,13 @@ class EncoderGraph:
         return Front(self.numeric_, self.center_, tables, filled)
 
     def edges(self) -> list[Edges]:
-        """The knots of each numeric column."""
+        """Say where units begin and end.
+
+        Returns
+        -------
+        list of Edges
+            The knots of each numeric column.
+        """
         scale, bias = self.unit_scale_.astype(np.float64), self.unit_bias_.astype(np.float64)
         found = []
         for k, (i, center) in enumerate(zip(self.numeric_, self.center_, strict=True)):
@@ -53,7 +64,20 @@ class EncoderGraph:
         return found
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> str:
-        """What `TableEncoder.transform` gives, float32 (n, n_features_out_)."""
+        """Write what `transform` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        str
+            The name of the tensor, float32 of shape (n, n_features_out_).
+        """
         units, levels = self.write_features(graph, inputs)
         parts = [units] if units is not None else []
         if levels is not None:
@@ -61,7 +85,20 @@ class EncoderGraph:
         return graph.concat(parts) if parts else graph.zeros(inputs.pieces[0].name, 0)
 
     def write_features(self, graph: Graph, inputs: Inputs) -> tuple[str | None, str | None]:
-        """The numeric units (n, u) and the one-hot rows of levels (n, r), float32; None for none."""
+        """Write numeric units and one-hot rows of levels into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        tuple of (str or None, str or None)
+            The names of the tensors, float32 of shape (n, u) and (n, r); None where there are none.
+        """
         front = self.front()
         values, rows = inputs.values(front.positions, front.centers), inputs.rows(front.tables)
         n_levels = len(self.level_columns_)

@@ -1,7 +1,8 @@
-"""The table as a tree reads it: float32 columns, the levels of a categorical one in the order of their mean target.
+"""The table as a tree reads it: float32 columns, with the levels of a categorical column in order of their mean target.
 
-That order is the best one for a split of a categorical column in two (Breiman, Friedman, Olshen, Stone, "Classification
-and Regression Trees", 1984, sec. 4.2, for one target; along the first principal component for several).
+For one target this order gives the best binary split of a categorical column (Breiman, Friedman, Olshen, Stone,
+"Classification and Regression Trees", 1984, sec. 4.2). For several targets it is the order along their first principal
+component.
 """
 
 from __future__ import annotations
@@ -22,19 +23,27 @@ from tabkd.students._student import Edges
 
 
 class OrdinalTable:
-    """Codes to float32 columns for trees.
+    """Converts codes to float32 columns for trees.
+
+    Parameters
+    ----------
+    schema : TableSchema
+        The columns of the table.
+    rows : SoftRows
+        The rows from which centres, fills and ranks are learnt.
 
     Attributes
     ----------
-    center_ : array of shape (d,)
-        What is taken off each column in float64, see `tabkd.students._float32`; zero for categorical ones.
-    fill_ : array of shape (d,), float32
-        What a missing number becomes: NaN where the column missed some at fit, its median elsewhere.
-    ranks_ : dict of int to array of shape (n_categories + 2,), float32
+    center_ : ndarray of shape (d,)
+        The number that is subtracted from each column in float64, see `tabkd.students._float32`; zero for categorical
+        columns.
+    fill_ : ndarray of shape (d,), float32
+        What a missing number becomes: NaN if the column had missing values at fit, otherwise its median.
+    ranks_ : dict of int to ndarray of shape (n_categories + 2,), float32
         For each categorical column the value of each category, then of an unseen one, then of a missing one.
     """
 
-    def __init__(self, schema: TableSchema, rows: SoftRows):
+    def __init__(self, schema: TableSchema, rows: SoftRows) -> None:
         check_range(schema)
         numeric = schema.positions("numeric")
         self.center_ = np.zeros(len(schema.columns))
@@ -53,7 +62,7 @@ class OrdinalTable:
                 self.fill_[i] = to_float32(np.median(values), self.center_[i])
 
     def transform_codes(self, codes: np.ndarray) -> np.ndarray:
-        """float32 of shape (n, d); NaN only in numeric columns that missed values at fit."""
+        """The columns, float32 of shape (n, d); NaN only in numeric columns with missing values at fit."""
         out = to_float32(codes, self.center_)
         missing = np.isnan(out)
         if missing.any():
@@ -97,6 +106,7 @@ class OrdinalTable:
 
 
 def _ranks(rows: SoftRows, i: int, n: int) -> np.ndarray:
+    """The rank by mean target of each of the n categories of column i, then of an unseen and of a missing one."""
     codes = rows.codes[:, i]
     means = level_means(codes, n, rows.targets, rows.weights).astype(np.float64)
     line = means[:, 0]
@@ -104,7 +114,7 @@ def _ranks(rows: SoftRows, i: int, n: int) -> np.ndarray:
         line = PCA(1).fit_transform(means)[:, 0]
     present = np.zeros(n + 2, dtype=bool)
     present[np.unique(level_positions(codes, n))] = True
-    # A level that was never seen has the overall mean, and stands where that falls among the others.
+    # A level that was never seen has the overall mean, and is ranked by it.
     seen = np.sort(line[present])
     ranks = np.searchsorted(seen, line, side="left").astype(np.float32)
     return np.where(present, ranks, ranks - np.float32(0.5)).astype(np.float32)

@@ -10,7 +10,25 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SoftRows:
-    """Rows with their targets: codes (n, d), targets (n, K) and weights (n,), all of one length."""
+    """Encoded rows with their targets and weights.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n, d), float64
+        Rows encoded by a `TableSchema`.
+    targets : ndarray of shape (n, K)
+        Class probabilities, or real values.
+    weights : ndarray of shape (n,)
+        Weights of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import SoftRows
+    >>> rows = SoftRows(np.zeros((3, 2)), np.array([[0.2, 0.8], [0.5, 0.5], [1.0, 0.0]]), np.ones(3))
+    >>> rows.take([0, 2]).targets.tolist()
+    [[0.2, 0.8], [1.0, 0.0]]
+    """
 
     codes: np.ndarray
     targets: np.ndarray
@@ -20,12 +38,34 @@ class SoftRows:
         return len(self.codes)
 
     def take(self, rows: np.ndarray) -> SoftRows:
-        """The given rows, in the given order."""
+        """The given rows in the given order.
+
+        Parameters
+        ----------
+        rows : ndarray of int or bool
+            Positions of rows, or a mask.
+
+        Returns
+        -------
+        SoftRows
+            The selected rows.
+        """
         return SoftRows(self.codes[rows], self.targets[rows], self.weights[rows])
 
     @staticmethod
     def concatenate(parts: list[SoftRows]) -> SoftRows:
-        """The rows of all parts, one after the other."""
+        """The rows of all parts, one part after the other.
+
+        Parameters
+        ----------
+        parts : list of SoftRows
+            At least one.
+
+        Returns
+        -------
+        SoftRows
+            All rows.
+        """
         return SoftRows(
             np.concatenate([part.codes for part in parts]),
             np.concatenate([part.targets for part in parts]),
@@ -42,9 +82,18 @@ class SoftStream:
         The number of rows that one reading gives.
     chunks : iterable of SoftRows, default=()
         Gives the same chunks whenever it is iterated over.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import SoftRows, SoftStream
+    >>> rows = SoftRows(np.zeros((3, 2)), np.ones((3, 1)), np.ones(3))
+    >>> stream = SoftStream(6, [rows, rows])
+    >>> [len(chunk) for chunk in stream]
+    [3, 3]
     """
 
-    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = ()):
+    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = ()) -> None:
         self.n_rows = n_rows
         self._chunks = chunks
 
@@ -52,7 +101,13 @@ class SoftStream:
         return iter(self._chunks)
 
     def kept(self) -> SoftStream:
-        """The same rows in memory: where many students learn from them, they are made and labelled once."""
+        """The same rows in memory: where many students learn from them, they are made and labelled once.
+
+        Returns
+        -------
+        SoftStream
+            Its chunks are a list.
+        """
         return SoftStream(self.n_rows, list(self))
 
 

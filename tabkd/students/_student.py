@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import validate_params
 from tabkd._tables.schema import TableSchema
+from tabkd._typing import ColumnLike, TableLike
 from tabkd._validation import TakesTables, check_table, check_targets, learn_features
 from tabkd._weights import check_weights
 from tabkd.onnx._convertible import Convertible, Output
@@ -35,6 +36,15 @@ class Tensors(NamedTuple):
     ----------
     targets : str
         The targets, float32 (n, K), or float64 where `Student.is_wide`.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> class WithUnits(NamedTuple):
+    ...     targets: str
+    ...     units: str
+    >>> WithUnits("gemm", "clip")._fields
+    ('targets', 'units')
     """
 
     targets: str
@@ -51,6 +61,13 @@ class Edges(NamedTuple):
         What is taken off it in float64 before it becomes float32.
     edges : array of shape (m,)
         Thresholds or knots, in centred values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import Edges
+    >>> Edges(position=2, center=0.0, edges=np.array([0.5, 1.5])).position
+    2
     """
 
     position: int
@@ -80,7 +97,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     schema_ : TableSchema
         What the codes mean.
     n_outputs_ : int
-        The number K of target columns.
+        Number K of target columns.
     task_ : {"classification", "regression"}
         "classification" where every row of the targets is a distribution.
     target_mean_, target_scale_ : arrays of shape (K,)
@@ -119,7 +136,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     #: Whether any row is answered alike in Python and in the graph: missing, unseen and far values too.
     answers_any_row = True
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
         """Learn to predict the targets.
 
         Parameters
@@ -129,12 +146,17 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         y : array of shape (n, K) or (n,)
             Class probabilities, or real values.
         sample_weight : array of shape (n,), optional
-            How much each row counts; all alike by default.
+            Weights of the rows; all alike by default.
 
         Returns
         -------
-        self
+        self : Student
             The fitted student.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the table, the targets or the weights are invalid.
         """
         X = check_table(self, X)
         schema = TableSchema.of(X)
@@ -146,22 +168,27 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         rows = SoftRows(codes, targets.reshape(len(targets), -1), weights)
         return self.fit_stream(schema, rows, SoftStream())
 
-    def fit_stream(self, schema: TableSchema, real: SoftRows, synthetic: SoftStream):
-        """Learn from the real rows and from a stream of synthetic ones.
+    def fit_stream(self, schema: TableSchema, real: SoftRows, synthetic: SoftStream) -> Self:
+        """Learn from real rows and from a stream of synthetic rows.
 
         Parameters
         ----------
         schema : TableSchema
-            What the codes mean.
+            The columns of the table, with which the codes are encoded.
         real : SoftRows
             The rows of the table.
         synthetic : SoftStream
-            Memory need not hold it whole.
+            Synthetic rows, read chunk by chunk: memory need not hold them all.
 
         Returns
         -------
-        self
+        self : Student
             The fitted student.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid or a number of the table is beyond float32.
         """
         validate_params(self)
         learn_features(self, schema)
@@ -172,7 +199,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         self._fit_rows(real, synthetic)
         return self
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: TableLike) -> np.ndarray:
         """Predict the targets.
 
         Parameters
@@ -184,6 +211,13 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         -------
         array of shape (n, K), float64
             Of shape (n,) where the targets were 1-D at fit.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing or has values of another kind than at fit.
+        sklearn.exceptions.NotFittedError
+            If the student is not fitted.
         """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
@@ -195,7 +229,18 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
 
     @abstractmethod
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        """Predict the targets of encoded rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, K), float64
+            Class probabilities, or real values.
+        """
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
         """Write what `predict_codes` computes into a graph.
@@ -217,15 +262,33 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         )
 
     def further_outputs(self) -> dict[str, int]:
-        """The width of each further output that `write_onnx` returns, float32 (n, width), by its name."""
+        """Declare the outputs that `write_onnx` returns beside the targets.
+
+        Returns
+        -------
+        dict of str to int
+            The number of columns of each, float32 (n, width), by its name.
+        """
         return {}
 
     def front(self) -> Front:
-        """What the student reads of the table."""
+        """Say what the student reads of the table.
+
+        Returns
+        -------
+        tabkd.onnx.Front
+            That of `encoder_`.
+        """
         return self._encoder().front()
 
     def edges(self) -> list[Edges]:
-        """Where the student may change abruptly: the file is proven on the float32 numbers around these values."""
+        """Say where the student may change abruptly: the file is proven on the float32 numbers around these values.
+
+        Returns
+        -------
+        list of Edges
+            Those of `encoder_`.
+        """
         return self._encoder().edges()
 
     @property
@@ -234,17 +297,36 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         return bool((np.abs(self.target_mean_) > _WIDE * self.target_scale_).any())
 
     @property
-    def estimator_(self):
+    def estimator_(self) -> BaseEstimator:
         """What users get to see as the student: the student itself."""
         return self
 
     def onnx_outputs(self) -> list[Output]:
-        """List the outputs of the graph: the targets, named "variable", and further ones."""
+        """List the outputs of the graph: the targets, named "variable", and further ones.
+
+        Returns
+        -------
+        list of Output
+            Their names, types and widths, in their order.
+        """
         targets = Output("variable", "DOUBLE" if self.is_wide else "FLOAT", self.n_outputs_)
         return [targets, *self.further_onnx_outputs()]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph of the student alone, without a head for classes."""
+        """Write the graph of the student alone, without a head for classes.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        variables : sequence of skl2onnx Variable
+            The inputs.
+
+        Returns
+        -------
+        list of str
+            The tensor of each output.
+        """
         tensors = self.write_onnx(graph, Inputs(graph, variables, self.schema_))
         return [tensors.targets, *further_tensors(self, tensors)]
 
@@ -257,7 +339,13 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         return self.encoder_
 
     def further_onnx_outputs(self) -> list[Output]:
-        """`further_outputs` as outputs of the graph."""
+        """List `further_outputs` as outputs of the graph.
+
+        Returns
+        -------
+        list of Output
+            Their names, types and widths, in their order.
+        """
         return [Output(name, "FLOAT", width) for name, width in self.further_outputs().items()]
 
     def _write_values(self, graph: Graph, scores: str) -> str:
@@ -267,7 +355,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     def _shaped(self, targets: np.ndarray) -> np.ndarray:
         return targets[:, 0] if getattr(self, "_one_dimensional", False) else targets
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
