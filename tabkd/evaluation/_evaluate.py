@@ -83,6 +83,7 @@ def evaluate(
     Returns
     -------
     Report
+        What was found; it shows itself in a console and in a notebook.
 
     Raises
     ------

@@ -103,13 +103,31 @@ class Report(Findings):
         return show.html(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as what JSON can hold: plain types, None for what is not a finite number, without `scores`."""
+        """The report as what JSON can hold, without `scores`.
+
+        Returns
+        -------
+        dict
+            The attributes by name: plain types, None for what is not a finite number.
+        """
         return as_dict(self)
 
     def to_table(self) -> Table:
-        """The measures as a rich table, a row for each and a column for each contestant."""
+        """The measures as a table for the terminal.
+
+        Returns
+        -------
+        rich.table.Table
+            A row for each measure and a column for each contestant; the measure that decides is bold.
+        """
         return show.table(self)
 
     def summary(self) -> list[tuple[str, str]]:
-        """The headlines, each with its value: what was kept, and what was gained."""
+        """The headlines: what was kept, and what was gained.
+
+        Returns
+        -------
+        list of tuple of str
+            Each headline with its value.
+        """
         return show.summary(self)
