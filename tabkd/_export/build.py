@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from tabkd._export.metadata import attach, describe, input_type, seal
+from tabkd._export.metadata import attach, describe, input_type, noted, seal
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
@@ -42,15 +42,15 @@ def export(model, path=None, report=None):
     NotImplementedError
         Where skl2onnx cannot convert a student of another library.
     """
-    proto = build(model, report)
-    content = seal(proto)
+    proto = build(model)
+    content = seal(proto) if report is None else noted(proto, report)
     model.parity_ = check_parity(model, content)
     if path is not None:
         atomic_write_bytes(path, content)
     return proto
 
 
-def build(model, report=None):
+def build(model):
     """The ONNX model, neither sealed nor proven."""
     from skl2onnx import convert_sklearn
 
@@ -68,7 +68,7 @@ def build(model, report=None):
     if not schema.is_numeric:
         names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
-    facts = describe(model, names, types, front, report)
+    facts = describe(model, names, types, front)
     for part in (VALUES, ROWS, FILLED):
         if facts[part] is not None:
             facts[part]["name"] = _named(proto.graph, part)

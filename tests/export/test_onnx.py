@@ -40,7 +40,7 @@ def test_metadata(mixed):
     model, X = mixed
 
     class Report:
-        skill_kept = 0.97
+        skill_kept, metric = 0.97, "roc_auc"
 
     entry, seal = model.to_onnx(report=Report()).metadata_props
     facts = json.loads(entry.value)
@@ -48,7 +48,7 @@ def test_metadata(mixed):
     assert seal.key == "tabkd_sha256"
     assert facts["tabkd"] == tabkd.__version__
     assert facts["classes"] == ["nö", "yes"]
-    assert facts["skill_kept"] == 0.97
+    assert (facts["skill_kept"], facts["skill_metric"]) == (0.97, "roc_auc")
     assert facts["teacher"] == type(model.teacher_.steps[-1][1]).__name__
     assert facts["student"] == type(model.student_).__name__
     assert facts["task"] == "classification"
