@@ -128,6 +128,8 @@ def _tidy(proto) -> None:
     proto.producer_name, proto.producer_version, proto.domain = "tabkd", __version__, ""
     proto.doc_string = ""
     del proto.graph.value_info[:]
+    # skl2onnx lists the domains in the order of a set, which differs from process to process.
+    proto.opset_import.sort(key=lambda opset: opset.domain)
     for node in proto.graph.node:
         node.name = node.doc_string = ""
     _pack(proto.graph)

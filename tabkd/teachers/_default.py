@@ -206,6 +206,7 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         Returns
         -------
         self
+            The fitted teacher.
 
         Raises
         ------
@@ -331,6 +332,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         Returns
         -------
         self
+            The fitted teacher.
 
         Raises
         ------

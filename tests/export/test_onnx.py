@@ -1,6 +1,10 @@
 """ONNX: parity on hard tables, and what is in the files."""
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -171,3 +175,23 @@ def test_types_have_the_numbers_of_onnx():
     assert {kind.name: int(kind) for kind in TensorType} == {
         kind.name: onnx.TensorProto.DataType.Value(kind.name) for kind in TensorType
     }
+
+
+def test_the_bytes_do_not_depend_on_the_process():
+    code = """
+import hashlib, numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from tabkd import DistilledClassifier
+X = np.random.default_rng(0).normal(size=(60, 2))
+model = DistilledClassifier(RandomForestClassifier(2, random_state=0), student="tree", n_synthetic=50, random_state=0)
+model.fit(X, X[:, 0] > 0).to_onnx("model.onnx")
+print(hashlib.sha256(open("model.onnx", "rb").read()).hexdigest())
+"""
+    found = set()
+    for seed in ("1", "2", "3"):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", code]
+            environment = os.environ | {"PYTHONHASHSEED": seed}
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
