@@ -51,8 +51,6 @@ class Augmenter(TakesTables, BaseEstimator):
     >>> import numpy as np
     >>> from tabkd.augment import Augmenter
     >>> class Bootstrap(Augmenter):
-    ...     _parameter_constraints = {}
-    ...
     ...     def _fit(self, codes):
     ...         self._codes = codes
     ...
@@ -63,6 +61,8 @@ class Augmenter(TakesTables, BaseEstimator):
            [1.5, 2. ],
            [1.5, 2. ]])
     """
+
+    _parameter_constraints: dict[str, list] = {}
 
     def fit(self, X: TableLike, y: Any = None) -> Self:
         """Learn a table.
