@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tabkd._sklearn import check_y
-from tabkd._tables.schema import as_table
+from tabkd._tables.containers import as_table
 
 _LARGEST = float(np.finfo(np.float32).max)
 

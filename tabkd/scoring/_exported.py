@@ -1,4 +1,4 @@
-"""Scoring with an exported student: ONNX Runtime, NumPy and pandas are all it needs."""
+"""Scoring with an exported student: ONNX Runtime and NumPy are all it needs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tabkd._tables.schema import as_table
+from tabkd._tables.containers import as_table
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._arrow import is_arrow
 from tabkd.scoring._facts import category_tables, is_matrix, read_facts, unreadable
-from tabkd.scoring._lookup import Numbers
+from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
 
