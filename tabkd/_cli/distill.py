@@ -90,7 +90,9 @@ def distill(
         typer.Option(min=0, help="Number of synthetic rows to learn from; chosen automatically by default."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
-    jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
+    n_jobs: Annotated[
+        int | None, typer.Option(help="Threads; -1 for all cores, which is the default, -2 for all but one.")
+    ] = None,
     delimiter: Delimiter = None,
     decimal: Decimal = ".",
     thousands: Thousands = None,
@@ -108,7 +110,7 @@ def distill(
         split = read_split(train, target, test, test_size, time_column, choices, task, seed)
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)
-        report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
+        report = run(split, folder, console, teacher, student, n_synthetic, seed, n_jobs, trust or [])
     print_report(console, report)
     say(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
 
@@ -179,7 +181,7 @@ def read_split(
     return Split(task, target, X_train, y_train, X_test, y_test, notes)
 
 
-def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, jobs, trusted=()) -> Report:
+def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, n_jobs, trusted=()) -> Report:
     """Distil, measure, export and prove, and only then write both files."""
     import dataclasses
     import warnings
@@ -195,14 +197,14 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
     warnings.simplefilter("ignore", SurpriseWarning)
     start = time.perf_counter()
     fitted = ready_teacher(
-        teacher, split.task, split.X_train, split.y_train, n_jobs=jobs, random_state=seed, trusted=trusted
+        teacher, split.task, split.X_train, split.y_train, n_jobs=n_jobs, random_state=seed, trusted=trusted
     )
     estimator = tabkd.DistilledClassifier if split.task == "classification" else tabkd.DistilledRegressor
     model = estimator(
         fitted,
         student=str(student),
         n_synthetic="auto" if n_synthetic is None else n_synthetic,
-        n_jobs=jobs,
+        n_jobs=n_jobs,
         random_state=seed,
         verbose=int(console.is_terminal),
     ).fit(split.X_train, split.y_train)

@@ -72,7 +72,7 @@ def _scale(model, expected: np.ndarray) -> np.ndarray:
 def _scorer(model, content: bytes):
     from tabkd.scoring._exported import ExportedStudent
 
-    return ExportedStudent(content, n_threads=1)
+    return ExportedStudent(content, n_jobs=1)
 
 
 def _run_whole(model, content: bytes, frame: pd.DataFrame):

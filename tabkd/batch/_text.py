@@ -16,7 +16,7 @@ from tabkd.scoring._arrow import decoded, is_text
 Part = tuple[pa.Table, np.ndarray, list[Reject]]
 
 # In lower case: of SQL, pandas, Spark, R, and what PostgreSQL copies.
-_TRUE, _FALSE = pa.array(["true", "t"]), pa.array(["false", "f"])
+_TRUE, _FALSE = ["true", "t"], ["false", "f"]
 
 
 def converted(
@@ -121,7 +121,7 @@ def _without_gaps(text):
 def _truths(text):
     """Booleans from true and false in any case, or their first letters, or 1 and 0 however a number spells them."""
     text = pc.utf8_lower(text)
-    digits = pc.if_else(pc.is_in(text, _TRUE), "1", pc.if_else(pc.is_in(text, _FALSE), "0", text))
+    digits = pc.if_else(pc.is_in(text, pa.array(_TRUE)), "1", pc.if_else(pc.is_in(text, pa.array(_FALSE)), "0", text))
     numbers = digits.cast(pa.float64())
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     if pc.all(pc.or_(pc.equal(numbers, 0.0), pc.equal(numbers, 1.0))).as_py() is False:

@@ -23,6 +23,8 @@ def to_array(column, numeric: bool, name) -> np.ndarray | Dictionary:
     if isinstance(column, np.ndarray):
         return column
     if is_of("polars", "Series", column):
+        if str(column.dtype) == "Object":  # which Arrow has no type for
+            return np.fromiter(column.to_list(), object, len(column))
         column = column.to_arrow()
     if is_of("pyarrow", "Array", column) or is_of("pyarrow", "ChunkedArray", column):
         return arrow.to_array(column, numeric)

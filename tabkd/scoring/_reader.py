@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tabkd._tables.column import Column
-from tabkd._tables.containers import is_pandas, is_polars
+from tabkd._tables.containers import is_pandas
 from tabkd._tables.levels import Dictionary, Levels
 from tabkd._tables.values import as_numbers, check_finite
 from tabkd.scoring._arrow import check_names, is_arrow
@@ -106,7 +106,7 @@ class Reader:
         if isinstance(X, np.ndarray):
             fits = X.ndim == 2 and X.shape[1] == len(self._columns) and X.dtype.kind in "fiub"
             return X if fits else None
-        if is_pandas(X) and (not self._by_name or X.columns.tolist() == self._names):
+        if is_pandas(X) and (not self._by_name or list(X.columns) == self._names):
             values = X.to_numpy()
             return values if values.dtype.kind in "fiub" and values.shape[1] == len(self._columns) else None
         return None
@@ -128,19 +128,17 @@ class Reader:
             self._check_width(X.shape[1])
 
     def _aligned(self, X):
-        """A table with the columns of the model in their order, one of Arrow if it was of polars; others are left out.
-
-        They are left out first, for they may be of any type.
-        """
+        """A table with the columns of the model in their order; others are left out."""
         if isinstance(X, Rows):
             return X
-        if is_polars(X):
-            X = (X[:, self._places(X.columns)] if self._by_name else X).to_arrow()
         if is_arrow(X):
             return self._aligned_arrow(X)
-        if is_pandas(X) and self._by_name:
-            names = X.columns.tolist()
-            return X if names == self._names else X.iloc[:, self._places(names)]
+        if self._by_name and hasattr(X, "columns"):
+            names = list(X.columns)
+            if names == self._names:
+                return X
+            places = self._places(names)
+            return X.iloc[:, places] if is_pandas(X) else X[:, places]
         self._check_width(X.shape[1])
         return X
 
@@ -178,14 +176,15 @@ class Reader:
             return table.arrays
         if isinstance(table, np.ndarray):
             return table.T
-        if is_arrow(table):
-            return (self._array(i, table.column(i)) for i in range(len(self._columns)))
-        from tabkd.scoring import _pandas as pandas
+        if is_pandas(table):
+            from tabkd.scoring import _pandas as pandas
 
-        return (self._array(i, array) for i, array in enumerate(pandas.arrays(table)))
+            return (self._array(i, array) for i, array in enumerate(pandas.arrays(table)))
+        columns = table.columns if is_arrow(table) else table.get_columns()
+        return (self._array(i, column) for i, column in enumerate(columns))
 
     def _array(self, i: int, array) -> np.ndarray | Dictionary | None:
-        """What is read of a column, one of Arrow's or an array of NumPy or pandas."""
+        """What is read of a column of a table."""
         column = self._columns[i]
         if column.kind != "numeric" and i not in self._rows:
             return None
