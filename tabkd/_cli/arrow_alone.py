@@ -12,7 +12,7 @@ class _Hidden:
         self._package = package
 
     def find_spec(self, name: str, path=None, target=None) -> None:
-        """Find nothing, and let nobody else look."""
+        """Stop the search for the package; leave all others to the finders behind this one."""
         if name == self._package:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 

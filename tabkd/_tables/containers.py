@@ -1,4 +1,4 @@
-"""What a table may come in: frames and arrays. The packages of frames are not imported: who has a frame has them."""
+"""What a table may come in: frames and arrays. Their packages are not imported: anyone with a frame has them."""
 
 from __future__ import annotations
 

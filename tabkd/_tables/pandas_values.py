@@ -1,4 +1,4 @@
-"""Columns of pandas as arrays of NumPy; only who has a frame of pandas comes here."""
+"""Columns of pandas as arrays of NumPy; imported only where there is a frame of pandas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of Arrow tables as the reader takes them; pyarrow is not imported, for who has a table has it."""
+"""Columns of Arrow tables as the reader takes them; pyarrow is not imported: anyone with a table has it."""
 
 from __future__ import annotations
 

@@ -266,6 +266,7 @@ def load(path, n_jobs: int | None = None) -> ExportedStudent:
     Parameters
     ----------
     path : str or path-like
+        The ONNX file.
     n_jobs : int, optional
         Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
 

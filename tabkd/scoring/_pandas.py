@@ -1,4 +1,4 @@
-"""Columns of pandas frames as the reader takes them; only who has a frame comes here."""
+"""Columns of pandas frames as the reader takes them; imported only where there is a frame."""
 
 from __future__ import annotations
 
