@@ -16,7 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tabkd._sklearn import check_y
-from tabkd._tables.schema import TableSchema, as_table
+from tabkd._tables.containers import as_table
+from tabkd._tables.schema import TableSchema
 from tabkd._typing import ColumnLike, TableLike
 
 _LARGEST = float(np.finfo(np.float32).max)

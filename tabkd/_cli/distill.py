@@ -113,7 +113,9 @@ def distill(
         typer.Option(min=0, help="Number of synthetic rows to learn from; chosen automatically by default."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
-    jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
+    n_jobs: Annotated[
+        int | None, typer.Option(help="Threads; -1 for all cores, which is the default, -2 for all but one.")
+    ] = None,
     delimiter: Delimiter = None,
     decimal: Decimal = ".",
     thousands: Thousands = None,
@@ -128,7 +130,7 @@ def distill(
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     choices = Choices(drop or [], numeric or [], categorical or [], dialect)
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
-    settings = Settings(teacher, trust or [], student, n_synthetic, seed, jobs)
+    settings = Settings(teacher, trust or [], student, n_synthetic, seed, n_jobs)
     console = terminal.console()
     with output_folder(output) as folder:
         split = read_split(tables)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd._cli.arrow_alone import use_arrow_alone
 from tabkd._cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd._cli.errors import CommandError, clear_errors, one_line
 from tabkd._cli.output_folder import json_bytes
@@ -125,6 +126,8 @@ def score(
     interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
     """
     with stopping(at_once=engine == Engine.SPARK) as stop:
+        if engine == Engine.LOCAL:
+            use_arrow_alone()
         from tabkd.batch._addresses import shown
 
         if summary is not None:

@@ -47,7 +47,7 @@ def check_parity(model, content: bytes) -> dict[str, Any]:
     expected = model._scores(frame)
     # A difference of probabilities is measured as it is, one of values in standard deviations of the target.
     scale = model._student.target_scale_
-    exported, whole = ExportedStudent(content, n_threads=1), _run_whole(model, content, frame)
+    exported, whole = ExportedStudent(content, n_jobs=1), _run_whole(model, content, frame)
     scores = whole[model._task.onnx_outputs(model._student)[-1].name].astype(np.float64)
     worst = 0.0
     for got in (scores, exported._scores(frame)):

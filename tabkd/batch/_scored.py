@@ -268,11 +268,17 @@ def score_columns(exported: ExportedStudent, X) -> dict[str, pa.Array]:
     if exported.metadata["task"] != "classification":
         values = exported.predict(X)
         if values.ndim == 1:
-            return {"prediction": pa.array(values)}
-        return {f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)}
+            return {"prediction": _as_arrow(values)}
+        return {f"prediction_{k}": _as_arrow(column) for k, column in enumerate(values.T)}
     P = exported.predict_proba(X)
-    labels = pa.array(exported.classes_.tolist()).take(pa.array(P.argmax(axis=1)))
-    return {"prediction": labels} | {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(exported.classes_)}
+    labels = pa.array(exported.classes_.tolist()).take(_as_arrow(P.argmax(axis=1)))
+    return {"prediction": labels} | {f"probability_{c}": _as_arrow(P[:, k]) for k, c in enumerate(exported.classes_)}
+
+
+def _as_arrow(numbers: np.ndarray) -> pa.Array:
+    """Numbers as an array of Arrow; `pa.array` would first import what NumPy has for masked arrays."""
+    values = np.ascontiguousarray(numbers)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _reason(column: Mapping, value: str, error: Exception) -> str:

@@ -20,7 +20,7 @@ Part: TypeAlias = tuple[pa.Table, np.ndarray, list[Reject]]
 Values: TypeAlias = pa.Array | pa.ChunkedArray
 
 # In lower case: the spellings of SQL, pandas, Spark and R, and those of PostgreSQL's COPY.
-_TRUE, _FALSE = pa.array(["true", "t"]), pa.array(["false", "f"])
+_TRUE, _FALSE = ["true", "t"], ["false", "f"]
 
 
 def converted(
@@ -132,7 +132,7 @@ def _without_gaps(text: Values) -> Values:
 def _truths(text: Values) -> Values:
     """Booleans from true and false in any case, their first letters, or 1 and 0 in any spelling of numbers."""
     text = pc.utf8_lower(text)
-    digits = pc.if_else(pc.is_in(text, _TRUE), "1", pc.if_else(pc.is_in(text, _FALSE), "0", text))
+    digits = pc.if_else(pc.is_in(text, pa.array(_TRUE)), "1", pc.if_else(pc.is_in(text, pa.array(_FALSE)), "0", text))
     numbers = digits.cast(pa.float64())
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     if pc.all(pc.or_(pc.equal(numbers, 0.0), pc.equal(numbers, 1.0))).as_py() is False:

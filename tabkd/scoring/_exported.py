@@ -1,9 +1,8 @@
-"""Scoring with an exported student: ONNX Runtime, NumPy and pandas are all it needs."""
+"""Scoring with an exported student: ONNX Runtime and NumPy are all it needs."""
 
 from __future__ import annotations
 
 import errno
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tabkd._tables.schema import as_table
+from tabkd._tables.containers import as_table
+from tabkd._threads import check_n_jobs, n_threads
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._arrow import is_arrow
 from tabkd.scoring._facts import category_tables, further_widths, is_matrix, read_facts, scores_name, unreadable
-from tabkd.scoring._lookup import Numbers
+from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
 
@@ -39,8 +39,8 @@ class ExportedStudent:
     ----------
     content : bytes
         An ONNX model that tabkd wrote.
-    n_threads : int, optional
-        Threads that share the rows of a large batch; None for all cores.
+    n_jobs : int, optional
+        Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
     source : str, default="the model"
         What errors call it.
 
@@ -66,10 +66,9 @@ class ExportedStudent:
         operators that no student has, or with metadata that do not fit the graph.
     """
 
-    def __init__(self, content: bytes, n_threads: int | None = None, *, source: str = "the model"):
-        if n_threads is not None and n_threads < 1:
-            raise ValueError(f"n_threads is {n_threads!r}; expected a positive number, or None.")
-        self.content, self.n_threads, self._source = bytes(content), n_threads, source
+    def __init__(self, content: bytes, n_jobs: int | None = None, *, source: str = "the model"):
+        check_n_jobs(n_jobs)
+        self.content, self.n_jobs, self._source = bytes(content), n_jobs, source
         self._open()
 
     def _open(self) -> None:
@@ -236,7 +235,7 @@ class ExportedStudent:
         if n_rows <= self._block_rows:
             return self._run(self._block(feeds, 0, n_rows), output).astype(np.float64)
         scores = np.empty((n_rows, self._widths[output]))
-        shares = _shares(n_rows, self.n_threads or _n_cores(), self._block_rows)
+        shares = _shares(n_rows, n_threads(self.n_jobs), self._block_rows)
         if len(shares) == 1:
             self._fill(scores, feeds, shares[0], output)
             return scores
@@ -289,10 +288,10 @@ class ExportedStudent:
         return np.empty((0, self._widths[output]))
 
     def __getstate__(self):
-        return {"content": self.content, "n_threads": self.n_threads, "source": self._source}
+        return {"content": self.content, "n_jobs": self.n_jobs, "source": self._source}
 
     def __setstate__(self, state):
-        self.content, self.n_threads, self._source = state["content"], state["n_threads"], state["source"]
+        self.content, self.n_jobs, self._source = state["content"], state["n_jobs"], state["source"]
         self._open()
 
     def __repr__(self):
@@ -300,14 +299,15 @@ class ExportedStudent:
         return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
 
 
-def load(path, n_threads: int | None = None) -> ExportedStudent:
+def load(path, n_jobs: int | None = None) -> ExportedStudent:
     """Load a student that `to_onnx` wrote.
 
     Parameters
     ----------
     path : str or path-like
-    n_threads : int, optional
-        Threads that share the rows of a large batch; None for all cores.
+        The ONNX file.
+    n_jobs : int, optional
+        Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
 
     Returns
     -------
@@ -329,7 +329,7 @@ def load(path, n_threads: int | None = None) -> ExportedStudent:
         raise FileNotFoundError(
             errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
         ) from None
-    return ExportedStudent(content, n_threads, source=repr(str(path)))
+    return ExportedStudent(content, n_jobs, source=repr(str(path)))
 
 
 def _check_kind(path: Path) -> None:
@@ -362,14 +362,9 @@ def _session(content: bytes):
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _n_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _shares(n_rows: int, n_threads: int, block_rows: int) -> list[range]:
+def _shares(n_rows: int, most: int, block_rows: int) -> list[range]:
     """Ranges of whole blocks, one for each thread that gets enough of them."""
     n_blocks = -(-n_rows // block_rows)
-    n_shares = max(1, min(n_threads, n_blocks // _LEAST_BLOCKS))
+    n_shares = max(1, min(most, n_blocks // _LEAST_BLOCKS))
     edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]
     return [range(start, stop) for start, stop in pairwise(edges)]

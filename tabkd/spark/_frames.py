@@ -170,7 +170,7 @@ def broadcast(df: DataFrame, value):
 @lru_cache(maxsize=4)
 def exported_of(content: bytes) -> ExportedStudent:
     """The one exported of a model in a worker process, which Spark uses again for other parts."""
-    return ExportedStudent(content, n_threads=1)
+    return ExportedStudent(content, n_jobs=1)
 
 
 def _score_part(
