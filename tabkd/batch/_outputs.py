@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from tabkd import _formats as formats
+from tabkd._formats.format import is_bytes
 from tabkd.batch import _commit_note as commit_note
 from tabkd.batch import _rejects as rejected
 from tabkd.batch import _sinks as sinks
@@ -72,7 +74,7 @@ class Target:
 
     def _check_folder(self) -> None:
         path = Path(self.path)
-        if self.path == sinks.STDOUT or path.suffix.lower() in sinks.SUFFIXES:
+        if self.path == sinks.STDOUT or formats.format_of(path) is not None:
             raise ValueError(f"--output {self.path!r} is no folder, which --partition-by writes.")
         if self.rejects is not None and path.resolve() in Path(self.rejects).resolve().parents:
             raise ValueError(f"--rejects {self.rejects!r} is in the folder of the output; choose a place beside it.")
@@ -95,9 +97,8 @@ class Target:
                     f"--partition-by {name!r} is {kinds[name]}, whose values cannot name folders; give a column of "
                     "text, numbers or dates."
                 )
-        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
-        suffix = ".parquet" if self.partition_by else by_name
-        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
+        format = formats.PARQUET if self.partition_by else sinks.format_at(self.path)
+        return {name: written_type(name, kind, format) for name, kind in kinds.items()}
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder.
@@ -225,7 +226,7 @@ class Outputs(contextlib.AbstractContextManager):
 
 
 def _names_folders(kind: pa.DataType) -> bool:
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if is_bytes(kind):
         return False
     try:
         pa.array([], kind).dictionary_encode()
@@ -271,11 +272,10 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
 
 def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
     """Refuse a file of another format, and one that the job reads or writes as something else."""
-    suffix = PurePath(path).suffix
-    if suffix.lower() not in sinks.SUFFIXES:
-        *others, last = sinks.SUFFIXES
+    if formats.format_of(path) is None:
         raise ValueError(
-            f"{option} {shown(path)!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
+            f"{option} {shown(path)!r} has the suffix {PurePath(path).suffix!r}; it is written as a "
+            f"{formats.suffixes_in_words()} file"
             + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
         )
     if is_within(path, [name for name in taken if name != sinks.STDOUT]):
