@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -102,23 +103,28 @@ class Dialect:
         >>> Dialect().hint("#REF!")
         ''
         """
-        found = []
-        value = value.strip()
-        for decimal in dict.fromkeys([self.decimal, ",", "."]):
-            for thousands in (None, *_GROUPS):
-                if thousands == decimal or (thousands, decimal) == (self.thousands, self.decimal):
-                    continue
-                if _spells(value, Dialect(decimal=decimal, thousands=thousands)):
-                    found.append((thousands, decimal))
         options = [
             " ".join(
                 ([f"--thousands {thousands!r}"] if thousands not in (None, self.thousands) else [])
                 + ([f"--decimal {decimal!r}"] if decimal != self.decimal else [])
             )
-            for thousands, decimal in found
+            for thousands, decimal in _spellings(self, re.sub("[0-9]", "0", value.strip()))
         ]
         # The fewest changes, the decimal first.
         return " or ".join(dict.fromkeys(sorted(filter(None, options), key=lambda o: ("thousands" in o, len(o)))))
+
+
+@lru_cache(maxsize=1024)  # the values of a column are of few shapes
+def _spellings(dialect: Dialect, shape: str) -> list[tuple[str | None, str]]:
+    """The thousands and decimals, other than those of a dialect, by which a text is a number; its digits are all 0."""
+    return [
+        (thousands, decimal)
+        for decimal in dict.fromkeys([dialect.decimal, ",", "."])
+        for thousands in (None, *_GROUPS)
+        if thousands != decimal
+        and (thousands, decimal) != (dialect.thousands, dialect.decimal)
+        and _spells(shape, Dialect(decimal=decimal, thousands=thousands))
+    ]
 
 
 def _spells(value: str, dialect: Dialect) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+
+from tabkd.scoring._arrow import decoded
 
 #: The columns of a file of rejects.
 SCHEMA = pa.schema(
@@ -113,3 +117,28 @@ def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception
             elif stop > start:
                 middle = (start + stop) // 2
                 open_ranges += [(middle, stop), (start, middle)]
+
+
+def failures_by_value(check: Callable, values: pa.Array, most: int | None = None) -> Iterator[tuple[int, Exception]]:
+    """What `failures` gives, at the price of the distinct values: a wrong value that repeats is looked for once.
+
+    Parameters
+    ----------
+    check : callable
+        Takes some of the values and raises where one of them is wrong, whatever the others are.
+    values : pyarrow.Array or ChunkedArray
+    most : int, optional
+        How many failures are wanted; None for all.
+    """
+    plain = decoded(values)
+    try:
+        # Distinct values stand in the order in which they come first.
+        found = pa.chunked_array([*getattr(plain, "chunks", [plain])], plain.type).combine_chunks()
+        found = found.dictionary_encode(null_encoding="encode")
+    except pa.ArrowNotImplementedError:  # lists, for example
+        yield from islice(failures(check, values), most)
+        return
+    wrong = dict(islice(failures(check, found.dictionary), most))
+    codes = found.indices.to_numpy(zero_copy_only=False)
+    for i in np.flatnonzero(np.isin(codes, list(wrong)))[:most]:
+        yield int(i), wrong[codes[i]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from tabkd.batch._csv_header import DELIMITERS
 from tabkd.batch._drift import Drift
 from tabkd.batch._kept import as_kept, common_type
-from tabkd.batch._rejects import Reject, check_number, failures, shown
+from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, shown
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._arrow import is_text
@@ -232,7 +231,8 @@ class Columns:
         good, wrong = np.ones(batch.table.num_rows, bool), []
         for i, (name, column) in enumerate(self.known.items()):
             values = batch.table.column(name)
-            for row, error in islice(failures(lambda part, i=i: self._scorer.check_column(i, part), values), most + 1):
+            found = failures_by_value(lambda part, i=i: self._scorer.check_column(i, part), values, most + 1)
+            for row, error in found:
                 if good[row]:
                     value = shown(values[row].as_py())
                     reason = _reason(column, value, error)
