@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from tabkd._cli.errors import CommandError
 from tabkd.batch._csv_header import Header, HeaderError, read_header
-from tabkd.batch._dialect import NAME_ENCODING, PLAIN, Dialect
+from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import failures, shown
 from tabkd.batch._sources import check_names
 from tabkd.batch._text import convert, unspaced
@@ -51,7 +51,7 @@ def _reading(path: Path) -> Iterator[str]:
     try:
         yield suffix
     except UnicodeError as error:
-        raise CommandError(f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. {NAME_ENCODING}") from error
+        raise CommandError(f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. {name_encoding()}") from error
     except (pa.ArrowException, OSError, HeaderError) as error:
         kind = "Parquet" if suffix == ".parquet" else "CSV"
         raise CommandError(f"cannot read {str(path)!r} as {kind}: {_first_sentence(error)}") from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch._sources import check_names
 from tabkd.batch._sql import Reading, quoted, selected
 
@@ -40,7 +41,7 @@ def reading(path: str) -> Iterator[Reading]:
     def columns_of(query: str) -> dict[str, str]:
         none = connection.sql(f"{selected(['*'], query)} LIMIT 0")
         # Names may differ by case alone elsewhere. Here they are one, and the second would get another name.
-        check_names("--query", [name.lower() for name in connection.sql(query).columns])
+        check_names(option("query"), [name.lower() for name in connection.sql(query).columns])
         return {
             name: quoted(name) if _is_exact(kind) else f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
             for name, kind in zip(none.columns, none.types, strict=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd._progress import Silent
 from tabkd._version import __version__
 from tabkd.batch._alerts import find_cut, top
@@ -31,7 +32,6 @@ from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
 from tabkd.scoring._arrow import is_arrow
 
-_NOT_WRITTEN = "nothing was written. With --resume, leave it out to begin anew."
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
 
 
@@ -131,10 +131,12 @@ def score_dataset(
     partition_by = list(dict.fromkeys(partition_by))
     check_options(batch_size=batch_size, threshold=threshold, top_fraction=top_fraction, max_rejects=max_rejects)
     if resume and query is not None:
-        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
+        raise ValueError(
+            f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
+        )
     columns = Columns(exported, [*keep, *partition_by], column_map or {}, threshold)
     if top_fraction is not None:
-        columns.check_two_classes(f"--top-fraction {top_fraction}")
+        columns.check_two_classes("top_fraction", top_fraction)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     sources = in_dialect(find_sources(inputs, query, stop), dialect)
     target = Target(output, rejects, table, append, tuple(partition_by))
@@ -145,9 +147,8 @@ def score_dataset(
     on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})
     columns.kept_types = target.check_types(columns.kept_types)
-    options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
-    options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
-    options |= {f"--{name}": value for name, value in asdict(dialect).items()}
+    options = {"keep": columns.kept, "column_map": dict(column_map or {}), "threshold": threshold}
+    options |= {"top_fraction": top_fraction, "batch_size": batch_size, **asdict(dialect)}
     job = _job(exported, scoring.before, options)
     # The outputs before the parts: what is in their way is reported before the first row.
     with (
@@ -170,7 +171,10 @@ def score_dataset(
             if outputs.was_written:
                 done = replace(done, warnings=[*done.warnings, _WAS_WRITTEN])
         if threshold is None and top_fraction is None and done.written != done.scored:
-            raise ValueError(f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; {_NOT_WRITTEN}")
+            raise ValueError(
+                f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; nothing was written. With "
+                f"{option('resume', True)}, leave it out to begin anew."
+            )
         outputs.finish(done.written, done.rejected)
         on_commit()
     return done
@@ -325,12 +329,14 @@ def check_options(
     """
     for name, value, least in (("batch_size", batch_size, 1), ("max_rejects", max_rejects, 0)):
         if value < least:
-            raise ValueError(f"{name} is {value}; expected a number from {least}.")
+            raise ValueError(f"{option(name)} is {value}; expected a number from {least}.")
     for name, share in (("threshold", threshold), ("top_fraction", top_fraction)):
         if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"{name} is {share}; expected a number from 0 to 1.")
+            raise ValueError(f"{option(name)} is {share}; expected a number from 0 to 1.")
     if threshold is not None and top_fraction is not None:
-        raise ValueError("threshold and top_fraction are two ways to choose alerts; give one of them.")
+        raise ValueError(
+            f"{option('threshold')} and {option('top_fraction')} are two ways to choose alerts; give one of them."
+        )
 
 
 def _never() -> bool:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabkd._formats.format import Format, is_bytes, is_span
+from tabkd._options import option
 from tabkd.scoring._arrow import decoded, is_text
 
 # The largest of the whole numbers that float64 tells apart.
@@ -45,8 +46,8 @@ def common_type(name: str, kinds: Sequence[pa.DataType]) -> pa.DataType:
                 return combined(found)
     if not all(map(_has_text, found)):
         raise ValueError(
-            f"--keep {name!r} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds them all; "
-            "leave it out, or score the inputs in jobs of their own."
+            f"{option('keep', name)} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds "
+            "them all; leave it out, or score the inputs in jobs of their own."
         )
     return pa.string()
 
@@ -144,7 +145,7 @@ def written_type(name: str, kind: pa.DataType, format: Format) -> pa.DataType:
         return format.written_as(kind)
     except pa.ArrowException as error:
         raise ValueError(
-            f"--keep {name!r} is {kind}, which {format.name} cannot hold; write {format.instead}."
+            f"{option('keep', name)} is {kind}, which {format.name} cannot hold; write {format.instead}."
         ) from error
 
 

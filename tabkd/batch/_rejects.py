@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.scoring._arrow import decoded
 
 #: The columns of a file of rejects.
@@ -76,8 +77,9 @@ def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
     if n_before + len(rejects) > most:
         first = f"{rejects[0]}. " if rejects else ""
         raise TooManyRejectsError(
-            f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and --max-rejects is {most:,}: "
-            "nothing was written. Correct the input, or set such rows aside by --rejects FILE and --max-rejects N.",
+            f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and {option('max_rejects')} is "
+            f"{most:,}: nothing was written. Correct the input, or let {option('rejects')} name a file for such rows "
+            f"and raise {option('max_rejects')}.",
             rejects[0] if rejects else None,
         )
 

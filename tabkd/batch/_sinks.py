@@ -19,6 +19,7 @@ import pyarrow as pa
 from tabkd import _formats as formats
 from tabkd._files import Draft, check_replaceable, check_text, give_permissions, sync, writing
 from tabkd._formats.format import Format, Writer
+from tabkd._options import option
 from tabkd.batch._rejects import shown
 from tabkd.batch._sources import NO_VALUE
 from tabkd.batch._workplace import ROWS
@@ -73,7 +74,7 @@ class File(contextlib.AbstractContextManager):
         if self._path != STDOUT:
             self._draft = Draft(self._path, self._folder)
         elif sys.stdout is None:
-            raise ValueError("standard output is closed; give an --output that is a file.")
+            raise ValueError("standard output is closed; give an output that is a file.")
         try:
             if self._schema is not None:
                 self._open(self._schema)
@@ -231,8 +232,8 @@ class Folder(contextlib.AbstractContextManager):
         if folder not in self._writers:
             if len(self._writers) == _MOST_FOLDERS:
                 raise ValueError(
-                    f"--partition-by {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each a folder with a "
-                    "file; give a column of fewer."
+                    f"{option('partition_by')} {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each a "
+                    "folder with a file; give a column of fewer."
                 )
             with writing(self._path):
                 folder.mkdir(parents=True)
@@ -321,7 +322,7 @@ def folder_name(column: str, value) -> str:
     name = f"{quote(column, safe=' ')}={text}"
     if len(name) > _LONGEST_NAME:
         raise ValueError(
-            f"--partition-by {column!r}: the name of the folder for the value {shown(value)!r} has {len(name)} "
+            f"{option('partition_by', column)}: the name of the folder for the value {shown(value)!r} has {len(name)} "
             f"characters, and {_LONGEST_NAME} are possible; give a column of shorter values."
         )
     return name

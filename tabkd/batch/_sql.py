@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from tabkd._options import option
+
 # What a semicolon in it does not end: comments, texts, names, and PostgreSQL's texts between dollars.
 _PIECE = re.compile(
     r"""
@@ -61,10 +63,10 @@ def one_statement(query: str) -> str:
             end = min(end, match.start())
         elif not (match["space"] or match["comment"]):
             if end < len(query):
-                raise ValueError("--query has several statements; give one SELECT.")
+                raise ValueError(f"{option('query')} has several statements; give one SELECT.")
             is_empty = False
     if is_empty:
-        raise ValueError(f"--query {query!r} is empty; give a SELECT.")
+        raise ValueError(f"{option('query', query)} is empty; give a SELECT.")
     return query[:end]
 
 

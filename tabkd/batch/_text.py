@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from tabkd._options import option
 from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._rejects import Reject, failures_by_value, shown
 from tabkd.scoring._arrow import decoded, is_text
@@ -184,7 +185,7 @@ def _reason(stored: pa.DataType, kind: pa.DataType, value, dialect: Dialect) -> 
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
     if is_text(kind) or (isinstance(value, bytes) and not _is_text(value)):
-        return "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
+        return f"not text in UTF-8; if it is in another encoding, name it, as in {option('encoding', 'latin-1')}"
     if pa.types.is_boolean(kind):
         return "neither true nor false"
     hint = dialect.hint(shown(value))

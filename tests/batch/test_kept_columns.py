@@ -140,7 +140,7 @@ def test_types_that_differ_between_inputs(rows, first, second, wanted):
 
 @pytest.mark.parametrize("other", [pa.list_(pa.int64()), pa.struct([("a", pa.int8())]), pa.binary()])
 def test_types_that_nothing_holds(rows, other):
-    with pytest.raises(ValueError, match=r"--keep 'x' is .* and .* in the inputs, and no type holds them all"):
+    with pytest.raises(ValueError, match=r"keep='x' is .* and .* in the inputs, and no type holds them all"):
         rows(WHOLE, pa.nulls(2, other))
 
 
@@ -241,7 +241,7 @@ def test_every_type_is_kept_right_or_refused_by_name(frame, path, tmp_path, name
 
     wanted = EXPECTED[format_of(output).name](name, values)
     if wanted is None:
-        refusal = f"--keep 'kept, one' is .*, which {format_of(output).name} cannot hold; write Parquet"
+        refusal = f"keep='kept, one' is .*, which {format_of(output).name} cannot hold; write Parquet"
         with pytest.raises(ValueError, match=refusal):
             job()
         assert not output.exists()
@@ -277,7 +277,7 @@ def test_a_type_that_parquet_cannot_hold(frame, path, tmp_path):
     table = pa.table(frame[:2]).append_column("either", union)
     with pa.ipc.new_file(str(tmp_path / "in.arrow"), table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(ValueError, match=r"--keep 'either' is .*union.*, which Parquet cannot hold; write an \.arrow"):
+    with pytest.raises(ValueError, match=r"keep='either' is .*union.*, which Parquet cannot hold; write an \.arrow"):
         score_dataset(path, [tmp_path / "in.arrow"], tmp_path / "o.parquet", keep=["either"])
 
 

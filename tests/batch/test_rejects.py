@@ -40,7 +40,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
     text[61] = b"60,1.5,a,perhaps"
     text[71] = b"70,,,"
     (tmp_path / "in.csv").write_bytes(b"\r\n".join(text))
-    with pytest.raises(TooManyRejectsError, match=r"in\.csv, row .*--max-rejects is 0.*--rejects FILE"):
+    with pytest.raises(TooManyRejectsError, match=r"in\.csv, row .*max_rejects is 0.*rejects"):
         scored(path, tmp_path / "in.csv", tmp_path / "out.parquet")
     with pytest.raises(TooManyRejectsError, match="At least 6 rows"):
         scored(path, tmp_path / "in.csv", tmp_path / "out.csv", rejects=str(tmp_path / "r.csv"), max_rejects=5)
@@ -54,7 +54,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
         [20, "amount", "inf", "infinite"],
         [30, np.nan, "30,1.5,a", "3 values where the header has 4"],
         [40, np.nan, "40,1.5,a,True,more", "5 values where the header has 4"],
-        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"],
+        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in encoding='latin-1'"],
         [60, "paid", "perhaps", "neither true nor false"],
     ]
     scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
@@ -182,12 +182,12 @@ def test_a_file_of_empty_batches(path, frame, tmp_path):
 def test_rejects_need_a_place(path, frame, tmp_path):
     frame.to_parquet(tmp_path / "in.parquet")
     source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
-    with pytest.raises(ValueError, match=r"--max-rejects 3 would lose .*--rejects FILE"):
+    with pytest.raises(ValueError, match=r"max_rejects=3 would lose .*rejects"):
         scored(path, source, output, max_rejects=3)
     for taken in (output, source):
-        with pytest.raises(ValueError, match=r"--rejects .* is read or written by this job as something else"):
+        with pytest.raises(ValueError, match=r"rejects=.* is read or written by this job as something else"):
             scored(path, source, output, rejects=str(taken))
-    with pytest.raises(ValueError, match=r"--rejects 'r\.txt' has the suffix '\.txt'"):
+    with pytest.raises(ValueError, match=r"rejects='r\.txt' has the suffix '\.txt'"):
         scored(path, source, output, rejects="r.txt")
 
 

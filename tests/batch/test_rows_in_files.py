@@ -151,7 +151,7 @@ def test_only_alerts(path, frame, expected, tmp_path):
 def test_columns_of_other_names(path, frame, expected, tmp_path):
     frame.rename(columns={"amount": "AMT"}).to_csv(tmp_path / "in.csv", index=False)
     inputs, output = [tmp_path / "in.csv"], tmp_path / "out.parquet"
-    with pytest.raises(ValueError, match=r"has no column 'amount'.*--column-map"):
+    with pytest.raises(ValueError, match=r"has no column 'amount'.*column_map"):
         scores_of(path, inputs, output)
     with pytest.raises(ValueError, match="'price' is no column of the model"):
         scores_of(path, inputs, output, column_map={"price": "AMT"})
@@ -285,13 +285,13 @@ def test_what_is_kept_must_not_clash(path, frame, tmp_path):
     from tabkd.batch import score_batches
 
     rows = frame[["amount", "shop", "month"]].assign(prediction=1)
-    with pytest.raises(ValueError, match="--keep 'prediction' has the name of a column of scores"):
+    with pytest.raises(ValueError, match="keep='prediction' has the name of a column of scores"):
         list(score_batches(path, [rows], keep=["prediction"]))
     with pytest.raises(ValueError, match="the columns of an array have no names"):
         list(score_batches(path, [rows.to_numpy()], keep=["id"]))
     for i, values in enumerate(([[1]] * 5, [1] * 5)):
         pa.parquet.write_table(pa.table(frame[:5]).append_column("x", pa.array(values)), tmp_path / f"{i}.parquet")
-    with pytest.raises(ValueError, match=r"--keep 'x' is int64 and list.* in the inputs"):
+    with pytest.raises(ValueError, match=r"keep='x' is int64 and list.* in the inputs"):
         score_dataset(path, [str(tmp_path)], str(tmp_path / "o.csv"), keep=["x"])
 
 
@@ -374,7 +374,7 @@ def test_types_that_a_csv_cannot_hold(path, frame, tmp_path):
     table = pa.table(frame).append_column("list", pa.array([[1]] * N_ROWS))
     table = table.set_column(2, "shop", table["shop"].cast(pa.string_view()))
     pa.parquet.write_table(table, tmp_path / "in.parquet")
-    with pytest.raises(ValueError, match=r"--keep 'list' is list<.*>, which a CSV cannot hold"):
+    with pytest.raises(ValueError, match=r"keep='list' is list<.*>, which a CSV cannot hold"):
         score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["list"])
     score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["shop"])
     found = pd.read_csv(tmp_path / "o.csv", keep_default_na=False)["shop"]

@@ -167,12 +167,12 @@ def test_what_cannot_name_a_folder_is_refused_early(path, frame, tmp_path):
         calls.append(1)
 
     options = {"stop": asked, "batch_size": 100}
-    with pytest.raises(ValueError, match=r"--partition-by 'long': the name of the folder for the value 'xxx.*305 char"):
+    with pytest.raises(ValueError, match=r"partition_by='long': the name of the folder for the value 'xxx.*305 char"):
         score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "out", partition_by=["long"], **options)
     assert len(calls) < 10  # of 30
     calls.clear()
     for name in ("list", "bytes"):
-        with pytest.raises(ValueError, match=rf"--partition-by '{name}' is .*, whose values cannot name folders"):
+        with pytest.raises(ValueError, match=rf"partition_by='{name}' is .*, whose values cannot name folders"):
             score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "out", partition_by=[name], **options)
     assert calls == []
 
