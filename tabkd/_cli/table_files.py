@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tabkd._cli.errors import CommandError
+from tabkd._options import option
 from tabkd.batch._csv_header import Header, HeaderError, read_header
 from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import failures, shown
@@ -146,7 +147,7 @@ def _as_text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     row, _ = next(failures(lambda part: part.cast(pa.string()), column))
     raise CommandError(
         f"column {name!r} of {str(path)!r} is not text in UTF-8: row {row:,} has {shown(column[row].as_py())!r}. Name "
-        "its encoding, as in --encoding latin-1."
+        f"its encoding, as in {option('encoding', 'latin-1')}."
     )
 
 

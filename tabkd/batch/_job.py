@@ -37,15 +37,15 @@ _WAS_WRITTEN = "the rows were in the table already: an earlier process of this j
 
 def score_dataset(
     model: ExportedStudent | str | os.PathLike,
-    inputs: Sequence[str],
-    output: str,
+    inputs: Sequence[str | os.PathLike],
+    output: str | os.PathLike,
     *,
     keep: Sequence[str] = (),
     column_map: Mapping[str, str] | None = None,
     threshold: float | None = None,
     top_fraction: float | None = None,
     batch_size: int = 65_536,
-    rejects: str | None = None,
+    rejects: str | os.PathLike | None = None,
     max_rejects: int = 0,
     resume: bool = False,
     query: str | None = None,
@@ -69,9 +69,9 @@ def score_dataset(
     inputs : sequence of str or path-like
         Files, folders, globs or URLs; see `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server,
         as in ``postgresql://user@host/name``, or a DuckDB file.
-    output : str
-        A .parquet, .csv or .arrow file, "-" for CSV on standard output, the address of a PostgreSQL server, or with
-        `partition_by` a folder.
+    output : str or path-like
+        A .parquet, .csv, .arrow, .feather or .jsonl file (see `tabkd._formats`), "-" for CSV on standard output, the
+        address of a PostgreSQL server, or with `partition_by` a folder.
     keep : sequence of str
         Columns of the input that stand beside the scores.
     column_map : mapping of str to str, optional
@@ -82,11 +82,11 @@ def score_dataset(
         Write only this share of the scored rows, those of the highest probability of the second class.
     batch_size : int, default=65536
         About how many rows are in memory at a time.
-    rejects : str, optional
+    rejects : str or path-like, optional
         A file for the rows that cannot be scored, in the formats of `output`: their source, row (from 0), column,
         value and reason. It appears just after the output.
     max_rejects : int, default=0
-        With more of them the job fails.
+        How many rows may be rejected; with more the job fails.
     resume : bool, default=False
         Keep what is finished in a hidden folder until the job is done, and go on from there where a job with the same
         model, inputs and options was interrupted. The output is byte for byte the same. The folder is beside the
@@ -99,9 +99,14 @@ def score_dataset(
         Add to a table that is there already.
     partition_by : sequence of str
         Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
-    delimiter, decimal, thousands, encoding : str, optional
-        How CSV files are written, by the names that pandas uses; see `tabkd.batch._dialect.Dialect`. A delimiter and an
-        encoding that are not given are found by the header and the byte order mark, and the summary says so.
+    delimiter : str, optional
+        What stands between two values of a CSV; None for what its header shows, which the summary then reports.
+    decimal : str, default="."
+        What stands before the fraction of a number in a CSV.
+    thousands : str, optional
+        What stands between groups of three digits in a CSV; None for nothing.
+    encoding : str, optional
+        The encoding of a CSV, as Python calls it; None for what the byte order mark shows, which is UTF-8 without one.
     progress : tabkd._progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
@@ -113,6 +118,7 @@ def score_dataset(
     Returns
     -------
     Summary
+        How many rows were read, scored, rejected and written, the drift of the rows, and warnings.
 
     Raises
     ------
@@ -125,9 +131,27 @@ def score_dataset(
         `stop` said so.
     RejectsError
         All rows are written, but the file of rejects could not be put in its place; the message says where it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier
+    >>> from tabkd.batch import score_dataset
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(5), student="tree", n_synthetic=500).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     student, rows, scores = (Path(folder) / name for name in ("student.onnx", "rows.csv", "scores.jsonl"))
+    ...     _ = model.to_onnx(student)
+    ...     X.assign(id=X.index).to_csv(rows, index=False)
+    ...     done = score_dataset(student, [rows], scores, keep=["id"])
+    ...     done.written, list(json.loads(scores.read_text().splitlines()[0]))
+    (569, ['id', 'prediction', 'probability_0', 'probability_1'])
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
-    inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
+    paths, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     partition_by = list(dict.fromkeys(partition_by))
     check_options(batch_size=batch_size, threshold=threshold, top_fraction=top_fraction, max_rejects=max_rejects)
     if resume and query is not None:
@@ -138,7 +162,7 @@ def score_dataset(
     if top_fraction is not None:
         columns.check_two_classes("top_fraction", top_fraction)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
-    sources = in_dialect(find_sources(inputs, query, stop), dialect)
+    sources = in_dialect(find_sources(paths, query, stop), dialect)
     target = Target(output, rejects, table, append, tuple(partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):
