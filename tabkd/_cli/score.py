@@ -17,6 +17,7 @@ from tabkd._cli.errors import CommandError, clear_errors, one_line
 from tabkd._cli.output_folder import json_bytes
 from tabkd._cli.signals import Stopping, stopping
 from tabkd._cli.streams import say
+from tabkd._formats import suffixes_in_words
 
 if TYPE_CHECKING:
     from tabkd.batch._counts import Summary
@@ -58,8 +59,8 @@ def score(
     output: Annotated[
         str,
         typer.Option(
-            help="Where the scores go: a .parquet, .csv or .arrow file; - for standard output; postgresql://…; or a "
-            "folder with --partition-by.",
+            help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; or "
+            "a folder with --partition-by.",
             metavar="OUT",
         ),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tabkd._files import atomic_write_bytes
+from tabkd._options import option
 
 #: The name of the file.
 NAME = "transaction.json"
@@ -54,6 +55,7 @@ def read(folder: Path) -> CommitNote | None:
             raise ValueError(noted)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"--resume: {str(path)!r} is damaged. Look at what is in the table, and remove its folder to begin anew."
+            f"{option('resume', True)}: {str(path)!r} is damaged. Look at what is in the table, and remove "
+            "its folder to begin anew."
         ) from error
     return noted

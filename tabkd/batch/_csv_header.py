@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv
 
+from tabkd._options import option
 from tabkd.batch._dialect import Dialect
 
 #: The delimiters that are tried if the user gives none.
@@ -147,8 +148,8 @@ def read_header(file: pa.NativeFile, dialect: Dialect, wanted: Collection[str]) 
             "".join(row[0]).encode()
     except UnicodeError as error:
         raise HeaderError(
-            f"its header is not text in {encoding.upper()}; name its encoding, as in --encoding latin-1 or --encoding "
-            "utf-16."
+            f"its header is not text in {encoding.upper()}; name its encoding, as in {option('encoding', 'latin-1')} "
+            "or utf-16."
         ) from error
     except csv.Error as error:
         raise HeaderError(f"its header cannot be parsed ({error}); is a quote left open in it?") from error
@@ -156,7 +157,8 @@ def read_header(file: pa.NativeFile, dialect: Dialect, wanted: Collection[str]) 
         raise HeaderError("it is empty: not even a header is in it.")
     names, blank_lines, n_characters, alone = row
     if any("\0" in name for name in names):
-        raise HeaderError("its header has characters of code 0; is it UTF-16? Then say so by --encoding utf-16-le.")
+        utf16 = option("encoding", "utf-16-le")
+        raise HeaderError(f"its header has characters of code 0; is it UTF-16? Then say so by {utf16}.")
     spaced = _is_spaced(names, wanted)
     if spaced:
         names = [_stripped(name) for name in names]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch import _duckdb_file as duckdb_file
 from tabkd.batch import _postgres as postgres
 from tabkd.batch._addresses import check_form, is_postgres, shown, without_password
@@ -158,10 +159,11 @@ def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bo
     if not databases and query is None:
         return list(find_files(inputs))
     if not databases:
-        raise ValueError(f"--query is for a database: postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file.")
+        kinds = f"postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file"
+        raise ValueError(f"{option('query')} is for a database: {kinds}.")
     address = shown(databases[0])
     if query is None:
-        raise ValueError(f"{address!r} is a database; say by --query which rows of it to score.")
+        raise ValueError(f"{address!r} is a database; say by {option('query')} which of its rows to score.")
     if len(inputs) > 1:
         raise ValueError(f"{address!r} is a database, which is scored alone; got {len(inputs)} inputs.")
     return [Query(inputs[0], query, stop)]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from tabkd._options import option
 
 # Thousands separators that hints try: comma, point, apostrophe, space, and the two no-break spaces.
 _GROUPS = ",.' \u00a0\u202f"
 _EXPONENT = r"([eE][+-]?[0-9]+)?"
 
-#: The remedy for a file that is not text in its encoding.
-NAME_ENCODING = "Name its encoding, as in --encoding latin-1, in which every byte has a meaning."
+
+def name_encoding() -> str:
+    """The remedy for a file that is not text in its encoding."""
+    return f"Name its encoding, as in {option('encoding', 'latin-1')}, in which every byte has a meaning."
 
 
 @dataclass(frozen=True)
@@ -57,23 +62,26 @@ class Dialect:
         for name in ("delimiter", "decimal", "thousands"):
             value = getattr(self, name)
             if value is not None and (len(value) != 1 or value in '"\r\n\0' or value.isalnum()):
-                raise ValueError(f"--{name} is {value!r}; expected one character, as in {_EXAMPLES[name]}.")
+                raise ValueError(f"{option(name)} is {value!r}; expected one character, as in {_EXAMPLES[name]}.")
         if self.delimiter is not None and not self.delimiter.isascii():
-            raise ValueError(f"--delimiter is {self.delimiter!r}; expected a character of ASCII, as in ';'.")
+            raise ValueError(f"{option('delimiter')} is {self.delimiter!r}; expected a character of ASCII, as in ';'.")
         if self.thousands == self.decimal:
-            raise ValueError(f"--thousands and --decimal are both {self.decimal!r}; give each a character of its own.")
+            raise ValueError(
+                f"{option('thousands')} and {option('decimal')} are both {self.decimal!r}; give each a character of "
+                "its own."
+            )
         if self.encoding is not None:
             try:
                 codecs.lookup(self.encoding)
             except (LookupError, ValueError) as error:
                 raise ValueError(
-                    f"--encoding {self.encoding!r} is not known; give a codec of Python's, as in utf-8, latin-1, "
-                    "cp1252 or utf-16."
+                    f"{option('encoding', self.encoding)} is not known; give a codec of Python's, as in utf-8, "
+                    "latin-1, cp1252 or utf-16."
                 ) from error
 
-    def options(self) -> dict[str, str | None]:
-        """The options that differ from the defaults, by their names on the command line."""
-        return {f"--{name}": value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
+    def given(self) -> dict[str, str | None]:
+        """What was given, by its name; what was left out is not in it."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
 
     def spelt_for_arrow(self, text: pa.Array) -> pa.Array:
         """Numbers spelt so that Arrow parses them; text that is not a number in this dialect is not one for Arrow."""
@@ -94,31 +102,36 @@ class Dialect:
         Examples
         --------
         >>> Dialect().hint("12,5")
-        "--decimal ','"
+        "decimal=','"
         >>> Dialect().hint("1.234,50")
-        "--thousands '.' --decimal ','"
+        "thousands='.' decimal=','"
         >>> Dialect().hint("1,234")
-        "--decimal ',' or --thousands ','"
+        "decimal=',' or thousands=','"
         >>> Dialect().hint("#REF!")
         ''
         """
-        found = []
-        value = value.strip()
-        for decimal in dict.fromkeys([self.decimal, ",", "."]):
-            for thousands in (None, *_GROUPS):
-                if thousands == decimal or (thousands, decimal) == (self.thousands, self.decimal):
-                    continue
-                if _spells(value, Dialect(decimal=decimal, thousands=thousands)):
-                    found.append((thousands, decimal))
         options = [
             " ".join(
-                ([f"--thousands {thousands!r}"] if thousands not in (None, self.thousands) else [])
-                + ([f"--decimal {decimal!r}"] if decimal != self.decimal else [])
+                ([option("thousands", thousands)] if thousands not in (None, self.thousands) else [])
+                + ([option("decimal", decimal)] if decimal != self.decimal else [])
             )
-            for thousands, decimal in found
+            for thousands, decimal in _spellings(self, re.sub("[0-9]", "0", value.strip()))
         ]
         # The fewest changes, the decimal first.
         return " or ".join(dict.fromkeys(sorted(filter(None, options), key=lambda o: ("thousands" in o, len(o)))))
+
+
+@lru_cache(maxsize=1024)  # the values of a column are of few shapes
+def _spellings(dialect: Dialect, shape: str) -> list[tuple[str | None, str]]:
+    """The thousands and decimals, other than those of a dialect, by which a text is a number; its digits are all 0."""
+    return [
+        (thousands, decimal)
+        for decimal in dict.fromkeys([dialect.decimal, ",", "."])
+        for thousands in (None, *_GROUPS)
+        if thousands != decimal
+        and (thousands, decimal) != (dialect.thousands, dialect.decimal)
+        and _spells(shape, Dialect(decimal=decimal, thousands=thousands))
+    ]
 
 
 def _spells(value: str, dialect: Dialect) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch._sources import check_names
 from tabkd.batch._sql import Reading, quoted, selected
 
@@ -42,7 +43,7 @@ def reading(path: str) -> Iterator[Reading]:
     def columns_of(query: str) -> dict[str, str]:
         none = connection.sql(f"{selected(['*'], query)} LIMIT 0")
         # Names that differ only in case are equal in DuckDB, which would rename the second one.
-        check_names("--query", [name.lower() for name in connection.sql(query).columns])
+        check_names(option("query"), [name.lower() for name in connection.sql(query).columns])
         return {
             name: quoted(name) if _is_exact(kind) else f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
             for name, kind in zip(none.columns, none.types, strict=True)

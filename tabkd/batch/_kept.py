@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
+from tabkd._formats.format import Format, is_bytes, is_span
+from tabkd._options import option
 from tabkd.batch._text import Values
 from tabkd.scoring._arrow import decoded, is_text
 
@@ -49,8 +49,8 @@ def common_type(name: str, kinds: Sequence[pa.DataType]) -> pa.DataType:
                 return combined(found)
     if not all(map(_has_text, found)):
         raise ValueError(
-            f"--keep {name!r} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds them all; "
-            "leave it out, or score the inputs in jobs of their own."
+            f"{option('keep', name)} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds "
+            "them all; leave it out, or score the inputs in jobs of their own."
         )
     return pa.string()
 
@@ -120,9 +120,9 @@ _FAMILIES: list[tuple[Callable, Callable]] = [
 
 def _has_text(kind: pa.DataType) -> bool:
     """Whether values of a type can be written as unambiguous text."""
-    if _is_span(kind):
+    if is_span(kind):
         return True
-    if any(t(kind) for t in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
+    if is_bytes(kind):
         return False
     try:
         pa.array([], kind).cast(pa.string())
@@ -131,55 +131,27 @@ def _has_text(kind: pa.DataType) -> bool:
     return True
 
 
-def _is_span(kind: pa.DataType) -> bool:
-    return pa.types.is_duration(kind) or pa.types.is_interval(kind)
-
-
-def written_type(name: str, kind: pa.DataType, suffix: str) -> pa.DataType:
-    """The type with which a kept column is written: its own, or text if the format does not have it.
+def written_type(name: str, kind: pa.DataType, format: Format) -> pa.DataType:
+    """The type that a kept column is written with: its own, or text where the format does not know it.
 
     Parameters
     ----------
     name : str
         The name of the column.
     kind : pyarrow.DataType
-        Its type, from `common_type`.
-    suffix : str
-        The suffix of the output file, which gives the format.
+    format : Format
 
     Raises
     ------
     ValueError
         If the format cannot store it.
     """
-    if suffix not in _TRIALS:  # Arrow's own format
-        return kind
-    if _is_span(kind) or (suffix == ".csv" and pa.types.is_floating(kind)):
-        return pa.string()
-    held, instead = _TRIALS[suffix]
     try:
-        held(pa.table({"kept": pa.nulls(1, kind)}))
+        return format.written_as(kind)
     except pa.ArrowException as error:
-        what = "a CSV" if suffix == ".csv" else "Parquet"
-        raise ValueError(f"--keep {name!r} is {kind}, which {what} cannot hold; write {instead}.") from error
-    return kind
-
-
-def _as_csv(table: pa.Table) -> None:
-    kind = table.schema.field(0).type
-    if any(t(kind) for t in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
-        raise pa.ArrowInvalid("bytes are no text")
-    pa.csv.write_csv(table, pa.BufferOutputStream())
-
-
-def _as_parquet(table: pa.Table) -> None:
-    pa.parquet.write_table(table, pa.BufferOutputStream())
-
-
-_TRIALS: dict[str, tuple[Callable[[pa.Table], None], str]] = {
-    ".csv": (_as_csv, "Parquet"),
-    ".parquet": (_as_parquet, "an .arrow file, or convert it"),
-}
+        raise ValueError(
+            f"{option('keep', name)} is {kind}, which {format.name} cannot hold; write {format.instead}."
+        ) from error
 
 
 def as_kept(values: Values, kind: pa.DataType, exact: bool = False) -> Values:
@@ -205,7 +177,7 @@ def as_kept(values: Values, kind: pa.DataType, exact: bool = False) -> Values:
         return pa.nulls(len(values), kind)
     if pa.types.is_floating(values.type) and not pa.types.is_floating(kind):
         return _from_floats(values, kind, exact)
-    if _is_span(values.type) and is_text(kind):
+    if is_span(values.type) and is_text(kind):
         return pa.array(map(_span, values.to_pylist()) if pa.types.is_interval(values.type) else _spans(values), kind)
     return values.cast(kind)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from tabkd._files import atomic_write_bytes, create, sync, writing
+from tabkd._options import option
 from tabkd.batch import _rejects as rejects
 from tabkd.batch._counts import Counts
 from tabkd.batch._scored import Rows, Scored
@@ -136,10 +137,11 @@ class Parts(contextlib.AbstractContextManager):
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{str(path)!r} is no manifest of tabkd; remove its folder to begin anew.") from error
         if (found.get("format"), known) != (FORMAT, self._manifest["job"]):
-            other = [name for name, value in self._manifest["job"].items() if known.get(name) != value]
+            other = [option(name) for name, value in self._manifest["job"].items() if known.get(name) != value]
             raise ValueError(
-                f"--resume: {str(self._folder)!r} holds an unfinished job of another {' and '.join(other) or 'tabkd'}. "
-                "Give what that job was given, or leave --resume out to begin anew."
+                f"{option('resume', True)}: {str(self._folder)!r} holds an unfinished job of another "
+                f"{' and '.join(other) or 'tabkd'}. Give what that job was given, or leave {option('resume', True)} "
+                "out to begin anew."
             )
         # What is missing or damaged is scored again, with all behind it.
         whole = (self._is_whole(i, part) for i, part in enumerate(parts))
@@ -217,5 +219,5 @@ def _rejects_of(part: Path) -> Path:
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
     if len(batches) > 1:
-        raise ValueError("a batch has more than 2 GB of text; give a smaller --batch-size.")
+        raise ValueError(f"a batch has more than 2 GB of text; give a smaller {option('batch_size')}.")
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

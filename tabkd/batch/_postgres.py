@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch import _addresses as addresses
 from tabkd.batch._sources import check_names
 from tabkd.batch._sql import Reading, quoted, selected
@@ -95,7 +96,7 @@ def _columns_of(cursor: Any, query: str) -> dict[str, str]:
     """For each column of a query the SQL expression whose values the driver gives unchanged."""
     none = f"{selected(['*'], query)} LIMIT 0"
     names = cursor.adbc_execute_schema(none).names
-    check_names("--query", names)
+    check_names(option("query"), names)
     types = ", ".join(f"pg_typeof(rows.{quoted(name)})::oid" for name in names)
     cursor.execute(_TYPES.format(types=types, query=none))
     kinds = [row[0] for row in cursor.fetchall()]

@@ -22,13 +22,14 @@ import pyarrow.fs
 import pyarrow.ipc
 import pyarrow.parquet
 
+from tabkd._options import option
 from tabkd._tables.column import code_with_zeros
 from tabkd.batch import _csv_rows as csv_rows
 from tabkd.batch import _paths as paths
 from tabkd.batch._addresses import has_key_of, without_password
 from tabkd.batch._addresses import shown as shown_url
 from tabkd.batch._csv_header import Header, HeaderError, read_header
-from tabkd.batch._dialect import NAME_ENCODING, PLAIN, Dialect
+from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import Reject, shown
 from tabkd.batch._text import are_missing, convert, converted, may_be_text
 from tabkd.scoring._arrow import decoded, is_text, plain, plain_type
@@ -205,11 +206,11 @@ class File:
             with self.filesystem.open_input_file(self.path) as file:
                 yield file
         except UnicodeError as error:
-            raise ValueError(f"cannot read {self.path!r} as {self.kind}: {error}. {NAME_ENCODING}") from error
+            raise ValueError(f"cannot read {self.path!r} as {self.kind}: {error}. {name_encoding()}") from error
         except (pa.ArrowException, OSError, HeaderError) as error:
             reason = " ".join(str(error).split())[:300]
             if "straddling" in reason:
-                reason = "a line is longer than a block of it; give a larger --batch-size, or cut the line."
+                reason = f"a line is longer than a block of it; give a larger {option('batch_size')}, or cut the line."
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
 
 
@@ -221,9 +222,9 @@ def in_dialect(sources: Sequence, dialect: Dialect) -> list:
     ValueError
         If options of the dialect are given and a source is not a file.
     """
-    if (options := dialect.options()) and not all(isinstance(source, File) for source in sources):
-        raise ValueError(f"{next(iter(options))} is for files, not for rows of a database; leave it out.")
-    return [replace(source, dialect=dialect) for source in sources] if options else list(sources)
+    if (given := dialect.given()) and not all(isinstance(source, File) for source in sources):
+        raise ValueError(f"{option(next(iter(given)))} is for files, not for rows of a database; leave it out.")
+    return [replace(source, dialect=dialect) for source in sources] if given else list(sources)
 
 
 def check_names(what: str, names: Sequence[str]) -> None:

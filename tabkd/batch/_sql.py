@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from tabkd._options import option
+
 # The parts of a query in which a semicolon does not end the statement: comments, strings, names, and PostgreSQL's
 # dollar-quoted strings.
 _PIECE = re.compile(
@@ -62,10 +64,10 @@ def one_statement(query: str) -> str:
             end = min(end, match.start())
         elif not (match["space"] or match["comment"]):
             if end < len(query):
-                raise ValueError("--query has several statements; give one SELECT.")
+                raise ValueError(f"{option('query')} has several statements; give one SELECT.")
             is_empty = False
     if is_empty:
-        raise ValueError(f"--query {query!r} is empty; give a SELECT.")
+        raise ValueError(f"{option('query', query)} is empty; give a SELECT.")
     return query[:end]
 
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from tabkd._options import option
 from tabkd.batch._dialect import PLAIN, Dialect
-from tabkd.batch._rejects import Reject, failures, shown
+from tabkd.batch._rejects import Reject, failures_by_value, shown
 from tabkd.scoring._arrow import decoded, is_text
 
 #: Rows, their positions in their source, and the rejects among them.
@@ -21,6 +22,9 @@ Values: TypeAlias = pa.Array | pa.ChunkedArray
 
 # In lower case: the spellings of SQL, pandas, Spark and R, and those of PostgreSQL's COPY.
 _TRUE, _FALSE = ["true", "t"], ["false", "f"]
+# What Arrow takes for a number, and some more; nothing else is one. Likewise for truth values.
+_MAYBE_NUMBER = r"(?is)^([+-]?([0-9.]+(e[+-]?[0-9]*)?|inf(inity)?|nan.*))$"
+_MAYBE_TRUTH = _MAYBE_NUMBER.replace("^(", "^(t|true|f|false|")
 
 
 def converted(
@@ -63,12 +67,12 @@ def converted(
             columns[name] = convert(values, kind, dialect)
         except pa.ArrowException:
             failed.append(name)
-            for i, error in failures(lambda part, kind=kind: convert(part, kind, dialect), values):
+            wrong = wrong_values(values, kind, dialect)
+            for i, value in zip(wrong.tolist(), values.take(pa.array(wrong)).to_pylist(), strict=True):
                 if good[i]:
-                    value = values[i].as_py()
-                    reason = _reason(values.type, kind, shown(value), error, dialect)
+                    reason = _reason(values.type, kind, value, dialect)
                     rejects.append(Reject(source, int(positions[i]), name, shown(value), reason))
-                good[i] = False
+            good[wrong] = False
     if failed:
         kept = pa.array(good)
         columns = {name: values.filter(kept) for name, values in columns.items()}
@@ -101,8 +105,48 @@ def convert(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> Valu
         return dialect.spelt_for_arrow(_without_gaps(text)).cast(kind)
 
 
-def are_missing(values: Values) -> bool:
-    """Whether all values are missing; NaN counts as missing."""
+def wrong_values(values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndarray:
+    """The positions of the values that `convert` refuses, in their order.
+
+    What is plainly wrong is found in one pass. Only the others are tried, so that a column of wrong values takes about
+    as long as one of right ones.
+    """
+    plainly = _plainly_wrong(decoded(values), kind, dialect)
+    others = np.flatnonzero(~plainly)
+    found = failures_by_value(lambda part: convert(part, kind, dialect), values.take(pa.array(others)))
+    return np.sort(np.concatenate([np.flatnonzero(plainly), others[[i for i, _ in found]]]))
+
+
+def _plainly_wrong(values, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
+    """Which values `convert` surely refuses, bool (n,); it may refuse others as well."""
+    if is_text(kind) and not may_be_text(values.type):
+        return _mask(pc.invert(pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))))
+    bad = np.zeros(len(values), bool)
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        bad = np.array([value is not None and not _is_text(value) for value in values.to_pylist()], bool)
+        values = pc.if_else(pa.array(bad), pa.scalar(None, values.type), values)
+    text = _without_gaps(values.cast(pa.string())) if not is_text(kind) else None
+    if pa.types.is_boolean(kind):
+        bad |= _mask(pc.invert(pc.match_substring_regex(text, _MAYBE_TRUTH)))
+    elif pa.types.is_floating(kind):
+        bad |= _mask(pc.invert(pc.match_substring_regex(dialect.spelt_for_arrow(text), _MAYBE_NUMBER)))
+    return bad
+
+
+def _mask(flags) -> np.ndarray:
+    return flags.fill_null(False).to_numpy(zero_copy_only=False)
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def are_missing(values) -> bool:
+    """Whether there is no value among them, NaN being none."""
     if values.null_count == len(values):
         return True
     if not pa.types.is_floating(values.type):
@@ -148,13 +192,12 @@ def may_be_text(kind: pa.DataType) -> bool:
     )
 
 
-def _reason(stored: pa.DataType, kind: pa.DataType, value: str, error: Exception, dialect: Dialect) -> str:
-    """Why a value cannot be converted, and the remedy."""
+def _reason(stored: pa.DataType, kind: pa.DataType, value, dialect: Dialect) -> str:
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
-    if is_text(kind) or "UTF8" in str(error):
-        return "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
+    if is_text(kind) or (isinstance(value, bytes) and not _is_text(value)):
+        return f"not text in UTF-8; if it is in another encoding, name it, as in {option('encoding', 'latin-1')}"
     if pa.types.is_boolean(kind):
         return "neither true nor false"
-    hint = dialect.hint(value)
+    hint = dialect.hint(shown(value))
     return f"not a number; if it is written as one, say so by {hint}" if hint else "not a number"

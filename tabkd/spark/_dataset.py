@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from tabkd._options import called_as, called_now, option
 from tabkd.batch import _rejects as rejected
 from tabkd.batch import _sinks as sinks
 from tabkd.batch._addresses import check_form, is_postgres, shown
@@ -95,10 +96,12 @@ def score_dataset(
     for given in (*inputs, output):
         check_form(given)
         if is_postgres(given):
-            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; leave out --engine spark.")
+            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; score it without Spark.")
     columns = Columns(exported, [*keep, *partition_by], column_map or {}, threshold)
     if any(character in output for character in "*?[]{}"):
-        raise ValueError(f"--output {output!r} has one of *?[]{{}}, which Spark takes for a pattern; choose another.")
+        raise ValueError(
+            f"{option('output', output)} has one of *?[]{{}}, which Spark takes for a pattern; choose another."
+        )
     check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
     # With settings of our own, on the workers of the session that there is.
     spark = SparkSession.builder.getOrCreate().newSession()
@@ -132,7 +135,7 @@ def _whole_or_not_at_all(spark: SparkSession, output: str) -> Iterator[None]:
     folder = context._jvm.org.apache.hadoop.fs.Path(output)  # type: ignore[union-attr]
     store = folder.getFileSystem(context._jsc.hadoopConfiguration())
     if store.exists(folder):
-        raise ValueError(f"--output {output!r} already exists; choose another.")
+        raise ValueError(f"{option('output', output)} already exists; choose another.")
     try:
         yield
     except BaseException:
@@ -215,9 +218,13 @@ def _looked_at(
     TooManyRejectsError
     """
     content, n_features = broadcast(rows, exported.content), len(columns.known)
+    options = called_now()
 
     def look_at_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _look_at_part(exported_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches)
+        with called_as(options):
+            yield from _look_at_part(
+                exported_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches
+            )
 
     placed = features(_placed(rows, is_csv), columns, _PLACE)
     seen = placed.mapInArrow(look_at_part, "counts string, rejects string").collect()

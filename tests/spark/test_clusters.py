@@ -181,7 +181,7 @@ def test_a_csv_of_another_dialect(spark, path, frame, tmp_path):
     found = spark.read.parquet(str(tmp_path / "out")).toPandas().astype({"id": int}).sort_values("id")
     expected = tabkd.load(path).predict_proba(rows[COLUMNS].assign(amount=rows["amount"].round(3)))
     np.testing.assert_allclose(found["probability_bad"], expected[:, 0], atol=1e-6)
-    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then say so by --delimiter"):
+    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then say so by delimiter"):
         score_dataset(path, inputs, str(tmp_path / "no"))
 
 
@@ -220,7 +220,7 @@ def test_what_cannot_be_scored_fails_with_its_name(rows, path):
 
     with pytest.raises(ValueError, match="'the DataFrame' has no column 'amount'"):
         score(rows.drop("amount"), path)
-    with pytest.raises(ValueError, match="--keep 'x' is not a column"):
+    with pytest.raises(ValueError, match="keep='x' is not a column"):
         score(rows, path, keep=["x"])
     with pytest.raises(ValueError, match="the DataFrame has more than one column named 'amount'"):
         score(rows.select("*", "amount"), path)
