@@ -34,6 +34,17 @@ class Cut(NamedTuple):
     n_rows: int
 
 
+def how_many(fraction: float, n_scored: int) -> int:
+    """How many rows are the top fraction of those that are scored: rounded up, except where only a rounding error is.
+
+    Examples
+    --------
+    >>> how_many(0.1, 30), how_many(0.1, 31), how_many(0.3, 10)
+    (3, 4, 3)
+    """
+    return math.ceil(round(fraction * n_scored, 6))
+
+
 def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Cut:
     """Where the rows of the highest probabilities end.
 
@@ -46,7 +57,7 @@ def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: in
         Of the scored rows, rounded up; of equal rows, those that come first.
     n_scored : int
     """
-    n_top = math.ceil(round(fraction * n_scored, 6))
+    n_top = how_many(fraction, n_scored)
     if n_top == 0:
         return Cut(None, 0, 0)
     least, n_equal = _least((_values(batch, column) for batch in batches), n_top)

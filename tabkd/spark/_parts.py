@@ -1,0 +1,185 @@
+"""What a job on Spark has scored so far, and the notes that say which of it is complete.
+
+A part is a folder of Parquet files that Spark wrote, and a file that names it. That file is written last; a folder that
+no file names is ignored. Names are used once: a process of Spark that outlives a killed driver may still write into the
+folder of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabkd.batch._counts import Counts
+from tabkd.batch._options import check_same_job
+from tabkd.batch._rejects import Reject, check_number
+from tabkd.spark._store import Store
+from tabkd.spark._worker import reject_at
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+_JOB = "job.json"
+_OUTPUT = "output.json"
+_PART = re.compile(r"part-[0-9a-f]{32}\.json")
+
+
+class Parts:
+    """The scored rows of one job, with the notes of the workers on them.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    store : Store
+    folder : str
+        Where they are.
+    job : mapping
+        What identifies the job; see `tabkd.batch._options.Options.identity`.
+    schema : StructType
+        The columns of the rows, "note" the last.
+
+    Raises
+    ------
+    ValueError
+        The folder has the parts of another job.
+    """
+
+    def __init__(self, spark: SparkSession, store: Store, folder: str, job: dict[str, Any], schema: StructType):
+        self._spark, self._store, self._folder, self._schema = spark, store, folder, schema
+        names = store.names(folder)
+        job = json.loads(json.dumps(job))
+        if _JOB in names:
+            check_same_job(self._read(_JOB) or {}, job, folder)
+        self._parts = [part for name in names if _PART.fullmatch(name) and (part := self._read(name)) is not None]
+        if not self.was_published:
+            self._parts = [part for part in self._parts if self._is_whole(part)]
+        store.make(folder)
+        self._write(_JOB, job)
+
+    @property
+    def was_published(self) -> bool:
+        """Whether an earlier process of this job has put the output in its place."""
+        written = self._read(_OUTPUT)
+        return (
+            written is not None
+            and not self._store.exists(f"{self._folder}/{written['folder']}")
+            and self._store.exists(self._store.path)
+        )
+
+    @property
+    def counts(self) -> Counts:
+        """Those of all parts."""
+        return sum((Counts.from_json(part["counts"]) for part in self._parts), start=Counts())
+
+    @property
+    def done(self) -> list[int]:
+        """The numbers of the files whose rows are in the parts."""
+        return [number for part in self._parts for number in part["files"]]
+
+    def add(self, files: Sequence[int], staged: DataFrame, none: Counts, sources: list[str], most: int) -> None:
+        """Let Spark score rows into a part, which is complete and durable when this returns.
+
+        Parameters
+        ----------
+        files : sequence of int
+            The numbers of the files that the rows are of.
+        staged : DataFrame
+            What `tabkd.spark._worker.staged` gives.
+        none : Counts
+            Those of no rows.
+        sources : list of str
+            The files, by their numbers.
+        most : int
+            How many rows of the job may be without a score.
+
+        Raises
+        ------
+        TooManyRejectsError
+            There are more; the part does not count then.
+        """
+        name = f"part-{uuid.uuid4().hex}"
+        folder = f"{self._folder}/{name}"
+        staged.write.parquet(folder)
+        notes = self._notes([folder])
+        counts = sum((Counts.from_json(note["counts"]) for note in notes), start=none)
+        rejects = _rejects(notes, sources)
+        check_number(self.counts.rejected + counts.rejected - len(rejects), rejects, most)
+        self._store.sync(folder)
+        part = {"folder": name, "files": list(files), "counts": counts.to_json()}
+        self._write(f"{name}.json", part)
+        self._parts.append(part)
+
+    def rows(self) -> DataFrame:
+        """All scored rows, without the notes."""
+        return self._scored([self._path(part) for part in self._parts])
+
+    def rejects(self, sources: list[str]) -> list[Reject]:
+        """The rows that cannot be scored, in the order of their places.
+
+        Parameters
+        ----------
+        sources : list of str
+            The files, by their numbers.
+        """
+        return _rejects(self._notes([self._path(part) for part in self._parts]), sources)
+
+    def publish(self, write: Callable[[str], None]) -> None:
+        """Write the output and move it to its place.
+
+        Parameters
+        ----------
+        write : callable
+            Writes the output into the folder that it is given.
+        """
+        name = f"output-{uuid.uuid4().hex}"
+        folder = f"{self._folder}/{name}"
+        write(folder)
+        self._store.sync(folder)
+        self._write(_OUTPUT, {"folder": name})
+        self._store.rename(folder, self._store.path)
+
+    def _path(self, part: dict[str, Any]) -> str:
+        return f"{self._folder}/{part['folder']}"
+
+    def _table(self, folders: Sequence[str]) -> DataFrame:
+        # The folders as they are: a "=" in a name above them must not become a column.
+        return self._spark.read.schema(self._schema).option("recursiveFileLookup", True).parquet(*folders)
+
+    def _scored(self, folders: Sequence[str]) -> DataFrame:
+        table = self._table(folders)
+        return table.where(table["note"].isNull()).drop("note")
+
+    def _notes(self, folders: Sequence[str]) -> list[dict[str, Any]]:
+        table = self._table(folders)
+        return [json.loads(row.note) for row in table.where(table["note"].isNotNull()).select("note").collect()]
+
+    def _is_whole(self, part: dict[str, Any]) -> bool:
+        """Whether a part still has the rows that were counted; else it is scored again."""
+        from pyspark.errors import PySparkException
+
+        with contextlib.suppress(PySparkException):
+            return self._scored([self._path(part)]).count() == part["counts"]["written"]
+        return False
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        """A note of this job; None where there is none, or one that was not written to its end."""
+        path = f"{self._folder}/{name}"
+        if not self._store.exists(path):
+            return None
+        try:
+            return dict(json.loads(self._store.read(path)))
+        except ValueError:
+            return None
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        self._store.write(f"{self._folder}/{name}", json.dumps(content).encode())
+
+
+def _rejects(notes: Sequence[dict[str, Any]], sources: list[str]) -> list[Reject]:
+    rejects = sorted((reject for note in notes for reject in note["rejects"]), key=lambda reject: reject[0])
+    return [reject_at(place, sources, *what) for place, *what in rejects]
