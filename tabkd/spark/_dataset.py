@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,12 @@ from tabkd.batch._scored import Columns
 from tabkd.batch._sinks import STDOUT
 from tabkd.scoring import ExportedStudent, load
 from tabkd.spark._frames import broadcast, features, fields
-from tabkd.spark._inputs import PLACE, find_files, is_csv, local_paths, of_files, read, with_places
+from tabkd.spark._inputs import PLACE, find_files, is_csv, left_out, local_paths, of_files, read, with_places
 from tabkd.spark._parts import Parts
 from tabkd.spark._session import cancelled_on_error, explained, session
 from tabkd.spark._store import Store, work_folder
 from tabkd.spark._top import top
-from tabkd.spark._worker import Task, exported_of, staged
+from tabkd.spark._worker import Task, exported_of, rejects_of, staged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,7 +148,7 @@ class _Job:
     ):
         self.spark = session()
         self.store = Store(self.spark, output)
-        self._exported, self._columns, self._options = exported, columns, options
+        self._exported, self._columns, self._options, self._inputs = exported, columns, options, inputs
         self._output, self._is_csv = output, is_csv(inputs[0])
         self._rows = read(self.spark, inputs, options.dialect, self._is_csv)
         columns.check_names(", ".join(inputs), self._rows.columns)
@@ -157,7 +159,8 @@ class _Job:
         """Score all rows into parts, and put the output together from them."""
         if not resume:
             self._check_free()
-        parts = Parts(self.spark, self.store, folder, self._identity(), self._schema())
+        none = Counts(drift=self._columns.drift.none)
+        parts = Parts(self.spark, self.store, folder, self._identity(), self._schema(), none)
         was_published = parts.was_published
         if not was_published:
             self._check_free()
@@ -169,7 +172,7 @@ class _Job:
             rows, threshold = top(rows, n_rows)
         with nullcontext() if rejects is None else rejects_file(rejects, None, self.store.path) as file:
             if file is not None:
-                file.write(rejected.table(parts.rejects(self._sources)))
+                file.write(rejected.table(rejects_of(parts.notes(), self._sources)))
                 file.finish()
             if not was_published:
                 parts.publish(lambda path: self._write(rows, path, n_rows))
@@ -201,17 +204,31 @@ class _Job:
 
     def _score(self, parts: Parts, resume: bool) -> None:
         """Score the files that are not in the parts, and make sure that no file was changed meanwhile."""
-        none, most = Counts(drift=self._columns.drift.none), self._options.max_rejects
-        check_number(parts.counts.rejected, [], most)
+        check_number(parts.counts.rejected, [], self._options.max_rejects)
         done = set(parts.done)
         left = [number for number in range(len(self._files)) if number not in done]
         groups = list(self._groups(left)) if resume else [left]
-        for i, group in enumerate(groups):
-            rows = self._rows_of(group, is_last=i == len(groups) - 1)
-            parts.add(group, self._staged(rows), none, self._sources, most)
+        for group, following in zip_longest(groups, groups[1:]):
+            rows = self._rows_of(group, is_last=following is None)
+            parts.add(group, self._staged(rows), partial(self._check_part, group))
+        now = [state for given in self._inputs for state in Store(self.spark, given).files(given)]
         for file in self._files:
-            if Store(self.spark, file.state["path"]).state(file.state["path"]) != file.state:
+            if file.state not in now:
                 raise ValueError(f"{file.path!r} was changed while it was read: nothing was written; score it again.")
+
+    def _check_part(self, group: Sequence[int], counts: Counts, notes: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse a part with too many rejects, or without the rows of a file that has some.
+
+        Raises
+        ------
+        ValueError
+        """
+        rejects = rejects_of(notes, self._sources)
+        check_number(counts.rejected - len(rejects), rejects, self._options.max_rejects)
+        for number in set(group).difference(*(note["files"] for note in notes)):
+            path = self._files[number].state["path"]
+            if not read(self.spark, [path], self._options.dialect, self._is_csv).isEmpty():
+                raise ValueError(left_out(self._files[number].path))
 
     def _groups(self, left: Sequence[int]) -> Iterator[list[int]]:
         """The numbers of the files that become one part."""

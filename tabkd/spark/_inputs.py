@@ -67,17 +67,36 @@ def read(spark: SparkSession, paths: Sequence[str], dialect: Dialect, as_csv: bo
 
 
 def find_files(spark: SparkSession, rows: DataFrame, inputs: Sequence[str]) -> list[InputFile]:
-    """The files of rows, in the order in which the local engine reads them."""
-    # As in the metadata of rows, where a path of a disk has one slash.
-    urls = [re.sub("^file:/+", "file:/", url) for url in rows.inputFiles()]
-    number = {PurePosixPath(path): i for i, given in enumerate(inputs) for path in Store(spark, given).matching(given)}
+    """The files of rows, in the order in which the local engine reads them.
 
-    def order(url: str) -> tuple[int, tuple[str, ...]]:
-        path = PurePosixPath(unquote(url))
-        return min(number.get(above, len(inputs)) for above in (path, *path.parents)), path.parts
+    Raises
+    ------
+    ValueError
+        Spark leaves out one of them.
+    """
+    # As in the metadata of rows, where a path of a disk has one slash; and as a store has it.
+    urls = {unquote(url): url for url in (re.sub("^file:/+", "file:/", url) for url in rows.inputFiles())}
+    states = [state for given in inputs for state in _in_order(Store(spark, given).files(given))]
+    for state in states:
+        if state["path"] not in urls:
+            raise ValueError(left_out(_shown(state["path"])))
+    return [InputFile(urls[state["path"]], _shown(state["path"]), state) for state in states]
 
-    found = [(url, unquote(url)) for url in sorted(set(urls), key=order)]
-    return [InputFile(url, path.removeprefix("file:"), Store(spark, path).state(path)) for url, path in found]
+
+def left_out(path: str) -> str:
+    """What to say of a file that Spark does not read."""
+    return (
+        f"Spark leaves out {path!r}: of a folder it reads either the files in it, or those in folders such as "
+        "'month=2026-10'. Give the others as inputs of their own, or in a job of their own; nothing was written."
+    )
+
+
+def _in_order(states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(states, key=lambda state: PurePosixPath(state["path"]).parts)
+
+
+def _shown(path: str) -> str:
+    return path.removeprefix("file:")
 
 
 def with_places(rows: DataFrame, *, positions: bool) -> DataFrame:

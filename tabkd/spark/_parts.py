@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabkd.batch._counts import Counts
 from tabkd.batch._options import check_same_job
-from tabkd.batch._rejects import Reject, check_number
 from tabkd.spark._store import Store
-from tabkd.spark._worker import reject_at
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -42,6 +40,8 @@ class Parts:
         What identifies the job; see `tabkd.batch._options.Options.identity`.
     schema : StructType
         The columns of the rows, "note" the last.
+    none : Counts
+        Those of no rows.
 
     Raises
     ------
@@ -49,8 +49,16 @@ class Parts:
         The folder has the parts of another job.
     """
 
-    def __init__(self, spark: SparkSession, store: Store, folder: str, job: dict[str, Any], schema: StructType):
-        self._spark, self._store, self._folder, self._schema = spark, store, folder, schema
+    def __init__(
+        self,
+        spark: SparkSession,
+        store: Store,
+        folder: str,
+        job: dict[str, Any],
+        schema: StructType,
+        none: Counts,
+    ):
+        self._spark, self._store, self._folder, self._schema, self._none = spark, store, folder, schema, none
         names = store.names(folder)
         job = json.loads(json.dumps(job))
         if _JOB in names:
@@ -74,14 +82,16 @@ class Parts:
     @property
     def counts(self) -> Counts:
         """Those of all parts."""
-        return sum((Counts.from_json(part["counts"]) for part in self._parts), start=Counts())
+        return sum((Counts.from_json(part["counts"]) for part in self._parts), start=self._none)
 
     @property
     def done(self) -> list[int]:
         """The numbers of the files whose rows are in the parts."""
         return [number for part in self._parts for number in part["files"]]
 
-    def add(self, files: Sequence[int], staged: DataFrame, none: Counts, sources: list[str], most: int) -> None:
+    def add(
+        self, files: Sequence[int], staged: DataFrame, check: Callable[[Counts, list[dict[str, Any]]], None]
+    ) -> None:
         """Let Spark score rows into a part, which is complete and durable when this returns.
 
         Parameters
@@ -90,25 +100,15 @@ class Parts:
             The numbers of the files that the rows are of.
         staged : DataFrame
             What `tabkd.spark._worker.staged` gives.
-        none : Counts
-            Those of no rows.
-        sources : list of str
-            The files, by their numbers.
-        most : int
-            How many rows of the job may be without a score.
-
-        Raises
-        ------
-        TooManyRejectsError
-            There are more; the part does not count then.
+        check : callable
+            Refuses the part: takes the counts of all parts and the notes of this one.
         """
         name = f"part-{uuid.uuid4().hex}"
         folder = f"{self._folder}/{name}"
         staged.write.parquet(folder)
         notes = self._notes([folder])
-        counts = sum((Counts.from_json(note["counts"]) for note in notes), start=none)
-        rejects = _rejects(notes, sources)
-        check_number(self.counts.rejected + counts.rejected - len(rejects), rejects, most)
+        counts = sum((Counts.from_json(note["counts"]) for note in notes), start=self._none)
+        check(self.counts + counts, notes)
         self._store.sync(folder)
         part = {"folder": name, "files": list(files), "counts": counts.to_json()}
         self._write(f"{name}.json", part)
@@ -118,15 +118,9 @@ class Parts:
         """All scored rows, without the notes."""
         return self._scored([self._path(part) for part in self._parts])
 
-    def rejects(self, sources: list[str]) -> list[Reject]:
-        """The rows that cannot be scored, in the order of their places.
-
-        Parameters
-        ----------
-        sources : list of str
-            The files, by their numbers.
-        """
-        return _rejects(self._notes([self._path(part) for part in self._parts]), sources)
+    def notes(self) -> list[dict[str, Any]]:
+        """The notes on all rows."""
+        return self._notes([self._path(part) for part in self._parts])
 
     def publish(self, write: Callable[[str], None]) -> None:
         """Write the output and move it to its place.
@@ -178,8 +172,3 @@ class Parts:
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         self._store.write(f"{self._folder}/{name}", json.dumps(content).encode())
-
-
-def _rejects(notes: Sequence[dict[str, Any]], sources: list[str]) -> list[Reject]:
-    rejects = sorted((reject for note in notes for reject in note["rejects"]), key=lambda reject: reject[0])
-    return [reject_at(place, sources, *what) for place, *what in rejects]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabkd._files import atomic_write_bytes, sync
+from tabkd.batch._paths import is_hidden
 from tabkd.batch._workplace import PARTS, folder_of, workplace
 
 if TYPE_CHECKING:
@@ -59,14 +60,20 @@ class Store:
             return []
         return sorted(status.getPath().getName() for status in self._files.listStatus(self._path(folder)))
 
-    def matching(self, pattern: str) -> list[str]:
-        """The paths that a path or a pattern of Hadoop's means, with the scheme of their file system."""
-        return [status.getPath().toString() for status in self._files.globStatus(self._path(pattern)) or ()]
+    def files(self, pattern: str) -> list[dict[str, Any]]:
+        """What each file is known again by, as JSON has it: those that a path or a pattern of Hadoop's means.
 
-    def state(self, path: str) -> dict[str, Any]:
-        """What a file is known again by, as JSON has it."""
-        status = self._files.getFileStatus(self._path(path))
-        return {"path": path, "bytes": status.getLen(), "changed": status.getModificationTime()}
+        Hidden names are left out; see `tabkd.batch._paths.is_hidden`.
+        """
+        found = []
+        for matched in self._files.globStatus(self._path(pattern)) or ():
+            top, listed = matched.getPath().toString(), self._files.listFiles(matched.getPath(), True)
+            while listed.hasNext():
+                status = listed.next()
+                path = status.getPath().toString()
+                if not any(map(is_hidden, path.removeprefix(top).split("/"))):
+                    found.append({"path": path, "bytes": status.getLen(), "changed": status.getModificationTime()})
+        return found
 
     def make(self, folder: str) -> None:
         """Make a folder, with those that it is in."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -120,7 +120,8 @@ def staged(
         rejects += [(int(place[row]), *what) for _, row, *what in found.rows.rejects]
         yield from _with_note(rows, columns, task).to_batches()
     if empty is not None:
-        note = pa.array([json.dumps({"counts": counts.to_json(), "rejects": rejects})], pa.string())
+        content = {"counts": counts.to_json(), "rejects": rejects, "files": sorted(places.files)}
+        note = pa.array([json.dumps(content)], pa.string())
         nothing = [pa.nulls(1, field.type) for field in empty.schema][:-1]
         yield pa.RecordBatch.from_arrays([*nothing, note], schema=empty.schema)
 
@@ -164,10 +165,22 @@ def _batch(table: pa.Table, columns: Columns, task: Task) -> Batch:
 
 
 class _Places:
-    """Where the rows of a task are: in the files, and in the order in which a task reads each of them."""
+    """Where the rows of a task are: in the files, and in the order in which a task reads each of them.
+
+    Parameters
+    ----------
+    files : mapping of str to int
+        The numbers of all files.
+
+    Attributes
+    ----------
+    files : set of int
+        The numbers of those that rows came from.
+    """
 
     def __init__(self, files: Mapping[str, int]):
-        self._files = files
+        self.files: set[int] = set()
+        self._numbers = files
         self._n_read: dict[str, int] = {}
 
     def of(self, paths: pa.Array, positions: pa.Array) -> np.ndarray:
@@ -184,10 +197,20 @@ class _Places:
                 first = self._n_read.get(path, 0)
                 self._n_read[path] = first + len(rows)
                 places[rows] = np.arange(first, first + len(rows))
-            places[rows] += self._files[path] << _ROW_BITS
+            self.files.add(self._numbers[path])
+            places[rows] += self._numbers[path] << _ROW_BITS
         return places
 
 
-def reject_at(place: int, sources: list[str], column: str | None, value: str, reason: str) -> Reject:
-    """The reject of a note."""
-    return Reject(sources[place >> _ROW_BITS], place & ((1 << _ROW_BITS) - 1), column, value, reason)
+def rejects_of(notes: Iterable[Mapping[str, Any]], sources: Sequence[str]) -> list[Reject]:
+    """The rows that cannot be scored, in the order of their places.
+
+    Parameters
+    ----------
+    notes : iterable of mapping
+        Those of `staged`.
+    sources : sequence of str
+        The files, by their numbers.
+    """
+    found = sorted((reject for note in notes for reject in note["rejects"]), key=lambda reject: reject[0])
+    return [Reject(sources[place >> _ROW_BITS], place & ((1 << _ROW_BITS) - 1), *what) for place, *what in found]
