@@ -170,7 +170,9 @@ class _Job:
         if self._options.top_fraction is not None:
             n_rows = how_many(self._options.top_fraction, counts.scored)
             rows, threshold = top(rows, n_rows)
-        with nullcontext() if rejects is None else rejects_file(rejects, None, self.store.path) as file:
+        # There, a killed job leaves nothing that the next one does not remove.
+        here = self.store.local(folder) if self.store.is_local else None
+        with nullcontext() if rejects is None else rejects_file(rejects, here, self.store.path) as file:
             if file is not None:
                 file.write(rejected.table(rejects_of(parts.notes(), self._sources)))
                 file.finish()
