@@ -13,6 +13,9 @@ from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._rejects import Reject, failures, shown
 from tabkd.scoring._arrow import decoded, is_text
 
+#: The reason for bytes that are not text.
+NOT_TEXT = "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
+
 Part = tuple[pa.Table, np.ndarray, list[Reject]]
 
 # In lower case: of SQL, pandas, Spark, R, and what PostgreSQL copies.
@@ -141,7 +144,7 @@ def _reason(stored: pa.DataType, kind: pa.DataType, value: str, error: Exception
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
     if is_text(kind) or "UTF8" in str(error):
-        return "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
+        return NOT_TEXT
     if pa.types.is_boolean(kind):
         return "neither true nor false"
     hint = dialect.hint(value)

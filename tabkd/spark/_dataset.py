@@ -44,13 +44,13 @@ _BYTES_PER_CORE = 1 << 28
 def score_dataset(
     model: ExportedStudent | str | os.PathLike,
     inputs: Sequence[str],
-    output: str,
+    output: str | os.PathLike,
     *,
     keep: Sequence[str] = (),
     column_map: Mapping[str, str] | None = None,
     threshold: float | None = None,
     top_fraction: float | None = None,
-    rejects: str | None = None,
+    rejects: str | os.PathLike | None = None,
     max_rejects: int = 0,
     resume: bool = False,
     partition_by: Sequence[str] = (),
@@ -67,7 +67,7 @@ def score_dataset(
         What `tabkd.load` returns, or takes, on the driver.
     inputs : sequence of str
         Paths and URLs that Spark knows: .csv files with a header, or else Parquet.
-    output : str
+    output : str or path-like
         A folder that does not exist yet; its files are CSV where its name ends in .csv, else Parquet.
     keep : sequence of str
         Columns of the input that stand beside the scores.
@@ -78,7 +78,7 @@ def score_dataset(
     top_fraction : float, optional
         Write only this share of the scored rows: those with the highest probability of the second class. They are the
         rows that `tabkd.batch.score_dataset` chooses.
-    rejects : str, optional
+    rejects : str or path-like, optional
         A file of this machine for the rows that cannot be scored.
     max_rejects : int, default=0
         With more of them the job fails.
@@ -113,7 +113,7 @@ def score_dataset(
     >>> score_dataset("student.onnx", ["payments/"], "alerts", keep=["id"], top_fraction=0.01)  # doctest: +SKIP
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
-    inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
+    inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect)
     columns = options.columns(exported)
@@ -122,7 +122,7 @@ def score_dataset(
     check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
     with explained():
         job = _Job(exported, columns, options, inputs, output)
-        with cancelled_on_error(job.spark.sparkContext), work_folder(job.store, keep=resume) as folder:
+        with work_folder(job.store, keep=resume) as folder, cancelled_on_error(job.spark.sparkContext):
             return job.run(folder, rejects, resume)
 
 
@@ -258,8 +258,15 @@ class _Job:
     def _staged(self, rows: DataFrame) -> DataFrame:
         """Rows of a part; see `tabkd.spark._worker.staged`."""
         options, numbers = self._options, {file.url: i for i, file in enumerate(self._files)}
-        n_features, dialect = len(self._columns.known), options.dialect
-        task = Task(n_features, options.threshold, self._is_ranked, options.max_rejects, dialect, self._is_csv)
+        task = Task(
+            len(self._columns.known),
+            tuple(self._columns.kept),
+            options.threshold,
+            self._is_ranked,
+            options.max_rejects,
+            options.dialect,
+            self._is_csv,
+        )
         sent = broadcast(rows, (self._exported.content, numbers))
 
         def stage_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

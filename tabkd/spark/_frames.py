@@ -70,7 +70,7 @@ def score(
     exported = model if isinstance(model, ExportedStudent) else load(model)
     columns = Options(keep, column_map or {}, threshold).columns(exported)
     rows = features(df, columns, columns.kept)
-    content, task = broadcast(df, exported.content), Task(len(columns.known), threshold)
+    content, task = broadcast(df, exported.content), Task(len(columns.known), threshold=threshold)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return scored(exported_of(content.value), task, batches)

@@ -12,16 +12,20 @@ import numpy as np
 
 from tabkd.batch._counts import Counts
 from tabkd.batch._dialect import PLAIN, Dialect
-from tabkd.batch._rejects import Reject, TooManyRejectsError
+from tabkd.batch._rejects import Reject, TooManyRejectsError, shown
 from tabkd.batch._scored import Columns, Scored
 from tabkd.batch._sources import Batch, in_batches
+from tabkd.batch._text import NOT_TEXT
 from tabkd.scoring import ExportedStudent
+from tabkd.scoring._arrow import is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # A row is known by the number of its file and its position there, in one whole number.
 _ROW_BITS = 40
+# What Java's decoders have for bytes that are not text.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Task:
     Attributes
     ----------
     n_features : int
+    kept : tuple of str
+        What the next columns are called, which stand beside the scores.
     threshold : float or None
         Keep only the rows whose probability of the second class reaches it.
     ranked : bool
@@ -42,6 +48,7 @@ class Task:
     """
 
     n_features: int
+    kept: tuple[str, ...] = ()
     threshold: float | None = None
     ranked: bool = False
     max_rejects: int = 0
@@ -158,10 +165,35 @@ def _scored(columns: Columns, task: Task, table: pa.Table) -> tuple[pa.Table, Sc
 
 
 def _batch(table: pa.Table, columns: Columns, task: Task) -> Batch:
-    """The columns of the model, with their names there."""
+    """The columns of the model, with their names there, and the rows that could not be read."""
+    import pyarrow as pa
+
     X = table.select(range(task.n_features)).rename_columns(list(columns.known))
     (batch,) = in_batches([X], columns.known, "a part of the DataFrame", task.dialect)
-    return batch._replace(is_csv=task.is_csv)
+    if not task.is_csv:
+        return batch
+    wrong = _undecoded(table, [*columns.known, *task.kept])
+    rejects = {reject.row: reject for reject in [*wrong, *batch.rejects]}
+    good = ~np.isin(batch.positions, list(rejects))
+    return Batch(
+        batch.table.filter(pa.array(good)),
+        batch.source,
+        batch.positions[good],
+        [rejects[row] for row in sorted(rejects)],
+        is_csv=True,
+    )
+
+
+def _undecoded(table: pa.Table, names: Sequence[str]) -> list[Reject]:
+    """The rows of a CSV with bytes that are not text, for which Spark has put the replacement character."""
+    import pyarrow.compute as pc
+
+    found = []
+    for name, values in zip(names, table.columns, strict=False):
+        if is_text(values.type):
+            for row in pc.indices_nonzero(pc.match_substring(values, _REPLACEMENT)).to_pylist():
+                found.append(Reject("a part of the DataFrame", row, name, shown(values[row].as_py()), NOT_TEXT))
+    return found
 
 
 class _Places:

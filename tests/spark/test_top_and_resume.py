@@ -162,6 +162,22 @@ def test_an_input_that_is_changed_meanwhile_fails_the_job(spark, folder, path, t
     assert [file.name for file in tmp_path.iterdir()] == ["in"]
 
 
+def test_bytes_that_are_not_text_are_rejected_as_here(spark, frame, path, tmp_path):
+    lines = frame[:50].to_csv(index=False).encode().split(b"\n")
+    lines[3] += b"\xff"
+    lines[5], lines[7] = b"4,0.5,0.5,\xe9,n", b"6,1 EUR,0.5,\xe9,n"
+    (tmp_path / "in.csv").write_bytes(b"\n".join(lines))
+    options = {"keep": ["id", "note"], "max_rejects": 3}
+    for engine in (batch, dataset):
+        name = engine.__name__.split(".")[1]
+        out = tmp_path / f"{name}{'.parquet' if engine is batch else ''}"
+        rejects = tmp_path / f"{name}.csv"
+        done = engine.score_dataset(path, [str(tmp_path / "in.csv")], out, rejects=rejects, **options)
+        assert (done.read, done.rejected, done.written) == (50, 3, 47)
+    here, there = (pd.read_csv(tmp_path / f"{name}.csv").drop(columns="value") for name in ("batch", "spark"))
+    assert here.equals(there)
+
+
 @pytest.mark.parametrize("below", ["month=1", "more"])
 def test_files_that_spark_leaves_out_fail_the_job(spark, frame, path, tmp_path, below):
     (tmp_path / "in" / below).mkdir(parents=True)
