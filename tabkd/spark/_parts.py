@@ -59,15 +59,17 @@ class Parts:
         none: Counts,
     ):
         self._spark, self._store, self._folder, self._schema, self._none = spark, store, folder, schema, none
-        names = store.names(folder)
-        job = json.loads(json.dumps(job))
-        if _JOB in names:
-            check_same_job(self._read(_JOB) or {}, job, folder)
-        self._parts = [part for name in names if _PART.fullmatch(name) and (part := self._read(name)) is not None]
+        known, job = self._read(_JOB), json.loads(json.dumps(job))
+        self._parts: list[dict[str, Any]] = []
+        if known is None:  # it is written before the first part
+            store.make(folder)
+            self._write(_JOB, job)
+            return
+        check_same_job(known, job, folder)
+        notes = (self._read(name) for name in store.names(folder) if _PART.fullmatch(name))
+        self._parts = [part for part in notes if part is not None]
         if not self.was_published:
             self._parts = [part for part in self._parts if self._is_whole(part)]
-        store.make(folder)
-        self._write(_JOB, job)
 
     @property
     def was_published(self) -> bool:

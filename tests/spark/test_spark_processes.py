@@ -23,12 +23,12 @@ from tabkd._cli import app
 dataset._PART_BYTES = dataset._BYTES_PER_CORE = 1
 app()
 """
-N_FILES = 8
+N_FILES = 5
 
 
 @pytest.fixture(scope="module")
 def month(frame, tmp_path_factory):
-    """Eight files with a row in one of them that cannot be scored."""
+    """Files with a row in one of them that cannot be scored."""
     folder = tmp_path_factory.mktemp("month")
     text = frame.astype({"amount": object})
     text.loc[7777, "amount"] = "1 EUR"
@@ -131,7 +131,7 @@ def kill_and_finish(moments, rng, path, month, folder, environment) -> int:
 
 
 def test_a_killed_driver_goes_on_and_each_row_is_there_once(path, month, environment, tmp_path):
-    assert kill_and_finish([1, 4, "output"], random.Random(0), path, month, tmp_path, environment) >= 2
+    assert kill_and_finish([1, 3, "output"], random.Random(0), path, month, tmp_path, environment) >= 2
 
 
 @pytest.mark.slow
