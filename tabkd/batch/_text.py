@@ -13,9 +13,6 @@ from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._rejects import Reject, failures, shown
 from tabkd.scoring._arrow import decoded, is_text
 
-#: The reason for bytes that are not text.
-NOT_TEXT = "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
-
 Part = tuple[pa.Table, np.ndarray, list[Reject]]
 
 # In lower case: of SQL, pandas, Spark, R, and what PostgreSQL copies.
@@ -130,6 +127,10 @@ def _truths(text):
     if pc.all(pc.or_(pc.equal(numbers, 0.0), pc.equal(numbers, 1.0))).as_py() is False:
         raise pa.ArrowInvalid("a number that is neither 0 nor 1")
     return numbers.cast(pa.bool_())
+
+
+#: The reason for bytes that are not text.
+NOT_TEXT = "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"
 
 
 def may_be_text(kind: pa.DataType) -> bool:
