@@ -133,20 +133,15 @@ def score(
 
         if summary is not None:
             _check_summary(summary, [str(model), *_files(engine, inputs, query), output, rejects or output])
-        local = {
-            "top_fraction": top_fraction,
-            "query": query,
-            "table": table,
-            "append": append,
-            "resume": resume,
-            "batch_size": batch_size,
-        }
+        local = {"query": query, "table": table, "append": append, "batch_size": batch_size}
         options: dict[str, Any] = {
             "keep": keep or [],
             "column_map": _pairs(column_map or []),
             "threshold": threshold,
+            "top_fraction": top_fraction,
             "rejects": rejects,
             "max_rejects": max_rejects,
+            "resume": resume,
             "partition_by": partition_by or [],
             "delimiter": delimiter,
             "decimal": decimal,
@@ -252,7 +247,7 @@ def _check_summary(path: Path, taken: list[str]) -> None:
 def _files(engine: Engine, inputs: list[str], query: str | None) -> list[str]:
     """The files that a job reads."""
     if engine == Engine.SPARK:
-        from tabkd.spark._dataset import local_paths
+        from tabkd.spark._inputs import local_paths
 
         return local_paths(inputs)
     from tabkd.batch._databases import find_sources

@@ -34,6 +34,17 @@ class Cut(NamedTuple):
     n_rows: int
 
 
+def how_many(fraction: float, n_scored: int) -> int:
+    """How many rows are the top fraction of those that are scored: rounded up, except where only a rounding error is.
+
+    Examples
+    --------
+    >>> how_many(0.1, 30), how_many(0.1, 31), how_many(0.3, 10)
+    (3, 4, 3)
+    """
+    return math.ceil(round(fraction * n_scored, 6))
+
+
 def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Cut:
     """Find the boundary of the rows with the highest probabilities.
 
@@ -48,7 +59,7 @@ def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: in
     n_scored : int
         Number of scored rows.
     """
-    n_top = math.ceil(round(fraction * n_scored, 6))
+    n_top = how_many(fraction, n_scored)
     if n_top == 0:
         return Cut(None, 0, 0)
     least, n_equal = _least((_values(batch, column) for batch in batches), n_top)

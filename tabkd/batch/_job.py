@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from tabkd._options import option
 from tabkd._progress import Silent
-from tabkd._version import __version__
 from tabkd.batch._alerts import find_cut, top
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._databases import Source, find_sources
@@ -27,6 +26,7 @@ from tabkd.batch._overlap import ahead, behind
 from tabkd.batch._parts import Parts
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns, Rows, Scored, check_kept, score_columns
+from tabkd.batch._scoring_options import Options, as_paths, check_least
 from tabkd.batch._sources import Batch, File, in_dialect
 from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
@@ -151,19 +151,17 @@ def score_dataset(
     (569, ['id', 'prediction', 'probability_0', 'probability_1'])
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
-    paths, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
-    partition_by = list(dict.fromkeys(partition_by))
-    check_options(batch_size=batch_size, threshold=threshold, top_fraction=top_fraction, max_rejects=max_rejects)
+    inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
+    check_least("batch_size", batch_size, 1)
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
+    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect)
     if resume and query is not None:
         raise ValueError(
             f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
         )
-    columns = Columns(exported, [*keep, *partition_by], column_map or {}, threshold)
-    if top_fraction is not None:
-        columns.check_two_classes("top_fraction", top_fraction)
-    dialect = Dialect(delimiter, decimal, thousands, encoding)
-    sources = in_dialect(find_sources(paths, query, stop), dialect)
-    target = Target(output, rejects, table, append, tuple(partition_by))
+    columns = options.columns(exported)
+    sources = in_dialect(find_sources(inputs, query, stop), dialect)
+    target = Target(output, rejects, table, append, tuple(options.partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):
         check_model(model, output, rejects)
@@ -171,9 +169,7 @@ def score_dataset(
     on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})
     columns.kept_types = target.check_types(columns.kept_types)
-    options = {"keep": columns.kept, "column_map": dict(column_map or {}), "threshold": threshold}
-    options |= {"top_fraction": top_fraction, "batch_size": batch_size, **asdict(dialect)}
-    job = _job(exported, scoring.before, options)
+    job = options.identity(exported, scoring.before, batch_size=batch_size)
     # The outputs before the parts: what is in their way is reported before the first row.
     with (
         target.folder(resume) as folder,
@@ -327,57 +323,8 @@ def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
     ]
 
 
-def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
-    """The inputs as text.
-
-    Raises
-    ------
-    ValueError
-        They are none, or one that is not in a list.
-    """
-    if isinstance(inputs, (str, os.PathLike)):
-        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
-    if not inputs:
-        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
-    return [os.fspath(given) for given in inputs]
-
-
-def check_options(
-    *, batch_size: int = 1, threshold: float | None = None, top_fraction: float | None = None, max_rejects: int = 0
-) -> None:
-    """Refuse numbers out of their range, and two ways to choose alerts.
-
-    Raises
-    ------
-    ValueError
-    """
-    for name, value, least in (("batch_size", batch_size, 1), ("max_rejects", max_rejects, 0)):
-        if value < least:
-            raise ValueError(f"{option(name)} is {value}; expected a number from {least}.")
-    for name, share in (("threshold", threshold), ("top_fraction", top_fraction)):
-        if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"{option(name)} is {share}; expected a number from 0 to 1.")
-    if threshold is not None and top_fraction is not None:
-        raise ValueError(
-            f"{option('threshold')} and {option('top_fraction')} are two ways to choose alerts; give one of them."
-        )
-
-
 def _never() -> bool:
     return False
-
-
-def _job(exported: ExportedStudent, states: list, options: Mapping[str, Any]) -> dict:
-    """What another job would have otherwise."""
-    import onnxruntime
-
-    return {
-        # Those of the libraries as well, whose next version may cut files into other batches.
-        "version": [__version__, pa.__version__, onnxruntime.__version__],
-        "model": hashlib.sha256(exported.content).hexdigest(),
-        "input": states,
-        **options,
-    }
 
 
 def _digest(job: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
@@ -143,6 +143,38 @@ class RejectsError(RuntimeError):
     """The scores are written for good, but the rejects could not be put in their place."""
 
 
+@contextlib.contextmanager
+def rejects_file(path: str, folder: Path | None, output: str) -> Iterator[sinks.File]:
+    """A file of rejects, which is put in its place where the block succeeds: the scores are there by then.
+
+    Parameters
+    ----------
+    path : str
+    folder : Path, optional
+        Where the file is until then.
+    output : str
+        Where the scores are, for the message of the error.
+
+    Raises
+    ------
+    RejectsError
+        At the end of the block.
+    """
+    file = sinks.File(path, folder, rejected.SCHEMA)
+    file.__enter__()
+    try:
+        yield file
+        try:
+            file.publish()
+        except OSError as failure:
+            raise RejectsError(
+                f"all rows are written to {shown(output)!r}, but {failure.strerror or failure} The rejects are in "
+                f"{file.saved()!r} instead."
+            ) from failure
+    finally:
+        file.discard()
+
+
 class Outputs(contextlib.AbstractContextManager):
     """The scores and the rejects of a job; where it succeeds both appear, the scores first.
 
@@ -171,16 +203,14 @@ class Outputs(contextlib.AbstractContextManager):
         self._stack = contextlib.ExitStack()
         self._scores = target.sink(Path(folder), job, schema, stop)
         self._rejects: sinks.File | None = None
-        self._shown = shown(target.path)
-        if target.rejects is not None:
-            self._rejects = sinks.File(target.rejects, Path(folder), rejected.SCHEMA)
+        self._target, self._folder = target, Path(folder)
         self._n_rows = self._n_rejects = 0
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            if self._rejects is not None:
-                stack.push(self._publish_rejects)
-                self._rejects.__enter__()
+            if self._target.rejects is not None:
+                rejects = rejects_file(self._target.rejects, self._folder, self._target.path)
+                self._rejects = stack.enter_context(rejects)
             # The last to be entered is the first to appear.
             stack.enter_context(self._scores)
             self._stack = stack.pop_all()
@@ -220,19 +250,6 @@ class Outputs(contextlib.AbstractContextManager):
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
-
-    def _publish_rejects(self, kind, error, traceback) -> None:
-        assert self._rejects is not None
-        try:
-            if kind is None:
-                self._rejects.publish()
-        except OSError as failure:
-            raise RejectsError(
-                f"all rows are written to {self._shown!r}, but {failure.strerror or failure} The rejects are in "
-                f"{self._rejects.saved()!r} instead."
-            ) from failure
-        finally:
-            self._rejects.discard()
 
 
 def _names_folders(kind: pa.DataType) -> bool:

@@ -184,6 +184,11 @@ def _truths(text: Values) -> Values:
     return numbers.cast(pa.bool_())
 
 
+def not_text() -> str:
+    """The reason for bytes that are not text."""
+    return f"not text in UTF-8; if it is in another encoding, name it, as in {option('encoding', 'latin-1')}"
+
+
 def may_be_text(kind: pa.DataType) -> bool:
     """Whether values of a type are accepted where a model expects text: text, its bytes, and whole numbers."""
     whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
@@ -196,7 +201,7 @@ def _reason(stored: pa.DataType, kind: pa.DataType, value, dialect: Dialect) -> 
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
     if is_text(kind) or (isinstance(value, bytes) and not _is_text(value)):
-        return f"not text in UTF-8; if it is in another encoding, name it, as in {option('encoding', 'latin-1')}"
+        return not_text()
     if pa.types.is_boolean(kind):
         return "neither true nor false"
     hint = dialect.hint(shown(value))

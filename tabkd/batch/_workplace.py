@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _LOCK = "lock"
 #: The folder with the rows if the output is a folder itself.
 ROWS = "rows"
-# The names that jobs create there: the lock, manifests and notes, parts, and temporary files.
-_LEFT = re.compile(rf"{_LOCK}|{ROWS}|\w+\.json|part-\d+(\.rejects)?\.arrow|\..*-[0-9a-f]{{8}}(\.[^.]*)?", re.DOTALL)
+#: The folder with what another engine keeps there.
+PARTS = "parts"
+# What jobs leave there: the lock, manifests and notes, parts, and temporary files.
+_LEFT = re.compile(
+    rf"{_LOCK}|{ROWS}|{PARTS}|\w+\.json|part-\d+(\.rejects)?\.arrow|\..*-[0-9a-f]{{8}}(\.[^.]*)?", re.DOTALL
+)
 _ATTEMPTS = 10
 
 
@@ -130,8 +134,8 @@ def _check_content(folder: Path) -> None:
             found = os.lstat(folder / name)
         except FileNotFoundError:  # another job is just removing it
             continue
-        expected = stat.S_ISDIR if name == ROWS else stat.S_ISREG
-        # The lock is opened for writing: if it is a hard link to another file, that file would be changed.
+        expected = stat.S_ISDIR if name in (ROWS, PARTS) else stat.S_ISREG
+        # The lock is opened for writing, and with another name of it that file would be written.
         if not (_LEFT.fullmatch(name) and expected(found.st_mode)) or (name == _LOCK and found.st_nlink > 1):
             _refuse(folder, f"a folder with {name!r} in it that no job of tabkd made")
 
