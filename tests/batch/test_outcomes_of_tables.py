@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from tests.batch.test_databases import cursor
 
 from tabkd.batch._job import score_dataset
+from tests.batch.test_databases import cursor
 
 
 @pytest.fixture

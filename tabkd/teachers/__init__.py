@@ -1,0 +1,1 @@
+"""Teachers: the default ensemble, and soft targets of any estimator."""
