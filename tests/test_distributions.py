@@ -35,3 +35,8 @@ def test_both_say_the_same_about_the_package(field):
 
 def test_the_licence_of_tabkd_core_is_the_licence_of_the_project():
     assert (ROOT / "tabkd" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_no_message_has_tabkd_installed_over_tabkd_core():
+    naming = {path.name for path in (ROOT / "tabkd").rglob("*.py") if "tabkd[" in path.read_text(encoding="utf-8")}
+    assert naming == set(), "name the missing package itself: the user may have either distribution"

@@ -1,4 +1,4 @@
-"""The three installations of the design page, each in a fresh environment: `pytest -m install`, with a package index."""
+"""The three installations of the design page, each in an environment of its own: `pytest -m install`."""
 
 import json
 import os

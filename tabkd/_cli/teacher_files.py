@@ -146,7 +146,7 @@ def _load_skops(path: Path, trusted: Sequence[str] = ()):
     try:
         import skops.io
     except ImportError as error:
-        raise CommandError("a .skops teacher needs skops: pip install 'tabkd[skops]'.") from error
+        raise CommandError("a .skops teacher needs skops: pip install skops.") from error
     # skops leaves out scikit-learn's trees on purpose (its pull request 535): a forged one can crash.
     untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
     if untrusted:
