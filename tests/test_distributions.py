@@ -17,7 +17,7 @@ FULL, CORE = project(ROOT), project(ROOT / "tabkd")
 
 def test_the_requirements_of_tabkd_are_those_of_tabkd_core_with_distil_and_xgboost():
     distil = [*CORE["dependencies"], *CORE["optional-dependencies"]["distil"]]
-    assert sorted(FULL["dependencies"]) == sorted([*distil, "xgboost>=2.1"])
+    assert sorted(FULL["dependencies"]) == sorted([*distil, "xgboost>=3.0"])
 
 
 def test_the_extras_of_users_are_the_same():
