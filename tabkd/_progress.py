@@ -91,7 +91,7 @@ def progress(verbose: int) -> Iterator[Silent]:
     import rich
 
     if rich.get_console().is_jupyter and not _has_widgets():
-        print("Progress as text; a bar needs ipywidgets: pip install 'tabkd[notebook]'", flush=True)
+        print("Progress as text; a bar needs ipywidgets: pip install ipywidgets", flush=True)
         lines = TextLines()
         yield lines
         lines._finish()

@@ -267,7 +267,7 @@ def _scored_by_spark(*arguments, **options) -> Summary:
 
         from tabkd.spark import score_dataset
     except ImportError as error:
-        raise CommandError("--engine spark needs Spark: pip install 'tabkd[spark]'.") from error
+        raise CommandError("--engine spark needs Spark: pip install pyspark.") from error
     try:
         return score_dataset(*arguments, **options)
     except PySparkException as error:

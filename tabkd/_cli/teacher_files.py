@@ -1,4 +1,4 @@
-"""Fitted teachers in a format that runs no code when it is read: XGBoost, LightGBM, ONNX and skops."""
+"""Readers of fitted teachers, in formats that run no code when they are read: XGBoost, LightGBM, ONNX and skops."""
 
 from __future__ import annotations
 
@@ -13,69 +13,7 @@ import pandas as pd
 from tabkd._cli.errors import CommandError, one_line
 from tabkd._cli.frozen import FileClassifier, FileRegressor, select_columns
 from tabkd._cli.teacher_onnx import load_onnx
-from tabkd._cli.teacher_probe import probe
 from tabkd._cli.teacher_trees import check_lightgbm, check_xgboost, xgboost_json
-
-_PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
-
-
-def load_teacher(path: Path, task: str, trusted: Sequence[str] = (), X: pd.DataFrame | None = None) -> Any:
-    """The fitted teacher of a file, which is used as it is.
-
-    The file is read in another process first, since a damaged one can crash the libraries.
-
-    Parameters
-    ----------
-    path : Path
-    task : {"classification", "regression"}
-    trusted : sequence of str
-        Types in a skops file that the user trusts, beside those that skops trusts.
-    X : DataFrame, optional
-        The table that it will label, some of whose rows it predicts in that other process.
-
-    Returns
-    -------
-    object
-        With `predict_proba` and `classes_`, or `predict`; it takes the frame and picks its own columns by
-        name.
-
-    Raises
-    ------
-    CommandError
-        The file is missing, corrupt, of another format or task, could run code, crashes its library, or takes too
-        long.
-    """
-    _check_kind(path)
-    probe(path, trusted, X)
-    teacher = read_teacher(path, trusted)
-    if task == "classification" and not hasattr(teacher, "predict_proba"):
-        raise CommandError(
-            f"the teacher {str(path)!r} gives no probabilities, but the task is classification. "
-            "Use a classifier's file, or --task regression."
-        )
-    if task == "regression" and hasattr(teacher, "predict_proba"):
-        raise CommandError(
-            f"the teacher {str(path)!r} is a classifier, but the task is regression. "
-            "Use a regressor's file, or --task classification."
-        )
-    return teacher
-
-
-def _check_kind(path: Path) -> None:
-    """Refuse what is no file of a known format, before a process is started for it."""
-    suffix = path.suffix.lower()
-    if suffix in _PICKLES:
-        raise CommandError(
-            f"--teacher {str(path)!r} is a pickle, and reading one can run any code, so tabkd never does. "
-            "Save the model in a safe format: XGBoost's save_model('t.json'), LightGBM's "
-            "booster_.save_model('t.txt'), skops.io.dump(model, 't.skops'), or ONNX."
-        )
-    if suffix not in _LOADERS:
-        raise CommandError(
-            f"--teacher {str(path)!r} has the suffix {suffix!r}; a fitted teacher has {', '.join(_LOADERS)}."
-        )
-    if not path.is_file():
-        raise CommandError(f"the teacher {str(path)!r} does not exist; check the path.")
 
 
 def read_teacher(path: Path, trusted: Sequence[str] = ()) -> Any:
@@ -88,7 +26,7 @@ def read_teacher(path: Path, trusted: Sequence[str] = ()) -> Any:
     """
     suffix = path.suffix.lower()
     try:
-        return _load_skops(path, trusted) if suffix == ".skops" else _LOADERS[suffix](path)
+        return _load_skops(path, trusted) if suffix == ".skops" else LOADERS[suffix](path)
     except CommandError:
         raise
     except Exception as error:  # each library has errors of its own for a broken file
@@ -208,7 +146,7 @@ def _load_skops(path: Path, trusted: Sequence[str] = ()):
     try:
         import skops.io
     except ImportError as error:
-        raise CommandError("a .skops teacher needs skops: pip install 'tabkd[skops]'.") from error
+        raise CommandError("a .skops teacher needs skops: pip install skops.") from error
     # skops leaves out scikit-learn's trees on purpose (its pull request 535): a forged one can crash.
     untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
     if untrusted:
@@ -220,7 +158,8 @@ def _load_skops(path: Path, trusted: Sequence[str] = ()):
     return skops.io.load(path, trusted=list(trusted))
 
 
-_LOADERS: dict[str, Callable[[Path], Any]] = {
+#: How a teacher is read, by the suffix of its file.
+LOADERS: dict[str, Callable[[Path], Any]] = {
     ".json": _load_xgboost,
     ".ubj": _load_xgboost,
     ".txt": _load_lightgbm,

@@ -100,8 +100,8 @@ def ready_teacher(
     if not path.suffix:
         known = ", ".join(TEACHERS)
         raise CommandError(f"--teacher {name!r} is not known: it is one of {known}, or the file of a fitted one.")
+    from tabkd._cli.fitted_teacher import load_teacher
     from tabkd._cli.frozen import FileClassifier
-    from tabkd._cli.teacher_files import load_teacher
 
     teacher = load_teacher(path, task, trusted, X)
     if isinstance(teacher, FileClassifier):

@@ -38,7 +38,7 @@ def reading(path: str) -> Iterator[Reading]:
     try:
         import duckdb
     except ImportError as error:
-        raise ValueError("DuckDB files need DuckDB: pip install 'tabkd[duckdb]'.") from error
+        raise ValueError("DuckDB files need DuckDB: pip install duckdb.") from error
 
     def columns_of(query: str) -> dict[str, str]:
         none = connection.sql(f"{selected(['*'], query)} LIMIT 0")

@@ -48,7 +48,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import adbc_driver_postgresql.dbapi as driver
     except ImportError as error:
-        raise ValueError("PostgreSQL needs its driver: pip install 'tabkd[postgres]'.") from error
+        raise ValueError("PostgreSQL needs its driver: pip install adbc-driver-postgresql.") from error
     with driver_errors(address):
         connection = driver.connect(address)
     with connection:

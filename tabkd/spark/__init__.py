@@ -1,4 +1,4 @@
-"""Scores and soft labels in the worker processes of Spark: `pip install 'tabkd[spark]'`."""
+"""Scores and soft labels in the worker processes of Spark: with `pip install pyspark`."""
 
 from tabkd.spark._dataset import score_dataset
 from tabkd.spark._frames import label, score

@@ -11,7 +11,8 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from tabkd._cli import teacher_probe
 from tabkd._cli.errors import CommandError
-from tabkd._cli.teacher_files import load_teacher, read_teacher
+from tabkd._cli.fitted_teacher import load_teacher
+from tabkd._cli.teacher_files import read_teacher
 from tabkd._cli.teacher_trees import check_lightgbm, check_xgboost
 
 
