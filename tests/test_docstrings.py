@@ -25,19 +25,6 @@ ASKED = ERROR_MSGS.keys() - NOT_ASKED
 #: Sections whose entries need a description too, which numpydoc does not check.
 DESCRIBED = ("Attributes", "Raises", "Warns", "Yields")
 
-#: What is still wrong: make each entry shorter, and delete it with its last code.
-PENDING: dict[str, set[str]] = {
-    "tabkd.batch.score_dataset": {"EX01", "RT03"},
-    "tabkd.load": {"EX01", "PR07"},
-    "tabkd.scoring.ExportedStudent": {"Attributes", "EX01"},
-    "tabkd.scoring.ExportedStudent.check_column": {"PR07"},
-    "tabkd.scoring.ExportedStudent.predict": {"PR01", "RT01"},
-    "tabkd.scoring.ExportedStudent.predict_proba": {"RT01"},
-    "tabkd.spark.label": {"EX01", "PR07"},
-    "tabkd.spark.score": {"EX01"},
-    "tabkd.spark.score_dataset": {"EX01", "PR03", "PR04", "RT03"},
-}
-
 
 def public_modules():
     yield tabkd
@@ -101,9 +88,4 @@ def errors_of(name):
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_a_docstring_is_complete(name):
-    errors = errors_of(name)
-    assert errors.keys() == PENDING.get(name, set()), f"{name}: {errors}"
-
-
-def test_what_is_pending_exists():
-    assert PENDING.keys() <= OBJECTS.keys()
+    assert errors_of(name) == {}

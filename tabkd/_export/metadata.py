@@ -65,13 +65,13 @@ def describe(model, names: list[str], types: list[str], front: Front) -> dict[st
     front : Front
         What the student reads.
     """
-    schema, outputs = model.schema_, model.onnx_outputs()
+    schema = model.schema_
     facts = {
         "format": FORMAT,
         "tabkd": __version__,
         "task": model._task.name,
         "n_outputs": model._student.n_outputs_,
-        "outputs": [output.name for output in outputs],
+        "further_outputs": list(model._student.further_outputs()),
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": None,

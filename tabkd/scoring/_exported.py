@@ -47,9 +47,11 @@ class ExportedStudent:
     Attributes
     ----------
     classes_ : array of shape (K,)
-        Classification only.
+        The labels, in the order of the columns of `predict_proba`; classification only.
     feature_names_in_ : array of shape (d,)
+        The names of the columns; x0, x1, … where the table at fit was an array.
     n_features_in_ : int
+        The number d of columns.
     content : bytes
         The model.
     n_bytes : int
@@ -64,6 +66,18 @@ class ExportedStudent:
     ValueError
         Where the bytes are no ONNX model, or not one as tabkd writes them: damaged, with weights in other files, with
         operators that no student has, or with metadata that do not fit the graph.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from tabkd import DistilledClassifier, ExportedStudent
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
+    >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+    >>> exported = ExportedStudent(model.to_onnx().SerializeToString())
+    >>> exported.predict_proba(X[:5]).shape
+    (5, 2)
     """
 
     def __init__(self, content: bytes, n_jobs: int | None = None, *, source: str = "the model"):
@@ -153,6 +167,11 @@ class ExportedStudent:
             order and no others. A dict of single values is one row, a dict of lists or arrays of one length has the
             columns, and a list of dicts has rows; None is a missing value.
 
+        Returns
+        -------
+        array of shape (n, K), float64
+            The classes are in the order of `classes_`.
+
         Raises
         ------
         AttributeError
@@ -164,17 +183,30 @@ class ExportedStudent:
             raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
         return self._scores(X)
 
-    def predict(self, X) -> np.ndarray:
-        """The most probable class of each row (n,), or the predictions, float64 of shape (n,) or (n, K).
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class, or the value, of each row.
 
-        `X` is what `predict_proba` takes.
+        Parameters
+        ----------
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The rows, as for `predict_proba`.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K)
+            Labels, or float64 predictions; (n, K) where there were several targets at fit.
+
+        Raises
+        ------
+        ValueError
+            For missing columns, infinite values and wrong types, with the name of the column.
         """
         scores = self._scores(X)
         if self.metadata["task"] == "classification":
             return self.classes_[scores.argmax(axis=1)]
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
 
-    def output(self, X, name: str) -> np.ndarray:
+    def output(self, X: Any, name: str) -> np.ndarray:
         """A further output of the student, beside its scores, for each row.
 
         Parameters
@@ -209,7 +241,9 @@ class ExportedStudent:
         Parameters
         ----------
         i : int
+            The position of the column.
         values : pyarrow.Array or ChunkedArray
+            Some of its values.
 
         Raises
         ------
@@ -299,7 +333,7 @@ class ExportedStudent:
         return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
 
 
-def load(path, n_jobs: int | None = None) -> ExportedStudent:
+def load(path: str | os.PathLike, n_jobs: int | None = None) -> ExportedStudent:
     """Load a student that `to_onnx` wrote.
 
     Parameters
@@ -320,6 +354,22 @@ def load(path, n_jobs: int | None = None) -> ExportedStudent:
         There is no such file.
     ValueError
         It is a folder, a pipe or a device, or no ONNX file that tabkd wrote.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from tabkd import DistilledClassifier, load
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
+    >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     proto = model.to_onnx(Path(folder) / "student.onnx")
+    ...     exported = load(Path(folder) / "student.onnx")
+    >>> bool((exported.predict(X) == model.predict(X)).all())
+    True
     """
     path = Path(path)
     try:

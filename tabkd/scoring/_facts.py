@@ -44,12 +44,12 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "outputs", "reference", "skill_metric"),
+    optional=("classes", "classes_dtype", "further_outputs", "reference", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
     n_outputs=whole(1, _MOST_OUTPUTS),
-    outputs=each(is_text),
+    further_outputs=each(is_text),
     one_dimensional=is_flag,
     teacher=is_text,
     student=is_text,
@@ -260,7 +260,7 @@ def further_widths(content: bytes, facts: dict[str, Any]) -> dict[str, int]:
 
 
 def _further(facts: dict[str, Any]) -> list[str]:
-    return [name for name in facts.get("outputs", []) if name not in ("label", scores_name(facts))]
+    return facts.get("further_outputs", [])
 
 
 def check_fit(content: bytes, facts: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def test_further_outputs_are_declared_in_the_metadata_and_read_by_name(table, tm
     model = distilled("classification", WithUnits(), table)
     model.to_onnx(tmp_path / "own.onnx")
     exported = tabkd.load(tmp_path / "own.onnx")
-    assert exported.metadata["outputs"] == ["label", "probabilities", "units"]
+    assert exported.metadata["further_outputs"] == ["units"]
     units = model.student_.encoder_.transform(table[0])
     assert exported.further_outputs_ == {"units": units.shape[1]}
     np.testing.assert_allclose(exported.output(table[0], "units"), units, atol=1e-6)
