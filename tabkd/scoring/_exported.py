@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
