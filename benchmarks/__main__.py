@@ -90,6 +90,14 @@ def score(data_dir: DataDir = None, output: Output = None, quick: Quick = False)
 
 
 @app.command()
+def start(output: Output = None, quick: Quick = False) -> None:
+    """Seconds of a small job of `tabkd score`, beside the imports that it cannot do without."""
+    from benchmarks.start import run
+
+    print(run(output, quick))
+
+
+@app.command()
 def cost(
     output: Output = None,
     quick: Quick = False,

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.problems import Split
 from tabkd.evaluation import _intervals as intervals
 from tabkd.evaluation import _metrics as metrics
+from tabkd.evaluation._fidelity import classification_fidelity
 
 #: The measures of rare positives whose distance from the teacher's has an interval.
 LEADS: dict[str, Callable] = {
@@ -65,7 +66,7 @@ def measures(split: Split, scores, teacher) -> dict[str, float]:
         return result | metrics.regression_metrics(split.y_test, scores)
     codes = metrics.class_codes(split.y_test, split.classes)
     P, Q = metrics.normalised(scores), metrics.normalised(teacher)
-    result |= metrics.classification_metrics(codes, P) | metrics.classification_fidelity(Q, P)
+    result |= metrics.classification_metrics(codes, P) | classification_fidelity(Q, P)
     return result | (_leads(codes, P, Q) if P.shape[1] == 2 else {})
 
 

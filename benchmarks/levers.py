@@ -11,9 +11,8 @@ from sklearn.base import clone
 from tabkd._tables.schema import TableSchema
 from tabkd.augment import Munge
 from tabkd.augment._neighbours import embed, nearest
-from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
+from tabkd.students import BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TreeStudent
 from tabkd.students._lessons import hold_out
-from tabkd.students._student import SoftRows, SoftStream
 from tabkd.students._training import Trainer
 
 

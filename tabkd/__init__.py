@@ -1,5 +1,45 @@
-from tabkd._distilled import DistilledClassifier, DistilledRegressor
-from tabkd._version import __version__
-from tabkd.scoring import load
+"""Distil a tabular ensemble into one small student and one ONNX file that scores the same.
 
-__all__ = ["DistilledClassifier", "DistilledRegressor", "__version__", "load"]
+What stands here is imported when it is first asked for, so that a host that only scores needs NumPy, ONNX Runtime and
+Arrow, and no package of training.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tabkd._version import __version__
+
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+    from tabkd.scoring import ExportedStudent, load
+
+__all__ = ["DistilledClassifier", "DistilledRegressor", "ExportedStudent", "__version__", "load"]
+
+_MODULES = {
+    "DistilledClassifier": "tabkd._distilled",
+    "DistilledRegressor": "tabkd._distilled",
+    "ExportedStudent": "tabkd.scoring",
+    "load": "tabkd.scoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __name__:
+            raise
+        raise ModuleNotFoundError(
+            f"tabkd.{name} needs the package {error.name!r}, which is not installed; `pip install tabkd` brings it.",
+            name=error.name,
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

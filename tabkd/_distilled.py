@@ -2,84 +2,58 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+from copy import copy as shallow_copy
 from numbers import Integral, Real
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._learning_rows import SyntheticRows, Teaching, n_synthetic_rows, real_rows
 from tabkd._named_parts import NamedParts
 from tabkd._progress import progress
 from tabkd._reference import ranked, reference
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, routing_enabled, validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._tables.surprises import warn_of_surprises
+from tabkd._task import Classification, Regression, Task
 from tabkd._validation import TakesTables, as_labels, as_targets, check_labels, check_table, check_targets
-from tabkd._weights import check_weights, fit_with, weight_params
+from tabkd._weights import check_weights, weight_params
 from tabkd.augment import AUGMENTERS
-from tabkd.augment._augmenter import fitted_draw
-from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
-from tabkd.students import STUDENTS
-from tabkd.students._student import Convertible, SoftRows, SoftStream, Student
-from tabkd.teachers._by_heart import KnownRows, known_rows, warn_if_scored
-from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.onnx import Graph, Inputs
+from tabkd.onnx._convertible import Convertible, Output
+from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
+from tabkd.students._foreign import as_student
+from tabkd.students._student import further_tensors
+from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.teachers._answers import classes_of, soft_targets
+from tabkd.teachers._by_heart import KnownRows, warn_if_scored
 from tabkd.teachers._out_of_fold import out_of_fold_targets
-from tabkd.teachers._teacher import (
-    check_known,
-    check_teacher,
-    fit_teacher,
-    is_frozen,
-    soft_targets,
-    soft_targets_of_codes,
-    unfitted_copy,
-    warn_of_positions,
-)
+from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, warn_of_positions
 
-# Synthetic rows in memory at a time.
-_CHUNK_ROWS = 65_536
-# What "auto" makes: this many for each real row, within these bounds.
-_AUTO_RATIO = 20
-_AUTO_ROWS = (40_000, 400_000)
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from tabkd._export.metadata import Measured
+
 # Rows that the distribution of the scores is noted of.
 _REFERENCE_ROWS = 10_000
 # Real rows, and as many synthetic ones, that stay with the model to prove its ONNX file on.
 _PROBE_ROWS = 256
 
-_PARAMETERS = """teacher : estimator, FrozenEstimator or None, default=None
-        Cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or an object that has no `fit`, is used as it is. None is
-        the mean of LightGBM and XGBoost with early stopping. Scores on rows that a frozen teacher was fitted on are too
-        good: hold rows out of it to compare settings on.
-    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
-        What learns from the teacher: one of ours, or any scikit-learn regressor that takes 2-D targets.
-    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
-        What makes synthetic rows for the teacher to label; "mixture" is three rows of MUNGE for one of the marginals.
-    n_synthetic : int or "auto", default="auto"
-        How many. "auto" makes 20 for each real row, at most 400 000, and in proportion fewer for more than four
-        classes, whose labelling takes that much longer; but no fewer than 40 000.
-    temperature : float, default=1.0
-        Hinton's T: the student learns from the teacher's probabilities to the power of 1/T, and its own are
-        brought back by the power of T.
-    alpha : float, default=1.0
-        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
-    cv : int, splitter or None, default=None
-        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
-    n_jobs : int, optional
-        Threads of the default teacher, of our students and of our augmenters; None for all cores.
-    random_state : int, RandomState instance or None
-        The same number gives the same student, on the same machine.
-    verbose : int, default=0
-        1 shows a progress bar with the stage."""
-
 
 class _Distilled(Convertible, TakesTables, NamedParts):
     """What the classifier and the regressor share."""
 
+    _task: Task
+    _student: Student
     # Whether it was cloned, and the rows that its frozen teacher then knows by heart, until some are scored.
     _is_copy = False
     _known_rows: KnownRows | None = None
@@ -121,33 +95,40 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, X_unlabeled=None, **fit_params):
+    def fit(self, X, y, sample_weight: ArrayLike | None = None, X_unlabeled=None, **fit_params) -> Self:
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
 
         Parameters
         ----------
         X : pandas or polars frame or array of shape (n, d)
-            Columns of numbers, booleans, strings or categories; missing values are welcome.
+            Columns of numbers, booleans, strings or categories, with or without missing values.
         y : array of shape (n,), or (n, K) for regression
-            Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
+            Labels or values. Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
-            Reaches teacher and student, and the teachers of the folds with `cv`.
-        X_unlabeled : as `X`, optional
-            Further real rows: the teacher labels them and the student learns from them.
+            Weights for teacher and student, and for the teachers of the folds with `cv`.
+        X_unlabeled : pandas or polars frame or array of shape (m, d), optional
+            Further real rows, which the teacher labels for the student.
         **fit_params
             For the teacher and for the splitter of `cv`, where metadata routing is enabled; `groups` reach the
-            splitter also without.
+            splitter without it, too.
 
         Returns
         -------
         self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a table, a target, weights or parameters that cannot be used, with the column or parameter, the value
+            and the remedy.
         """
         self._check_params()
         X = check_table(self, X)
-        self._schema = schema = TableSchema.of(X)
-        codes = schema.encode(X)
-        warn_of_surprises(schema, codes)
-        y = self._check_y(y)
+        self.schema_ = TableSchema.of(X)
+        codes = self.schema_.encode(X)
+        warn_of_surprises(self.schema_, codes)
+        y = self._learn_task(X, y)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
         rng = check_random_state(self.random_state)
@@ -156,28 +137,30 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             teacher = self._unfitted_teacher(rng)
             params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
             self.teacher_ = fit_teacher(teacher, X, y, params)
+            teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
             bar.stage("soft targets")
-            soft = self._soft_targets(teacher, X, y, params, split_params)
-            real = self._real_rows(schema, codes, soft, y, weights, X_unlabeled)
-            bar.stage("synthetic rows", self._n_synthetic(len(codes)))
-            synthetic = self._synthetic_rows(schema, codes, real, rng, bar)
-            self.student_ = self._fit_student(schema, real, synthetic, rng)
-        if self._is_copy and self.cv is None and is_frozen(teacher):
-            self._known_rows = self._found_known_rows(codes, soft, y)
-        some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
-        scores = ranked(self._scores_of_codes(some), self._task)
-        self.reference_ = reference(some, scores, [len(column.categories) for column in schema.columns])
+            answers = self._answers(teacher, X, y, params, split_params)
+            real = real_rows(teaching, codes, answers, y, weights, X_unlabeled)
+            n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
+            bar.stage("synthetic rows", n_synthetic)
+            self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
+            synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
+            self._student = self._fit_student(real, synthetic, rng)
+            self.student_ = self._student.estimator_
+        self._note_rows(codes, answers, y)
         return self
 
     def __sklearn_clone__(self):
-        copy = super().__sklearn_clone__()
+        template = shallow_copy(self)
+        # A frozen teacher is shared, as FrozenEstimator shares its own: scikit-learn would copy a whole ensemble.
+        if is_frozen(self.teacher):
+            template.teacher = None
+        copy = super(_Distilled, template).__sklearn_clone__()
+        if is_frozen(self.teacher):
+            copy.teacher = self.teacher
         # Searches and cross-validation fit copies, and score them on rows of their own.
         copy._is_copy = True
         return copy
-
-    def _found_known_rows(self, codes, soft, y) -> KnownRows | None:
-        """The labelled rows, where a frozen teacher knows them by heart; unknown of values."""
-        return None
 
     def _check_params(self) -> None:
         validate_params(self)
@@ -186,10 +169,14 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             if isinstance(given, type):
                 raise TypeError(f"{name} is the class {given.__name__}; pass an instance: {given.__name__}().")
 
+    @abstractmethod
+    def _learn_task(self, X, y) -> np.ndarray:
+        """Check the target, set `_task`, and return the target as an array."""
+
     def _unfitted_teacher(self, rng):
         """The teacher to fit, with seeds of its own; a frozen one as it is."""
         teacher = self._make_teacher(self.teacher)
-        check_teacher(teacher, self._task)
+        check_teacher(teacher, self._task.name)
         if not is_frozen(teacher):
             teacher = unfitted_copy(teacher)
             _set_seed(teacher, rng)
@@ -211,91 +198,46 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             )
         return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
-    def _soft_targets(self, teacher, X, y, params, split_params) -> np.ndarray:
+    def _answers(self, teacher, X, y, params, split_params) -> np.ndarray:
         """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
-        classes = self._classes()
+        classes = self._task.classes
         if self.cv is None:
             return soft_targets(self.teacher_, X, classes)
         return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
 
-    def _real_rows(self, schema, codes, soft, y, weights, X_unlabeled) -> SoftRows:
-        """Labelled rows with their blend of soft targets and labels, then unlabelled rows."""
-        targets = self.alpha * self._soften(soft)
-        if self.alpha < 1:
-            targets += (1 - self.alpha) * self._labels(y)
-        rows = SoftRows(codes, targets, weights)
-        if X_unlabeled is None:
-            return rows
-        more = schema.encode(X_unlabeled)
-        soft = self._soften(soft_targets_of_codes(self.teacher_, schema, more, self._classes()))
-        return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
-
-    def _synthetic_rows(self, schema, codes, real, rng, bar) -> SoftStream:
-        """A stream of chunks, each made and labelled when the student asks for it."""
-        n = self._n_synthetic(len(codes))
+    def _synthetic_rows(self, teaching: Teaching, codes, n_rows: int, weight: float, rng, bar) -> SoftStream:
+        """What the teacher labels while the student reads it; some of it joins the rows to prove a file on."""
         augmenter = self._make_augmenter(self.augmenter)
-        self.probe_codes_ = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
-        if augmenter is None or n == 0:
+        if augmenter is None or n_rows == 0:
             return SoftStream()
-        seed, weight = rng.randint(2**31 - 1), real.weights.mean()
-        unseen = self._unseen(schema, codes)
-        draw = fitted_draw(augmenter, schema, codes)
+        seed = rng.randint(2**31 - 1)
+        rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance)
+        self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
+        return rows
 
-        def chunks():
-            draws = np.random.RandomState(seed)
-            for size in _chunk_sizes(n):
-                made = with_unseen(draw(size, draws), unseen, draws)
-                soft = soft_targets_of_codes(self.teacher_, schema, made, self._classes())
-                bar.advance(size)
-                if len(self.probe_codes_) <= _PROBE_ROWS:
-                    self.probe_codes_ = np.vstack([self.probe_codes_, made[:_PROBE_ROWS]])
-                yield SoftRows(made, self._soften(soft), np.full(size, weight))
-
-        return SoftStream(n, chunks())
-
-    def _unseen(self, schema, codes) -> dict[int, np.ndarray]:
-        """The categories without a row that the teacher is asked about; none where it refuses them."""
-        unseen = unseen_codes(schema, codes)
-        if unseen:
-            try:
-                soft_targets_of_codes(self.teacher_, schema, one_of_each(codes, unseen), self._classes())
-            except Exception:  # whatever a teacher raises on what it does not know
-                return {}
-        return unseen
-
-    def _fit_student(self, schema, real: SoftRows, synthetic: SoftStream, rng):
-        student = self._make_student(self.student)
+    def _fit_student(self, real: SoftRows, synthetic: SoftStream, rng) -> Student:
+        student = as_student(self._make_student(self.student))
         _set_seed(student, rng)
-        if isinstance(student, Student):
-            student = student.fit_stream(schema, real, synthetic)
-            for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self, name):
-                    setattr(student, name, getattr(self, name))
-            return student
-        return _fit_foreign(student, schema, SoftRows.concatenate([real, *synthetic]))
+        return student.fit_stream(self.schema_, real, synthetic)
 
-    def _n_synthetic(self, n_rows: int) -> int:
-        if self.n_synthetic != "auto":
-            return int(self.n_synthetic)
-        fewest, most = _AUTO_ROWS
-        # A boosted teacher has a tree for each class in every round.
-        costly = max(1.0, len(self._classes() if self._classes() is not None else ()) / 4)
-        return int(max(fewest, min(_AUTO_RATIO * n_rows, most) / costly))
+    def _note_rows(self, codes, answers, y) -> None:
+        """What later rows are compared with: whether a frozen teacher knows these by heart, and their distribution."""
+        if self._is_copy and self.cv is None and is_frozen(self.teacher_):
+            self._known_rows = self._task.known_rows(answers, y, self._scores_of_codes(codes))
+        some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
+        scores = ranked(self._scores_of_codes(some), self._task.name)
+        self.reference_ = reference(some, scores, [len(column.categories) for column in self.schema_.columns])
 
     def _scores(self, X) -> np.ndarray:
         """What is predicted for `X`, of shape (n, K)."""
         check_is_fitted(self)
-        return self._scores_of_codes(self._schema.encode(check_table(self, X, reset=False)))
+        return self._scores_of_codes(self.schema_.encode(check_table(self, X, reset=False)))
 
-    def _student_targets(self, codes) -> np.ndarray:
-        """What the student says of codes (n, d), of shape (n, K)."""
-        if isinstance(self.student_, Student):
-            return self.student_.predict_codes(codes)
-        said = np.asarray(self.student_.predict(self._schema.decode(codes)), dtype=np.float64)
-        return said.reshape(len(codes), -1)
+    def _scores_of_codes(self, codes) -> np.ndarray:
+        return self._task.scores(self._student.predict_codes(codes), self.temperature)
 
-    def to_onnx(self, path=None, report=None):
-        """The student as one ONNX model, raw columns in, proven to score the same.
+    def to_onnx(self, path: str | PathLike | None = None, report: Measured | None = None) -> ModelProto:
+        """Write the student as one ONNX model, raw columns in, proven to score the same.
 
         Parameters
         ----------
@@ -307,6 +249,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         Returns
         -------
         onnx.ModelProto
+            The model, as the file has it.
 
         Raises
         ------
@@ -318,8 +261,44 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         check_is_fitted(self)
         return export(self, path, report)
 
-    def get_metadata_routing(self):
-        """How metadata travels: `fit` takes it for itself, for the teacher and for the splitter."""
+    def onnx_outputs(self) -> list[Output]:
+        """List the outputs of the graph: those of the task, and further ones of the student.
+
+        Returns
+        -------
+        list of Output
+            Their names, types and widths, in their order.
+        """
+        check_is_fitted(self)
+        return [*self._task.onnx_outputs(self._student), *self._student.further_onnx_outputs()]
+
+    def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
+        """Write the graph: the student's, and what makes probabilities and labels of its targets.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        variables : sequence of skl2onnx Variable
+            The inputs.
+
+        Returns
+        -------
+        list of str
+            The tensor of each output.
+        """
+        tensors = self._student.write_onnx(graph, Inputs(graph, variables, self.schema_))
+        further = further_tensors(self._student, tensors)
+        return [*self._task.onnx_tensors(graph, tensors.targets, self._student, self.temperature), *further]
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say how metadata travels: `fit` takes it for itself, for the teacher and for the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routes.
+        """
         router = (
             MetadataRouter(owner=self)
             .add_self_request(self)
@@ -338,7 +317,32 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
 
     Parameters
     ----------
-    {parameters}
+    teacher : estimator, FrozenEstimator or None, default=None
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
+        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
+        None is the mean of LightGBM and XGBoost with early stopping.
+        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
+    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
+        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
+    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
+        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
+        from the marginals; None makes none.
+    n_synthetic : int or "auto", default="auto"
+        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
+        which take longer to label, proportionally fewer; and at least 40 000.
+    temperature : float, default=1.0
+        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
+        power of T.
+    alpha : float, default=1.0
+        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
+    cv : int, splitter or None, default=None
+        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    n_jobs : int, optional
+        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
+    random_state : int, RandomState instance or None
+        The same number gives the same student on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar with the stage.
 
     Attributes
     ----------
@@ -346,11 +350,18 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student; its targets are the probabilities of the classes.
+    schema_ : TableSchema
+        The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
-        What scoring compares later rows with, see `tabkd._reference.reference`.
+        How the training rows and their scores were distributed, which scoring compares later rows with.
+    parity_ : dict
+        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
     classes_ : array of shape (K,)
+        The labels, in the order of the columns of `predict_proba`.
     n_features_in_ : int
-    feature_names_in_ : array of shape (d,), where the columns have names
+        The number d of columns.
+    feature_names_in_ : array of shape (d,)
+        Their names, where the columns have some.
 
     References
     ----------
@@ -368,64 +379,73 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
     True
     """
 
-    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)
-
-    _task = "classification"
     _default_teacher = DefaultTeacherClassifier
 
-    def predict_proba(self, X):
-        """Probabilities of the classes, float64 of shape (n, K), each row summing to one."""
+    def predict_proba(self, X) -> np.ndarray:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n, K), float64
+            Each row sums to one.
+        """
         scores = self._scores(X)
         if self._known_rows is not None:
             known, self._known_rows = self._known_rows, None
-            warn_if_scored(known, self.teacher_, self._schema, X, self.classes_)
+            warn_if_scored(known, self.teacher_, self.schema_, X, self.classes_)
         return scores
 
-    def _found_known_rows(self, codes, soft, y):
-        return known_rows(soft, np.searchsorted(self.classes_, y), self._scores_of_codes(codes))
+    def predict(self, X) -> np.ndarray:
+        """Predict the most probable class of each row.
 
-    def _scores_of_codes(self, codes):
-        probabilities = np.clip(self._student_targets(codes), 0, None)
-        if self.temperature != 1:
-            probabilities = probabilities**self.temperature
-        total = probabilities.sum(axis=1, keepdims=True)
-        # A regressor of another library may call every class impossible.
-        uniform = np.full_like(probabilities, 1 / probabilities.shape[1])
-        return np.divide(probabilities, total, out=uniform, where=total > 0)
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
 
-    def predict(self, X):
-        """The most probable class of each row."""
+        Returns
+        -------
+        array of shape (n,)
+            Labels of the dtype of `classes_`.
+        """
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
 
-    def score(self, X, y, sample_weight=None):
-        """The share of the rows of `X` (n, d) whose label in `y` (n,) is predicted, by weight where there are some."""
+    def score(self, X, y, sample_weight: ArrayLike | None = None) -> float:
+        """Measure the accuracy of the predicted labels.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y : array of shape (n,)
+            Their labels.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            The share of the rows whose label is predicted.
+        """
         return super().score(X, as_labels(y, self), sample_weight)
 
-    def _check_y(self, y):
+    def _learn_task(self, X, y) -> np.ndarray:
         y = check_labels(self, y)
         present = np.unique(y)
         teacher = self._make_teacher(self.teacher)
         if is_frozen(teacher):
-            check_teacher(teacher, self._task)
-            check_known(teacher, present)
-            present = np.sort(np.asarray(teacher.classes_))
+            check_teacher(teacher, Classification.name)
+            present = classes_of(teacher, X, present)
         self.classes_ = present
+        self._task = Classification(present)
         warn_of_positions(teacher, present)
         return y
-
-    def _classes(self):
-        return self.classes_
-
-    def _labels(self, y):
-        return (np.asarray(y)[:, None] == self.classes_[None, :]).astype(np.float64)
-
-    def _soften(self, probabilities):
-        """Hinton's eq. 1 on probabilities: the teacher's logits divided by T."""
-        if self.temperature == 1:
-            return probabilities
-        softened = probabilities ** (1 / self.temperature)
-        return softened / softened.sum(axis=1, keepdims=True)
 
 
 class DistilledRegressor(RegressorMixin, _Distilled):
@@ -433,7 +453,32 @@ class DistilledRegressor(RegressorMixin, _Distilled):
 
     Parameters
     ----------
-    {parameters}
+    teacher : estimator, FrozenEstimator or None, default=None
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
+        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
+        None is the mean of LightGBM and XGBoost with early stopping.
+        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
+    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
+        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
+    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
+        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
+        from the marginals; None makes none.
+    n_synthetic : int or "auto", default="auto"
+        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
+        which take longer to label, proportionally fewer; and at least 40 000.
+    temperature : float, default=1.0
+        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
+        power of T.
+    alpha : float, default=1.0
+        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
+    cv : int, splitter or None, default=None
+        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    n_jobs : int, optional
+        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
+    random_state : int, RandomState instance or None
+        The same number gives the same student on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar with the stage.
 
     Attributes
     ----------
@@ -441,10 +486,16 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student.
+    schema_ : TableSchema
+        The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
-        What scoring compares later rows with, see `tabkd._reference.reference`.
+        How the training rows and their predictions were distributed, which scoring compares later rows with.
+    parity_ : dict
+        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
     n_features_in_ : int
-    feature_names_in_ : array of shape (d,), where the columns have names
+        The number d of columns.
+    feature_names_in_ : array of shape (d,)
+        Their names, where the columns have some.
 
     References
     ----------
@@ -461,53 +512,53 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     True
     """
 
-    __doc__ = __doc__.replace("{parameters}", _PARAMETERS)
-
-    _task = "regression"
     _default_teacher = DefaultTeacherRegressor
+    _task: Regression
 
-    def predict(self, X):
-        """Predictions, float64 of shape (n,), or (n, K) where there were several targets."""
+    def predict(self, X) -> np.ndarray:
+        """Predict the values.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K), float64
+            (n, K) where there were several targets at fit.
+        """
         targets = self._scores(X)
-        return targets[:, 0] if self._one_dimensional else targets
+        return targets[:, 0] if self._task.one_dimensional else targets
 
-    def _scores_of_codes(self, codes):
-        return self._student_targets(codes)
+    def score(self, X, y, sample_weight: ArrayLike | None = None) -> float:
+        """Measure R² of the predictions.
 
-    def score(self, X, y, sample_weight=None):
-        """R² of the predictions for `X` (n, d) against `y`, (n,) or (n, K)."""
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y : array of shape (n,) or (n, K)
+            Their values.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            One for perfect predictions, zero for those of the best constant.
+        """
         return super().score(X, as_targets(y, self), sample_weight)
 
-    def _check_y(self, y):
+    def _learn_task(self, X, y) -> np.ndarray:
         y = check_targets(self, y)
-        self._one_dimensional = y.ndim == 1
+        self._task = Regression(y.ndim == 1)
         return y
-
-    def _classes(self):
-        return None
-
-    def _labels(self, y):
-        return y.reshape(len(y), -1)
-
-    def _soften(self, values):
-        return values
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _chunk_sizes(n: int) -> list[int]:
-    return [min(_CHUNK_ROWS, n - i) for i in range(0, n, _CHUNK_ROWS)]
-
-
-def _fit_foreign(student, schema: TableSchema, rows: SoftRows):
-    """A regressor that is none of ours, fitted on rows in the table's own form."""
-    weights = rows.weights if np.ptp(rows.weights) else None
-    # One target is what most regressors want as (n,), and some warn of (n, 1).
-    targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
-    return fit_with(student, schema.decode(rows.codes), targets, weight_params(student, weights))
 
 
 def _set_seed(estimator, rng) -> None:

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and saying so only where it was the writing that failed."""
+"""Write files completely or not at all, with errors that name the file only when writing it has failed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _REMEDIES = {
     errno.ENOSPC: "Free some space, or choose a folder on another disk.",
     errno.EPIPE: "The program that reads it has ended.",
 }
-# Of the name of a file, as far as its temporary file repeats it: names have 255 bytes at most.
+# How much of a file's name the name of its temporary file repeats: file systems allow 255 bytes.
 _LONGEST_STEM = 40
 _EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 def explained(error: OSError, path: str | os.PathLike) -> OSError:
-    """The same error number, with the path that was asked for and the remedy in the message."""
+    """An error with the same number, and with the path that was given and the remedy in its message."""
     if str(error.strerror).startswith("cannot write"):
         return error
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "Choose a path that can be written to.")
-    # OSError picks the subclass that belongs to the number, for example PermissionError.
+    # OSError chooses the subclass of the number, for example PermissionError.
     return OSError(error.errno or errno.EIO, f"cannot write {os.fspath(path)!r}: {reason}. {remedy}")
 
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
-    """Report each OSError of the block as one of writing `path`: the block must do nothing else."""
+    """Report each OSError of the block as a failure to write `path`; the block must do nothing but write it."""
     try:
         yield
     except OSError as error:
@@ -40,7 +40,7 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable; the latter where the platform and the disk know how."""
+    """Make a file durable, or the names in a folder if the platform and the disk support it."""
     is_file = path.is_file()
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -54,21 +54,23 @@ def sync(path: Path) -> None:
 
 
 def create(path: Path, mode: int = 0o666) -> None:
-    """Make an empty file where there is nothing, not even a link; the umask applies to its permissions.
+    """Create an empty file at a path where nothing exists, not even a link; the umask applies to its permissions.
 
     Raises
     ------
     FileExistsError
+        If something exists at the path.
     """
     os.close(os.open(path, _EXCLUSIVE, mode))
 
 
 def check_text(path: str | os.PathLike) -> None:
-    """Refuse a path whose name is not UTF-8, which the libraries for tables cannot open.
+    """Refuse a path that is not UTF-8: the libraries that read tables cannot open it.
 
     Raises
     ------
     ValueError
+        If the path is not UTF-8.
     """
     try:
         os.fspath(path).encode()
@@ -78,13 +80,13 @@ def check_text(path: str | os.PathLike) -> None:
 
 
 def give_permissions(of: os.stat_result, path: Path) -> None:
-    """Give a file or folder the mode of the one whose place it takes, and its owner and group where we may."""
+    """Give a file or folder the mode of the one that it replaces, and also its owner and group if permitted."""
     mode = stat.S_IMODE(of.st_mode)
     if hasattr(os, "chown"):
         try:
             os.chown(path, -1, of.st_gid)
         except OSError:
-            # Another group must not read what only the former one could: it gets what all others have.
+            # A different group must not gain what only the former one had: it gets the rights of all others.
             mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
         with contextlib.suppress(OSError):
             os.chown(path, of.st_uid, -1)
@@ -92,11 +94,12 @@ def give_permissions(of: os.stat_result, path: Path) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to replace what is at `path` where a sticky folder, as /tmp, leaves that to its owner.
+    """Refuse to replace a file of another user in a sticky folder such as /tmp.
 
     Raises
     ------
     PermissionError
+        If only another user may replace it.
     """
     there, folder = os.stat(path), os.stat(path.parent)
     if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, there.st_uid, folder.st_uid):
@@ -104,6 +107,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _is_standard_stream(found: os.stat_result) -> bool:
+    """Whether this process writes its standard output or standard error to a file."""
     for number in (1, 2):
         with contextlib.suppress(OSError):  # it is closed
             if os.path.samestat(found, os.fstat(number)):
@@ -112,14 +116,14 @@ def _is_standard_stream(found: os.stat_result) -> bool:
 
 
 class Draft:
-    """A file that is being written, and then takes its place in one step.
+    """A temporary file that is written first and then moved to its place in one step.
 
     Parameters
     ----------
     path : str or path-like
         Where the finished file goes. Its folder must exist. A link is followed.
     folder : str or path-like, optional
-        Where the temporary file is, if that is on the same disk; else it is beside `path`.
+        Folder of the temporary file if it is on the same disk; otherwise the temporary file is beside `path`.
 
     Attributes
     ----------
@@ -129,60 +133,60 @@ class Draft:
     Raises
     ------
     OSError
-        `path` cannot be written to, or is a folder, a pipe, a device or the file that standard output goes to. The
-        message names it.
+        If `path` cannot be written to, or is a folder, a pipe, a device or the file that standard output goes to. The
+        message names `path`.
     ValueError
-        `path` is not UTF-8.
+        If `path` is not UTF-8.
     """
 
-    def __init__(self, path: str | os.PathLike, folder: str | os.PathLike | None = None):
+    def __init__(self, path: str | os.PathLike, folder: str | os.PathLike | None = None) -> None:
         self.path, self._shown = Path(os.path.realpath(path)), path
         check_text(self.path)
         with writing(path):
             self._before = self._there()
-            # Nobody else may read what replaces a file that nobody else could read, not even before it is done.
+            # A file that only its owner could read must stay so, even while its replacement is being written.
             mode = 0o666 if self._before is None else 0o600
             name = f".{self.path.stem[:_LONGEST_STEM]}-{secrets.token_hex(4)}{self.path.suffix}"
             self.temporary = self.path.parent / name
             create(self.temporary, mode)
         if folder is not None:
             elsewhere = Path(folder) / name
-            with contextlib.suppress(OSError):  # on another disk it stays where it is
+            with contextlib.suppress(OSError):  # if the folder is on another disk, it stays where it is
                 os.rename(self.temporary, elsewhere)
                 self.temporary = elsewhere
 
     def _there(self) -> os.stat_result | None:
-        """What is at the place now."""
+        """What is at the path now; None if there is nothing."""
         try:
-            found = os.stat(self._shown)  # not the real path: that of a pipe, as /dev/stdout may be, is no path
+            found = os.stat(self._shown)  # a pipe, which /dev/stdout may be, has no real path
         except FileNotFoundError:
             return None
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if not stat.S_ISREG(found.st_mode):
-            # A rename would put a file in the place of the device or pipe.
+            # A rename would replace the device or pipe by a file.
             raise OSError(errno.EINVAL, "it is not a regular file")
         if _is_standard_stream(found):
-            # As /dev/stdout is where a shell sends it to a file: what is printed later would go to the replaced file.
+            # For example /dev/stdout when a shell redirects it: later output would go to the replaced file.
             raise OSError(errno.EINVAL, "standard output or standard error of this process goes there")
         check_replaceable(self.path)
         return found
 
     def finish(self) -> None:
-        """Make what was written durable: after that only the rename can fail."""
+        """Make the written bytes durable; after this only the rename can fail."""
         with writing(self._shown):
             if self._before is not None:
                 give_permissions(self._before, self.temporary)
             sync(self.temporary)
 
     def publish(self) -> None:
-        """Put the file in its place."""
+        """Move the file to its place."""
         with writing(self._shown):
             os.replace(self.temporary, self.path)
         sync(self.path.parent)
 
     def discard(self) -> None:
-        """Remove what is not published."""
+        """Remove the temporary file if it is not published."""
         with contextlib.suppress(OSError):
             self.temporary.unlink()
 
@@ -191,17 +195,17 @@ class Draft:
 def atomic_write(path: str | os.PathLike, folder: str | os.PathLike | None = None) -> Iterator[Path]:
     """Give a temporary path to write to, and move it to `path` only if the block succeeds.
 
-    The temporary file is on the same disk, so that the move is one rename. Whatever goes wrong, the
-    temporary file is removed, and a file that was at `path` before is left as it was. A new file gets the
-    permissions that ``open`` would give it, and one that replaces another those of the other. Errors of the block are
-    raised as they are; `writing` names the file in those that are about it.
+    The temporary file is on the same disk, so that the move is one rename. If anything fails, the temporary file is
+    removed and an existing file at `path` stays as it was. A new file gets the permissions that ``open`` would give it;
+    a replaced file keeps its permissions. Errors of the block are raised unchanged; use `writing` inside it to name the
+    file in them.
 
     Parameters
     ----------
     path : str or path-like
         Where the finished file goes. Its folder must exist.
     folder : str or path-like, optional
-        Where the temporary file is; None is the folder of `path`.
+        Folder of the temporary file; None means the folder of `path`.
 
     Yields
     ------
@@ -211,7 +215,7 @@ def atomic_write(path: str | os.PathLike, folder: str | os.PathLike | None = Non
     Raises
     ------
     OSError
-        The folder is missing or cannot be written to, or the disk is full. The message names `path`.
+        If the folder is missing or cannot be written to, or the disk is full. The message names `path`.
 
     Examples
     --------
@@ -233,30 +237,30 @@ def atomic_write(path: str | os.PathLike, folder: str | os.PathLike | None = Non
 
 
 def atomic_write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all.
+    """Write `data` to `path` completely or not at all.
 
     Parameters
     ----------
     path : str or path-like
-        Where the file goes. Its folder must exist; a file there is replaced.
+        Where the file goes. Its folder must exist; an existing file is replaced.
     data : bytes
         The contents.
 
     Raises
     ------
     OSError
-        As :func:`atomic_write`.
+        Under the same conditions as in `atomic_write`.
     """
     with atomic_write(path) as temporary, writing(path):
         temporary.write_bytes(data)
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Refuse a place that :func:`atomic_write` could not write to, and leave it as it is.
+    """Refuse a path that `atomic_write` could not write to, and leave what is there unchanged.
 
     Raises
     ------
     OSError, ValueError
-        As `Draft`.
+        Under the same conditions as in `Draft`.
     """
     Draft(path).discard()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, clone
 
@@ -19,18 +19,40 @@ class NamedParts(BaseEstimator):
     n_jobs: int | None
     _default_teacher: ClassVar[type]
 
-    def get_params(self, deep=True):
-        """The parameters; with `deep` those of student, augmenter and teacher too, also where these are names."""
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add those of student, augmenter and teacher, also where these are names.
+
+        Returns
+        -------
+        dict
+            Values by name, as in ``student__max_iter``.
+        """
         params = super().get_params(deep)
         if deep:
             for name, part in self._named_parts().items():
                 params |= {f"{name}__{key}": value for key, value in part.get_params().items()}
         return params
 
-    def set_params(self, **params):
-        """Set parameters; ``student__…`` also where `student` is a name, and likewise for augmenter and teacher.
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters.
 
-        A name gives way to what it stands for as soon as one of its parameters is another than by default.
+        A name such as ``student="mlp"`` is replaced by an estimator as soon as one of its parameters,
+        ``student__max_iter``, differs from its default.
+
+        Parameters
+        ----------
+        **params : object
+            Values by name; ``student__…``, ``augmenter__…`` and ``teacher__…`` also where these are names or None.
+
+        Returns
+        -------
+        self : estimator
+            The estimator.
         """
         super().set_params(**{key: value for key, value in params.items() if "__" not in key})
         nested = {key: value for key, value in params.items() if "__" in key}

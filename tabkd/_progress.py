@@ -1,4 +1,4 @@
-"""A progress bar with the stage, on a terminal and in a notebook; lines of text where a notebook can draw none."""
+"""A progress bar with the stage, on a terminal and in a notebook; lines of text if the notebook cannot draw one."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ import importlib.util
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-# Between two lines of one stage.
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+# Seconds between two lines of one stage.
 _SECONDS = 10
 
 
 class Silent:
-    """No bar at all."""
+    """No progress bar."""
 
-    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
-        """Begin a stage of `total` steps, or of unknown length, some of which were done before."""
+    def stage(self, name: str, total: float | None = None, done: int = 0) -> None:
+        """Begin a stage of `total` steps, or of unknown length; `done` steps were completed before."""
 
     def advance(self, steps: float = 1) -> None:
-        """Count steps of the stage."""
+        """Count completed steps of the stage."""
 
 
 class Bar(Silent):
     """A bar drawn by rich."""
 
-    def __init__(self, progress):
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = None
+        self._task: Any = None
 
-    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
+    def stage(self, name: str, total: float | None = None, done: int = 0) -> None:
         """Begin a stage; the one before counts as done."""
         self._finish()
         self._task = self._progress.add_task(name, total=total, completed=done)
@@ -45,13 +49,15 @@ class Bar(Silent):
 
 
 class TextLines(Silent):
-    """A line of text for each stage as it begins and as it ends, and one every ten seconds of a long one."""
+    """A line of text at the start and at the end of each stage, and one every ten seconds during a long one."""
 
-    def __init__(self):
-        self._name, self._total, self._done = "", None, 0.0
+    def __init__(self) -> None:
+        self._name = ""
+        self._total: float | None = None
+        self._done = 0.0
         self._start = self._said = 0.0
 
-    def stage(self, name: str, total: float | None = None, done: float = 0) -> None:
+    def stage(self, name: str, total: float | None = None, done: int = 0) -> None:
         """Begin a stage; the one before counts as done."""
         self._finish()
         self._name, self._total, self._done = name, total, done
@@ -78,7 +84,7 @@ class TextLines(Silent):
 
 @contextmanager
 def progress(verbose: int) -> Iterator[Silent]:
-    """The bar of one `fit`: silent where `verbose` is 0."""
+    """The progress bar of one `fit`; none if `verbose` is 0."""
     if not verbose:
         yield Silent()
         return
@@ -100,7 +106,7 @@ def progress(verbose: int) -> Iterator[Silent]:
 
 
 def _has_widgets() -> bool:
-    """Whether a notebook has what rich draws a bar with; without, rich warns at each of its refreshes."""
+    """Whether rich can draw a bar in a notebook; without ipywidgets it warns at every refresh."""
     try:
         return importlib.util.find_spec("ipywidgets") is not None
     except (ImportError, ValueError):  # a module that is blocked

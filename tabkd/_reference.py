@@ -1,4 +1,4 @@
-"""How far rows of today are from those that a model learnt from: the reference, and the population stability index."""
+"""How far new rows are from a model's training rows: the reference distribution and the population stability index."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from typing import Any
 
 import numpy as np
 
-#: Bins of the scores, of about equal shares of the training rows.
+#: Number of bins, each with about the same share of the training rows.
 N_BINS = 10
-# Against a share of zero, which would make the index infinite.
+# Smaller shares count as this one: a share of zero would make the index infinite.
 _LEAST_SHARE = 1e-4
-# Values so close, against their size, may be one to float32; such a share of all must not be torn apart.
+# Values with a relative difference up to `_CLOSE` may be equal in float32. If more than this share of all values lies
+# that close together, no edge separates them.
 _CLOSE = 1e-6
 _ATOM = 0.02
 _DIGITS, _SHARE_DIGITS = 6, 4
-# The share of a column's values that may change their bin so that its edge has few digits.
+# Largest share of a column's values that may change their bin to give its edge fewer digits.
 _MOVED = 0.005
 
 
 def ranked(scores: np.ndarray, task: str) -> np.ndarray:
-    """The one number of each row (n,) by which its scores (n, K) are compared.
+    """Reduce the scores (n, K) to one number per row, shape (n,), whose distribution is compared.
 
-    The probability of the second of two classes, which of more classes is the most probable, or the first output.
+    It is the probability of the second of two classes, the index of the most probable of several classes, or the first
+    output of a regressor.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, K)
+        Probabilities of the classes, or predictions.
+    task : {"classification", "regression"}
+        What the model predicts.
     """
     if task != "classification":
         return scores[:, 0]
@@ -30,23 +39,25 @@ def ranked(scores: np.ndarray, task: str) -> np.ndarray:
 
 
 def reference(codes: np.ndarray, scores: np.ndarray, n_categories: Sequence[int] | None = None) -> dict[str, Any]:
-    """What a model notes of the rows that it learnt from.
+    """The reference that a model file keeps of the training rows.
 
     Parameters
     ----------
-    codes : array of shape (n, d)
-    scores : array of shape (n,)
-        By `ranked`.
+    codes : ndarray of shape (n, d), float64
+        The encoded rows.
+    scores : ndarray of shape (n,)
+        The scores of the rows, reduced by `ranked`.
     n_categories : sequence of int of shape (d,), optional
-        How many categories each column has, 0 for numbers; None where all columns are of numbers.
+        Number of categories of each column, 0 for a numeric one; None if all columns are numeric.
 
     Returns
     -------
     dict
-        "rows", n; "missing", the share of each column that is missing; "edges" (b - 1,) between the bins of the scores,
-        in ascending order; "shares" (b,) of the rows in them; "columns", for each column None where it has no value,
-        "edges" and "shares" of its numbers as those of the scores, or the "levels" that are most frequent, by position
-        among its categories, and their "shares", then that of all others.
+        ``rows``: n. ``missing``: the share of missing values in each column. ``edges``: the b - 1 edges between the
+        bins of the scores, in ascending order. ``shares``: the shares of the rows in the b bins. ``columns``: for each
+        column a dict, or None if all of its values are missing. The dict of a numeric column has the ``edges`` and
+        ``shares`` of its values; that of a categorical column has ``levels``, the positions of its most frequent
+        categories, and ``shares``, those of these levels followed by that of all others together.
     """
     scores = np.sort(scores)
     edges = _edges(scores, _CLOSE * np.abs(scores).max())
@@ -61,7 +72,7 @@ def reference(codes: np.ndarray, scores: np.ndarray, n_categories: Sequence[int]
 
 
 def _column(values: np.ndarray, n_categories: int) -> dict[str, list] | None:
-    """The bins of a column's values, none of which is missing, in few digits."""
+    """The bins of a column's present values, rounded to few digits."""
     if not len(values):
         return None
     if not n_categories:
@@ -82,13 +93,14 @@ def _rounded(times: np.ndarray) -> list[float]:
 
 
 def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Edges in as few digits as move next to no value to another bin, and leave none on an edge but for rounding.
+    """Round edges to as few digits as possible while few values change their bin or lie within rounding of an edge.
 
     Parameters
     ----------
-    values : array of shape (n,)
-        In ascending order.
-    edges : array of shape (b - 1,)
+    values : ndarray of shape (n,)
+        The values in ascending order.
+    edges : ndarray of shape (b - 1,)
+        The edges between their bins.
     """
     allowed = _MOVED * len(values)
     out = []
@@ -107,9 +119,10 @@ def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _edges(values: np.ndarray, close: float | None = None) -> np.ndarray:
-    """The deciles of values in ascending order; where many are one but for rounding, behind all of them.
+    """Edges at the deciles of the values, which are in ascending order.
 
-    Values are one where they differ by `close`, or by as little of their own size.
+    Where many values around a decile are equal up to rounding, the edge is above all of them. Values are equal up to
+    rounding if they differ by at most `close`, by default by at most a millionth of their size.
     """
     quantiles = np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1], method="lower")
     close = _CLOSE * np.abs(quantiles) if close is None else close
@@ -121,31 +134,41 @@ def _edges(values: np.ndarray, close: float | None = None) -> np.ndarray:
     return np.unique((values[after - 1] + values[after]) / 2)
 
 
-def counts(scores: np.ndarray, edges) -> np.ndarray:
-    """How many of the scores lie in each bin, int64 (b,)."""
+def counts(scores: np.ndarray, edges: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The number of scores in each bin, int64 of shape (b,)."""
     return np.bincount(np.searchsorted(np.asarray(edges), scores), minlength=len(edges) + 1)
 
 
 def counts_above(values: np.ndarray, n_missing: int, edges: Sequence[float]) -> np.ndarray:
-    """As `counts`, for values of which so many are NaN: fast where there are many of them and few edges."""
+    """Like `counts`, for values of which `n_missing` are NaN: fast for many values and few edges."""
     with np.errstate(over="ignore"):  # edges beyond float32
         above = [int(np.count_nonzero(values > edge)) for edge in edges]
     return -np.diff(np.array([len(values) - n_missing, *above, 0]))
 
 
 def by_chance(n_bins: int, n_expected: int, n_found: int) -> float:
-    """How large the index of rows of one distribution becomes by chance, with four standard deviations.
+    """How large the index becomes by chance for rows of the same distribution: the mean and four standard deviations.
 
-    The sum is about chi-squared with a degree of freedom less than there are bins, times 1 / n_expected + 1 / n_found.
+    The index is approximately (1 / n_expected + 1 / n_found) times a chi-squared variable with n_bins - 1 degrees of
+    freedom.
     """
     degrees = n_bins - 1
     return (degrees + 4 * (2 * degrees) ** 0.5) * (1 / n_expected + 1 / n_found)
 
 
 def median(edges: Sequence[float], times: np.ndarray, low: float, high: float) -> float | None:
-    """The median of values from `low` to `high` whose numbers in bins are known; None where it cannot be told.
+    """Estimate the median of values between `low` and `high` from their counts in bins; None if it is not possible.
 
-    Within a bin values are taken to be spread evenly, and evenly by their logarithm where all are positive.
+    Within a bin the values are assumed to be uniformly distributed, or their logarithms if all are positive.
+
+    Parameters
+    ----------
+    edges : sequence of float of shape (b - 1,)
+        The edges between the bins.
+    times : ndarray of shape (b,)
+        Counts, or shares, of the bins.
+    low, high : float
+        The smallest and the largest value.
 
     Examples
     --------
@@ -164,11 +187,12 @@ def median(edges: Sequence[float], times: np.ndarray, low: float, high: float) -
 
 
 def stability_index(expected: np.ndarray, found: np.ndarray) -> float:
-    """The population stability index of shares or counts (b,): the sum of (found - expected) ln(found / expected).
+    """The population stability index: the sum over bins of (found - expected) ln(found / expected).
 
     Parameters
     ----------
-    expected, found : array of shape (b,)
+    expected, found : ndarray of shape (b,)
+        Counts or shares of the bins; they are divided by their sums.
 
     References
     ----------

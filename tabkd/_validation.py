@@ -1,28 +1,32 @@
-"""What every estimator checks of its input, with scikit-learn's errors."""
+"""The checks of input that all estimators share, with scikit-learn's errors."""
 
 from __future__ import annotations
 
 import datetime
 import numbers
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import check_array
+from sklearn.utils import Tags, check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tabkd._sklearn import check_y
-from tabkd._tables.schema import as_table
+from tabkd._tables.containers import as_table
+from tabkd._tables.schema import TableSchema
+from tabkd._typing import ColumnLike, TableLike
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class TakesTables:
-    """Mixin that says so in scikit-learn's tags: numbers, strings, categories, and missing values."""
+    """Mixin with scikit-learn's tags of an estimator that takes numbers, strings, categories and missing values."""
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
@@ -30,10 +34,18 @@ class TakesTables:
         return tags
 
 
-def check_table(estimator, X, reset: bool = True):
-    """`X` as a frame or a 2-D array, its number and names of columns learnt (`reset`) or checked.
+def check_table(estimator: BaseEstimator, X: TableLike, reset: bool = True) -> Any:
+    """Return `X` as a frame or a 2-D array, and learn or check the number and the names of its columns.
 
-    Columns with names are left to `TableSchema.encode`, which takes them in any order.
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Its `n_features_in_` and `feature_names_in_` are set or compared.
+    X : pandas or polars frame, or array of shape (n, d)
+        The table.
+    reset : bool, default=True
+        Whether the columns are learnt, as in `fit`, or checked. Named columns are not checked here:
+        `TableSchema.encode` matches them by name, in any order.
     """
     X = as_table(X)
     columns = getattr(X, "columns", None)
@@ -43,13 +55,20 @@ def check_table(estimator, X, reset: bool = True):
     return X
 
 
-def check_labels(estimator, y) -> np.ndarray:
-    """Class labels of shape (n,), none of them missing.
+def learn_features(estimator: BaseEstimator, schema: TableSchema) -> None:
+    """Set the number and the names of columns that scikit-learn knows an estimator's table by."""
+    estimator.n_features_in_ = len(schema.columns)
+    if schema.container != "numpy" and all(isinstance(name, str) for name in schema.names):
+        estimator.feature_names_in_ = np.array(schema.names, dtype=object)
+
+
+def check_labels(estimator: BaseEstimator, y: ColumnLike) -> np.ndarray:
+    """Class labels as an array of shape (n,).
 
     Raises
     ------
     ValueError
-        Also where there is one class only.
+        If labels are missing or invalid, or all are of one class.
     """
     y = as_labels(y, estimator)
     y = check_y(y, estimator=estimator)
@@ -63,16 +82,16 @@ def check_labels(estimator, y) -> np.ndarray:
     return y
 
 
-def as_labels(y, estimator=None) -> np.ndarray:
-    """Class labels in whatever holds them, as an array (n,) of one dtype.
+def as_labels(y: ColumnLike, estimator: BaseEstimator | None = None) -> np.ndarray:
+    """Class labels as an array of shape (n,) with one dtype.
 
-    One column of a frame or of an array (n, 1) is taken with scikit-learn's warning. Objects that are all booleans or
-    all numbers become an array of them.
+    A frame or an array with one column is accepted with scikit-learn's warning. An array of objects that are all
+    booleans or all numbers gets their dtype.
 
     Raises
     ------
     ValueError
-        For missing labels, several columns, and labels that are neither strings, numbers nor booleans.
+        If `y` is None, labels are missing, there are several columns, or labels are not strings, numbers or booleans.
     """
     _check_given(estimator, y)
     y = as_column(y)
@@ -93,17 +112,18 @@ def as_labels(y, estimator=None) -> np.ndarray:
     return y
 
 
-def as_column(y, ravel: bool = True) -> np.ndarray:
+def as_column(y: ColumnLike, ravel: bool = True) -> np.ndarray:
     """A target as an array.
 
     Parameters
     ----------
     y : list, array, or a series or frame of pandas, polars or pyarrow
+        The target of n rows.
     ravel : bool, default=True
-        Whether one of shape (n, 1) becomes (n,), with scikit-learn's warning.
+        Whether shape (n, 1) becomes (n,), with scikit-learn's warning.
     """
     if not isinstance(y, np.ndarray):
-        # As objects where it is a list: NumPy would make strings of the numbers and of NaN among strings.
+        # A list becomes objects: NumPy would turn numbers and NaN among strings into strings.
         array = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
         y = np.asarray(y) if array.ndim == 1 and _of_one_kind(array) else array
     if ravel and y.ndim == 2 and y.shape[1] == 1:
@@ -118,11 +138,12 @@ def as_column(y, ravel: bool = True) -> np.ndarray:
 
 
 def _of_one_kind(labels: np.ndarray) -> bool:
-    """Whether NumPy reads objects as what they are: all of them text, or all whole or real numbers, or booleans."""
+    """Whether NumPy keeps the type of these objects: it does if all have the same type."""
     return labels.dtype != object or len({type(label) for label in labels}) == 1
 
 
 def _check_label_objects(y: np.ndarray) -> None:
+    """Refuse missing labels, and labels that are not all strings, all numbers or all booleans."""
     missing = pd.isna(y)
     if missing.any():
         raise ValueError(f"Input y contains {y[missing][0]!r} ({missing.sum()} rows); leave out rows without a label.")
@@ -139,8 +160,14 @@ def _check_label_objects(y: np.ndarray) -> None:
         )
 
 
-def check_targets(estimator, y, ravel: bool = True) -> np.ndarray:
-    """Real targets, float64 of shape (n,) or (n, K), all finite; with `ravel`, (n, 1) is read as (n,)."""
+def check_targets(estimator: BaseEstimator, y: ColumnLike, ravel: bool = True) -> np.ndarray:
+    """Finite real targets, float64 of shape (n,) or (n, K); with `ravel`, shape (n, 1) becomes (n,).
+
+    Raises
+    ------
+    ValueError
+        If `y` is None, has dates or durations, or has values that are not finite in float32.
+    """
     y = as_targets(y, estimator, ravel)
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
     if (np.abs(y) > _LARGEST).any():
@@ -151,13 +178,13 @@ def check_targets(estimator, y, ravel: bool = True) -> np.ndarray:
     return y
 
 
-def as_targets(y, estimator=None, ravel: bool = True) -> np.ndarray:
-    """Real targets in whatever holds them, as an array (n,) or (n, K); with `ravel`, (n, 1) is read as (n,).
+def as_targets(y: ColumnLike, estimator: BaseEstimator | None = None, ravel: bool = True) -> np.ndarray:
+    """Real targets as an array of shape (n,) or (n, K); with `ravel`, shape (n, 1) becomes (n,).
 
     Raises
     ------
     ValueError
-        For dates and durations, which NumPy would read as counts of some unit.
+        If `y` is None or has dates or durations, which NumPy would read as counts of some unit.
     """
     _check_given(estimator, y)
     y = as_column(y, ravel)
@@ -170,7 +197,7 @@ def as_targets(y, estimator=None, ravel: bool = True) -> np.ndarray:
     return y
 
 
-def _check_given(estimator, y) -> None:
+def _check_given(estimator: BaseEstimator | None, y: ColumnLike | None) -> None:
     if y is None:
         name = "The estimator" if estimator is None else type(estimator).__name__
         raise ValueError(

@@ -1,17 +1,21 @@
-"""Sample weights, under the name that an estimator's `fit` takes them by."""
+"""Sample weights, under the name that an estimator's `fit` uses for them."""
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.pipeline import Pipeline
 
 from tabkd._sklearn import check_sample_weight
+from tabkd._typing import ColumnLike, TableLike
 
-# How scikit-learn and others word it where what they hold does not take weights; the name of it where they say it.
+# How scikit-learn and others report that an inner estimator does not take weights; some name the estimator.
 _REFUSAL = re.compile(
     r"(?P<a>\w+)\.fit\(\) got an unexpected keyword argument '\w*sample_weight'"
     r"|estimator (?P<b>\w+) does not support sample[_ ]weights?"
@@ -22,13 +26,13 @@ _REFUSAL = re.compile(
 )
 
 
-def check_weights(sample_weight, X) -> np.ndarray:
+def check_weights(sample_weight: ColumnLike | None, X: TableLike) -> np.ndarray:
     """One weight for each row of `X`, float64 of shape (n,); ones for None.
 
     Raises
     ------
     ValueError
-        For negative weights, and where every weight is zero.
+        If a weight is negative or all are zero.
     """
     weights = check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if not weights.any():
@@ -36,21 +40,24 @@ def check_weights(sample_weight, X) -> np.ndarray:
     return weights
 
 
-def takes_weights(estimator) -> bool:
-    """Whether `fit` takes sample weights, by name or among ``**fit_params``; of a pipeline, its last step's."""
+def takes_weights(estimator: BaseEstimator) -> bool:
+    """Whether `fit` takes sample weights, by name or among ``**fit_params``; of a pipeline, the `fit` of its last step.
+
+    The answer may still be wrong for ``**fit_params``: see `fit_with`.
+    """
     if isinstance(estimator, Pipeline):
         return takes_weights(estimator.steps[-1][1])
     parameters = inspect.signature(estimator.fit).parameters
     return "sample_weight" in parameters or _takes_any(parameters)
 
 
-def weight_params(estimator, sample_weight) -> dict:
-    """The parameters that hand `sample_weight` to the `fit` of an estimator; none for None.
+def weight_params(estimator: BaseEstimator, sample_weight: ColumnLike | None) -> dict[str, Any]:
+    """The keyword arguments that pass `sample_weight` to the `fit` of an estimator; none if it is None.
 
     Raises
     ------
     ValueError
-        Where `fit` does not take weights.
+        If `fit` does not take weights.
     """
     if sample_weight is None:
         return {}
@@ -63,13 +70,13 @@ def weight_params(estimator, sample_weight) -> dict:
     return {_weight_name(estimator): sample_weight}
 
 
-def fit_with(estimator, X, y, params: dict):
-    """`estimator.fit(X, y, **params)`, with a clear error where something in it refuses the sample weights.
+def fit_with(estimator: BaseEstimator, X: Any, y: Any, params: dict[str, Any]) -> Any:
+    """Call `estimator.fit(X, y, **params)`, with a clear error if an inner estimator refuses the sample weights.
 
     Raises
     ------
     ValueError
-        Naming the estimator within that does not take weights.
+        If weights are refused; the message names the estimator that does not take them.
     """
     try:
         return estimator.fit(X, y, **params)
@@ -92,12 +99,13 @@ def fit_with(estimator, X, y, params: dict):
         ) from error
 
 
-def _takes_any(parameters) -> bool:
+def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether a function takes any keyword argument."""
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
-def _weight_name(estimator) -> str:
-    """The name of the weights: with the step of a pipeline, also of one that a search or the like hands it to."""
+def _weight_name(estimator: BaseEstimator) -> str:
+    """The name of the weights: prefixed by the steps of a pipeline, also of a pipeline within a search or the like."""
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         return f"{name}__{_weight_name(last)}"

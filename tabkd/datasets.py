@@ -1,4 +1,4 @@
-"""Simulated tables, for the demonstration and for tests: nothing is downloaded."""
+"""Simulated tables for demonstrations and tests; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
+
+from tabkd._typing import RandomState
+
+__all__ = ["make_card_transactions"]
 
 _DAYS = 60
 _N_MERCHANTS = 300
@@ -27,25 +31,26 @@ _WEEKDAYS = np.array(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], dtype=ob
 _CHANNELS = np.array(["chip", "contactless", "magstripe", "online"], dtype=object)
 
 
-def make_card_transactions(n_samples: int = 60_000, random_state=None) -> pd.DataFrame:
-    """Card payments of two months in time order, about one in a hundred of them fraud.
+def make_card_transactions(n_samples: int = 60_000, random_state: RandomState = None) -> pd.DataFrame:
+    """Simulate card payments over two months in time order; about one in a hundred is fraud.
 
-    Fraud has the forms that payment cards know: tests of stolen cards with small amounts online, large
-    purchases at night, the magnetic stripe abroad, terminals that leak for some days, bursts on one card.
-    All of them are interactions, so that an ensemble of trees finds what a linear model cannot.
+    Fraud takes the usual forms of card fraud: small online payments that test stolen cards, large purchases at night,
+    use of the magnetic stripe abroad, terminals that leak card data for some days, and bursts of payments with one
+    card. All of them are interactions of columns, which an ensemble of trees finds and a linear model cannot.
 
     Parameters
     ----------
     n_samples : int, default=60000
-    random_state : int, RandomState instance or None
+        Number of payments.
+    random_state : int, RandomState instance or None, default=None
+        Seed, or generator of the random numbers.
 
     Returns
     -------
-    DataFrame of shape (n_samples, 19)
-        ``time_days`` orders the rows, ``fraud`` (0 or 1) is the target. Amounts in euro; text columns for
-        merchant, terminal, channel, country and currency; values are missing in ``currency``,
-        ``customer_age``, ``card_age_days``, and in ``customer_mean_amount_previous_day`` where the
-        customer did not pay the day before.
+    pandas.DataFrame of shape (n_samples, 19)
+        The rows are sorted by ``time_days``; ``fraud`` (0 or 1) is the target. Amounts are in euros. Merchant,
+        terminal, channel, country and currency are text columns. Values are missing in ``currency``, ``customer_age``
+        and ``card_age_days``, and in ``customer_mean_amount_previous_day`` if the customer did not pay the day before.
 
     Examples
     --------
@@ -64,7 +69,7 @@ def make_card_transactions(n_samples: int = 60_000, random_state=None) -> pd.Dat
 
 
 def _payments(n: int, rng: np.random.RandomState) -> pd.DataFrame:
-    """Who pays how much where and when."""
+    """Who pays how much, where and when."""
     n_customers = max(20, n // 60)
     customer = rng.choice(n_customers, n, p=_shares(n_customers, 0.6, rng))
     countries = np.array(list(_COUNTRIES), dtype=object)
@@ -106,7 +111,7 @@ def _payments(n: int, rng: np.random.RandomState) -> pd.DataFrame:
 
 
 def _hidden_state(frame: pd.DataFrame, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-    """What no bank sees: which terminals leak on which days, and how loose each merchant's checks are."""
+    """What no bank sees: which terminals leak card data on which days, and how lax each merchant's checks are."""
     terminal = frame["terminal"].str[1:].astype(int).to_numpy()
     day = frame["time_days"].to_numpy().astype(int)
     leaking = np.zeros((_N_TERMINALS, _DAYS + 1), dtype=bool)
@@ -121,8 +126,10 @@ def _hidden_state(frame: pd.DataFrame, rng: np.random.RandomState) -> dict[str, 
     }
 
 
-def _previous_day(frame: pd.DataFrame, state, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-    """What was seen of the customer and of the terminal the day before."""
+def _previous_day(
+    frame: pd.DataFrame, state: dict[str, np.ndarray], rng: np.random.RandomState
+) -> dict[str, np.ndarray]:
+    """Payments of the customer and at the terminal on the day before."""
     day = frame["time_days"].astype(int)
 
     def yesterday(key: str) -> pd.DataFrame:
@@ -139,8 +146,8 @@ def _previous_day(frame: pd.DataFrame, state, rng: np.random.RandomState) -> dic
     }
 
 
-def _fraud_score(frame: pd.DataFrame, state) -> np.ndarray:
-    """The log-odds of fraud, up to a constant: interactions that no sum of columns can express."""
+def _fraud_score(frame: pd.DataFrame, state: dict[str, np.ndarray]) -> np.ndarray:
+    """The log-odds of fraud, up to a constant: interactions that no sum over single columns can express."""
     online, stripe = frame["channel"] == "online", frame["channel"] == "magstripe"
     night = frame["hour"] < 7
     large = frame["amount_to_usual"] > 3
@@ -160,7 +167,7 @@ def _fraud_score(frame: pd.DataFrame, state) -> np.ndarray:
 
 
 def _draw_fraud(score: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Labels by these log-odds: exactly the share of fraud that is wanted, and at least one row."""
+    """Labels drawn by log-odds: exactly the desired share of fraud, but at least one row."""
     noisy = score + rng.logistic(size=len(score))
     n_fraud = max(1, round(_FRAUD_RATE * len(score)))
     fraud = np.zeros(len(score), dtype=np.int64)
@@ -169,6 +176,7 @@ def _draw_fraud(score: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _with_gaps(frame: pd.DataFrame, rng: np.random.RandomState) -> pd.DataFrame:
+    """The table with missing values at random."""
     for name, share in (("currency", 0.03), ("customer_age", 0.08), ("card_age_days", 0.05)):
         frame.loc[rng.random_sample(len(frame)) < share, name] = np.nan
     return frame
@@ -181,5 +189,6 @@ def _time_of_day(n: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _shares(n: int, spread: float, rng: np.random.RandomState) -> np.ndarray:
+    """Random shares of n parts with a log-normal distribution."""
     weights = np.exp(spread * rng.standard_normal(n))
     return weights / weights.sum()

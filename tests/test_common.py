@@ -5,12 +5,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.augment import AUGMENTERS
-from tabkd.students import STUDENTS, MLPStudent, TableEncoder
-from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.students import TableEncoder
+from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tests.small_students import small_students
 
 # Small and quick: the checks are about conventions, not about skill.
-QUICK_MLP = MLPStudent(hidden_layer_sizes=(16,), n_knots=32, max_iter=40, batch_size=32)
-QUICK = {"mlp": QUICK_MLP, "tree": STUDENTS["tree"](), "boosted_trees": STUDENTS["boosted_trees"](n_estimators=20)}
+QUICK = small_students(
+    mlp={"hidden_layer_sizes": (16,), "n_knots": 32, "max_iter": 40, "batch_size": 32},
+    boosted_trees={"n_estimators": 20},
+)
 
 ESTIMATORS = [
     *[

@@ -30,6 +30,13 @@ def test_the_notebook_example_has_at_most_ten_lines():
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
 
 
+def test_what_documents_include_is_up_to_date():
+    pages = ["README.md", "docs/guide.md", "docs/benchmarks.md"]
+    command = [sys.executable, "docs/include.py", "--check", *pages]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_links_lead_somewhere():
     pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"]
     subprocess.run([sys.executable, "docs/check_links.py", *pages], cwd=ROOT, env=os.environ, check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,6 +13,8 @@ from tabkd._cli.errors import clear_errors
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from tabkd.evaluation import Report
 
 
 @clear_errors
@@ -30,11 +32,23 @@ def demo(
 
 
 def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
-    """Write the payments, distil, and score those that came last."""
+    """Write the payments, distil on those that came first, and score all of them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files go.
+    rows : int
+        Card payments to simulate.
+    seed : int
+        The same seed gives the same payments.
+    kept : bool
+        Whether the folder stays, which is then named.
+    """
     import tabkd
     from tabkd._cli import distill, terminal
-    from tabkd._cli.choices import Choices
     from tabkd._cli.output_folder import output_folder
+    from tabkd._cli.split import TableOptions, read_split
     from tabkd._files import atomic_write, writing
     from tabkd.batch._job import score_dataset
     from tabkd.datasets import make_card_transactions
@@ -46,9 +60,9 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         table = folder / "payments.parquet"
         with atomic_write(table) as temporary, writing(table):
             payments.to_parquet(temporary, index=False)
-        split = distill.read_split(table, "fraud", None, 0.25, "time_days", Choices(), "classification", seed)
+        split = read_split(TableOptions(table, "fraud", time_column="time_days", task="classification", seed=seed))
         console.print(f"{split.notes[-1]} Distilling LightGBM and XGBoost on the rows before …")
-        report = distill.run(split, folder, console, "ensemble", "mlp", None, seed, None)
+        report = distill.run(split, distill.Settings(seed=seed), folder, console)
         distill.print_report(console, report)
         exported = tabkd.load(folder / "student.onnx")
         scores = str(folder / "scores.parquet")
@@ -60,11 +74,18 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         console.print(f"The payments, the student, the report and the scores are in {folder}.", soft_wrap=True)
 
 
-def verdict(report) -> list[Text]:
-    """What the student kept and what it gained, in two sentences; the report's own verdict stands above."""
+def verdict(report: Report) -> list[Text]:
+    """What the student kept and what it gained, in two sentences; the report's own verdict stands above.
+
+    Parameters
+    ----------
+    report : Report
+        With speed and size.
+    """
     from rich.text import Text
 
-    teacher, student, speed = report.metrics["teacher"], report.metrics["student"], report.speed
+    teacher, student = report.metrics["teacher"], report.metrics["student"]
+    speed, n_bytes = cast(dict, report.speed), cast(int, report.n_bytes)
     precision, recall = "average_precision", "recall_at_0.005"
     share = report.reasons.get("skill_kept") or f"{report.skill_kept:.1%} of the teacher's skill"
     kept = (
@@ -73,7 +94,7 @@ def verdict(report) -> list[Text]:
         f"payments finds {student[recall]:.1%} of the fraud (teacher {teacher[recall]:.1%})."
     )
     gained = (
-        f" one ONNX file of {report.n_bytes / 1000:,.0f} KB, {speed['ratio']:,.0f} × "
+        f" one ONNX file of {n_bytes / 1000:,.0f} KB, {speed['ratio']:,.0f} × "
         f"the rows/s at a batch of {speed['batch_size']}, {speed['ratio_one_row']:,.0f} × for a single row."
     )
     return [Text.assemble(("Kept:", "bold"), kept), Text.assemble(("Gained:", "bold"), gained)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import dataclasses
 import time
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,23 +15,18 @@ import typer
 
 from tabkd._cli import terminal
 from tabkd._cli.csv_options import Decimal, Delimiter, Encoding, Thousands
-from tabkd._cli.errors import CommandError, clear_errors, named
+from tabkd._cli.errors import clear_errors
 from tabkd._cli.streams import say
+from tabkd._cli.teachers import TEACHERS
+from tabkd.students import STUDENTS
+from tabkd.students._registry import student_names
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+    from rich.console import Console
 
-    from tabkd._cli.choices import Choices
+    from tabkd import DistilledClassifier, DistilledRegressor
+    from tabkd._cli.split import Split
     from tabkd.evaluation import Report
-
-
-class StudentName(StrEnum):
-    """What `--student` takes."""
-
-    mlp = "mlp"
-    tree = "tree"
-    boosted_trees = "boosted_trees"
 
 
 class TaskName(StrEnum):
@@ -38,6 +35,24 @@ class TaskName(StrEnum):
     auto = "auto"
     classification = "classification"
     regression = "regression"
+
+
+def known_student(name: str) -> str:
+    """The name of a student, if there is one of that name.
+
+    Parameters
+    ----------
+    name : str
+        What `--student` was given.
+
+    Raises
+    ------
+    typer.BadParameter
+        With the names that there are.
+    """
+    if name not in STUDENTS:
+        raise typer.BadParameter(f"{name!r} is not a student; choose one of {student_names()}.")
+    return name
 
 
 @clear_errors
@@ -56,8 +71,8 @@ def distill(
     teacher: Annotated[
         str,
         typer.Option(
-            help="lightgbm, xgboost, random-forest, extra-trees, hist-gradient-boosting, ensemble (LightGBM "
-            "and XGBoost), or the file of a fitted one: XGBoost .json or .ubj, LightGBM .txt, .onnx, .skops.",
+            help=f"{', '.join(TEACHERS)}, or the file of a fitted one: XGBoost .json or .ubj, LightGBM .txt, .onnx, "
+            ".skops. ensemble is the mean of LightGBM and XGBoost.",
             metavar="NAME|FILE",
         ),
     ] = "ensemble",
@@ -65,7 +80,15 @@ def distill(
         list[str] | None,
         typer.Option(help="A type that a .skops teacher may hold; may be repeated.", metavar="TYPE"),
     ] = None,
-    student: Annotated[StudentName, typer.Option(help="What learns from the teacher.")] = StudentName.mlp,
+    student: Annotated[
+        str,
+        typer.Option(
+            help="What learns from the teacher.",
+            metavar="|".join(STUDENTS),
+            callback=known_student,
+            autocompletion=lambda: list(STUDENTS),
+        ),
+    ] = "mlp",
     task: Annotated[TaskName, typer.Option(help="Found from the target by default.")] = TaskName.auto,
     drop: Annotated[
         list[str] | None, typer.Option(help="A column to leave out; may be repeated.", metavar="COL")
@@ -90,7 +113,9 @@ def distill(
         typer.Option(min=0, help="Number of synthetic rows to learn from; chosen automatically by default."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
-    jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default.")] = None,
+    n_jobs: Annotated[
+        int | None, typer.Option(help="Threads; -1 for all cores, which is the default, -2 for all but one.")
+    ] = None,
     delimiter: Delimiter = None,
     decimal: Decimal = ".",
     thousands: Thousands = None,
@@ -99,130 +124,138 @@ def distill(
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
     from tabkd._cli.choices import Choices
     from tabkd._cli.output_folder import output_folder
+    from tabkd._cli.split import TableOptions, read_split
     from tabkd.batch._dialect import Dialect
 
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     choices = Choices(drop or [], numeric or [], categorical or [], dialect)
+    tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
+    settings = Settings(teacher, trust or [], student, n_synthetic, seed, n_jobs)
     console = terminal.console()
     with output_folder(output) as folder:
-        split = read_split(train, target, test, test_size, time_column, choices, task, seed)
+        split = read_split(tables)
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)
-        report = run(split, folder, console, teacher, student, n_synthetic, seed, jobs, trust or [])
+        report = run(split, settings, folder, console)
     print_report(console, report)
     say(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
 
 
 @dataclass(frozen=True)
-class Split:
-    """Rows to learn from and rows to measure on, with what there is to say about how they came to be."""
+class Settings:
+    """How to distil.
 
-    task: str
-    target: str
-    X_train: pd.DataFrame
-    y_train: np.ndarray
-    X_test: pd.DataFrame
-    y_test: np.ndarray
-    notes: list[str]
+    Attributes
+    ----------
+    teacher : str
+        The name of one, or the file of a fitted one.
+    trusted : sequence of str
+        Types that a .skops teacher may hold.
+    student : str
+        The name of one.
+    n_synthetic : int or None
+        Rows to make; None for a number that follows from the table.
+    seed : int
+        The same seed gives the same student.
+    n_jobs : int or None
+        Threads; None for all cores.
+    """
 
-
-def read_split(
-    train: Path,
-    target: str,
-    test: Path | None,
-    test_size: float,
-    time_column: str | None,
-    choices: Choices,
-    task: str,
-    seed: int,
-) -> Split:
-    """The tables of the command line, checked as far as that is possible before anything is fitted."""
-    from tabkd._cli import training_table as columns
-    from tabkd._cli.notices import notices, unnamed_row_numbers
-    from tabkd._cli.table_files import found_in, read_table
-
-    dialect = choices.dialect
-    left_out = [target, *choices.drop, *([time_column] if time_column else [])]
-    frame = read_table(train, dialect, left_out)
-    columns.check_present(frame, train, {"--target": [target], "--time-column": [time_column], **choices.options()})
-    frame, rows_left_out = choices.applied(frame, train)
-    y, task, note = columns.read_target(frame[target], task, choices)
-    notes = [*found_in(train, dialect, left_out), note, *rows_left_out]
-    features = frame.drop(columns=left_out)
-    unnamed = unnamed_row_numbers(features)
-    notes += [f"{name!r}: left out; row numbers without a name, like an index that to_csv wrote." for name in unnamed]
-    notes += notices(features.drop(columns=unnamed), choices.categorical, dialect)
-    left_out += unnamed
-    if test is not None:
-        if time_column is not None:
-            raise CommandError("--test and --time-column both say what to measure on; give one of them.")
-        later = read_table(test, dialect, [target])
-        wanted = {name: columns_ for name, columns_ in choices.options().items() if name != "--drop"}
-        columns.check_present(later, test, {"--target": [target], **wanted})
-        later, rows_left_out = choices.applied(later, test)
-        y_later, _, _ = columns.read_target(later[target], task, choices)
-        with named(test):
-            notices(later.drop(columns=left_out, errors="ignore"), choices.categorical, dialect)
-        notes += [*found_in(test, dialect, [target]), *rows_left_out]
-        parts = (frame, y, later, y_later)
-        notes.append(f"Measured on the {len(later):,} rows of {test}.")
-    else:
-        rows, held_out, how = columns.split_rows(frame, y, task, test_size, time_column, seed)
-        parts = (frame.iloc[rows], y[rows], frame.iloc[held_out], y[held_out])
-        notes.append(how)
-    X_train, y_train, X_test, y_test = parts
-    X_train = X_train.drop(columns=left_out).reset_index(drop=True)
-    X_test = X_test.drop(columns=left_out, errors="ignore").reset_index(drop=True)
-    columns.check_features(X_train, X_test)
-    if task == "classification":
-        columns.check_classes(y_train, y_test, target)
-    return Split(task, target, X_train, y_train, X_test, y_test, notes)
+    teacher: str = "ensemble"
+    trusted: Sequence[str] = ()
+    student: str = "mlp"
+    n_synthetic: int | None = None
+    seed: int = 0
+    n_jobs: int | None = None
 
 
-def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic, seed, jobs, trusted=()) -> Report:
-    """Distil, measure, export and prove, and only then write both files."""
-    import dataclasses
-    import warnings
+def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
+    """Distil, export and prove, measure, and only then write both files.
 
-    import tabkd
-    from tabkd._cli.output_folder import json_bytes
-    from tabkd._cli.teachers import ready_teacher
-    from tabkd._files import atomic_write_bytes
-    from tabkd._tables.surprises import SurpriseWarning
+    Parameters
+    ----------
+    split : Split
+        The rows to learn from and to measure on.
+    settings : Settings
+        How to distil.
+    folder : Path
+        Where student.onnx and report.json go.
+    console : Console
+        Where progress is shown.
+    """
+    from tabkd._export.metadata import noted
     from tabkd.evaluation import evaluate
+    from tabkd.scoring import ExportedStudent
 
-    # Of these the notes speak, by all rows and with remedies of the command line.
-    warnings.simplefilter("ignore", SurpriseWarning)
     start = time.perf_counter()
-    fitted = ready_teacher(
-        teacher, split.task, split.X_train, split.y_train, n_jobs=jobs, random_state=seed, trusted=trusted
+    model = fitted(split, settings, show_progress=console.is_terminal)
+    seconds = time.perf_counter() - start
+    proto = model.to_onnx()
+    report = evaluate(
+        model,
+        split.X_test,
+        split.y_test,
+        X_train=split.X_train,
+        y_train=split.y_train,
+        exported=ExportedStudent(proto.SerializeToString()),
+    )
+    student = noted(proto, report)
+    report = dataclasses.replace(report, n_bytes=len(student))
+    write(folder, student, about(split, settings.seed, seconds) | report.to_dict())
+    return report
+
+
+def fitted(split: Split, settings: Settings, show_progress: bool) -> DistilledClassifier | DistilledRegressor:
+    """The distilled model of the rows to learn from.
+
+    Parameters
+    ----------
+    split : Split
+        With the rows.
+    settings : Settings
+        How to distil.
+    show_progress : bool
+        Whether to show a bar.
+    """
+    import tabkd
+    from tabkd._cli.teachers import ready_teacher
+    from tabkd._tables.surprises import SurpriseWarning
+
+    X, y = split.X_train, split.y_train
+    n_jobs, seed = settings.n_jobs, settings.seed
+    teacher = ready_teacher(
+        settings.teacher, split.task, X, y, n_jobs=n_jobs, random_state=seed, trusted=settings.trusted
     )
     estimator = tabkd.DistilledClassifier if split.task == "classification" else tabkd.DistilledRegressor
     model = estimator(
-        fitted,
-        student=str(student),
-        n_synthetic="auto" if n_synthetic is None else n_synthetic,
-        n_jobs=jobs,
+        teacher,
+        student=settings.student,
+        n_synthetic="auto" if settings.n_synthetic is None else settings.n_synthetic,
+        n_jobs=n_jobs,
         random_state=seed,
-        verbose=int(console.is_terminal),
-    ).fit(split.X_train, split.y_train)
-    seconds = time.perf_counter() - start
-    with tempfile.TemporaryDirectory() as scratch:
-        draft = Path(scratch) / "student.onnx"
-        # Once to be measured, and once more with what was measured.
-        model.to_onnx(draft)
-        report = evaluate(
-            model,
-            split.X_test,
-            split.y_test,
-            X_train=split.X_train,
-            y_train=split.y_train,
-            exported=tabkd.load(draft),
-        )
-        model.to_onnx(draft, report=report)
-        content = draft.read_bytes()
-    report = dataclasses.replace(report, n_bytes=len(content))
-    about = {
+        verbose=int(show_progress),
+    )
+    with warnings.catch_warnings():
+        # Of these the notes speak, by all rows and with remedies of the command line.
+        warnings.simplefilter("ignore", SurpriseWarning)
+        return model.fit(X, y)
+
+
+def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:
+    """What report.json says besides the report: where it comes from.
+
+    Parameters
+    ----------
+    split : Split
+        The rows.
+    seed : int
+        That of the settings.
+    seconds : float
+        What distilling took.
+    """
+    import tabkd
+
+    return {
         "tabkd": tabkd.__version__,
         "target": split.target,
         "n_train": len(split.y_train),
@@ -231,14 +264,38 @@ def run(split: Split, folder: Path, console, teacher: Any, student, n_synthetic,
         "seconds_to_distil": round(seconds, 2),
         "notes": split.notes,
     }
-    summary = json_bytes(about | report.to_dict())
-    atomic_write_bytes(folder / "student.onnx", content)
-    atomic_write_bytes(folder / "report.json", summary)
-    return report
 
 
-def print_report(console, report: Report) -> None:
-    """The measures and the headlines as two tables, the warnings, and last the verdict."""
+def write(folder: Path, student: bytes, summary: dict[str, Any]) -> None:
+    """Write both files, each whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    student : bytes
+        The ONNX model.
+    summary : dict
+        What report.json holds.
+    """
+    from tabkd._cli.output_folder import json_bytes
+    from tabkd._files import atomic_write_bytes
+
+    content = json_bytes(summary)
+    atomic_write_bytes(folder / "student.onnx", student)
+    atomic_write_bytes(folder / "report.json", content)
+
+
+def print_report(console: Console, report: Report) -> None:
+    """The measures and the headlines as two tables, the warnings, and last the verdict.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    report : Report
+        What to print.
+    """
     from rich.table import Table
 
     console.print(report.to_table())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import json
 import os
 import traceback
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
+from typer.models import OptionInfo
 
 from tabkd._cli.signals import Stopped
 from tabkd._cli.streams import say
 from tabkd._cli.terminal import plain_warnings
+from tabkd._options import called_as
 
 #: Set to anything to see where an error came from.
 TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
@@ -35,19 +38,20 @@ class CommandError(Exception):
 
 
 # Their messages say what to do; others need the name of their type to be understood.
-_EXPLAINED = (CommandError, OSError, ValueError, TypeError, RuntimeError)
+_EXPLAINED = (CommandError, ImportError, OSError, ValueError, TypeError, RuntimeError)
 
 
 def clear_errors(command: Callable) -> Callable:
     """Print whatever error a command raises on one line of stderr, and exit with 1 or the code of the error.
 
-    Where the command has an option `log`, and it is "json", the line is JSON.
+    Where the command has an option `log`, and it is "json", the line is JSON. Messages of the library call parameters
+    by the options of the command that have their names.
     """
 
     @functools.wraps(command)
     def guarded(*args, **kwargs):
         try:
-            with plain_warnings():
+            with plain_warnings(), called_as(options_of(command)):
                 return command(*args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise
@@ -64,6 +68,16 @@ def clear_errors(command: Callable) -> Callable:
             raise typer.Exit(128 + error.number) from error
 
     return guarded
+
+
+def options_of(command: Callable) -> dict[str, str]:
+    """For each parameter of a command that an option sets, that option."""
+    found = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        for option in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(option, OptionInfo):
+                found[name] = next(iter(option.param_decls or ()), f"--{name.replace('_', '-')}")
+    return found
 
 
 @contextlib.contextmanager

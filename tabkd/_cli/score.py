@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabkd._cli.arrow_alone import use_arrow_alone
 from tabkd._cli.csv_options import Decimal, Delimiter, Encoding, Thousands
 from tabkd._cli.errors import CommandError, clear_errors, one_line
 from tabkd._cli.output_folder import json_bytes
 from tabkd._cli.signals import Stopping, stopping
 from tabkd._cli.streams import say
+from tabkd._formats import suffixes_in_words
 
 if TYPE_CHECKING:
     from tabkd.batch._counts import Summary
@@ -57,8 +59,8 @@ def score(
     output: Annotated[
         str,
         typer.Option(
-            help="Where the scores go: a .parquet, .csv or .arrow file; - for standard output; postgresql://…; or a "
-            "folder with --partition-by.",
+            help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; or "
+            "a folder with --partition-by.",
             metavar="OUT",
         ),
     ],
@@ -125,24 +127,21 @@ def score(
     interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
     """
     with stopping(at_once=engine == Engine.SPARK) as stop:
+        if engine == Engine.LOCAL:
+            use_arrow_alone()
         from tabkd.batch._addresses import shown
 
         if summary is not None:
             _check_summary(summary, [str(model), *_files(engine, inputs, query), output, rejects or output])
-        local = {
-            "top_fraction": top_fraction,
-            "query": query,
-            "table": table,
-            "append": append,
-            "resume": resume,
-            "batch_size": batch_size,
-        }
+        local = {"query": query, "table": table, "append": append, "batch_size": batch_size}
         options: dict[str, Any] = {
             "keep": keep or [],
             "column_map": _pairs(column_map or []),
             "threshold": threshold,
+            "top_fraction": top_fraction,
             "rejects": rejects,
             "max_rejects": max_rejects,
+            "resume": resume,
             "partition_by": partition_by or [],
             "delimiter": delimiter,
             "decimal": decimal,
@@ -248,7 +247,7 @@ def _check_summary(path: Path, taken: list[str]) -> None:
 def _files(engine: Engine, inputs: list[str], query: str | None) -> list[str]:
     """The files that a job reads."""
     if engine == Engine.SPARK:
-        from tabkd.spark._dataset import local_paths
+        from tabkd.spark._inputs import local_paths
 
         return local_paths(inputs)
     from tabkd.batch._databases import find_sources

@@ -15,8 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tabkd._cli.errors import CommandError
+from tabkd._options import option
 from tabkd.batch._csv_header import Header, HeaderError, read_header
-from tabkd.batch._dialect import NAME_ENCODING, PLAIN, Dialect
+from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import failures, shown
 from tabkd.batch._sources import check_names
 from tabkd.batch._text import convert, unspaced
@@ -51,7 +52,7 @@ def _reading(path: Path) -> Iterator[str]:
     try:
         yield suffix
     except UnicodeError as error:
-        raise CommandError(f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. {NAME_ENCODING}") from error
+        raise CommandError(f"cannot read {str(path)!r} as CSV: {_first_sentence(error)}. {name_encoding()}") from error
     except (pa.ArrowException, OSError, HeaderError) as error:
         kind = "Parquet" if suffix == ".parquet" else "CSV"
         raise CommandError(f"cannot read {str(path)!r} as {kind}: {_first_sentence(error)}") from error
@@ -146,7 +147,7 @@ def _as_text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     row, _ = next(failures(lambda part: part.cast(pa.string()), column))
     raise CommandError(
         f"column {name!r} of {str(path)!r} is not text in UTF-8: row {row:,} has {shown(column[row].as_py())!r}. Name "
-        "its encoding, as in --encoding latin-1."
+        f"its encoding, as in {option('encoding', 'latin-1')}."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,6 @@ from tabkd._tables.schema import TableSchema
 
 #: Levels that scikit-learn's histogram gradient boosting takes of a category, at most.
 _MAX_NATIVE_LEVELS = 255
-
-
-class TeacherName(StrEnum):
-    """What `--teacher` takes besides a file."""
-
-    lightgbm = "lightgbm"
-    xgboost = "xgboost"
-    random_forest = "random-forest"
-    extra_trees = "extra-trees"
-    hist_gradient_boosting = "hist-gradient-boosting"
-    ensemble = "ensemble"
 
 
 class TableCodes(TransformerMixin, BaseEstimator):
@@ -85,7 +73,7 @@ def ready_teacher(
     Parameters
     ----------
     name : str
-        One of `TeacherName`, or the path of a file.
+        One of `TEACHERS`, or the path of a file.
     task : {"classification", "regression"}
     X : DataFrame
         The table that it will be fitted on.
@@ -106,11 +94,11 @@ def ready_teacher(
     CommandError
         Neither a name nor a file that can be read safely, or other classes than the target has.
     """
-    if name in set(TeacherName):
-        return _MAKERS[TeacherName(name)](task, TableSchema.of(X), n_jobs, random_state)
+    if name in TEACHERS:
+        return TEACHERS[name](task, TableSchema.of(X), n_jobs, random_state)
     path = Path(name)
     if not path.suffix:
-        known = ", ".join(TeacherName)
+        known = ", ".join(TEACHERS)
         raise CommandError(f"--teacher {name!r} is not known: it is one of {known}, or the file of a fitted one.")
     from tabkd._cli.fitted_teacher import load_teacher
     from tabkd._cli.frozen import FileClassifier
@@ -211,11 +199,12 @@ def _ensemble(task: str, schema: TableSchema, n_jobs, seed):
     return None
 
 
-_MAKERS: dict[TeacherName, Callable] = {
-    TeacherName.lightgbm: _lightgbm,
-    TeacherName.xgboost: _xgboost,
-    TeacherName.hist_gradient_boosting: _hist_gradient_boosting,
-    TeacherName.random_forest: _random_forest,
-    TeacherName.extra_trees: _extra_trees,
-    TeacherName.ensemble: _ensemble,
+#: What makes each teacher that has a name.
+TEACHERS: dict[str, Callable] = {
+    "lightgbm": _lightgbm,
+    "xgboost": _xgboost,
+    "random-forest": _random_forest,
+    "extra-trees": _extra_trees,
+    "hist-gradient-boosting": _hist_gradient_boosting,
+    "ensemble": _ensemble,
 }

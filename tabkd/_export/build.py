@@ -6,8 +6,7 @@ import re
 
 import numpy as np
 
-from tabkd._export.convert import front_of
-from tabkd._export.metadata import attach, describe, input_type, seal
+from tabkd._export.metadata import attach, describe, input_type, noted, seal
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
@@ -16,7 +15,6 @@ from tabkd.onnx._inputs import FILLED, ROWS, VALUES
 
 #: Understood by ONNX Runtime 1.14 (2023) and later.
 _OPSET = {"": 18, "ai.onnx.ml": 3}
-_OUTPUTS = ("label", "probabilities", "variable")
 
 
 def export(model, path=None, report=None):
@@ -44,20 +42,19 @@ def export(model, path=None, report=None):
     NotImplementedError
         Where skl2onnx cannot convert a student of another library.
     """
-    proto = build(model, report)
-    content = seal(proto)
+    proto = build(model)
+    content = seal(proto) if report is None else noted(proto, report)
     model.parity_ = check_parity(model, content)
     if path is not None:
         atomic_write_bytes(path, content)
     return proto
 
 
-def build(model, report=None):
+def build(model):
     """The ONNX model, neither sealed nor proven."""
     from skl2onnx import convert_sklearn
 
-    schema = model._schema
-    front = front_of(model)
+    schema, front = model.schema_, model._student.front()
     centers = dict(zip(front.positions, front.centers, strict=True))
     types = [input_type(column, centers.get(i, 0.0)) for i, column in enumerate(schema.columns)]
     if schema.is_numeric:
@@ -69,9 +66,9 @@ def build(model, report=None):
         initial = [(name, _tensor_type(kind, 1)) for name, kind in zip(names, types, strict=True)]
     proto = convert_sklearn(model, "tabkd", initial_types=initial, target_opset=_OPSET)
     if not schema.is_numeric:
-        names = _rename_inputs(proto.graph, names)
+        names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
-    facts = describe(model, names, types, front, report)
+    facts = describe(model, names, types, front)
     for part in (VALUES, ROWS, FILLED):
         if facts[part] is not None:
             facts[part]["name"] = _named(proto.graph, part)
@@ -101,11 +98,11 @@ def _tensor_type(kind: str, width: int):
     return types[kind]([None, width])
 
 
-def _rename_inputs(graph, names: list[str]) -> list[str]:
+def _rename_inputs(graph, names: list[str], outputs: list[str]) -> list[str]:
     """Give the inputs their columns' own names, not skl2onnx's identifiers, nor that of an output."""
     given = [entry.name for entry in graph.input]
     taken = {name for node in graph.node for name in node.output}
-    taken |= {tensor.name for tensor in graph.initializer} | set(_OUTPUTS)
+    taken |= {tensor.name for tensor in graph.initializer} | set(outputs)
     wanted = []
     for name in names:
         while name in taken:
@@ -131,6 +128,8 @@ def _tidy(proto) -> None:
     proto.producer_name, proto.producer_version, proto.domain = "tabkd", __version__, ""
     proto.doc_string = ""
     del proto.graph.value_info[:]
+    # skl2onnx lists the domains in the order of a set, which differs from process to process.
+    proto.opset_import.sort(key=lambda opset: opset.domain)
     for node in proto.graph.node:
         node.name = node.doc_string = ""
     _pack(proto.graph)

@@ -1,4 +1,4 @@
-"""The metadata of an exported model: one JSON under the key "tabkd"."""
+"""The metadata of an exported model: one JSON under the key "tabkd", and a checksum behind it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,23 @@ from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._facts import FORMAT
 from tabkd.teachers._teacher import teacher_name
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_FACTS = "tabkd"
+
+
+class Measured(Protocol):
+    """What a file says of how well its student did: a `tabkd.evaluation.Report` has it."""
+
+    @property
+    def skill_kept(self) -> float:
+        """The share of the teacher's skill that the student has."""
+
+    @property
+    def metric(self) -> str:
+        """What skill was measured by."""
 
 
 def input_type(column: Column, center: float) -> str:
@@ -37,7 +54,7 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(model, names: list[str], types: list[str], front: Front, report) -> dict[str, Any]:
+def describe(model, names: list[str], types: list[str], front: Front) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters
@@ -47,20 +64,18 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         The input of each column and its ONNX type; one name for all where they share a matrix.
     front : Front
         What the student reads.
-    report : Report or None
     """
-    schema = model._schema
-    kept = getattr(report, "skill_kept", None)
+    schema, outputs = model.schema_, model.onnx_outputs()
     facts = {
         "format": FORMAT,
         "tabkd": __version__,
-        "task": model._task,
-        "n_outputs": _n_outputs(model),
-        "one_dimensional": bool(getattr(model, "_one_dimensional", True)),
+        "task": model._task.name,
+        "n_outputs": model._student.n_outputs_,
+        "outputs": [output.name for output in outputs],
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
-        "skill_kept": float(kept) if kept is not None and math.isfinite(kept) else None,
-        "skill_metric": getattr(report, "metric", None),
+        "skill_kept": None,
+        "skill_metric": None,
         "container": schema.container,
         "columns": [
             _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
@@ -72,42 +87,70 @@ def describe(model, names: list[str], types: list[str], front: Front, report) ->
         },
         "filled": _filled(front),
     }
-    if hasattr(model, "reference_"):
-        facts["reference"] = model.reference_
-    if hasattr(model, "classes_"):
-        facts["classes"] = [c.item() if isinstance(c, np.generic) else c for c in model.classes_]
-        facts["classes_dtype"] = model.classes_.dtype.kind
-    return facts
+    return facts | {"reference": model.reference_} | model._task.facts()
 
 
-def attach(proto, facts: dict[str, Any]) -> None:
-    """Write the facts into the model."""
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = (
-        "tabkd",
-        json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
-    )
+def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
+    """Write the facts into the model, in place of those that it had.
+
+    Parameters
+    ----------
+    proto : ModelProto
+        Changed in place. A checksum that it had is of other facts: seal it again.
+    facts : dict
+        As :func:`describe`.
+    """
+    _set_entry(proto, _FACTS, json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
-def seal(proto) -> bytes:
+def noted(proto: ModelProto, report: Measured) -> bytes:
+    """The model with what was measured in its metadata, sealed; as bytes.
+
+    The graph is not touched, so that what was proven of it still holds.
+
+    Parameters
+    ----------
+    proto : ModelProto
+        Changed in place; sealed or not.
+    report : Measured
+        Its `skill_kept` and the `metric` behind it are noted.
+    """
+    kept = report.skill_kept
+    facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
+    facts["skill_kept"] = float(kept) if kept is not None and math.isfinite(kept) else None
+    facts["skill_metric"] = report.metric
+    attach(proto, facts)
+    return seal(proto)
+
+
+def seal(proto: ModelProto) -> bytes:
     """Write the checksum of the model into it, by which `tabkd.load` finds damage; the model as bytes.
 
     The checksum proves the file whole, not who made it: anyone can compute it again for other bytes.
+
+    Parameters
+    ----------
+    proto : ModelProto
+        Changed in place. A checksum that it had is replaced.
     """
     # Metadata is the last field of a model: the checksum comes behind everything that it is taken of.
-    digest = hashlib.sha256(proto.SerializeToString()).hexdigest()
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = wire.CHECKSUM, digest
+    _remove_entry(proto, wire.CHECKSUM)
+    _set_entry(proto, wire.CHECKSUM, hashlib.sha256(proto.SerializeToString()).hexdigest())
     return proto.SerializeToString()
 
 
-def _n_outputs(model) -> int:
-    if hasattr(model, "classes_"):
-        return len(model.classes_)
-    if hasattr(model.student_, "n_outputs_"):
-        return int(model.student_.n_outputs_)
-    # A student of another library shows it by what it predicts.
-    return model._scores_of_codes(np.zeros((1, len(model._schema.columns)))).shape[1]
+def _set_entry(proto: ModelProto, key: str, value: str) -> None:
+    for entry in proto.metadata_props:
+        if entry.key == key:
+            entry.value = value
+            return
+    proto.metadata_props.add(key=key, value=value)
+
+
+def _remove_entry(proto: ModelProto, key: str) -> None:
+    for i in reversed(range(len(proto.metadata_props))):
+        if proto.metadata_props[i].key == key:
+            del proto.metadata_props[i]
 
 
 def _filled(front: Front) -> dict[str, list] | None:

@@ -7,8 +7,7 @@ import pandas as pd
 
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
-from tabkd.students import MLPStudent
-from tabkd.students._student import Student
+from tabkd.students import Edges
 
 # Rows with a value next to a threshold, at most; and how far beyond its range a column is taken, in ranges.
 _EDGE_ROWS = 3000
@@ -21,14 +20,11 @@ def probe_codes(model) -> np.ndarray:
     A student of another library is asked no more than what it was fitted on.
     """
     rng = np.random.default_rng(0)
-    schema: TableSchema = model._schema
-    base = getattr(model, "probe_codes_", None)
-    if base is None:
-        base = _made_up(schema, rng)
-    if not isinstance(model.student_, Student):
+    schema, base = model.schema_, model._probe_codes
+    if not model._student.answers_any_row:
         return base
     parts = [base, _missing(base, rng), _unseen(schema, base), _out_of_range(schema, base)]
-    parts.append(_edges(model.student_, base, rng))
+    parts.append(_beside_edges(model._student.edges(), base, rng))
     return np.vstack(parts)
 
 
@@ -58,17 +54,6 @@ def _column(codes: np.ndarray, column: Column) -> pd.Series:
     if column.numeric_categories:
         return pd.Series(found.astype(np.float64))
     return pd.Series(found, dtype=object)
-
-
-def _made_up(schema: TableSchema, rng, n: int = 256) -> np.ndarray:
-    """Rows drawn evenly from the range of each column."""
-    codes = np.empty((n, len(schema.columns)))
-    for i, column in enumerate(schema.columns):
-        low, high = np.nan_to_num([column.low, column.high])
-        codes[:, i] = rng.uniform(low, high, n)
-        if column.kind == "categorical" or column.integer:
-            codes[:, i] = np.round(codes[:, i])
-    return codes
 
 
 def _missing(base: np.ndarray, rng) -> np.ndarray:
@@ -102,9 +87,9 @@ def _out_of_range(schema: TableSchema, base: np.ndarray) -> np.ndarray:
     return np.vstack([base[:1], *rows])
 
 
-def _edges(student: Student, base: np.ndarray, rng) -> np.ndarray:
+def _beside_edges(found: list[Edges], base: np.ndarray, rng) -> np.ndarray:
     """Rows with one value at a threshold or knot, and at the float32 numbers beside it."""
-    places = [(i, edge + center) for i, center, edges in _thresholds(student) for edge in _beside(edges)]
+    places = [(i, edge + center) for i, center, edges in found for edge in beside(edges)]
     if not places:
         return base[:0]
     chosen = rng.permutation(len(places))[:_EDGE_ROWS]
@@ -115,37 +100,8 @@ def _edges(student: Student, base: np.ndarray, rng) -> np.ndarray:
     return rows
 
 
-def _beside(edges: np.ndarray) -> np.ndarray:
+def beside(edges: np.ndarray) -> np.ndarray:
+    """Edges in float32, and the numbers below and above each."""
     nearest = np.asarray(edges).astype(np.float32)
     sides = [np.nextafter(nearest, np.float32(side)) for side in (-np.inf, np.inf)]
     return np.concatenate([nearest, *sides]).astype(np.float64)
-
-
-def _thresholds(student) -> list[tuple[int, float, np.ndarray]]:
-    """Position, centre, and thresholds or knots, of each numeric column."""
-    encoder = student.encoder_
-    if isinstance(student, MLPStudent):
-        scale, bias = encoder.unit_scale_.astype(np.float64), encoder.unit_bias_.astype(np.float64)
-        found = []
-        for k, (i, center) in enumerate(zip(encoder.numeric_, encoder.center_, strict=True)):
-            unit = encoder.unit_column_ == k
-            found.append(
-                (
-                    int(i),
-                    float(center),
-                    np.concatenate([-bias[unit], 1 - bias[unit]]) / np.tile(scale[unit], 2),
-                )
-            )
-        return found
-    from tabkd.students._tree_graph import lightgbm_nodes, sklearn_nodes
-
-    tree = getattr(student, "decision_tree_", None)
-    trees = [sklearn_nodes(tree.tree_)] if tree is not None else lightgbm_nodes(student.booster_.model_to_string())
-    feature = np.concatenate([nodes.feature[nodes.left >= 0] for nodes in trees])
-    threshold = np.concatenate([nodes.threshold[nodes.left >= 0] for nodes in trees])
-    finite = np.isfinite(threshold)
-    return [
-        (int(i), float(encoder.center_[i]), threshold[finite & (feature == i)])
-        for i in np.unique(feature)
-        if i not in encoder.ranks_
-    ]

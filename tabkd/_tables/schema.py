@@ -7,25 +7,16 @@ value is NaN, and a category that was not there at `fit` is the number of catego
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
 
-from tabkd._tables.column import (
-    Column,
-    Kind,
-    as_dtype,
-    decode_column,
-    encode_column,
-    learn_column,
-    whole,
-    widest,
-    without_value,
-)
+from tabkd._tables.column import Column, Kind, without_value
+from tabkd._tables.containers import as_table, is_polars
+from tabkd._tables.series import as_dtype, decode_column, encode_column, learn_column, whole, widest
+from tabkd._tables.values import check_finite
 
 
 @dataclass(frozen=True)
@@ -154,29 +145,6 @@ class TableSchema:
         return frame[self.names]
 
 
-def as_table(X):
-    """`X` as it is if it is a frame, else as a 2-D array.
-
-    Raises
-    ------
-    TypeError
-        For sparse matrices.
-    ValueError
-        For arrays that are not 2-D, complex ones, and columns of one name.
-    """
-    if scipy.sparse.issparse(X):
-        raise TypeError(
-            "Sparse data was passed, but dense data is required: tabkd reads tables. "
-            "Use X.toarray() if the table is small enough."
-        )
-    if isinstance(X, pd.DataFrame):
-        if X.columns.has_duplicates:
-            repeated = X.columns[X.columns.duplicated()].unique().tolist()
-            raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
-        return X
-    return X if _is_polars(X) else _as_array(X)
-
-
 def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     """`X` as a pandas frame, without a copy where that is possible, and the container it came in.
 
@@ -190,7 +158,7 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     X = as_table(X)
     if isinstance(X, pd.DataFrame):
         frame, container = X, "pandas"
-    elif _is_polars(X):
+    elif is_polars(X):
         frame, container = X.to_pandas(), "polars"
     else:
         # pandas would make columns of its own strings out of objects, and another missing value with them.
@@ -206,39 +174,6 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
             "the table has no columns."
         )
     return frame, container  # type: ignore[return-value]
-
-
-def check_finite(values: np.ndarray, names: list, first_row: int = 0) -> None:
-    """Refuse infinite values, naming the first row, counted from `first_row`, and column that has one; NaN passes."""
-    # A sum is one pass with no copy, and it is finite unless something is wrong or missing.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):
-            return
-    infinite = np.isinf(values)
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
-        raise ValueError(
-            f"Column {names[column]!r} contains infinity or a value too large (row {first_row + row}: "
-            f"{values[row, column]}). Replace it by a finite number, or by NaN for a missing value."
-        )
-
-
-def _is_polars(X) -> bool:
-    polars = sys.modules.get("polars")
-    return polars is not None and isinstance(X, polars.DataFrame)
-
-
-def _as_array(X) -> np.ndarray:
-    array = np.asarray(X)
-    if array.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {array.ndim}D array instead:\narray={array!r:.80}.\n"
-            "Reshape your data either using array.reshape(-1, 1) if your data has a single feature or "
-            "array.reshape(1, -1) if it contains a single sample."
-        )
-    if array.dtype.kind == "c":
-        raise ValueError("Complex data not supported; split it into its real and its imaginary part.")
-    return array
 
 
 def _names_message(missing: list, unexpected: list) -> str:

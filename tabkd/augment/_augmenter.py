@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -13,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd._sklearn import validate_params
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
+from tabkd._typing import RandomState, TableLike
 from tabkd._validation import TakesTables, check_table
 
 #: dtypes narrower than the codes, by the names that pandas, polars and Arrow give them.
@@ -24,43 +26,90 @@ _NARROW_FLOATS = {
 }
 
 
-#: Draws the codes of so many rows.
+#: Draws the codes of a number of rows.
 Draw = Callable[[int, np.random.RandomState], np.ndarray]
 
 
 class Augmenter(TakesTables, BaseEstimator):
-    """Base class: subclasses say how codes are learnt and how rows are drawn from them.
+    """Base class of the augmenters: they learn a table and draw further rows of the same table.
 
-    Rows are drawn on codes (see `tabkd._tables.schema`) and brought back into the table's own form here, so that
-    whole numbers stay whole, bounds hold, and a category is always one that was seen.
+    A subclass implements two methods: ``_fit(codes)`` learns from an array of codes, float64 of shape (n, d), and
+    ``_sample(n_samples, rng)`` draws a new array of codes, float64 of shape (n_samples, d). A code is the value of a
+    numeric column or the position of a category; NaN is a missing value. The base class converts tables to codes and
+    back, so that whole numbers stay whole, values stay within the range seen at fit, and a category is always one that
+    was seen.
+
+    Attributes
+    ----------
+    schema_ : TableSchema
+        The columns of the table at fit: names, dtypes, categories and ranges.
+
+    Examples
+    --------
+    An augmenter that draws rows of the table with replacement:
+
+    >>> import numpy as np
+    >>> from tabkd.augment import Augmenter
+    >>> class Bootstrap(Augmenter):
+    ...     def _fit(self, codes):
+    ...         self._codes = codes
+    ...
+    ...     def _sample(self, n_samples, rng):
+    ...         return self._codes[rng.randint(len(self._codes), size=n_samples)]
+    >>> Bootstrap().fit(np.array([[0.5, 1.0], [1.5, 2.0]])).sample(3, random_state=0)
+    array([[0.5, 1. ],
+           [1.5, 2. ],
+           [1.5, 2. ]])
     """
 
-    def fit(self, X, y=None):
-        """Learn the table `X` of shape (n, d).
+    _parameter_constraints: dict[str, list] = {}
+
+    def fit(self, X: TableLike, y: Any = None) -> Self:
+        """Learn a table.
 
         Parameters
         ----------
-        X : pandas or polars frame or array of shape (n, d)
-        y : ignored
+        X : pandas or polars frame, or array of shape (n, d)
+            The rows to learn from: numbers, strings, categories and missing values.
+        y : object, optional
+            Ignored; scikit-learn's interface has it.
 
         Returns
         -------
-        self
+        self : Augmenter
+            The fitted augmenter.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the table is invalid.
         """
         X = check_table(self, X)
         schema = TableSchema.of(X)
         return self.fit_codes(schema, schema.encode(X))
 
-    def fit_codes(self, schema: TableSchema, codes: np.ndarray):
-        """Learn the codes, float64 of shape (n, d), of a table with this schema.
+    def fit_codes(self, schema: TableSchema, codes: np.ndarray) -> Self:
+        """Learn a table from its codes.
 
-        Rows that the table at hand could not have, with an unseen category or a missing value in a column
-        without any, are left out. The codes are kept, not copied, and never written to.
+        Rows that do not fit the schema are left out: those with an unseen category, or with a missing value in a
+        column that has none.
+
+        Parameters
+        ----------
+        schema : TableSchema
+            The columns of the table.
+        codes : ndarray of shape (n, d), float64
+            The rows, encoded by `schema`. They are kept without a copy and never changed.
+
+        Returns
+        -------
+        self : Augmenter
+            The fitted augmenter.
 
         Raises
         ------
         ValueError
-            If no row is left.
+            If a parameter is invalid or no row is left.
         """
         validate_params(self)
         self.schema_ = schema
@@ -70,31 +119,60 @@ class Augmenter(TakesTables, BaseEstimator):
         self._fit(codes)
         return self
 
-    def sample(self, n_samples: int, random_state=None):
-        """Draw `n_samples` rows in the form of the table at fit: same columns, dtypes and categories.
+    def sample(self, n_samples: int, random_state: RandomState = None) -> Any:
+        """Draw rows in the form of the table at fit.
 
         Parameters
         ----------
         n_samples : int
-            Memory grows with it: draw many rows in chunks, passing one `RandomState` on.
-        random_state : int, RandomState or None
+            Number of rows. Memory grows with it: draw many rows in chunks, each with the same `RandomState` instance.
+        random_state : int, RandomState instance or None, default=None
+            Seed, or generator of the random numbers.
 
         Returns
         -------
-        pandas or polars frame or array of shape (n_samples, d)
+        pandas or polars frame, or array of shape (n_samples, d)
+            The rows, with the columns, dtypes and categories of the table at fit.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is negative.
+        sklearn.exceptions.NotFittedError
+            If the augmenter is not fitted.
         """
         codes = self.sample_codes(n_samples, random_state)
         return self.schema_.decode(codes)
 
-    def sample_codes(self, n_samples: int, random_state=None) -> np.ndarray:
-        """Draw the codes of `n_samples` rows, float64 of shape (n_samples, d)."""
+    def sample_codes(self, n_samples: int, random_state: RandomState = None) -> np.ndarray:
+        """Draw rows as codes.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seed, or generator of the random numbers.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d), float64
+            Codes that `schema_` decodes.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is negative.
+        sklearn.exceptions.NotFittedError
+            If the augmenter is not fitted.
+        """
         check_is_fitted(self)
         n_samples = check_scalar(n_samples, "n_samples", (int, np.integer), min_val=0)
         codes = self._sample(n_samples, check_random_state(random_state))
         return self._within_table(codes)
 
     def _within_table(self, codes: np.ndarray) -> np.ndarray:
-        """Round whole numbers, hold every value to the range seen at fit and to its own dtype; NaN stays."""
+        """Round whole numbers and clip every value to the range seen at fit and to its dtype; NaN stays."""
         codes[:, self._whole] = np.round(codes[:, self._whole]) + 0.0  # no -0
         for i, column in enumerate(self.schema_.columns):
             if column.kind == "numeric":
@@ -109,18 +187,20 @@ class Augmenter(TakesTables, BaseEstimator):
 
     @abstractmethod
     def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
-        """Draw codes into an array of their own; `sample_codes` rounds them and holds them to the range."""
+        """Draw codes into a new array; `sample_codes` rounds and clips them."""
 
 
-def fitted_draw(augmenter, schema: TableSchema, codes: np.ndarray) -> Draw:
-    """Fit a copy of an augmenter on the codes of a table, and return what draws the codes of so many rows.
+def fitted_draw(augmenter: Any, schema: TableSchema, codes: np.ndarray) -> Draw:
+    """Fit a copy of an augmenter on the codes of a table, and return the function that draws the codes of new rows.
 
     Parameters
     ----------
     augmenter : Augmenter, or object with `fit(X)` and `sample(n_samples, random_state)`
-        The latter knows the table in its own form only.
+        An object that is not an `Augmenter` gets the table itself, not its codes.
     schema : TableSchema
+        The columns of the table.
     codes : ndarray of shape (n, d), float64
+        The rows of the table, encoded by `schema`.
     """
     if hasattr(augmenter, "fit_codes"):
         return clone(augmenter).fit_codes(schema, codes).sample_codes
@@ -129,7 +209,7 @@ def fitted_draw(augmenter, schema: TableSchema, codes: np.ndarray) -> Draw:
 
 
 def base_rows(n_rows: int, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
-    """Positions of `n_samples` rows in random order, each row as often as any other, or once more."""
+    """Positions of `n_samples` rows in random order; no row occurs more than once more often than another."""
     times, rest = divmod(n_samples, n_rows)
     rows = np.concatenate([np.tile(np.arange(n_rows), times), rng.permutation(n_rows)[:rest]])
     rng.shuffle(rows)
@@ -137,12 +217,13 @@ def base_rows(n_rows: int, n_samples: int, rng: np.random.RandomState) -> np.nda
 
 
 def _is_whole(column: Column, values: np.ndarray) -> bool:
-    """Whether a numeric column takes whole numbers only, by dtype or by what was seen."""
+    """Whether a numeric column has whole numbers only, by its dtype or by its values."""
     seen = values[~np.isnan(values)]
     return column.integer or bool(np.all(seen == np.round(seen)))
 
 
 def _rows_of_the_table(schema: TableSchema, codes: np.ndarray) -> np.ndarray:
+    """The rows that fit the schema."""
     foreign = np.zeros(len(codes), dtype=bool)
     for i, column in enumerate(schema.columns):
         if column.kind == "categorical":

@@ -11,22 +11,22 @@ from tabkd.augment._augmenter import Augmenter, base_rows
 
 
 class Jitter(Augmenter):
-    r"""Add Gaussian noise to the numbers of a row, and now and then draw a category anew.
+    r"""Add Gaussian noise to the numbers of a row, and replace some of its categories.
 
     A missing value stays missing.
 
     Parameters
     ----------
     scale : float, default=0.05
-        Standard deviation of the noise, in standard deviations of the column.
+        Standard deviation of the noise, as a multiple of the standard deviation of the column.
     p_swap : float, default=0.1
-        Probability with which each category is replaced by one drawn from the column.
+        Probability with which each category is replaced by one that is drawn from its column.
 
     Notes
     -----
     A number becomes :math:`x_a + \mathrm{scale} \cdot \sigma_a \epsilon`, with
     :math:`\epsilon` standard normal and :math:`\sigma_a` the standard deviation of the column. Whole
-    numbers are rounded after, so that a column of few levels keeps most of its values.
+    numbers are rounded afterwards, so that a column of few distinct numbers keeps most of its values.
 
     References
     ----------
@@ -48,20 +48,20 @@ class Jitter(Augmenter):
         "p_swap": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, *, scale=0.05, p_swap=0.1):
+    def __init__(self, *, scale: float = 0.05, p_swap: float = 0.1) -> None:
         self.scale = scale
         self.p_swap = p_swap
 
-    def _fit(self, codes):
+    def _fit(self, codes: np.ndarray) -> None:
         self._codes = codes
         self._numeric = self.schema_.positions("numeric")
         self._deviations = np.array([_deviation(codes[:, i]) for i in self._numeric])
         self._cumulated = {i: _cumulated(codes[:, i]) for i in self.schema_.positions("categorical")}
 
-    def _sample(self, n_samples, rng):
+    def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
         drawn = self._codes[base_rows(len(self._codes), n_samples, rng)]
         noise = rng.standard_normal((n_samples, len(self._numeric)))
-        # What leaves the range of floats is held to the table's by `sample_codes`.
+        # `sample_codes` clips what overflows to the range of the table.
         with np.errstate(over="ignore"):
             drawn[:, self._numeric] += noise * (self.scale * self._deviations)
         for i, cumulated in self._cumulated.items():
@@ -72,13 +72,13 @@ class Jitter(Augmenter):
 
 
 def _deviation(values: np.ndarray) -> float:
-    """The standard deviation of the values that are there, 0 if none is."""
+    """The standard deviation of the present values, 0 if there are none."""
     seen = values[~np.isnan(values)]
-    magnitude = np.abs(seen).max(initial=0.0)  # by which no square overflows
+    magnitude = np.abs(seen).max(initial=0.0)  # divided by it, no square overflows
     return float(magnitude * np.std(seen / magnitude)) if magnitude > 0.0 else 0.0
 
 
 def _cumulated(codes: np.ndarray) -> np.ndarray:
-    """The share of codes up to each code, the missing left aside."""
+    """The share of present codes up to and including each code."""
     counts = np.bincount(codes[~np.isnan(codes)].astype(np.int64))
     return np.cumsum(counts) / max(counts.sum(), 1)

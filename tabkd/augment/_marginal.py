@@ -11,26 +11,28 @@ from tabkd.augment._augmenter import Augmenter, base_rows
 
 
 class Marginal(Augmenter):
-    r"""Replace attributes of a row by those of other rows, each drawn from its column alone.
+    r"""Replace values of a row by values of other rows, each drawn from its column alone.
 
-    Every value occurs in the table, missing ones as often as there; how columns hang together is kept only
-    among the attributes that stay.
+    Every drawn value occurs in the table, and missing values are as frequent as in the table. Dependence between
+    columns is kept only among the values that are not replaced.
 
     Parameters
     ----------
     p : float or None, default=0.1
-        Probability with which each attribute is replaced; None draws one for each row, uniformly from [0, 1], so that
-        the rows reach from those of the table to columns that know nothing of each other.
+        Probability with which each value is replaced. None draws one probability for each row, uniformly from [0, 1],
+        so that the rows range from those of the table to rows of independent columns.
     power : float, default=1.0
-        A value that occurs c times in its column is drawn in proportion to c to this power: 1 is the marginal
-        distribution itself, 0 draws every distinct value alike, so that rare ones come up more often.
+        A value that occurs c times in its column is drawn with a probability in proportion to c to this power: 1 is
+        the marginal distribution itself; 0 draws all distinct values equally often, so that rare ones are drawn more
+        often than they occur.
 
     Notes
     -----
-    It is the corruption of SCARF: :math:`\tilde x_a = x_a` with probability 1 - p, and a draw from the
-    empirical marginal distribution of column a otherwise, independently for each attribute, where SCARF
-    replaces a fixed number of them. Below a `power` of 1 a column has as many places as the table has rows: where
-    nearly all of its values differ, the fewest of them have none.
+    This is the corruption of SCARF: :math:`\tilde x_a = x_a` with probability 1 - p, and a draw from the
+    empirical marginal distribution of column a otherwise, independently for each column. (SCARF replaces a
+    fixed number of values in each row.) With a `power` below 1, values are drawn from a pool of as many values
+    as the table has rows, so that in a column of almost only distinct values a few of the rarest may not be
+    in the pool.
 
     References
     ----------
@@ -52,16 +54,16 @@ class Marginal(Augmenter):
         "power": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, *, p=0.1, power=1.0):
+    def __init__(self, *, p: float | None = 0.1, power: float = 1.0) -> None:
         self.p = p
         self.power = power
 
-    def _fit(self, codes):
+    def _fit(self, codes: np.ndarray) -> None:
         self._codes = codes
-        # What replaces values: a column of `codes`, or as many values of it in other proportions.
+        # Values are drawn from this: the columns of `codes`, or as many of their values in other proportions.
         self._pool = codes if self.power == 1 else np.column_stack([_flattened(c, self.power) for c in codes.T])
 
-    def _sample(self, n_samples, rng):
+    def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
         drawn = self._codes[base_rows(len(self._codes), n_samples, rng)]
         p = rng.random_sample((n_samples, 1)) if self.p is None else self.p
         replaced = rng.random_sample(drawn.shape) < p
@@ -71,10 +73,10 @@ class Marginal(Augmenter):
 
 
 def _flattened(column: np.ndarray, power: float) -> np.ndarray:
-    """As many values as there are in the column, each as often as its count to the power says.
+    """As many values as the column has, the count of each in proportion to its count in the column to the power.
 
-    Missing and present values are two such values first, so that a missing one has not to stand against many distinct
-    numbers.
+    Missing and present values share the places first, as if they were two distinct values: otherwise the missing one
+    would compete with each of many distinct numbers.
     """
     n, n_missing = len(column), int(np.isnan(column).sum())
     if n_missing in (0, n):

@@ -1,4 +1,4 @@
-"""Rows on the way from one row to another."""
+"""Rows between two rows of the table."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tabkd.augment._augmenter import Augmenter, base_rows
 
 
 class Mixup(Augmenter):
-    r"""Mix two rows of the table at random, after Zhang et al.
+    r"""Mix pairs of random rows of the table, after Zhang et al.
 
-    Only rows are mixed: a distillation labels them with the teacher, and mixes no labels.
+    Only rows are mixed, not their labels: in a distillation the teacher labels the mixed rows.
 
     Parameters
     ----------
     alpha : float, default=0.2
-        Both parameters of the Beta distribution of the share; small values stay close to one of the two rows.
+        Both parameters of the Beta distribution from which the share of the first row is drawn. With a small value
+        most mixed rows are close to one of the two rows.
 
     Notes
     -----
     :math:`\tilde x = \lambda x_i + (1 - \lambda) x_j` with
     :math:`\lambda \sim \mathrm{Beta}(\alpha, \alpha)`, one for each row drawn. A category, or a number that
-    is missing in one of the two rows, is taken from row i with probability :math:`\lambda` and from row j
-    otherwise.
+    is missing in one of the two rows, is taken from row i with probability :math:`\lambda` and from row j otherwise.
 
     References
     ----------
@@ -44,13 +44,13 @@ class Mixup(Augmenter):
 
     _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, *, alpha=0.2):
+    def __init__(self, *, alpha: float = 0.2) -> None:
         self.alpha = alpha
 
-    def _fit(self, codes):
+    def _fit(self, codes: np.ndarray) -> None:
         self._codes = codes
 
-    def _sample(self, n_samples, rng):
+    def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
         one = self._codes[base_rows(len(self._codes), n_samples, rng)]
         other = self._codes[rng.randint(len(self._codes), size=n_samples)]
         share = rng.beta(self.alpha, self.alpha, size=(n_samples, 1))

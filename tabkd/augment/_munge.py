@@ -1,4 +1,4 @@
-"""MUNGE: rows between a row and its near neighbours."""
+"""MUNGE: rows between a row and one of its nearest neighbours."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from tabkd.augment._neighbours import distinct_neighbours
 
 
 class Munge(Augmenter):
-    r"""Draw rows from between near neighbours of the table, after Buciluă, Caruana and Niculescu-Mizil.
+    r"""Draw rows between a row and a near neighbour, after Buciluă, Caruana and Niculescu-Mizil.
 
-    Rows follow the joint distribution of the columns closely, for every attribute comes from one small
-    neighbourhood. It is the greater part of the default of the distilled estimators, `Mixture`.
+    The rows follow the joint distribution of the columns closely, because all values of a row come from one small
+    neighbourhood. Three quarters of the rows of `Mixture`, the default of the distilled estimators, are drawn this way.
 
     Parameters
     ----------
     p : float, default=0.5
-        Probability with which each attribute of a row is drawn anew.
+        Probability with which each value of a row is replaced.
     s : float, default=1.0
         Local variance parameter: a number is drawn with standard deviation abs(e - e') / s.
     n_neighbors : int, default=3
-        The neighbour is one of this many nearest distinct rows, at random for each row drawn. The paper
-        takes 1.
-    n_jobs : int, optional
-        Threads of the search for neighbours; None for all cores.
+        Number of nearest distinct rows from which the neighbour is chosen at random, for each row drawn. The paper
+        uses 1.
+    n_jobs : int or None, default=None
+        Threads of the neighbour search; None for all cores.
 
     Notes
     -----
-    For a row e and its neighbour e', each attribute with probability p: a nominal value becomes
-    the neighbour's, a number is drawn from :math:`N(e'_a, |e_a - e'_a| / s)`. A number that is missing in
-    one of the two is treated as nominal, so that values are missing where they are missing in the data. The
-    paper's algorithm changes e and e' together; here each row drawn starts from one row, and its neighbours
-    start rows of their own. Rows start in turn: none is used again before all others were, within one call
-    of `sample`.
+    Let e be a row and e' its neighbour. With probability p, each attribute a of e changes: a nominal value
+    becomes the neighbour's, and a number is drawn from a normal distribution with mean :math:`e'_a` and standard
+    deviation :math:`|e_a - e'_a| / s`. A number that is missing in one of the two rows is treated as nominal, so
+    that values are missing where they are missing in the data. The paper's algorithm changes e and e' together;
+    here only e changes, and e' has its own turn. Within one call of `sample` no row has a second turn before
+    every row has had its first.
 
-    A duplicate of a row is no neighbour of it: it would give the row back. The search is approximate beyond
-    1024 distinct rows, takes n log n, and does not depend on a random state.
+    Duplicates of a row do not count as its neighbours, since they would only reproduce the row. The search is
+    approximate beyond 1024 distinct rows, takes O(n log n) time, and does not depend on the random state.
 
     References
     ----------
@@ -62,23 +62,23 @@ class Munge(Augmenter):
         "n_jobs": N_JOBS,
     }
 
-    def __init__(self, *, p=0.5, s=1.0, n_neighbors=3, n_jobs=None):
+    def __init__(self, *, p: float = 0.5, s: float = 1.0, n_neighbors: int = 3, n_jobs: int | None = None) -> None:
         self.p = p
         self.s = s
         self.n_neighbors = n_neighbors
         self.n_jobs = n_jobs
 
-    def _fit(self, codes):
+    def _fit(self, codes: np.ndarray) -> None:
         self._codes = codes
         self._neighbours = distinct_neighbours(self.schema_, codes, self.n_neighbors, self.n_jobs)
 
-    def _sample(self, n_samples, rng):
+    def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
         rows = base_rows(len(self._codes), n_samples, rng)
         choice = rng.randint(self._neighbours.shape[1], size=n_samples)
         drawn = self._codes[rows]
         other = self._codes[self._neighbours[rows, choice]]
         untouched = rng.random_sample(drawn.shape) >= self.p
-        # What leaves the range of floats is held to the table's by `sample_codes`.
+        # `sample_codes` clips what overflows to the range of the table.
         with np.errstate(over="ignore", invalid="ignore"):
             spread = np.abs(drawn - other) / self.s
             spread[np.isnan(spread)] = 0.0

@@ -1,9 +1,9 @@
-"""The neighbour search that MUNGE stands on: approximate, n log n, in bounded memory.
+"""The neighbour search of MUNGE: approximate, in O(n log n) time and bounded memory.
 
-scikit-learn's trees are exact and degenerate to all pairs in some thirty dimensions. MUNGE needs a near
-row, not the nearest one, so the rows are split at the medians of projections into leaves of about a
-thousand (Dasgupta and Freund, 2008), and inside a leaf one matrix product gives all distances. A few
-independent trees make up for the neighbours that a split parts.
+scikit-learn's trees are exact, and in about thirty dimensions they come down to comparing all pairs. MUNGE needs a near
+row, not the nearest one. So the rows are split at the medians of projections into leaves of about a thousand rows
+(Dasgupta and Freund, 2008), and inside a leaf one matrix product gives all distances. A few independent trees find the
+neighbours that one split separates.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from threadpoolctl import threadpool_limits
 from tabkd._tables.schema import TableSchema
 from tabkd._threads import n_threads
 
-#: Widest form of all nominal columns together; beyond it their one-hot form is projected on so many columns.
+#: Dimensions of all nominal columns together: a wider one-hot form is projected to this many.
 NOMINAL_WIDTH = 64
-#: Rows up to which the search is exact, and the most that a leaf holds.
+#: Most rows of a leaf; up to this many rows the search is exact.
 LEAF_SIZE = 1024
 N_TREES = 3
 
 _BLOCK = 65_536
-# Rows by which the scale of a column is judged.
+# Most rows from which the scale of a column is estimated.
 _SCALE_ROWS = 100_000
-# How far from the middle of its column, in deviations, a value can be at most.
+# Largest distance of a value from the median of its column, in standard deviations.
 _FARTHEST = 1e300
 
 
@@ -39,16 +39,19 @@ def distinct_neighbours(
     Parameters
     ----------
     schema : TableSchema
+        The columns of the table.
     codes : ndarray of shape (n, d), float64
+        The rows of the table.
     n_neighbors : int
-    n_jobs : int, optional
+        Number of neighbours of each row.
+    n_jobs : int or None, default=None
         Threads; None for all cores.
 
     Returns
     -------
     ndarray of shape (n, k), int32
-        Positions of rows, nearest first. k is `n_neighbors`, or less where the table has fewer other distinct
-        rows. Where all rows are equal, k is 1 and each row is its own neighbour.
+        Positions of rows, nearest first. k is `n_neighbors`, or smaller if the table has fewer other distinct
+        rows. If all rows are equal, k is 1 and each row is its own neighbour.
     """
     first, group = distinct_rows(codes)
     if len(first) == 1:
@@ -58,8 +61,8 @@ def distinct_neighbours(
 
 
 def distinct_rows(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first position of each distinct row, and which of them every row equals."""
-    # 64-bit hashes sort much faster than rows. Adding zero makes one zero of -0 and 0.
+    """The first position of each distinct row, and for every row the index of the distinct row that it equals."""
+    # 64-bit hashes sort much faster than rows. Adding zero turns -0 into 0.
     hashes = np.empty(len(codes), dtype=np.uint64)
     for rows in _blocks(len(codes)):
         hashes[rows] = pd.util.hash_pandas_object(pd.DataFrame(codes[rows] + 0.0), index=False)
@@ -68,10 +71,10 @@ def distinct_rows(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def embed(schema: TableSchema, codes: np.ndarray) -> np.ndarray:
-    """The rows as points, float32 of shape (n, m), whose Euclidean distance MUNGE takes for nearness.
+    """The rows as points, float32 of shape (n, m), between which MUNGE measures Euclidean distances.
 
-    Numeric columns have about unit variance, their tails drawn in so that no outlier decides alone; a
-    missing value stands at the median. Two categories of a column, or a missing and a present value, are at
+    Numeric columns have about unit variance, and their tails are compressed so that one outlier cannot dominate. A
+    missing value is placed at the median. Two categories of a column, or a missing and a present value, are at
     distance 1.
     """
     numeric = [scaled for i in schema.positions("numeric") if (scaled := _scaled(codes[:, i])) is not None]
@@ -98,25 +101,27 @@ def nearest(
     seed: int = 0,
     n_jobs: int | None = None,
 ) -> np.ndarray:
-    """Near points of each point by Euclidean distance, itself left out, nearest first.
+    """Near points of each point by Euclidean distance, nearest first, without the point itself.
 
     Parameters
     ----------
     points : ndarray of shape (n, m), float32
+        The points to search and to be found.
     n_neighbors : int
-        Less than n.
-    leaf_size : int
-        With no more points than this the result is exact.
-    n_trees : int
-        Independent partitions that are searched.
-    seed : int
-        Fixed, so that equal points have equal neighbours.
-    n_jobs : int, optional
+        Number of neighbours, less than n.
+    leaf_size : int, default=1024
+        The result is exact for up to this many points.
+    n_trees : int, default=3
+        Number of independent partitions that are searched.
+    seed : int, default=0
+        Seed of the partitions. It is fixed, so that the same points always have the same neighbours.
+    n_jobs : int or None, default=None
         Threads that share the leaves; None for all cores.
 
     Returns
     -------
     ndarray of shape (n, n_neighbors), int32
+        Positions of the neighbours.
 
     Examples
     --------
@@ -125,7 +130,7 @@ def nearest(
     >>> nearest(np.float32([[0.0], [1.0], [1.5], [9.0]]), 1).ravel()
     array([1, 2, 1, 2], dtype=int32)
     """
-    # A leaf is halved at most once below this, and must keep enough others for each point.
+    # A split may leave half of this, which must still hold enough neighbours for each point.
     leaf_size = max(leaf_size, 2 * (n_neighbors + 1))
     rng = np.random.default_rng(seed)
     n = len(points)
@@ -136,7 +141,7 @@ def nearest(
         found, squared = _nearest_in_leaf(points[rows], n_neighbors)
         indices[rows], distances[rows] = _merge(indices[rows], distances[rows], rows[found], squared)
 
-    # The products are small: threads of BLAS wait longer than they save. The leaves of a tree have no row in common.
+    # The products are small: BLAS threads would wait longer than they save. The leaves of a tree share no rows.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads(n_jobs)) as threads:
         for _ in range(n_trees if n > leaf_size else 1):
             for _ in threads.map(search, _leaves(points, leaf_size, rng)):
@@ -145,7 +150,7 @@ def nearest(
 
 
 def _leaves(points: np.ndarray, leaf_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Split the points in halves along lines through two of them until no part exceeds `leaf_size`."""
+    """Halve the points along the line through two of them, again and again, until no part exceeds `leaf_size`."""
     parts = [np.arange(len(points), dtype=np.int32)]
     while parts:
         rows = parts.pop()
@@ -161,11 +166,11 @@ def _leaves(points: np.ndarray, leaf_size: int, rng: np.random.Generator) -> Ite
 
 
 def _nearest_in_leaf(points: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest others of each point and their squared distances, by all pairs."""
-    # Centred first, so that float32 loses little where the squares cancel.
+    """The nearest other points of each point and their squared distances, from all pairs."""
+    # Centred first, so that float32 loses little when the squares cancel.
     points = points - points.mean(axis=0)
     norms = np.einsum("ij,ij->i", points, points)[:, None]
-    # |y|² - 2 xy in one product; |x|² is the same for all that x is compared with.
+    # |y|² - 2 xy in one product; |x|² is the same for all y.
     relative = np.hstack([-2.0 * points, np.ones_like(norms)]) @ np.hstack([points, norms]).T
     np.fill_diagonal(relative, np.inf)
     every = np.arange(len(points))
@@ -178,8 +183,10 @@ def _nearest_in_leaf(points: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, 
     return indices, np.maximum(distances + norms, 0.0)
 
 
-def _merge(indices, distances, new_indices, new_distances) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of two lists of neighbours for each row, each neighbour once."""
+def _merge(
+    indices: np.ndarray, distances: np.ndarray, new_indices: np.ndarray, new_distances: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest from two lists of neighbours for each row, without duplicates."""
     k = indices.shape[1]
     known = (new_indices[:, :, None] == indices[:, None, :]) & np.isfinite(distances)[:, None, :]
     new_distances = np.where(known.any(axis=2), np.float32(np.inf), new_distances)
@@ -190,7 +197,7 @@ def _merge(indices, distances, new_indices, new_distances) -> tuple[np.ndarray, 
 
 
 def _scaled(values: np.ndarray) -> np.ndarray | None:
-    """A numeric column centred at its median, about unit variance in its body and logarithmic tails."""
+    """A numeric column centred at its median, with about unit variance and logarithmic tails; None if constant."""
     values = np.ascontiguousarray(values)
     missing = np.isnan(values)
     seen = values[~missing] if missing.any() else values
@@ -199,7 +206,7 @@ def _scaled(values: np.ndarray) -> np.ndarray | None:
     some, largest = _some(seen), np.abs(seen).max()
     low, median, high = largest * np.quantile(some / largest, [0.01, 0.5, 0.99])
     spread = _deviation(np.clip(some, low, high), median) or _deviation(seen, median)
-    if spread == 0.0:  # a step of the last bit
+    if spread == 0.0:  # values that differ only in the last bit
         return None
     with np.errstate(over="ignore"):
         centred = np.clip((values - median) / spread, -_FARTHEST, _FARTHEST)
@@ -208,26 +215,26 @@ def _scaled(values: np.ndarray) -> np.ndarray | None:
 
 
 def _deviation(values: np.ndarray, center: float) -> float:
-    """The standard deviation, also where squares are no floats; moved by `center`, it keeps its digits far from 0."""
+    """The standard deviation without overflow; subtracting `center` first keeps its digits far from 0."""
     largest = np.abs(values).max() or 1.0
     return float(np.std(values / largest - center / largest) * largest)
 
 
 def _some(values: np.ndarray) -> np.ndarray:
-    """As many values as a scale takes, the same ones every time."""
+    """A sample of the values that is large enough to estimate a scale, the same one every time."""
     if len(values) <= _SCALE_ROWS:
         return values
     return values[np.random.default_rng(0).integers(len(values), size=_SCALE_ROWS)]
 
 
 def _levels(codes: np.ndarray) -> tuple[np.ndarray, int]:
-    """A nominal column as 0, 1, ... for the codes that occur, missing as one more, and how many they are."""
+    """A nominal column as 0, 1, … for the codes that occur, a missing value as one more level; and their number."""
     levels, position = np.unique(codes, return_inverse=True)
     return position.astype(np.int32), len(levels)
 
 
 def _embed_nominal(nominal: list[tuple[np.ndarray, int]], out: np.ndarray) -> None:
-    """Write the one-hot form of the nominal columns, or its random projection where that is narrower."""
+    """Write the one-hot form of the nominal columns into `out`, or its random projection if `out` is narrower."""
     width = sum(n_levels for _, n_levels in nominal)
     if width <= out.shape[1]:
         start = 0
@@ -235,7 +242,7 @@ def _embed_nominal(nominal: list[tuple[np.ndarray, int]], out: np.ndarray) -> No
             out[np.arange(len(out)), start + position] = np.sqrt(0.5)
             start += n_levels
         return
-    # Signs keep the squared distances on average (Achlioptas, 2003), and equal categories at exactly 0.
+    # Random signs keep squared distances on average (Achlioptas, 2003), and equal categories at exactly 0.
     rng = np.random.default_rng(0)
     size = np.float32(np.sqrt(0.5 / out.shape[1]))
     for position, n_levels in nominal:

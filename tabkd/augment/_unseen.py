@@ -1,7 +1,7 @@
-"""Categories that no row has: the teacher has an answer to them, and the student is to give the same.
+"""Synthetic rows with categories that no row of the table has, so that the student learns the teacher's answer.
 
-The world brings them, as the next month, a new shop or a misspelt name, and what the teacher does then cannot be learnt
-from rows of the table.
+New data brings such categories: the next month, a new shop, a misspelt name. The rows of the table cannot show how the
+teacher responds to them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ROWS, _FURTHER_COLUMNS = 0.05, 0.1
 def unseen_codes(schema: TableSchema, codes: np.ndarray) -> dict[int, np.ndarray]:
     """For each categorical column the codes that no row of `codes` (n, d) has.
 
-    They are the levels of its dtype without a row; where there are none, that of anything else.
+    They are the categories of the column's dtype without a row; if each has a row, the code of an unseen category.
     """
     found = {}
     for i in schema.positions("categorical"):
@@ -29,7 +29,7 @@ def unseen_codes(schema: TableSchema, codes: np.ndarray) -> dict[int, np.ndarray
 
 
 def with_unseen(codes: np.ndarray, unseen: dict[int, np.ndarray], rng: np.random.RandomState) -> np.ndarray:
-    """The rows of `codes`, a twentieth of them with an unseen category in a column or a few."""
+    """The rows of `codes`, a twentieth of them with unseen categories in one or more columns."""
     if not unseen:
         return codes
     rows = np.flatnonzero(rng.random_sample(len(codes)) < _ROWS)
@@ -42,7 +42,7 @@ def with_unseen(codes: np.ndarray, unseen: dict[int, np.ndarray], rng: np.random
 
 
 def one_of_each(codes: np.ndarray, unseen: dict[int, np.ndarray]) -> np.ndarray:
-    """The first row of `codes` with an unseen category in one column at a time."""
+    """For each column, the first row of `codes` with an unseen category in that column."""
     out = np.repeat(codes[:1], len(unseen), axis=0)
     for row, (i, choices) in zip(out, unseen.items(), strict=True):
         row[i] = choices[0]

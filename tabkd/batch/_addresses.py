@@ -1,7 +1,8 @@
-"""The address of a PostgreSQL server: how libpq splits it, and what of it may be shown.
+"""The address of a PostgreSQL server: how libpq splits it, and which part of it may be shown.
 
-A password can hold any character, and people write it as it is. So what is hidden does not depend on how an address is
-split: it goes from the first colon to the last ``@``, and a value of an option such as ``password=`` to its end.
+A password can contain any character, and people do not always encode it. So the hidden part does not depend on how an
+address is split: it goes from the first colon to the last ``@``, and covers the whole value of an option such as
+``password=``.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from urllib.parse import unquote
 _SCHEMES = ("postgresql", "postgres")
 _EXAMPLE = "postgresql://user@host/name"
 _HIDDEN = "***"
-# Shorter texts than that are also parts of words.
+# Shorter texts are not replaced: they may be parts of words.
 _LEAST_HIDDEN = 4
 _SECRET = (
     r"(?:password|passwd|passfile|passphrase|pwd|secret|token|scram_client_key|scram_server_key"
     r"|signature|credential|\bsig\b|(?:api|account|access)[-_]?key)"
 )
 _OPTION = re.compile(rf"\w*{_SECRET}\s*=\s*('(?:[^'\\]|\\.)*'|[^&\s]*)", re.IGNORECASE)
-# In an address a value ends at the next option, and the name may be percent-encoded.
+# A value in an address ends at the next option, and the name of an option may be percent-encoded.
 _PARAMETER = re.compile(r"(?:^|(?<=[?&]))([^?&=]+)=([^&]*)")
 _HOST = r"(?:\[[^\]/?@]*\]|[^:,/?@\[\]]*)(?::\d*)?"
 _HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
@@ -30,17 +31,18 @@ _KEYWORDS = re.compile(r"\s*\w+\s*=.*\b(?:host|hostaddr|dbname|user|password|ser
 
 
 def is_postgres(given: str) -> bool:
-    """Whether a path is the address of a PostgreSQL server."""
+    """Whether an input is the address of a PostgreSQL server."""
     scheme, found, _ = given.partition("://")
     return bool(found) and scheme in _SCHEMES
 
 
 def check_form(given: str) -> None:
-    """Refuse the addresses of PostgreSQL that other programs know, such as ``host=… dbname=…``.
+    """Refuse the forms of PostgreSQL addresses that other programs use, such as ``host=… dbname=…``.
 
     Raises
     ------
     ValueError
+        If the input has such a form.
     """
     scheme, found, _ = given.partition("://")
     plain = scheme.lower().removeprefix("jdbc:").partition("+")[0]
@@ -50,11 +52,12 @@ def check_form(given: str) -> None:
 
 
 def check(address: str) -> None:
-    """Refuse an address that libpq reads in another way than it is meant, or whose errors would show a password.
+    """Refuse an ambiguous address, which libpq may split in another way and then show a password in its errors.
 
     Raises
     ------
     ValueError
+        If the address is ambiguous; the message names the reason.
     """
     rest = address.partition("://")[2]
     _, at, place = _split(rest)
@@ -79,14 +82,14 @@ def check(address: str) -> None:
 
 
 def shown(address: str) -> str:
-    """An address or a path as messages and files may have it: without passwords."""
+    """An address or a path without passwords, for messages and files."""
     for start, end in reversed(_hidden(address)):
         address = address[:start] + _HIDDEN + address[end:]
     return address
 
 
 def without_password(text: str, address: str) -> str:
-    """A text in which an address or a password of it may stand, without the password."""
+    """A text that may contain an address or its password, without the password."""
     text = text.replace(address, shown(address))
     secrets = {address[start:end] for start, end in _hidden(address)} | {_password(address)}
     secrets |= {unquote(secret) for secret in secrets}
@@ -97,7 +100,7 @@ def without_password(text: str, address: str) -> str:
 
 
 def without_any_password(text: str) -> str:
-    """A text in which addresses that nothing is known of may stand, without what looks like their passwords.
+    """A text that may contain unknown addresses, without what looks like their passwords.
 
     Examples
     --------
@@ -108,13 +111,14 @@ def without_any_password(text: str) -> str:
 
 
 def _without_value(found: re.Match) -> str:
+    """An option with its value hidden."""
     return found[0][: found.start(1) - found.start()] + _HIDDEN
 
 
 def has_key_of(path: str, url: str) -> bool:
-    """Whether a path still has a password or a key that stands in the URL it was made from."""
+    """Whether a path still contains a password or a key of the URL that it was made from."""
     place, _, options = url.partition("://")[2].partition("?")
-    # A colon and an @ behind the first slash are of the names of files, except where a secret has a slash.
+    # A colon and an @ after the first slash belong to the names of files, unless a secret contains a slash.
     name, _, rest = place.partition("/")
     login, at, _ = name.partition("@")
     has_login = ":" in login if at else "@" in rest and re.search(r":(?!\d*$)", name) is not None
@@ -125,17 +129,17 @@ def has_key_of(path: str, url: str) -> bool:
 
 
 def key_of(address: str, table: str) -> str:
-    """Eight hexadecimal digits for a table of the database of an address, the same however a user logs in."""
+    """Eight hexadecimal digits that identify a table of a database, independent of how a user logs in."""
     place = _split(address.partition("://")[2])[2]
     path, _, options = place.partition("?")
     pairs = [unquote(option) for option in options.split("&")]
-    # Where the database is may also be said by options.
+    # Options can also give the place of the database.
     named = sorted(pair for pair in pairs if pair.partition("=")[0] in ("host", "hostaddr", "port", "dbname"))
     return hashlib.sha256(" ".join([path, *named, table]).encode()).hexdigest()[:8]
 
 
 def _split(rest: str) -> tuple[str, str, str]:
-    """The user with the password, "@" where there is one, and hosts, name and options, as libpq splits them."""
+    """Split an address like libpq: user and password, "@" or nothing, and the rest (hosts, name and options)."""
     end = re.search("[@/]", rest)
     if end is None or end[0] == "/":
         return "", "", rest
@@ -147,7 +151,7 @@ def _password(address: str) -> str:
 
 
 def _hidden(address: str) -> list[tuple[int, int]]:
-    """Where an address has secrets: the places in order, none in another."""
+    """The spans of secrets in an address, in order and without overlap."""
     scheme, found, rest = address.partition("://")
     if not found:
         return [match.span(1) for match in _OPTION.finditer(address)]

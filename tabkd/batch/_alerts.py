@@ -1,4 +1,4 @@
-"""The rows of the highest probabilities among those of a whole job."""
+"""The rows with the highest probabilities of a whole job."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import pyarrow as pa
 
 from tabkd.batch._scored import Rows
 
-# Probabilities that wait to be compared, in multiples of how many are looked for.
+# Most probabilities that wait to be compared, as a multiple of the number of top rows.
 _WAITING = 2
 _LEAST_WAITING = 1 << 20
 
 
 class Cut(NamedTuple):
-    """Where the top rows end.
+    """The boundary of the top rows.
 
     Attributes
     ----------
     threshold : float or None
-        The least probability among them; None where there are none.
+        The smallest probability of the top rows; None if there are none.
     n_equal : int
-        How many rows of just that probability are among them, the first ones.
+        Number of top rows with exactly this probability: the first ones that have it.
     n_rows : int
-        How many they are.
+        Number of top rows.
     """
 
     threshold: float | None
@@ -34,19 +34,32 @@ class Cut(NamedTuple):
     n_rows: int
 
 
+def how_many(fraction: float, n_scored: int) -> int:
+    """How many rows are the top fraction of those that are scored: rounded up, except where only a rounding error is.
+
+    Examples
+    --------
+    >>> how_many(0.1, 30), how_many(0.1, 31), how_many(0.3, 10)
+    (3, 4, 3)
+    """
+    return math.ceil(round(fraction * n_scored, 6))
+
+
 def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: int) -> Cut:
-    """Where the rows of the highest probabilities end.
+    """Find the boundary of the rows with the highest probabilities.
 
     Parameters
     ----------
     batches : iterable of Rows
+        All scored rows.
     column : str
-        Of the probabilities.
+        The column of the probabilities.
     fraction : float
-        Of the scored rows, rounded up; of equal rows, those that come first.
+        Fraction of the scored rows, rounded up to whole rows. Among rows with equal probabilities the first ones count.
     n_scored : int
+        Number of scored rows.
     """
-    n_top = math.ceil(round(fraction * n_scored, 6))
+    n_top = how_many(fraction, n_scored)
     if n_top == 0:
         return Cut(None, 0, 0)
     least, n_equal = _least((_values(batch, column) for batch in batches), n_top)
@@ -54,7 +67,7 @@ def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: in
 
 
 def top(batches: Iterable[Rows], column: str, cut: Cut) -> Iterator[Rows]:
-    """The batches with only the rows above a cut."""
+    """The batches with only the top rows."""
     n_equal = cut.n_equal
     for batch in batches:
         values = _values(batch, column)
@@ -68,7 +81,7 @@ def top(batches: Iterable[Rows], column: str, cut: Cut) -> Iterator[Rows]:
 
 
 def _least(parts: Iterable[np.ndarray], n: int) -> tuple[float, int]:
-    """The n-th highest value, and how many of that value are among the n highest; memory grows with n alone."""
+    """The n-th highest value, and how often it is among the n highest; memory grows only with n."""
     waiting: list[np.ndarray] = []
     most = max(_WAITING * n, _LEAST_WAITING)
     for part in parts:

@@ -1,6 +1,6 @@
-"""What a job notes before it commits, so that a process that goes on after a kill can ask what became of it.
+"""A note about the transaction that a job is about to commit, so that a resumed job can find out whether it succeeded.
 
-The note outlives the job: a process may be killed when all is done and nobody has been told.
+The note outlives the job, because a process may be killed after the commit and before it could report success.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tabkd._files import atomic_write_bytes
+from tabkd._options import option
 
 #: The name of the file.
 NAME = "transaction.json"
@@ -21,7 +22,7 @@ class CommitNote(NamedTuple):
     Attributes
     ----------
     transaction : int
-        Its number, by PostgreSQL's `txid_current`.
+        Its number from PostgreSQL's `txid_current`.
     table : int
         The object identifier of the table that it fills.
     job : str
@@ -33,17 +34,17 @@ class CommitNote(NamedTuple):
     job: str
 
     def write(self, folder: Path) -> None:
-        """Note it in the folder of the job; the disk has it when this returns."""
+        """Write the note to the folder of the job; it is durable when this returns."""
         atomic_write_bytes(folder / NAME, json.dumps(self._asdict()).encode())
 
 
 def read(folder: Path) -> CommitNote | None:
-    """What was noted in the folder of a job, None where nothing was.
+    """The note in the folder of a job; None if there is none.
 
     Raises
     ------
     ValueError
-        It is damaged.
+        If the note is damaged.
     """
     path = folder / NAME
     if not path.exists():
@@ -54,6 +55,7 @@ def read(folder: Path) -> CommitNote | None:
             raise ValueError(noted)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"--resume: {str(path)!r} is damaged. Look at what is in the table, and remove its folder to begin anew."
+            f"{option('resume', True)}: {str(path)!r} is damaged. Look at what is in the table, and remove "
+            "its folder to begin anew."
         ) from error
     return noted

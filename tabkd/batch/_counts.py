@@ -1,4 +1,4 @@
-"""How many rows a job has read, rejected and written, what it noted of them, and what it says in the end."""
+"""The numbers of rows that a job has read, rejected and written, their drift counts, and the summary of the job."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Counts:
     Attributes
     ----------
     batches, read, rejected, written : int
-    drift : array of int64
-        By `tabkd.batch._drift.Drift.counts`; the number 0 for no batches.
+        Numbers of batches, and of rows that were read, rejected and written.
+    drift : ndarray of int64
+        Counts from `tabkd.batch._drift.Drift.counts`; the number 0 if there are no batches.
     """
 
     batches: int = 0
@@ -30,7 +31,7 @@ class Counts:
 
     @classmethod
     def of(cls, scored: Scored) -> Counts:
-        """Those of one batch."""
+        """The counts of one batch."""
         return cls(1, scored.n_read, len(scored.rows.rejects), scored.rows.table.num_rows, scored.drift)
 
     def __add__(self, other: Counts) -> Counts:
@@ -44,37 +45,39 @@ class Counts:
 
     @property
     def scored(self) -> int:
-        """Rows that have a score, be it written or not."""
+        """The number of rows with a score, written or not."""
         return self.read - self.rejected
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has them."""
+        """The counts as values that JSON can store."""
         return {**vars(self), "drift": np.asarray(self.drift).tolist()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Counts:
-        """What `to_json` gave."""
+        """The counts from the values of `to_json`."""
         return cls(**{**content, "drift": np.asarray(content["drift"], np.int64)})
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a job did.
+    """The result of a job.
 
     Attributes
     ----------
     read : int
-        Rows of the inputs: those scored and those rejected.
+        Number of rows of the inputs, scored and rejected ones.
     scored, rejected : int
+        Numbers of rows that were scored and rejected.
     written : int
-        All rows that were scored, or the alerts among them.
+        Number of rows in the output: all scored rows, or only the alerts among them.
     threshold : float or None
-        The probability from which on rows are alerts: the one that was given, or the least among the top fraction.
+        Probability from which on rows are alerts: the given one, or the smallest of the top fraction. None if all rows
+        are written, or if no row was scored.
     drift : dict
-        The shares of missing and of strange values in each column of the model, and the population stability index
-        of the scores; see `tabkd.batch._drift`.
+        ``columns``: for each column of the model its shares of missing and of strange values and its population
+        stability index. ``score_stability_index``: that of the scores. None stands for values that are not known.
     warnings : list of str
-        What of it should make its reader look at the data.
+        Sentences about differences from the training data that are large enough to check the data.
     """
 
     read: int
@@ -87,7 +90,7 @@ class Summary:
 
     @classmethod
     def of(cls, counts: Counts, drift: Drift, threshold: float | None = None) -> Summary:
-        """What the counts of a job say."""
+        """The summary of a job's counts."""
         shares = drift.summary(counts.drift, counts.scored)
         warnings = drift.warnings(shares, np.asarray(counts.drift), counts.scored)
         return cls(counts.read, counts.scored, counts.rejected, counts.written, threshold, shares, warnings)

@@ -1,20 +1,21 @@
-"""The header of a CSV: the names of its columns, and what it shows of how the file is written."""
+"""The header of a CSV: the names of its columns, and what it reveals about the format of the file."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
 
+from tabkd._options import option
 from tabkd.batch._dialect import Dialect
 
-#: What a header is tried with where the user names no delimiter.
+#: The delimiters that are tried if the user gives none.
 DELIMITERS = (",", ";", "\t", "|")
-# Longer ones first: the mark of UTF-32 begins like that of UTF-16.
+# Longer marks first: the mark of UTF-32 begins like that of UTF-16.
 _MARKS = {
     b"\xff\xfe\0\0": "utf-32",
     b"\0\0\xfe\xff": "utf-32",
@@ -22,37 +23,38 @@ _MARKS = {
     b"\xfe\xff": "utf-16",
     b"\xef\xbb\xbf": "utf-8",
 }
-# About how many bytes a value of a CSV has.
+# Approximate number of bytes of a value in a CSV.
 _VALUE_BYTES = 10
 _LEAST_BLOCK = 1 << 20
-# Of a wide table; what more rows at a time are asked for takes more, as far as Arrow's 32 bits go.
+# Bytes of a block of a wide table. Larger batches get larger blocks, up to the limit of Arrow's 32-bit offsets.
 _USUAL_BLOCK, _LARGEST_BLOCK = 1 << 28, (1 << 31) - (1 << 16)
 
 
 class HeaderError(ValueError):
-    """A CSV has no header, or one that cannot be read."""
+    """A CSV has no header, or its header cannot be read."""
 
 
 class Header(NamedTuple):
-    """What the first line of a CSV shows.
+    """What the first line of a CSV reveals.
 
     Attributes
     ----------
     names : list of str
-        Of the columns, without the spaces around them where `spaced`.
+        Names of the columns, without the spaces around them if `spaced`.
     delimiter, encoding : str
+        The delimiter and the encoding, given or detected.
     first_byte : int
-        Where the file begins behind its byte order mark.
+        Position after the byte order mark.
     blank_lines : int
-        How many there are before the header.
+        Number of blank lines before the header.
     n_characters : int
-        About how many the header has.
+        Approximate length of the header.
     alone : bool
-        Whether the file ends with it.
+        Whether the file ends with the header.
     spaced : bool
-        Whether there are spaces around values, which are none of them.
+        Whether spaces around values do not belong to them.
     found : list of str
-        What was found without being given and is unusual, each as the end of a sentence on the file.
+        Unusual properties that were detected and not given, each as the end of a sentence about the file.
     """
 
     names: list[str]
@@ -65,9 +67,9 @@ class Header(NamedTuple):
     spaced: bool
     found: list[str]
 
-    def parsing(self, handler=None) -> pa.csv.ParseOptions:
-        """How Arrow parses the lines; `handler` is asked about those with too few or too many values."""
-        # A blank line is no row, but a missing value where there is only one column.
+    def parsing(self, handler: Callable[[pa.csv.InvalidRow], str] | None = None) -> pa.csv.ParseOptions:
+        """Arrow's options to parse lines; `handler` is called for lines with too few or too many values."""
+        # A blank line is not a row, except in a file with one column, where it is a missing value.
         ignore_blank = len(self.names) > 1
         return pa.csv.ParseOptions(
             delimiter=self.delimiter,
@@ -77,14 +79,14 @@ class Header(NamedTuple):
         )
 
     def block_size(self, rows: int) -> int:
-        """Bytes that hold about so many rows, and the header at least."""
+        """The number of bytes that hold about this many rows, but at least the header."""
         wide = min(_VALUE_BYTES * rows * len(self.names), max(_USUAL_BLOCK, _VALUE_BYTES * rows))
         return min(max(_LEAST_BLOCK, wide, 8 * self.n_characters), _LARGEST_BLOCK)
 
     def reading(self, rows: int, encoding: str | None = None, use_threads: bool = False) -> pa.csv.ReadOptions:
-        """How Arrow reads the file from its first byte on, its columns called by their numbers.
+        """Arrow's options to read the file from its first byte; columns are named by their numbers.
 
-        Their names may be anything, and in any encoding.
+        The true names may be any text, in any encoding.
         """
         return pa.csv.ReadOptions(
             column_names=self.numbers,
@@ -96,34 +98,35 @@ class Header(NamedTuple):
 
     @property
     def numbers(self) -> list[str]:
-        """What the columns are called where their names could be in the way."""
+        """The names of the columns for Arrow, which cannot clash or be invalid."""
         return [str(i) for i in range(len(self.names))]
 
     @property
     def any_bytes(self) -> str:
-        """An encoding in which no line ends the reading: bytes that are no UTF-8 are then found one by one."""
+        """An encoding in which no line stops the reader: bytes that are not UTF-8 are then found value by value."""
         return "latin-1" if is_utf8(self.encoding) else self.encoding
 
 
-def read_header(file, dialect: Dialect, wanted: Collection[str]) -> Header:
-    """Read the header of a file, which is then at its first byte behind the byte order mark.
+def read_header(file: pa.NativeFile, dialect: Dialect, wanted: Collection[str]) -> Header:
+    """Read the header of a file; the file is then at the first byte after its byte order mark.
 
     Parameters
     ----------
-    file : file of Arrow's
-        At its start.
+    file : pyarrow.NativeFile
+        The file, at its start.
     dialect : Dialect
+        What the user says about the format.
     wanted : collection of str
-        Columns that are needed, by which a delimiter is found that is not given.
+        Columns that are needed; they decide which delimiter is detected.
 
     Raises
     ------
     HeaderError
-        The file has no header, or one that is no text in its encoding.
+        If the file has no header, or one that is not text in its encoding.
     """
     mark, marked = _byte_order_mark(file)
     encoding = dialect.encoding or marked or "utf-8"
-    # Python takes the mark away by itself, but for UTF-8.
+    # Python skips the mark itself, except in UTF-8.
     first_byte = len(mark) if marked == "utf-8" and is_utf8(encoding) else 0
     found = []
     if marked and marked != "utf-8" and dialect.encoding is None:
@@ -145,8 +148,8 @@ def read_header(file, dialect: Dialect, wanted: Collection[str]) -> Header:
             "".join(row[0]).encode()
     except UnicodeError as error:
         raise HeaderError(
-            f"its header is not text in {encoding.upper()}; name its encoding, as in --encoding latin-1 or --encoding "
-            "utf-16."
+            f"its header is not text in {encoding.upper()}; name its encoding, as in {option('encoding', 'latin-1')} "
+            "or utf-16."
         ) from error
     except csv.Error as error:
         raise HeaderError(f"its header cannot be parsed ({error}); is a quote left open in it?") from error
@@ -154,7 +157,8 @@ def read_header(file, dialect: Dialect, wanted: Collection[str]) -> Header:
         raise HeaderError("it is empty: not even a header is in it.")
     names, blank_lines, n_characters, alone = row
     if any("\0" in name for name in names):
-        raise HeaderError("its header has characters of code 0; is it UTF-16? Then say so by --encoding utf-16-le.")
+        utf16 = option("encoding", "utf-16-le")
+        raise HeaderError(f"its header has characters of code 0; is it UTF-16? Then say so by {utf16}.")
     spaced = _is_spaced(names, wanted)
     if spaced:
         names = [_stripped(name) for name in names]
@@ -163,7 +167,8 @@ def read_header(file, dialect: Dialect, wanted: Collection[str]) -> Header:
     return Header(names, delimiter, encoding, first_byte, blank_lines, n_characters, alone, spaced, found)
 
 
-def _byte_order_mark(file) -> tuple[bytes, str | None]:
+def _byte_order_mark(file: pa.NativeFile) -> tuple[bytes, str | None]:
+    """The byte order mark and its encoding; nothing if there is none."""
     start = file.read(4)
     return next(((mark, name) for mark, name in _MARKS.items() if start.startswith(mark)), (b"", None))
 
@@ -173,7 +178,7 @@ def is_utf8(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
-def _rewound(file, position: int):
+def _rewound(file: pa.NativeFile, position: int) -> pa.NativeFile:
     file.seek(position)
     return file
 
@@ -181,12 +186,12 @@ def _rewound(file, position: int):
 _Row = tuple[list[str], int, int, bool]
 
 
-def _first_row(file, encoding: str, delimiter: str, strict: bool) -> _Row | None:
-    """The first row that is not blank, how many blank lines are before it, its length, and whether nothing follows.
+def _first_row(file: pa.NativeFile, encoding: str, delimiter: str, strict: bool) -> _Row | None:
+    """The first row that is not blank, the number of blank lines before it, its length, and whether nothing follows.
 
-    None for an empty file and, unless `strict`, for what this delimiter cannot parse.
+    None for an empty file and, unless `strict`, for a file that cannot be parsed with this delimiter.
     """
-    # Rows below may be in another encoding: each of those is rejected, or not, when its turn comes.
+    # Rows below may be in another encoding; each of them is checked when it is read.
     text = io.TextIOWrapper(file, encoding, "surrogateescape", newline="")
     lines = _Counted(text)
     try:
@@ -204,9 +209,9 @@ def _first_row(file, encoding: str, delimiter: str, strict: bool) -> _Row | None
 
 
 class _Counted(Iterator[str]):
-    """Lines, and how many characters they had so far."""
+    """Lines, and the number of their characters so far."""
 
-    def __init__(self, lines):
+    def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self.n_characters = lines, 0
 
     def __next__(self) -> str:
@@ -224,7 +229,7 @@ def _has(row: _Row | None, wanted: Collection[str]) -> bool:
 
 
 def _is_spaced(names: list[str], wanted: Collection[str]) -> bool:
-    """Whether the spaces around names are no part of them: none is wanted with its spaces, and all differ without."""
+    """Whether the spaces around names do not belong to them: no wanted name has them, and names differ without them."""
     spaced = [name for name in names if name != _stripped(name)]
     known = set(wanted)
     return bool(spaced) and not known.intersection(spaced) and len(set(map(_stripped, names))) == len(set(names))
@@ -232,5 +237,5 @@ def _is_spaced(names: list[str], wanted: Collection[str]) -> bool:
 
 def _stripped(name: str) -> str:
     name = name.strip(" \t")
-    # A quote behind a space does not quote for the parser.
+    # The parser does not treat a quote after a space as a quote.
     return name[1:-1].replace('""', '"') if len(name) > 1 and name[0] == name[-1] == '"' else name

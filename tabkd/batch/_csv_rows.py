@@ -1,4 +1,4 @@
-"""CSV files batch by batch; a line or value that is wrong is rejected and does not end the reading."""
+"""CSV files batch by batch; an invalid line or value is rejected and does not stop the reader."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tabkd.batch._dialect import Dialect
 from tabkd.batch._rejects import Reject, shown
 from tabkd.batch._text import Part, converted, unspaced
 
-# Arrow's numbers of rows count from 1, and the header.
+# Arrow numbers rows from 1 and counts the header.
 _FIRST_ROW = 2
-# What stands for the rows where all columns that are wanted are in the names of the folders.
+# The column that is read if all wanted columns come from the names of folders.
 _NO_COLUMN = "tabkd: rows"
 
 
 def type_of(column: Mapping | None) -> pa.DataType:
-    """How a column is read: as numbers if the model knows it as such, else as text."""
+    """The type that a column is read as: numbers or booleans if the model expects them, else text."""
     if column is None or column["type"] == "STRING":
         return pa.string()
     return pa.bool_() if column.get("boolean") else pa.float64()
@@ -37,22 +37,25 @@ def read(
     types: Mapping[str, pa.DataType],
     rows: int,
 ) -> Iterator[Part]:
-    """Columns of a CSV, in blocks of about so many rows: tables, positions of their rows, and rejects.
+    """Read columns of a CSV in blocks: tables, positions of their rows, and rejects.
 
-    Arrow finds the values; they are converted here, since Arrow would end at the first that is wrong, and could not
-    say which line is no text. An empty value is missing, but one in quotes is the text "".
+    Arrow splits the values; they are converted here, because Arrow would stop at the first invalid one, and could not
+    say which line is not text. An empty value is missing, but an empty value in quotes is the text "".
 
     Parameters
     ----------
     opened : callable
         Opens the file.
     source : str
-        What rejects call it.
+        The name of the file in rejects.
     header : Header
+        The header of the file.
     dialect : Dialect
+        The format of its numbers.
     types : mapping of str to pyarrow.DataType
-        Of the columns to read, in this order.
+        Columns to read, in this order, with their types.
     rows : int
+        Approximate number of rows of a block.
     """
     reader = _Reader(source, header, dialect, types)
     with opened() as file:
@@ -61,18 +64,19 @@ def read(
 
 
 class _Reader:
-    """Reading of one file."""
+    """The reader of one file."""
 
-    def __init__(self, source: str, header: Header, dialect: Dialect, types: Mapping[str, pa.DataType]):
+    def __init__(self, source: str, header: Header, dialect: Dialect, types: Mapping[str, pa.DataType]) -> None:
         self._source, self._header, self._dialect, self._types = source, header, dialect, types
         places = dict(zip(header.names, header.numbers, strict=True))
-        # Without any column there would be no rows.
+        # Arrow gives no rows without columns.
         self._wanted = [places[name] for name in types] or header.numbers[:1]
         self._names = list(types) or [_NO_COLUMN]
         self._is_raw = header.any_bytes != header.encoding
         self._malformed: deque = deque()
 
-    def parts(self, file, rows: int) -> Iterator[Part]:
+    def parts(self, file: pa.NativeFile, rows: int) -> Iterator[Part]:
+        """Tables, positions of their rows, and rejects, in blocks of about this many rows."""
         row, malformed = 0, dict[int, Any]()
         n_batches = 0
         for batch in self._batches(file, rows):
@@ -91,27 +95,27 @@ class _Reader:
             rejects = [self._rejected(position, line) for position, line in sorted(malformed.items())]
             yield pa.schema(list(self._types.items())).empty_table(), np.empty(0, np.int64), rejects
 
-    def _batches(self, file, rows: int) -> Iterator[pa.RecordBatch]:
-        if self._header.alone:  # which Arrow would not read without an end of its line
+    def _batches(self, file: pa.NativeFile, rows: int) -> Iterator[pa.RecordBatch]:
+        if self._header.alone:  # Arrow refuses a header without a line end
             return
-        # By one thread: only then does Arrow know the numbers of malformed lines.
+        # In one thread: only then does Arrow know the numbers of malformed lines.
         options = self._header.reading(rows, self._header.any_bytes)
         conversion = pa.csv.ConvertOptions(
             include_columns=self._wanted,
             column_types=dict.fromkeys(self._wanted, pa.string()),
-            check_utf8=False,  # it is, as it comes through an encoding
+            check_utf8=False,  # decoding makes it valid
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
         yield from pa.csv.open_csv(file, options, self._header.parsing(self._skipped), conversion)
 
-    def _skipped(self, line) -> str:
+    def _skipped(self, line: pa.csv.InvalidRow) -> str:
         self._malformed.append(line)
         return "skip"
 
     def _bytes(self, column: pa.Array) -> pa.Array:
-        """Values as they are in the file, without the spaces around them: bytes, or valid text."""
+        """The values as they are in the file, but without surrounding spaces if `spaced`: bytes, or valid text."""
         if self._header.spaced:
             column = unspaced(column)
         if not self._is_raw or _is_ascii(column):
@@ -120,7 +124,7 @@ class _Reader:
         meant = pa.array([_meant(value) for value in values.dictionary.to_pylist()], pa.binary())
         return meant.take(values.indices)
 
-    def _rejected(self, row: int, line) -> Reject:
+    def _rejected(self, row: int, line: pa.csv.InvalidRow) -> Reject:
         reason = f"{line.actual_columns} values where the header has {line.expected_columns}"
         text = _meant(line.text) if self._is_raw else line.text
         return Reject(self._source, row, None, shown(text), reason)
@@ -132,12 +136,12 @@ def _is_ascii(text: pa.Array) -> bool:
 
 
 def _meant(value: str) -> bytes:
-    """The bytes that a value has in the file."""
+    """The bytes of a value in the file."""
     return value.encode("latin-1")
 
 
 def _placed(first: int, n: int, malformed: list[int]) -> tuple[np.ndarray, list[int]]:
-    """The positions of `n` good rows from `first` on, and of the malformed ones before the last of them."""
+    """The positions of `n` valid rows from `first` on, and those of the malformed rows before the last of them."""
     good_before = np.array(malformed, np.int64) - first - np.arange(len(malformed))
     k = np.arange(n)
     return first + k + np.searchsorted(good_before, k, side="right"), malformed[: np.searchsorted(good_before, n)]

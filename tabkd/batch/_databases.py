@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch import _duckdb_file as duckdb_file
 from tabkd.batch import _postgres as postgres
 from tabkd.batch._addresses import check_form, is_postgres, shown, without_password
@@ -23,36 +24,38 @@ _DUCKDB = (".duckdb", ".db")
 
 
 def is_database(given: str) -> bool:
-    """Whether rows of it take a query."""
+    """Whether an input is a database, whose rows are given by a query."""
     return is_postgres(given) or Path(given).suffix.lower() in _DUCKDB
 
 
 class Query:
-    """What a query gives, as `tabkd.batch._sources.File` has the rows of a file.
+    """The rows of a query, with the interface of `tabkd.batch._sources.File`.
 
-    Columns of a type that Arrow does not hold as the database does are text.
+    Columns are read as text if Arrow would not store their values unchanged.
 
     Parameters
     ----------
     database : str
-        The address of a PostgreSQL server, or a DuckDB file.
+        The address of a PostgreSQL server, or the path of a DuckDB file.
     query : str
         One statement.
     stop : callable, optional
-        Asked while the database works; where it says so, the statement is cancelled.
+        It is called repeatedly while the database works; if it returns True, the statement is cancelled.
 
     Attributes
     ----------
     path : str
-        What it is called in errors and rejects; it has no password.
+        The name of the database in errors and rejects, without a password.
 
     Raises
     ------
+    FileNotFoundError
+        If the DuckDB file does not exist.
     ValueError
-        There is no statement, or more than one.
+        If the query has no statement or more than one.
     """
 
-    def __init__(self, database: str, query: str, stop: Callable[[], bool] | None = None):
+    def __init__(self, database: str, query: str, stop: Callable[[], bool] | None = None) -> None:
         if not is_postgres(database) and not Path(database).is_file():
             raise FileNotFoundError(f"the database {shown(database)!r} does not exist; check the path.")
         self._database, self._query, self._stop = database, query, stop or (lambda: False)
@@ -60,18 +63,34 @@ class Query:
         self.path = shown(database)
 
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
-        """The columns with the types that `batches` gives them; the query is not carried out."""
+        """The columns with their types in `batches`; the query is not executed.
+
+        Parameters
+        ----------
+        known : mapping of str to mapping
+            The metadata of the model's columns, by name.
+        """
         return {field.name: read_as(field.name, field.type, known) for field in apart(self._schema)}
 
     def n_rows(self) -> None:
-        """A query does not say how many rows it has."""
+        """None, since the number of rows of a query is not known in advance."""
 
     def state(self) -> dict:
-        """By what it is known again."""
+        """What identifies the query, for JSON."""
         return {"path": self.path, "query": self._query}
 
     def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[Batch]:
-        """The named columns, about so many rows at a time; at least one batch, be it of no rows."""
+        """Read the given columns in batches of at most `rows` rows; a query without rows gives one empty batch.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            The columns to read, in this order.
+        known : mapping of str to mapping
+            The metadata of the model's columns, by name.
+        rows : int
+            Largest number of rows of a batch.
+        """
         query = selected([self._columns[name] for name in columns], self._statement)
         with self._opened() as reading:
             tables = (_plain(batch) for batch in _never_none(reading.read(query, rows)))
@@ -86,7 +105,7 @@ class Query:
 
     @cached_property
     def _columns(self) -> dict[str, str]:
-        """For each column the SQL of what is read."""
+        """The SQL expression that is read for each column."""
         with self._opened() as reading:
             return reading.columns_of(self._statement)
 
@@ -98,6 +117,7 @@ class Query:
 
 
 def _never_none(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches of a reader; an empty one if there are none."""
     none = True
     for batch in reader:
         none = False
@@ -107,7 +127,7 @@ def _never_none(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def _plain(batch: pa.RecordBatch) -> pa.Table:
-    """The rows without what a driver notes of their columns."""
+    """The rows without the driver's metadata of their columns."""
     return pa.Table.from_arrays(batch.columns, batch.schema.names)
 
 
@@ -115,19 +135,23 @@ Source = File | Query
 
 
 def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None) -> list[Source]:
-    """The files that the inputs mean, or the rows of one database.
+    """The files that the inputs stand for, or the rows of one database.
 
     Parameters
     ----------
     inputs : sequence of str
+        Paths, globs and URLs, or one database.
     query : str or None
+        The query whose rows are read, for a database.
     stop : callable, optional
         See `Query`.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        There are none, or a database without a query, or a query without a database.
+    FileNotFoundError
+        If an input does not exist.
+    ValueError
+        If a database is given without a query or with other inputs, or a query without a database.
     """
     for given in inputs:
         check_form(given)
@@ -135,10 +159,11 @@ def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bo
     if not databases and query is None:
         return list(find_files(inputs))
     if not databases:
-        raise ValueError(f"--query is for a database: postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file.")
+        kinds = f"postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file"
+        raise ValueError(f"{option('query')} is for a database: {kinds}.")
     address = shown(databases[0])
     if query is None:
-        raise ValueError(f"{address!r} is a database; say by --query which rows of it to score.")
+        raise ValueError(f"{address!r} is a database; say by {option('query')} which of its rows to score.")
     if len(inputs) > 1:
         raise ValueError(f"{address!r} is a database, which is scored alone; got {len(inputs)} inputs.")
     return [Query(inputs[0], query, stop)]

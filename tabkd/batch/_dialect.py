@@ -1,42 +1,47 @@
-"""How the CSV files of a job are written: what stands between values, how numbers are spelt, how text is encoded."""
+"""The format of a job's CSV files: the delimiter, the decimal mark and the thousands separator, and the encoding."""
 
 from __future__ import annotations
 
 import codecs
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What separates groups of digits in a hint: comma, point, apostrophe, space, and the two that do not break a line.
+from tabkd._options import option
+
+# Thousands separators that hints try: comma, point, apostrophe, space, and the two no-break spaces.
 _GROUPS = ",.' \u00a0\u202f"
 _EXPONENT = r"([eE][+-]?[0-9]+)?"
 
-#: The remedy for a file that is not text in its encoding.
-NAME_ENCODING = "Name its encoding, as in --encoding latin-1, in which every byte has a meaning."
+
+def name_encoding() -> str:
+    """The remedy for a file that is not text in its encoding."""
+    return f"Name its encoding, as in {option('encoding', 'latin-1')}, in which every byte has a meaning."
 
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How CSV files are written, as far as the user says it.
+    r"""The format of CSV files, as far as the user gives it.
 
-    Attributes
+    Parameters
     ----------
-    delimiter : str or None
-        What stands between two values; None for what the header shows, which is a comma unless only another one gives
-        the columns that are needed.
-    decimal : str
-        What stands before the fraction of a number. It is never guessed.
-    thousands : str or None
-        What stands between groups of three digits; None for nothing.
-    encoding : str or None
-        A codec that Python knows; None for what the byte order mark shows, which is UTF-8 without one.
+    delimiter : str or None, default=None
+        Character between two values. None detects it from the header: a comma, unless only another delimiter gives the
+        columns that are needed.
+    decimal : str, default="."
+        Decimal mark of numbers. It is never guessed.
+    thousands : str or None, default=None
+        Character between groups of three digits; None for no such character.
+    encoding : str or None, default=None
+        A codec of Python. None detects it from the byte order mark: UTF-8 if there is none.
 
     Raises
     ------
     ValueError
-        An option is not one character, or is used twice, or the encoding is not known.
+        If an option is not a single character or has the same character as another one, or the encoding is unknown.
 
     Examples
     --------
@@ -51,32 +56,35 @@ class Dialect:
     thousands: str | None = None
     encoding: str | None = None
 
-    def __post_init__(self):
-        if self.delimiter == r"\t":  # as one types it
+    def __post_init__(self) -> None:
+        if self.delimiter == r"\t":  # as typed in a shell
             object.__setattr__(self, "delimiter", "\t")
         for name in ("delimiter", "decimal", "thousands"):
             value = getattr(self, name)
             if value is not None and (len(value) != 1 or value in '"\r\n\0' or value.isalnum()):
-                raise ValueError(f"--{name} is {value!r}; expected one character, as in {_EXAMPLES[name]}.")
+                raise ValueError(f"{option(name)} is {value!r}; expected one character, as in {_EXAMPLES[name]}.")
         if self.delimiter is not None and not self.delimiter.isascii():
-            raise ValueError(f"--delimiter is {self.delimiter!r}; expected a character of ASCII, as in ';'.")
+            raise ValueError(f"{option('delimiter')} is {self.delimiter!r}; expected a character of ASCII, as in ';'.")
         if self.thousands == self.decimal:
-            raise ValueError(f"--thousands and --decimal are both {self.decimal!r}; give each a character of its own.")
+            raise ValueError(
+                f"{option('thousands')} and {option('decimal')} are both {self.decimal!r}; give each a character of "
+                "its own."
+            )
         if self.encoding is not None:
             try:
                 codecs.lookup(self.encoding)
             except (LookupError, ValueError) as error:
                 raise ValueError(
-                    f"--encoding {self.encoding!r} is not known; give a codec of Python's, as in utf-8, latin-1, "
-                    "cp1252 or utf-16."
+                    f"{option('encoding', self.encoding)} is not known; give a codec of Python's, as in utf-8, "
+                    "latin-1, cp1252 or utf-16."
                 ) from error
 
-    def options(self) -> dict[str, str | None]:
-        """What was given, by the names of the options; what was left out is not in it."""
-        return {f"--{name}": value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
+    def given(self) -> dict[str, str | None]:
+        """What was given, by its name; what was left out is not in it."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
 
     def spelt_for_arrow(self, text: pa.Array) -> pa.Array:
-        """Numbers as Arrow parses them; what this dialect does not take for a number becomes none of Arrow's."""
+        """Numbers spelt so that Arrow parses them; text that is not a number in this dialect is not one for Arrow."""
         if self.thousands is not None:
             grouped = pc.match_substring_regex(text, self._grouped())
             text = pc.if_else(grouped, pc.replace_substring(text, self.thousands, ""), text)
@@ -89,40 +97,45 @@ class Dialect:
         return rf"^[+-]?[0-9]{{1,3}}({thousands}[0-9]{{3}})+({decimal}[0-9]*)?{_EXPONENT}$"
 
     def hint(self, value: str) -> str:
-        """By which options a text that is no number would be one; empty where none is known.
+        """The options with which a text that is not a number would be one; empty if there are none.
 
         Examples
         --------
         >>> Dialect().hint("12,5")
-        "--decimal ','"
+        "decimal=','"
         >>> Dialect().hint("1.234,50")
-        "--thousands '.' --decimal ','"
+        "thousands='.' decimal=','"
         >>> Dialect().hint("1,234")
-        "--decimal ',' or --thousands ','"
+        "decimal=',' or thousands=','"
         >>> Dialect().hint("#REF!")
         ''
         """
-        found = []
-        value = value.strip()
-        for decimal in dict.fromkeys([self.decimal, ",", "."]):
-            for thousands in (None, *_GROUPS):
-                if thousands == decimal or (thousands, decimal) == (self.thousands, self.decimal):
-                    continue
-                if _spells(value, Dialect(decimal=decimal, thousands=thousands)):
-                    found.append((thousands, decimal))
         options = [
             " ".join(
-                ([f"--thousands {thousands!r}"] if thousands not in (None, self.thousands) else [])
-                + ([f"--decimal {decimal!r}"] if decimal != self.decimal else [])
+                ([option("thousands", thousands)] if thousands not in (None, self.thousands) else [])
+                + ([option("decimal", decimal)] if decimal != self.decimal else [])
             )
-            for thousands, decimal in found
+            for thousands, decimal in _spellings(self, re.sub("[0-9]", "0", value.strip()))
         ]
         # The fewest changes, the decimal first.
         return " or ".join(dict.fromkeys(sorted(filter(None, options), key=lambda o: ("thousands" in o, len(o)))))
 
 
+@lru_cache(maxsize=1024)  # the values of a column are of few shapes
+def _spellings(dialect: Dialect, shape: str) -> list[tuple[str | None, str]]:
+    """The thousands and decimals, other than those of a dialect, by which a text is a number; its digits are all 0."""
+    return [
+        (thousands, decimal)
+        for decimal in dict.fromkeys([dialect.decimal, ",", "."])
+        for thousands in (None, *_GROUPS)
+        if thousands != decimal
+        and (thousands, decimal) != (dialect.thousands, dialect.decimal)
+        and _spells(shape, Dialect(decimal=decimal, thousands=thousands))
+    ]
+
+
 def _spells(value: str, dialect: Dialect) -> bool:
-    """Whether a text is a number with a sign of this dialect in it."""
+    """Whether a text is a number that contains the decimal mark or the thousands separator of a dialect."""
     decimal = re.escape(dialect.decimal)
     if dialect.thousands is None:
         return re.fullmatch(rf"[+-]?[0-9]*{decimal}[0-9]+{_EXPONENT}", value, re.ASCII) is not None
@@ -130,5 +143,5 @@ def _spells(value: str, dialect: Dialect) -> bool:
 
 
 _EXAMPLES = {"delimiter": "';'", "decimal": "','", "thousands": "'.'"}
-#: What a CSV is that nothing is said of.
+#: The dialect if no option is given.
 PLAIN = Dialect()

@@ -1,4 +1,4 @@
-"""What a job counts of its rows while it scores them, and how far that is from the model's training rows."""
+"""Drift: counts of a job's rows, and how far they are from the model's training rows."""
 
 from __future__ import annotations
 
@@ -11,34 +11,40 @@ import pyarrow as pa
 from tabkd import _reference as drift
 from tabkd.scoring import ExportedStudent
 
-#: Shares of a column that may differ from the training rows', and the index of a column or of the scores, before a
-#: warning says so.
+#: Largest difference of a column's shares from those of the training rows, and largest stability index of a column or
+#: of the scores, without a warning.
 SHARE_LIMIT, INDEX_LIMIT = 0.05, 0.25
 _STRANGE = {"unseen": "a category unknown in training", "out_of_range": "a number out of the range in training"}
-# Of a type that cannot be compared: no number of rows makes a sum with it positive.
+# The count of a type that cannot be compared: a sum with it is negative for any number of rows.
 _NOT_KNOWN = -(2**40)
-# Bins at least, and values out of range at most, with which a median is told from the bins.
+# A median is estimated from at least this many bins, and with at most this share of values out of range.
 _BINS_OF_MEDIAN, _KNOWN_RANGE = 5, 0.1
-# With fewer rows there is no warning: the index is then large by chance.
+# With fewer rows there is no warning: the index could be large by chance.
 _LEAST_ROWS = 500
 
 
 class Drift:
-    """Counts of missing and of strange values in each column of a model, and of rows in bins of columns and scores.
+    """Counts missing and strange values in each column of a model, and rows in bins of columns and scores.
 
-    Strange are categories that the training rows did not have, and numbers outside of their range. The counts of a
-    batch are one array, int64 (2 d + b + c,) with the b bins of the scores and the c of all columns, and those of a
-    job their sum.
+    Strange values are categories that the training rows did not have, and numbers outside their range. The counts of a
+    batch are one array, int64 of shape (2 d + b + c,), with b bins of the scores and c bins of all columns; the counts
+    of a job are the sum over its batches.
 
     Parameters
     ----------
     exported : ExportedStudent
+        The model; its metadata has the reference distribution of the training rows.
+
+    Attributes
+    ----------
+    none : ndarray of int64
+        The counts of no rows.
     """
 
-    def __init__(self, exported: ExportedStudent):
+    def __init__(self, exported: ExportedStudent) -> None:
         self._columns, self._task = exported.metadata["columns"], exported.metadata["task"]
         self._reference: Mapping[str, Any] | None = exported.metadata.get("reference")
-        # None of a column that the student does not use.
+        # None for a numeric column, and for a categorical one that the student does not use.
         self._categories = [
             {_spelt(value) for value in column["categories"]} if "categories" in column else None
             for column in self._columns
@@ -47,7 +53,7 @@ class Drift:
             set(map(_spelt, ["nan"] if column["missing"] is None else column["missing"])) for column in self._columns
         ]
         given = (self._reference or {}).get("columns") or [None] * len(self._columns)
-        # Bins of a column are of no use where its levels have no names.
+        # Bins of a column cannot be used if its levels have no names.
         self._bins = [
             part if part and ("edges" in part or "categories" in column) else None
             for part, column in zip(given, self._columns, strict=True)
@@ -62,24 +68,23 @@ class Drift:
         ends = 2 * len(self._columns) + n_bins + np.cumsum([0, *(len(p["shares"]) if p else 0 for p in self._bins)])
         self._places = [slice(start, stop) for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
         self._scores = slice(2 * len(self._columns), 2 * len(self._columns) + n_bins)
-        #: Of no rows.
         self.none = np.zeros(int(ends[-1]), np.int64)
 
     def counts(self, X: pa.Table, scores: Mapping[str, pa.Array]) -> np.ndarray:
-        """Those of a batch.
+        """The counts of a batch.
 
         Parameters
         ----------
         X : pyarrow.Table
             The columns of the model.
         scores : mapping of str to pyarrow.Array
-            By `score_columns`.
+            The scores, from `score_columns`.
         """
         counts = self.none.copy()
         for i, column in enumerate(X.columns):
             try:
                 counts[2 * i : 2 * i + 2], counts[self._places[i]] = self._of_column(i, column)
-            except pa.ArrowException:  # not known, says `summary`
+            except pa.ArrowException:  # reported by `summary` as not known
                 counts[2 * i : 2 * i + 2] = _NOT_KNOWN
         if self._reference is not None and X.num_rows:
             classes = self._task == "classification"
@@ -89,21 +94,21 @@ class Drift:
         return counts
 
     def _of_column(self, i: int, values: pa.ChunkedArray) -> tuple[tuple[int, int], Any]:
-        """How many values are missing, how many strange, and how many in each bin."""
+        """The numbers of missing values, of strange values, and of values in each bin."""
         if self._columns[i]["kind"] != "numeric":
             return self._of_categories(i, values)
         if pa.types.is_boolean(values.type):
             values = values.cast(pa.uint8())
-        if not pa.types.is_float32(values.type):  # comparisons know no halves, and no large integers beside floats
+        if not pa.types.is_float32(values.type):  # float16, and large integers beside floats, cannot be compared
             values = values.cast(pa.float64(), safe=False)
-        numbers = values.to_numpy()  # NaN where one is missing
+        numbers = values.to_numpy()  # NaN for a missing value
         n_missing = int(np.count_nonzero(np.isnan(numbers)))
         low, high = self._columns[i]["low"], self._columns[i]["high"]
         bins = self._bins[i]
         found = 0 if bins is None else drift.counts_above(numbers, n_missing, bins["edges"])
         if low is None or n_missing == len(numbers):
             return (n_missing, 0), found
-        # The range of float64 is that of its values in float32 as well.
+        # The range is that of float64 values, here rounded to the dtype of the numbers.
         with np.errstate(over="ignore"):
             low, high = numbers.dtype.type(low), numbers.dtype.type(high)
         return (n_missing, int(np.count_nonzero(numbers < low) + np.count_nonzero(numbers > high))), found
@@ -129,7 +134,15 @@ class Drift:
         return (n_missing, int(times[strange].sum())), in_bins
 
     def summary(self, counts: np.ndarray, n_rows: int) -> dict[str, Any]:
-        """The shares of a job's rows, as JSON has them, None for what is not known, and the stability indices."""
+        """Shares of a job's rows and stability indices, for JSON; None for what is not known.
+
+        Parameters
+        ----------
+        counts : ndarray of int64
+            The counts of the job.
+        n_rows : int
+            Number of scored rows.
+        """
         n_rows = max(n_rows, 1)
         columns = {}
         for i, column in enumerate(self._columns):
@@ -149,14 +162,16 @@ class Drift:
         return round(drift.stability_index(np.array(expected["shares"]), found), 6)
 
     def warnings(self, summary: Mapping[str, Any], counts: np.ndarray, n_rows: int) -> list[str]:
-        """What of a summary should make its reader look at the data, in a sentence each.
+        """A sentence about each difference from the training data that is large enough to check the data.
 
         Parameters
         ----------
         summary : mapping
-            By `summary`, of these counts.
-        counts : array of int64
+            The result of `summary` for these counts.
+        counts : ndarray of int64
+            The counts of the job.
         n_rows : int
+            Number of scored rows.
         """
         if n_rows < _LEAST_ROWS:
             return []
@@ -185,7 +200,7 @@ class Drift:
         return said
 
     def _has_moved(self, i: int, index: float | None, n_found: int) -> bool:
-        """Whether the index of a column is over the limit, and not by chance."""
+        """Whether the index of a column exceeds the limit by more than chance explains."""
         bins = self._bins[i]
         if index is None or n_found < _LEAST_ROWS or self._reference is None or bins is None:
             return False
@@ -193,14 +208,14 @@ class Drift:
         return index > INDEX_LIMIT + drift.by_chance(len(bins["shares"]), max(n_trained, 1), n_found)
 
     def _how(self, i: int, bins: Mapping[str, Any], found: np.ndarray, strange: float) -> str:
-        """In which way the values of a column differ, of which such a share is out of range."""
+        """How the values of a column differ from the training rows; `strange` is the share that is out of range."""
         shares, expected = found / found.sum(), np.array(bins["shares"])
         k = int(np.argmax(shares - expected))
         if "edges" in bins:
             low, high = self._columns[i]["low"], self._columns[i]["high"]
             before, now = (drift.median(bins["edges"], times, low, high) for times in (expected, found))
-            # A ratio says something where no value is below zero, and bins tell a median where they are many and most
-            # values within them.
+            # A ratio is meaningful if no value is negative. A median can be estimated from many bins if they contain
+            # most values.
             told = len(shares) >= _BINS_OF_MEDIAN and strange <= _KNOWN_RANGE and low >= 0
             if told and before and now and not 0.8 < now / before < 1.25:
                 return f"its median is about {now:.3g}, {now / before:.2g} × that of training"
@@ -213,8 +228,8 @@ class Drift:
         return f"{shares[k]:.1%} of its values are {what}, {expected[k]:.1%} in training"
 
 
-def _spelt(category) -> str | None:
-    """A category as text, a number in one way whatever its type; None for none."""
+def _spelt(category: Any) -> str | None:
+    """A category as text, with one spelling for equal numbers of all types; None stays None."""
     if category is None:
         return None
     return str(float(category)) if isinstance(category, (int, float)) else str(category)

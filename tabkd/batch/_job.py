@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd._progress import Silent
-from tabkd._version import __version__
 from tabkd.batch._alerts import find_cut, top
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._databases import Source, find_sources
@@ -26,26 +26,26 @@ from tabkd.batch._overlap import ahead, behind
 from tabkd.batch._parts import Parts
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns, Rows, Scored, check_kept, score_columns
+from tabkd.batch._scoring_options import Options, as_paths, check_least
 from tabkd.batch._sources import Batch, File, in_dialect
 from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
 from tabkd.scoring._arrow import is_arrow
 
-_NOT_WRITTEN = "nothing was written. With --resume, leave it out to begin anew."
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
 
 
 def score_dataset(
     model: ExportedStudent | str | os.PathLike,
-    inputs: Sequence[str],
-    output: str,
+    inputs: Sequence[str | os.PathLike],
+    output: str | os.PathLike,
     *,
     keep: Sequence[str] = (),
     column_map: Mapping[str, str] | None = None,
     threshold: float | None = None,
     top_fraction: float | None = None,
     batch_size: int = 65_536,
-    rejects: str | None = None,
+    rejects: str | os.PathLike | None = None,
     max_rejects: int = 0,
     resume: bool = False,
     query: str | None = None,
@@ -69,9 +69,9 @@ def score_dataset(
     inputs : sequence of str or path-like
         Files, folders, globs or URLs; see `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server,
         as in ``postgresql://user@host/name``, or a DuckDB file.
-    output : str
-        A .parquet, .csv or .arrow file, "-" for CSV on standard output, the address of a PostgreSQL server, or with
-        `partition_by` a folder.
+    output : str or path-like
+        A .parquet, .csv, .arrow, .feather or .jsonl file (see `tabkd._formats`), "-" for CSV on standard output, the
+        address of a PostgreSQL server, or with `partition_by` a folder.
     keep : sequence of str
         Columns of the input that stand beside the scores.
     column_map : mapping of str to str, optional
@@ -82,11 +82,11 @@ def score_dataset(
         Write only this share of the scored rows, those of the highest probability of the second class.
     batch_size : int, default=65536
         About how many rows are in memory at a time.
-    rejects : str, optional
+    rejects : str or path-like, optional
         A file for the rows that cannot be scored, in the formats of `output`: their source, row (from 0), column,
         value and reason. It appears just after the output.
     max_rejects : int, default=0
-        With more of them the job fails.
+        How many rows may be rejected; with more the job fails.
     resume : bool, default=False
         Keep what is finished in a hidden folder until the job is done, and go on from there where a job with the same
         model, inputs and options was interrupted. The output is byte for byte the same. The folder is beside the
@@ -99,9 +99,14 @@ def score_dataset(
         Add to a table that is there already.
     partition_by : sequence of str
         Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
-    delimiter, decimal, thousands, encoding : str, optional
-        How CSV files are written, by the names that pandas uses; see `tabkd.batch._dialect.Dialect`. A delimiter and an
-        encoding that are not given are found by the header and the byte order mark, and the summary says so.
+    delimiter : str, optional
+        What stands between two values of a CSV; None for what its header shows, which the summary then reports.
+    decimal : str, default="."
+        What stands before the fraction of a number in a CSV.
+    thousands : str, optional
+        What stands between groups of three digits in a CSV; None for nothing.
+    encoding : str, optional
+        The encoding of a CSV, as Python calls it; None for what the byte order mark shows, which is UTF-8 without one.
     progress : tabkd._progress.Silent, optional
         Told how many rows there are, where the inputs say so, and of every batch how many it had.
     stop : callable, optional
@@ -113,6 +118,7 @@ def score_dataset(
     Returns
     -------
     Summary
+        How many rows were read, scored, rejected and written, the drift of the rows, and warnings.
 
     Raises
     ------
@@ -125,19 +131,37 @@ def score_dataset(
         `stop` said so.
     RejectsError
         All rows are written, but the file of rejects could not be put in its place; the message says where it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier
+    >>> from tabkd.batch import score_dataset
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(5), student="tree", n_synthetic=500).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     student, rows, scores = (Path(folder) / name for name in ("student.onnx", "rows.csv", "scores.jsonl"))
+    ...     _ = model.to_onnx(student)
+    ...     X.assign(id=X.index).to_csv(rows, index=False)
+    ...     done = score_dataset(student, [rows], scores, keep=["id"])
+    ...     done.written, list(json.loads(scores.read_text().splitlines()[0]))
+    (569, ['id', 'prediction', 'probability_0', 'probability_1'])
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
-    inputs, output, rejects = as_paths(inputs), os.fspath(output), rejects and os.fspath(rejects)
-    partition_by = list(dict.fromkeys(partition_by))
-    check_options(batch_size=batch_size, threshold=threshold, top_fraction=top_fraction, max_rejects=max_rejects)
-    if resume and query is not None:
-        raise ValueError("--resume needs files: a query need not give the same rows in the same order twice.")
-    columns = Columns(exported, [*keep, *partition_by], column_map or {}, threshold)
-    if top_fraction is not None:
-        columns.check_two_classes(f"--top-fraction {top_fraction}")
+    inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
+    check_least("batch_size", batch_size, 1)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
+    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect)
+    if resume and query is not None:
+        raise ValueError(
+            f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
+        )
+    columns = options.columns(exported)
     sources = in_dialect(find_sources(inputs, query, stop), dialect)
-    target = Target(output, rejects, table, append, tuple(partition_by))
+    target = Target(output, rejects, table, append, tuple(options.partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):
         check_model(model, output, rejects)
@@ -145,10 +169,7 @@ def score_dataset(
     on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})
     columns.kept_types = target.check_types(columns.kept_types)
-    options = {"--keep": columns.kept, "--column-map": dict(column_map or {}), "--threshold": threshold}
-    options |= {"--top-fraction": top_fraction, "--batch-size": batch_size}
-    options |= {f"--{name}": value for name, value in asdict(dialect).items()}
-    job = _job(exported, scoring.before, options)
+    job = options.identity(exported, scoring.before, batch_size=batch_size)
     # The outputs before the parts: what is in their way is reported before the first row.
     with (
         target.folder(resume) as folder,
@@ -170,7 +191,10 @@ def score_dataset(
             if outputs.was_written:
                 done = replace(done, warnings=[*done.warnings, _WAS_WRITTEN])
         if threshold is None and top_fraction is None and done.written != done.scored:
-            raise ValueError(f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; {_NOT_WRITTEN}")
+            raise ValueError(
+                f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; nothing was written. With "
+                f"{option('resume', True)}, leave it out to begin anew."
+            )
         outputs.finish(done.written, done.rejected)
         on_commit()
     return done
@@ -299,55 +323,8 @@ def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
     ]
 
 
-def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
-    """The inputs as text.
-
-    Raises
-    ------
-    ValueError
-        They are none, or one that is not in a list.
-    """
-    if isinstance(inputs, (str, os.PathLike)):
-        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
-    if not inputs:
-        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
-    return [os.fspath(given) for given in inputs]
-
-
-def check_options(
-    *, batch_size: int = 1, threshold: float | None = None, top_fraction: float | None = None, max_rejects: int = 0
-) -> None:
-    """Refuse numbers out of their range, and two ways to choose alerts.
-
-    Raises
-    ------
-    ValueError
-    """
-    for name, value, least in (("batch_size", batch_size, 1), ("max_rejects", max_rejects, 0)):
-        if value < least:
-            raise ValueError(f"{name} is {value}; expected a number from {least}.")
-    for name, share in (("threshold", threshold), ("top_fraction", top_fraction)):
-        if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"{name} is {share}; expected a number from 0 to 1.")
-    if threshold is not None and top_fraction is not None:
-        raise ValueError("threshold and top_fraction are two ways to choose alerts; give one of them.")
-
-
 def _never() -> bool:
     return False
-
-
-def _job(exported: ExportedStudent, states: list, options: Mapping[str, Any]) -> dict:
-    """What another job would have otherwise."""
-    import onnxruntime
-
-    return {
-        # Those of the libraries as well, whose next version may cut files into other batches.
-        "version": [__version__, pa.__version__, onnxruntime.__version__],
-        "model": hashlib.sha256(exported.content).hexdigest(),
-        "input": states,
-        **options,
-    }
 
 
 def _digest(job: Mapping[str, Any]) -> str:

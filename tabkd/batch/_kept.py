@@ -1,4 +1,4 @@
-"""The columns that stand beside the scores: one type for all inputs and the output, and values that lose nothing."""
+"""The columns kept beside the scores: one type for all inputs and the output, without a loss of information."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
+from tabkd._formats.format import Format, is_bytes, is_span
+from tabkd._options import option
+from tabkd.batch._text import Values
 from tabkd.scoring._arrow import decoded, is_text
 
-# The largest of the whole numbers that float64 tells apart.
+# Up to this whole number float64 distinguishes neighbouring ones.
 _LARGEST_WHOLE = 2.0**53
 _MOST_DIGITS = 38
 _UNITS = ("s", "ms", "us", "ns")
@@ -20,20 +21,22 @@ _DIGITS_OF_INTEGERS = 20
 
 
 def common_type(name: str, kinds: Sequence[pa.DataType]) -> pa.DataType:
-    """The type of a kept column in the output: one that holds the values of all inputs as they are, or text.
+    """The type of a kept column in the output: one that stores the values of all inputs unchanged, or text.
 
-    Whole numbers win over floats, which ids are in files with gaps; `as_kept` refuses what is then no whole number.
+    Whole numbers take precedence over floats, because ids become floats in files with missing values. `as_kept` refuses
+    values that are not whole.
 
     Parameters
     ----------
     name : str
+        The name of the column.
     kinds : sequence of pyarrow.DataType
-        The plain type in each input.
+        Its plain type in each input.
 
     Raises
     ------
     ValueError
-        There is none.
+        If no type can store all of them.
     """
     found = list(dict.fromkeys(kind for kind in kinds if not pa.types.is_null(kind)))
     if len(found) < 2:
@@ -46,8 +49,8 @@ def common_type(name: str, kinds: Sequence[pa.DataType]) -> pa.DataType:
                 return combined(found)
     if not all(map(_has_text, found)):
         raise ValueError(
-            f"--keep {name!r} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds them all; "
-            "leave it out, or score the inputs in jobs of their own."
+            f"{option('keep', name)} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds "
+            "them all; leave it out, or score the inputs in jobs of their own."
         )
     return pa.string()
 
@@ -69,6 +72,7 @@ def _is_day_or_moment(kind: pa.DataType) -> bool:
 
 
 def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
+    """The type to which Arrow promotes all of the types."""
     schemas = [pa.schema([("kept", kind)]) for kind in kinds]
     return pa.unify_schemas(schemas, promote_options="permissive").field("kept").type
 
@@ -80,7 +84,7 @@ def _number(kinds: Sequence[pa.DataType]) -> pa.DataType:
     if pa.uint64() in whole and not all(map(pa.types.is_unsigned_integer, whole)):
         raise ValueError("no integer is wide enough")
     kind = _widest(whole)
-    # No float has the width of the whole numbers that other files will have.
+    # A float does not tell the width of the whole numbers that it stands for.
     return kind if len(whole) == len(kinds) else pa.int64() if pa.types.is_signed_integer(kind) else pa.uint64()
 
 
@@ -115,10 +119,10 @@ _FAMILIES: list[tuple[Callable, Callable]] = [
 
 
 def _has_text(kind: pa.DataType) -> bool:
-    """Whether values of a type can be written as text that says what they are."""
-    if _is_span(kind):
+    """Whether values of a type can be written as unambiguous text."""
+    if is_span(kind):
         return True
-    if any(t(kind) for t in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
+    if is_bytes(kind):
         return False
     try:
         pa.array([], kind).cast(pa.string())
@@ -127,82 +131,59 @@ def _has_text(kind: pa.DataType) -> bool:
     return True
 
 
-def _is_span(kind: pa.DataType) -> bool:
-    return pa.types.is_duration(kind) or pa.types.is_interval(kind)
-
-
-def written_type(name: str, kind: pa.DataType, suffix: str) -> pa.DataType:
+def written_type(name: str, kind: pa.DataType, format: Format) -> pa.DataType:
     """The type that a kept column is written with: its own, or text where the format does not know it.
 
     Parameters
     ----------
     name : str
+        The name of the column.
     kind : pyarrow.DataType
-    suffix : str
-        That of the format.
+    format : Format
 
     Raises
     ------
     ValueError
-        The format cannot hold it.
+        If the format cannot store it.
     """
-    if suffix not in _TRIALS:  # Arrow's own format
-        return kind
-    if _is_span(kind) or (suffix == ".csv" and pa.types.is_floating(kind)):
-        return pa.string()
-    held, instead = _TRIALS[suffix]
     try:
-        held(pa.table({"kept": pa.nulls(1, kind)}))
+        return format.written_as(kind)
     except pa.ArrowException as error:
-        what = "a CSV" if suffix == ".csv" else "Parquet"
-        raise ValueError(f"--keep {name!r} is {kind}, which {what} cannot hold; write {instead}.") from error
-    return kind
+        raise ValueError(
+            f"{option('keep', name)} is {kind}, which {format.name} cannot hold; write {format.instead}."
+        ) from error
 
 
-def _as_csv(table: pa.Table) -> None:
-    kind = table.schema.field(0).type
-    if any(t(kind) for t in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
-        raise pa.ArrowInvalid("bytes are no text")
-    pa.csv.write_csv(table, pa.BufferOutputStream())
-
-
-def _as_parquet(table: pa.Table) -> None:
-    pa.parquet.write_table(table, pa.BufferOutputStream())
-
-
-_TRIALS: dict[str, tuple[Callable[[pa.Table], None], str]] = {
-    ".csv": (_as_csv, "Parquet"),
-    ".parquet": (_as_parquet, "an .arrow file, or convert it"),
-}
-
-
-def as_kept(values, kind: pa.DataType, exact: bool = False):
-    """Values of a kept column as the type of the output.
+def as_kept(values: Values, kind: pa.DataType, exact: bool = False) -> Values:
+    """Convert values of a kept column to the type of the output.
 
     Parameters
     ----------
-    values : pyarrow.Array or ChunkedArray
+    values : pyarrow.Array or pyarrow.ChunkedArray
+        The values in an input.
     kind : pyarrow.DataType
-        By `common_type` and `written_type`.
-    exact : bool
-        Whether floats must be few enough for float64 to tell them apart, since other inputs have other types.
+        The type from `common_type` and `written_type`.
+    exact : bool, default=False
+        Whether to refuse floats that float64 cannot distinguish from their neighbours, because other inputs have other
+        types.
 
     Raises
     ------
     pyarrow.ArrowException
-        A value is none of it.
+        If a value cannot be converted.
     """
     values = decoded(values)
     if values.null_count == len(values):
         return pa.nulls(len(values), kind)
     if pa.types.is_floating(values.type) and not pa.types.is_floating(kind):
         return _from_floats(values, kind, exact)
-    if _is_span(values.type) and is_text(kind):
+    if is_span(values.type) and is_text(kind):
         return pa.array(map(_span, values.to_pylist()) if pa.types.is_interval(values.type) else _spans(values), kind)
     return values.cast(kind)
 
 
-def _from_floats(values, kind: pa.DataType, exact: bool):
+def _from_floats(values: Values, kind: pa.DataType, exact: bool) -> Values:
+    """Floats as whole numbers or as text, where a whole number has no decimal point."""
     values = values.cast(pa.float32()) if pa.types.is_float16(values.type) else values
     values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     if pa.types.is_integer(kind):
@@ -215,21 +196,21 @@ def _from_floats(values, kind: pa.DataType, exact: bool):
     return pc.if_else(whole, numbers, values.cast(pa.string())).cast(kind)
 
 
-def _checked(values):
+def _checked(values: Values) -> Values:
     if pc.any(pc.greater(pc.abs(values), _LARGEST_WHOLE)).as_py():
         raise pa.ArrowInvalid("too large for float64 to tell it from its neighbours")
     return values
 
 
-def _spans(values) -> Iterable[str | None]:
-    """Durations as ISO 8601 has them."""
+def _spans(values: Values) -> Iterable[str | None]:
+    """Durations in the format of ISO 8601."""
     factor = 1000 ** (3 - _UNITS.index(values.type.unit))
     counts = values.cast(pa.int64()).to_pylist()
     return (None if count is None else _span((0, 0, count * factor)) for count in counts)
 
 
 def _span(parts: tuple[int, int, int] | None) -> str | None:
-    """Months, days and nanoseconds as ISO 8601 has them.
+    """Months, days and nanoseconds in the format of ISO 8601.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Dates and times of databases that Arrow cannot hold or write: infinite ones, and those of far years."""
+"""Dates and times of databases that Arrow cannot store or write: infinite ones, and those of distant years."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from tabkd.batch._rejects import Reject
 from tabkd.batch._sources import Batch
 
-# Arrow writes no year beyond. What a database holds beyond, and infinity, may also have come as another year: the
-# driver of PostgreSQL adds the years from 1970 to 2000 to its numbers, which then overflow.
+# Arrow writes no later year. A later year of a database, or infinity, may also arrive as another year: the driver of
+# PostgreSQL adds the years from 1970 to 2000 to its numbers, which can then overflow.
 _YEARS = 32_767
 _DAYS = int((_YEARS - 1970) * 365.2425)
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
@@ -20,11 +20,12 @@ _EPOCH = {32: 10_957, 64: 946_684_800_000_000}
 
 
 def without_moments_beyond(batch: Batch) -> Batch:
-    """The rows of a batch whose dates and times Arrow holds; the others are rejects.
+    """Reject the rows of a batch with a date or time that Arrow cannot store.
 
     Parameters
     ----------
     batch : Batch
+        Rows of a query.
     """
     good, rejects = np.ones(batch.table.num_rows, bool), list(batch.rejects)
     for name, values in zip(batch.table.column_names, batch.table.columns, strict=True):
@@ -41,7 +42,7 @@ def without_moments_beyond(batch: Batch) -> Batch:
 
 
 def _beyond(values: pa.ChunkedArray) -> np.ndarray:
-    """The positions of the dates and times that are out of Arrow's range."""
+    """The positions of the dates and times outside Arrow's range."""
     kind = values.type
     if pa.types.is_timestamp(kind):
         least, most = -_DAYS * _PER_DAY[kind.unit], _DAYS * _PER_DAY[kind.unit]
@@ -61,6 +62,7 @@ def _beyond(values: pa.ChunkedArray) -> np.ndarray:
 
 
 def _called(value: pa.Scalar) -> str:
+    """A description of a date or time outside Arrow's range."""
     if pa.types.is_time(value.type):
         return "24:00:00"
     number = value.cast(pa.int64() if value.type.bit_width == 64 else pa.int32()).as_py()
@@ -69,7 +71,7 @@ def _called(value: pa.Scalar) -> str:
 
 @functools.cache
 def _infinite(width: int) -> dict[int, str]:
-    """The numbers of this many bits that stand for infinity, as they are and as the driver of PostgreSQL gives them."""
+    """The numbers of this many bits that stand for infinity, also as the driver of PostgreSQL shifts them."""
     least, most = -(1 << (width - 1)), (1 << (width - 1)) - 1
     return {
         most: "infinity",

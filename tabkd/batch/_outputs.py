@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
 import pyarrow as pa
 
+from tabkd import _formats as formats
+from tabkd._formats.format import is_bytes
+from tabkd._options import option
 from tabkd.batch import _commit_note as commit_note
 from tabkd.batch import _rejects as rejected
 from tabkd.batch import _sinks as sinks
@@ -45,14 +48,17 @@ class Target:
             check(self.path)
             self._check_table()
         elif self.table is not None or self.append:
-            option = "--table" if self.table is not None else "--append"
-            raise ValueError(f"{option} is for an --output of PostgreSQL, as in postgresql://user@host/database.")
+            given = option("table") if self.table is not None else option("append", True)
+            raise ValueError(f"{given} is for an output of PostgreSQL, as in postgresql://user@host/database.")
         elif self.partition_by:
             self._check_folder()
         elif self.path != sinks.STDOUT:
-            _check_file("--output", self.path, inputs)
+            _check_file("output", self.path, inputs)
         if resume and self.path == sinks.STDOUT:
-            raise ValueError("--resume needs an output that stays: standard output has what was written to it.")
+            raise ValueError(
+                f"{option('resume', True)} cannot write to standard output: lines already written cannot be taken "
+                "back. Give a file."
+            )
         check_rejects(self.rejects, max_rejects, [*inputs, self.path])
         self._check_unfinished()
 
@@ -61,23 +67,29 @@ class Target:
         if self.rejects is None or self.path == sinks.STDOUT or is_postgres(self.path):
             return
         if folder_of(Path(os.path.realpath(self.path))) in Path(os.path.realpath(self.rejects)).parents:
-            raise ValueError(f"--rejects {self.rejects!r} is in the hidden folder of this job; choose another place.")
+            raise ValueError(
+                f"{option('rejects', self.rejects)} is in the hidden folder of this job; choose another place."
+            )
 
     def _check_table(self) -> None:
         if not self.table or self.partition_by:
-            what = "has no partitions; leave --partition-by out" if self.partition_by else "needs --table NAME"
-            raise ValueError(f"--output {shown(self.path)!r} {what}.")
+            what = f"needs {option('table')}, the name of a table"
+            if self.partition_by:
+                what = f"has no partitions; leave {option('partition_by')} out"
+            raise ValueError(f"{option('output', shown(self.path))} {what}.")
         if not all(self.table.rsplit(".", 1)):
-            raise ValueError(f"--table {self.table!r} has an empty name; give NAME, or SCHEMA.NAME.")
+            raise ValueError(f"{option('table', self.table)} has an empty name; give NAME, or SCHEMA.NAME.")
 
     def _check_folder(self) -> None:
         path = Path(self.path)
-        if self.path == sinks.STDOUT or path.suffix.lower() in sinks.SUFFIXES:
-            raise ValueError(f"--output {self.path!r} is no folder, which --partition-by writes.")
+        if self.path == sinks.STDOUT or formats.format_of(path) is not None:
+            raise ValueError(f"{option('output', self.path)} is no folder, which {option('partition_by')} writes.")
         if self.rejects is not None and path.resolve() in Path(self.rejects).resolve().parents:
-            raise ValueError(f"--rejects {self.rejects!r} is in the folder of the output; choose a place beside it.")
+            raise ValueError(
+                f"{option('rejects', self.rejects)} is in the folder of the output; choose a place beside it."
+            )
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise ValueError(f"--output {self.path!r} is there already and not an empty folder; choose another.")
+            raise ValueError(f"{option('output', self.path)} is there already and not an empty folder; choose another.")
 
     def check_types(self, kinds: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
         """The types that kept columns are written with: their own, or text where the format does not know them.
@@ -92,12 +104,11 @@ class Target:
         for name in self.partition_by:
             if not _names_folders(kinds[name]):
                 raise ValueError(
-                    f"--partition-by {name!r} is {kinds[name]}, whose values cannot name folders; give a column of "
-                    "text, numbers or dates."
+                    f"{option('partition_by', name)} is {kinds[name]}, whose values cannot name folders; give a column "
+                    "of text, numbers or dates."
                 )
-        by_name = ".csv" if self.path == sinks.STDOUT else PurePath(self.path).suffix.lower()
-        suffix = ".parquet" if self.partition_by else by_name
-        return {name: written_type(name, kind, suffix) for name, kind in kinds.items()}
+        format = formats.PARQUET if self.partition_by else sinks.format_at(self.path)
+        return {name: written_type(name, kind, format) for name, kind in kinds.items()}
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
         """A folder for what is not finished, on the disk of the output where that is a file or a folder.
@@ -105,7 +116,7 @@ class Target:
         That of a table is in the working directory, where a job that goes on must find it again.
         """
         kept = Path(self._resume_name()) if is_postgres(self.path) else None
-        # Without --resume, too, what a job left there is removed.
+        # Without `resume`, too, what a job left there is removed.
         if kept is not None and (resume or folder_of(kept).exists()):
             return workplace(kept, keep=resume, name=self.table, lasting=commit_note.NAME)
         if self.path == sinks.STDOUT or is_postgres(self.path):
@@ -130,6 +141,38 @@ class Target:
 
 class RejectsError(RuntimeError):
     """The scores are written for good, but the rejects could not be put in their place."""
+
+
+@contextlib.contextmanager
+def rejects_file(path: str, folder: Path | None, output: str) -> Iterator[sinks.File]:
+    """A file of rejects, which is put in its place where the block succeeds: the scores are there by then.
+
+    Parameters
+    ----------
+    path : str
+    folder : Path, optional
+        Where the file is until then.
+    output : str
+        Where the scores are, for the message of the error.
+
+    Raises
+    ------
+    RejectsError
+        At the end of the block.
+    """
+    file = sinks.File(path, folder, rejected.SCHEMA)
+    file.__enter__()
+    try:
+        yield file
+        try:
+            file.publish()
+        except OSError as failure:
+            raise RejectsError(
+                f"all rows are written to {shown(output)!r}, but {failure.strerror or failure} The rejects are in "
+                f"{file.saved()!r} instead."
+            ) from failure
+    finally:
+        file.discard()
 
 
 class Outputs(contextlib.AbstractContextManager):
@@ -160,16 +203,14 @@ class Outputs(contextlib.AbstractContextManager):
         self._stack = contextlib.ExitStack()
         self._scores = target.sink(Path(folder), job, schema, stop)
         self._rejects: sinks.File | None = None
-        self._shown = shown(target.path)
-        if target.rejects is not None:
-            self._rejects = sinks.File(target.rejects, Path(folder), rejected.SCHEMA)
+        self._target, self._folder = target, Path(folder)
         self._n_rows = self._n_rejects = 0
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            if self._rejects is not None:
-                stack.push(self._publish_rejects)
-                self._rejects.__enter__()
+            if self._target.rejects is not None:
+                rejects = rejects_file(self._target.rejects, self._folder, self._target.path)
+                self._rejects = stack.enter_context(rejects)
             # The last to be entered is the first to appear.
             stack.enter_context(self._scores)
             self._stack = stack.pop_all()
@@ -201,7 +242,7 @@ class Outputs(contextlib.AbstractContextManager):
             if written != expected:
                 raise ValueError(
                     f"{expected:,} {what} were to be written, but {written:,} {what} reached the output; nothing was "
-                    "written. With --resume, leave it out to begin anew."
+                    f"written. With {option('resume', True)}, leave it out to begin anew."
                 )
         for sink in (self._rejects, self._scores):
             if isinstance(sink, (sinks.File, sinks.Folder)):
@@ -210,22 +251,9 @@ class Outputs(contextlib.AbstractContextManager):
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
 
-    def _publish_rejects(self, kind, error, traceback) -> None:
-        assert self._rejects is not None
-        try:
-            if kind is None:
-                self._rejects.publish()
-        except OSError as failure:
-            raise RejectsError(
-                f"all rows are written to {self._shown!r}, but {failure.strerror or failure} The rejects are in "
-                f"{self._rejects.saved()!r} instead."
-            ) from failure
-        finally:
-            self._rejects.discard()
-
 
 def _names_folders(kind: pa.DataType) -> bool:
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if is_bytes(kind):
         return False
     try:
         pa.array([], kind).dictionary_encode()
@@ -248,9 +276,9 @@ def check_model(model: str | os.PathLike, output: str, rejects: str | None) -> N
     ------
     ValueError
     """
-    for option, path in (("--output", output), ("--rejects", rejects)):
+    for name, path in (("output", output), ("rejects", rejects)):
         if path is not None and os.path.realpath(path) == os.path.realpath(model):
-            raise ValueError(f"{option} {path!r} is the model of this job; choose another file.")
+            raise ValueError(f"{option(name, path)} is the model of this job; choose another file.")
 
 
 def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> None:
@@ -261,23 +289,22 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
     ValueError
     """
     if path is not None:
-        _check_file("--rejects", path, taken)
+        _check_file("rejects", path, taken)
     elif max_rejects:
         raise ValueError(
-            f"--max-rejects {max_rejects} would lose the rows that cannot be scored; "
-            "say where they go by --rejects FILE."
+            f"{option('max_rejects', max_rejects)} would lose the rows that cannot be scored; "
+            f"give {option('rejects')}, the file that they go to."
         )
 
 
-def _check_file(option: str, path: str, taken: Sequence[str]) -> None:
+def _check_file(name: str, path: str, taken: Sequence[str]) -> None:
     """Refuse a file of another format, and one that the job reads or writes as something else."""
-    suffix = PurePath(path).suffix
-    if suffix.lower() not in sinks.SUFFIXES:
-        *others, last = sinks.SUFFIXES
+    if formats.format_of(path) is None:
         raise ValueError(
-            f"{option} {shown(path)!r} has the suffix {suffix!r}; it is written as a {', '.join(others)} or {last} file"
-            + (f", or as CSV to standard output, {sinks.STDOUT!r}." if option == "--output" else ".")
+            f"{option(name, shown(path))} has the suffix {PurePath(path).suffix!r}; it is written as a "
+            f"{formats.suffixes_in_words()} file"
+            + (f", or as CSV to standard output, {sinks.STDOUT!r}." if name == "output" else ".")
         )
     if is_within(path, [name for name in taken if name != sinks.STDOUT]):
-        what = "the table to be scored" if option == "--output" else "read or written by this job as something else"
-        raise ValueError(f"{option} {path!r} is {what}; choose another file.")
+        what = "the table to be scored" if name == "output" else "read or written by this job as something else"
+        raise ValueError(f"{option(name, path)} is {what}; choose another file.")

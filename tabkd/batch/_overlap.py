@@ -1,4 +1,4 @@
-"""Reading ahead and writing behind, so that both go on while a batch is scored; a few batches wait at most."""
+"""Read ahead and write behind, so that both continue while a batch is scored; only a few batches wait."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# Batches that wait between two threads.
+# Most batches that wait between two threads.
 _WAITING = 2
 _END = object()
-# Seconds after which a waiting thread looks up: a signal need not wake it, where a driver has changed how signals come.
+# Seconds after which a waiting thread wakes up: a signal may not wake it if a driver has changed the signal handling.
 _PATIENCE = 0.2
 
 
 def ahead(items: Iterable[T]) -> Generator[T, None, None]:
-    """The items in their order, each made by another thread before it is asked for.
+    """The items in their order, each produced in another thread before it is requested.
 
-    An error of making one is raised in its place. The thread ends when the iterator is closed.
+    An error of that thread is raised in place of the item. The thread ends when the iterator is closed.
     """
     waiting: queue.Queue = queue.Queue(_WAITING)
     closed = threading.Event()
 
-    def put(entry) -> None:
+    def put(entry: Any) -> None:
         while not closed.is_set():
             with contextlib.suppress(queue.Full):
                 waiting.put(entry, timeout=0.1)
@@ -38,7 +38,7 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
                 if closed.is_set():
                     return
             put((_END, None))
-        except BaseException as error:  # raised again where the item was wanted
+        except BaseException as error:  # raised again in place of the item
             put((_END, error))
 
     thread = threading.Thread(target=make, name="tabkd-ahead", daemon=True)
@@ -56,13 +56,13 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
         _join(thread)
 
 
-def _next(waiting: queue.Queue):
+def _next(waiting: queue.Queue) -> Any:
     while True:
         with contextlib.suppress(queue.Empty):
             return waiting.get(timeout=_PATIENCE)
 
 
-def _put(waiting: queue.Queue, item) -> None:
+def _put(waiting: queue.Queue, item: Any) -> None:
     while True:
         with contextlib.suppress(queue.Full):
             return waiting.put(item, timeout=_PATIENCE)
@@ -75,10 +75,10 @@ def _join(thread: threading.Thread) -> None:
 
 @contextlib.contextmanager
 def behind(write: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
-    """Give a function that hands what it is given to `write` in another thread, in order.
+    """Yield a function that passes its argument to `write` in another thread, in order.
 
-    An error of writing is raised by the next call, or at the end of the block, which waits until all is written. Where
-    the block fails, what waits is not written.
+    An error of `write` is raised by the next call or at the end of the block, which waits until everything is written.
+    If the block fails, waiting items are not written.
     """
     waiting: queue.Queue = queue.Queue(_WAITING)
     failed: list[BaseException] = []
@@ -89,10 +89,10 @@ def behind(write: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
                 continue
             try:
                 write(item)
-            except BaseException as error:  # raised again by who hands over
+            except BaseException as error:  # raised again by `hand_over`
                 failed.append(error)
 
-    def hand_over(item) -> None:
+    def hand_over(item: Any) -> None:
         if failed:
             raise failed[0]
         _put(waiting, item)

@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from tabkd._files import atomic_write_bytes, create, sync, writing
+from tabkd._options import option
 from tabkd.batch import _rejects as rejects
 from tabkd.batch._counts import Counts
 from tabkd.batch._scored import Rows, Scored
+from tabkd.batch._scoring_options import check_same_job
 
 #: Raised when a manifest of before means something else.
 FORMAT = 1
@@ -135,12 +137,8 @@ class Parts(contextlib.AbstractContextManager):
             sum((Counts.from_json(part["counts"]) for part in parts), start=Counts())
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{str(path)!r} is no manifest of tabkd; remove its folder to begin anew.") from error
-        if (found.get("format"), known) != (FORMAT, self._manifest["job"]):
-            other = [name for name, value in self._manifest["job"].items() if known.get(name) != value]
-            raise ValueError(
-                f"--resume: {str(self._folder)!r} holds an unfinished job of another {' and '.join(other) or 'tabkd'}. "
-                "Give what that job was given, or leave --resume out to begin anew."
-            )
+        known |= {} if found.get("format") == FORMAT else {"version": found.get("format")}
+        check_same_job(known, self._manifest["job"], str(self._folder))
         # What is missing or damaged is scored again, with all behind it.
         whole = (self._is_whole(i, part) for i, part in enumerate(parts))
         return [part for part, _ in zip(parts, takewhile(bool, whole), strict=False)]
@@ -217,5 +215,5 @@ def _rejects_of(part: Path) -> Path:
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
     if len(batches) > 1:
-        raise ValueError("a batch has more than 2 GB of text; give a smaller --batch-size.")
+        raise ValueError(f"a batch has more than 2 GB of text; give a smaller {option('batch_size')}.")
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

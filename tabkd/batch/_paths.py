@@ -1,7 +1,7 @@
-"""The files that paths, folders and globs mean: what matches and cannot be read is refused, never left out.
+"""The files that paths, folders and globs stand for. A match that cannot be read is refused, never skipped.
 
-Hidden names, which begin with a dot or an underscore (except ``_name=value``), are left out, as Hive and Spark do; a
-glob finds them where its own part begins so.
+Hidden names, which begin with a dot or an underscore (except ``_name=value``), are skipped, as in Hive and Spark. A
+glob matches them if the part of the pattern begins with a dot or an underscore itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tabkd._files import check_text
 
 
 class Kind(Enum):
-    """What stands at a path; the value is what messages call what cannot be read."""
+    """What is at a path; the value is the description in error messages."""
 
     FILE = "a file"
     FOLDER = "a folder"
@@ -38,23 +38,23 @@ class Entry(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A file, and the names of the folders that it is in below the one that was given."""
+    """A file, and the names of its folders below the given folder."""
 
     path: str
     folders: tuple[str, ...]
 
 
 class Tree(Protocol):
-    """Where paths are: this machine, or a store."""
+    """The file system of paths: this machine, or a remote store."""
 
     def kind(self, path: str) -> Kind:
         """What is at a path."""
 
     def entries(self, folder: str) -> list[Entry]:
-        """What is in a folder, hidden names too."""
+        """The entries of a folder, including hidden names."""
 
     def place(self, folder: str) -> Any:
-        """The same for two folders only if they are one."""
+        """An identifier that is equal for two paths only if they lead to the same folder."""
 
     def check_readable(self, path: str) -> None:
         """Refuse a file that cannot be opened."""
@@ -64,12 +64,12 @@ class Local:
     """The paths of this machine."""
 
     def kind(self, path: str) -> Kind:
-        """What is at a path, through links.
+        """What is at a path; links are followed.
 
         Raises
         ------
         OSError
-            It cannot be looked at.
+            If it cannot be inspected.
         """
         try:
             mode = os.stat(path).st_mode
@@ -80,12 +80,12 @@ class Local:
         return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.FILE if stat.S_ISREG(mode) else Kind.OTHER
 
     def entries(self, folder: str) -> list[Entry]:
-        """What is in a folder.
+        """The entries of a folder.
 
         Raises
         ------
         OSError
-            It cannot be read.
+            If the folder cannot be read.
         """
         try:
             with os.scandir(folder or ".") as listed:
@@ -95,21 +95,24 @@ class Local:
         return [self._entry(name, path) for name, path in names]
 
     def _entry(self, name: str, path: str) -> Entry:
-        # A hidden name is left out whatever it is.
+        # A hidden name is skipped, whatever it is.
         kind = Kind.OTHER if is_hidden(name) and not os.path.exists(path) else self.kind(path)
         return Entry(name, path, kind)
 
     def place(self, folder: str) -> tuple[int, int]:
-        """The disk and the number of a folder there."""
+        """The device and the inode number of a folder."""
         found = os.stat(folder or ".")
         return found.st_dev, found.st_ino
 
     def check_readable(self, path: str) -> None:
-        """Refuse a file that cannot be opened, or whose name pyarrow cannot have.
+        """Refuse a file that cannot be opened, or whose name pyarrow does not support.
 
         Raises
         ------
-        OSError, ValueError
+        OSError
+            If the file cannot be opened.
+        ValueError
+            If its path is not UTF-8.
         """
         check_text(path)
         try:
@@ -119,29 +122,30 @@ class Local:
 
 
 class Store:
-    """The paths of a store that fsspec knows.
+    """The paths of a remote store that fsspec supports.
 
     Parameters
     ----------
     store : fsspec.AbstractFileSystem
+        The store.
     """
 
-    def __init__(self, store):
+    def __init__(self, store: Any) -> None:
         self._store = store
 
     def kind(self, path: str) -> Kind:
-        """What is at a path; what is no folder is taken for a file, which is opened later."""
+        """What is at a path; anything but a folder counts as a file, because it is opened later."""
         if self._store.isdir(path):
             return Kind.FOLDER
         return Kind.MISSING if glob.has_magic(path) and not self._store.exists(path) else Kind.FILE
 
     def entries(self, folder: str) -> list[Entry]:
-        """What is in a folder.
+        """The entries of a folder.
 
         Raises
         ------
         ValueError
-            It cannot be listed.
+            If the folder cannot be listed.
         """
         try:
             listed = self._store.ls(folder, detail=True)
@@ -150,7 +154,7 @@ class Store:
         entries = []
         for info in listed:
             path = str(info["name"]).rstrip("/")
-            if path != folder.rstrip("/"):  # some stores have a file for a folder
+            if path != folder.rstrip("/"):  # some stores represent a folder by a file
                 entries.append(Entry(path.rpartition("/")[2], path, self._kind(path, info["type"])))
         return entries
 
@@ -167,16 +171,16 @@ class Store:
         return folder.rstrip("/")
 
     def check_readable(self, path: str) -> None:
-        """Nothing: a request for each file would take long, and each is opened before the first row is read."""
+        """Do nothing: one request per file would take long, and all files are opened before the first row."""
 
 
 def matching(tree: Tree, given: str) -> list[str]:
-    """The paths that a path or a glob means, in the order of their names; none where there is nothing.
+    """The paths that a path or a glob stands for, in the order of their names; an empty list if nothing matches.
 
     Raises
     ------
     OSError, ValueError
-        A folder that may have such paths cannot be read, or a link that matches leads nowhere.
+        If a folder that may contain matches cannot be read, or a link that matches leads nowhere.
     """
     if tree.kind(given) is not Kind.MISSING:
         return [given]
@@ -184,20 +188,22 @@ def matching(tree: Tree, given: str) -> list[str]:
 
 
 def files(tree: Tree, path: str, wanted: Callable[[str], bool]) -> list[Found]:
-    """The file at a path, or those of the folder there, in the order of their names.
+    """The file at a path, or the files of a folder there, in the order of their names.
 
     Parameters
     ----------
     tree : Tree
+        The file system of the path.
     path : str
+        A file or a folder.
     wanted : callable
-        Whether a file of a folder is one of the table's, by its name.
+        Decides by its name whether a file of a folder belongs to the table.
 
     Raises
     ------
     OSError, ValueError
-        One of them cannot be read: a folder or file without the right to read it, a link that leads nowhere, a pipe,
-        a socket or a device.
+        If one of them cannot be read: a folder or file without read permission, a link that leads nowhere, a pipe, a
+        socket or a device.
     """
     kind = tree.kind(path)
     if kind is not Kind.FOLDER:
@@ -208,26 +214,27 @@ def files(tree: Tree, path: str, wanted: Callable[[str], bool]) -> list[Found]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is none of the table's, by the conventions of Hive and Spark: _SUCCESS, .crc."""
+    """Whether a name does not belong to the table by the conventions of Hive and Spark, such as _SUCCESS or .crc."""
     return name.startswith((".", "_")) and "=" not in name
 
 
 def _within(tree: Tree, folder: str, names: tuple[str, ...], above: tuple, wanted: Callable) -> Iterator[Found]:
-    """The files of a folder and of those below it, through links as well."""
+    """The files of a folder and of all folders below it; links are followed."""
     for entry in tree.entries(folder):
         if is_hidden(entry.name):
             continue
         if entry.kind is Kind.FOLDER:
-            # A link to a folder above would lead around for ever; what is in that is found without it.
+            # A link to a folder above would cause an endless loop; its files are found without the link.
             if (place := tree.place(entry.path)) not in above:
                 yield from _within(tree, entry.path, (*names, entry.name), (*above, place), wanted)
-        elif wanted(entry.name) or entry.kind in (Kind.BROKEN, Kind.MISSING):  # where a link led may be a folder
+        elif wanted(entry.name) or entry.kind in (Kind.BROKEN, Kind.MISSING):  # a broken link may have led to a folder
             _check_kind(entry.path, entry.kind)
             tree.check_readable(entry.path)
             yield Found(entry.path, names)
 
 
 def _matches(tree: Tree, pattern: str) -> list[str]:
+    """The paths that match a pattern, some more than once if the pattern has several ``**``."""
     parts = pattern.rstrip("/").split("/")
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = "/" if parts[:first] == [""] else "/".join(parts[:first])
@@ -266,12 +273,13 @@ def _expanded(tree: Tree, folder: str, parts: Sequence[str], above: tuple) -> It
 
 
 def _outermost(matched: list[str]) -> list[str]:
-    """The paths without those that are below another of them: ``**`` matches a folder and what is in it."""
+    """The paths without those below another one of them: ``**`` matches a folder as well as its contents."""
     unique = {PurePosixPath(path): path for path in matched}
     return [path for pure, path in sorted(unique.items()) if not any(above in unique for above in pure.parents)]
 
 
 def _check_kind(path: str, kind: Kind) -> None:
+    """Refuse anything but a file."""
     if kind is not Kind.FILE:
         what = "is gone since its folder was listed" if kind is Kind.MISSING else f"is {kind.value}"
         raise ValueError(f"cannot read {path!r}: it {what}. Remove it or put it right, or give the files one by one.")

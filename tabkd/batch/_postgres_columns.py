@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch._postgres_types import Column, fits
 
 _COLUMNS = """
@@ -52,23 +53,23 @@ def matched(table: str, columns: Sequence[Column], rows: pa.Schema) -> dict[str,
         column = by_name.get(field.name)
         if column is None:
             raise ValueError(
-                f"--append: the table {table!r} has no column {field.name!r}, for values of type {field.type}. Add it "
-                "to the table, or give another --table."
+                f"{option('append', True)}: the table {table!r} has no column {field.name!r}, for values of type "
+                f"{field.type}. Add it to the table, or give another {option('table')}."
             )
         if column.is_computed:
             raise ValueError(
-                f"--append: PostgreSQL itself computes the column {field.name!r} of {table!r}; leave out --keep "
-                f"{field.name}, or give another --table."
+                f"{option('append', True)}: PostgreSQL itself computes the column {field.name!r} of {table!r}; leave "
+                f"out {option('keep', field.name)}, or give another {option('table')}."
             )
         if not fits(field.type, column):
             raise ValueError(
-                f"--append: the column {field.name!r} of {table!r} is {column.shown}, which does not hold values of "
-                f"type {field.type} as they are. {_remedy(field)}"
+                f"{option('append', True)}: the column {field.name!r} of {table!r} is {column.shown}, which does not "
+                f"hold values of type {field.type} as they are. {_remedy(field)}"
             )
     if without := [column for column in columns if column.is_needed and column.name not in rows.names]:
         raise ValueError(
-            f"--append: the column {without[0].name!r} of {table!r} is NOT NULL and has no default, but the scores "
-            "have no such column. Give the column a default, or --keep one of that name."
+            f"{option('append', True)}: the column {without[0].name!r} of {table!r} is NOT NULL and has no default, "
+            f"but the scores have no such column. Give the column a default, or {option('keep')} one of that name."
         )
     return {name: by_name[name] for name in rows.names}
 
@@ -85,15 +86,15 @@ def made(rows: pa.Schema) -> dict[str, Column]:
     for name, column in found.items():
         if column is None:
             raise ValueError(
-                f"--keep {name!r} is {rows.field(name).type}, for which tabkd makes no column in PostgreSQL; leave it "
-                "out, or convert it to text in the input."
+                f"{option('keep', name)} is {rows.field(name).type}, for which tabkd makes no column in PostgreSQL; "
+                "leave it out, or convert it to text in the input."
             )
     return {name: column for name, column in found.items() if column is not None}
 
 
 def _remedy(field: pa.Field) -> str:
     column = Column.made_for(field.name, field.type)
-    another = "score into a new --table, and insert its rows into this one with the casts that you want"
+    another = f"score into a new {option('table')}, and insert its rows into this one with the casts that you want"
     if column is None:
         return f"Leave it out, or {another}."
     return f"Make it a column of type {_NAMES.get(column.kind, column.kind)}, or {another}."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tabkd._options import option
 from tabkd.batch import _addresses as addresses
 from tabkd.batch import _commit_note as commit_note
 from tabkd.batch._commit_note import CommitNote
@@ -85,7 +86,7 @@ class PostgresTable(contextlib.AbstractContextManager):
             # Where rows are copied to, which need not be where a table is looked for.
             self._in = self._in or self._ask("SELECT current_schema()")
             if self._in is None:
-                raise ValueError(f"--table {self._table!r} is in no schema; give SCHEMA.NAME.")
+                raise ValueError(f"{option('table', self._table)} is in no schema; give SCHEMA.NAME.")
             # Held until the transaction ends, however it does.
             locked = self._ask("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"tabkd {self._quoted()}")
             if not locked:
@@ -107,8 +108,8 @@ class PostgresTable(contextlib.AbstractContextManager):
         elif status is None or (status == "committed" and noted.table != self._identifier()):
             said = "was committed, but the table is gone" if status else "is too long ago to tell how it ended"
             raise ValueError(
-                f"--resume: the transaction of the table {self._table!r} {said}. Look at what is there, and remove "
-                f"{str(self._folder)!r} to begin anew."
+                f"{option('resume', True)}: the transaction of the table {self._table!r} {said}. Look at what is "
+                f"there, and remove {str(self._folder)!r} to begin anew."
             )
         else:
             self.was_written = status == "committed"
@@ -119,7 +120,7 @@ class PostgresTable(contextlib.AbstractContextManager):
             return
         if str(self._in).startswith("pg_temp"):
             raise ValueError(
-                f"--table {self._table!r} would be a temporary table, gone when this job ends; give another."
+                f"{option('table', self._table)} would be a temporary table, gone when this job ends; give another."
             )
         if self._ask("SELECT current_setting('track_counts')") != "on":
             raise ValueError(
@@ -131,9 +132,12 @@ class PostgresTable(contextlib.AbstractContextManager):
             self._columns = made(self._schema)
             return
         if not self._append:
-            raise ValueError(f"--table {self._table!r} is there already; give another, or --append to add to it.")
+            raise ValueError(
+                f"{option('table', self._table)} is there already; give another, or {option('append', True)} to add "
+                "to it."
+            )
         if self._ask("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = $1::oid", table) not in ("r", "p"):
-            raise ValueError(f"--table {self._table!r} is a view or another kind of relation; give a table.")
+            raise ValueError(f"{option('table', self._table)} is a view or another kind of relation; give a table.")
         # Nobody changes its columns from here on.
         lock = f"LOCK TABLE {self._quoted()} IN ROW EXCLUSIVE MODE"
         with self._working("waiting for"):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+
+from tabkd._options import option
+from tabkd.scoring._arrow import decoded
 
 #: The columns of a file of rejects.
 SCHEMA = pa.schema(
@@ -72,8 +77,9 @@ def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
     if n_before + len(rejects) > most:
         first = f"{rejects[0]}. " if rejects else ""
         raise TooManyRejectsError(
-            f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and --max-rejects is {most:,}: "
-            "nothing was written. Correct the input, or set such rows aside by --rejects FILE and --max-rejects N.",
+            f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and {option('max_rejects')} is "
+            f"{most:,}: nothing was written. Correct the input, or let {option('rejects')} name a file for such rows "
+            f"and raise {option('max_rejects')}.",
             rejects[0] if rejects else None,
         )
 
@@ -113,3 +119,28 @@ def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception
             elif stop > start:
                 middle = (start + stop) // 2
                 open_ranges += [(middle, stop), (start, middle)]
+
+
+def failures_by_value(check: Callable, values: pa.Array, most: int | None = None) -> Iterator[tuple[int, Exception]]:
+    """What `failures` gives, at the price of the distinct values: a wrong value that repeats is looked for once.
+
+    Parameters
+    ----------
+    check : callable
+        Takes some of the values and raises where one of them is wrong, whatever the others are.
+    values : pyarrow.Array or ChunkedArray
+    most : int, optional
+        How many failures are wanted; None for all.
+    """
+    plain = decoded(values)
+    try:
+        # Distinct values stand in the order in which they come first.
+        found = pa.chunked_array([*getattr(plain, "chunks", [plain])], plain.type).combine_chunks()
+        found = found.dictionary_encode(null_encoding="encode")
+    except pa.ArrowNotImplementedError:  # lists, for example
+        yield from islice(failures(check, values), most)
+        return
+    wrong = dict(islice(failures(check, found.dictionary), most))
+    codes = found.indices.to_numpy(zero_copy_only=False)
+    for i in np.flatnonzero(np.isin(codes, list(wrong)))[:most]:
+        yield int(i), wrong[codes[i]]

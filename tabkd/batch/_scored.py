@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabkd._options import option
 from tabkd.batch._csv_header import DELIMITERS
 from tabkd.batch._drift import Drift
 from tabkd.batch._kept import as_kept, common_type
-from tabkd.batch._rejects import Reject, check_number, failures, shown
+from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, shown
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._arrow import is_text
@@ -81,18 +81,20 @@ class Columns:
         names = [str(name) for name in exported.feature_names_in_]
         known_names = set(names)
         if unknown := [name for name in column_map if name not in known_names]:
-            raise ValueError(f"--column-map {unknown[0]!r} is no column of the model; `tabkd inspect` shows them.")
+            raise ValueError(
+                f"{option('column_map', unknown[0])} is no column of the model; `tabkd inspect` shows them."
+            )
         # As it is called in the input, and in the model.
         self._features = {column_map.get(name, name): name for name in names}
         called = Counter(column_map.get(name, name) for name in names)
         if twice := [name for name in self._features if called[name] > 1]:
             raise ValueError(
-                f"--column-map makes {twice[0]!r} of the input stand for more than one column of the model: "
+                f"{option('column_map')} makes {twice[0]!r} of the input stand for more than one column of the model: "
                 f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a column of its own."
             )
         self._is_classifier = exported.metadata["task"] == "classification"
         if threshold is not None:
-            self.check_two_classes(f"--threshold {threshold}")
+            self.check_two_classes("threshold", threshold)
         check_kept(exported, self.kept)
         #: What the metadata of the model says of each of its columns, by its name in the input.
         self.known = dict(zip(self._features, exported.metadata["columns"], strict=True))
@@ -111,11 +113,11 @@ class Columns:
         """The name of the column with the probabilities of the second class."""
         return f"probability_{self._scorer.classes_[1]}"
 
-    def check_two_classes(self, option: str) -> None:
-        """Refuse an option that ranks rows by the probability of the second of two classes, where there are others."""
+    def check_two_classes(self, name: str, value: float) -> None:
+        """Refuse a parameter that ranks rows by the second of two classes, where there are others."""
         if not (self._is_classifier and len(self._scorer.classes_) == 2):
             kind = f"{len(self._scorer.classes_)} classes" if self._is_classifier else "regression"
-            raise ValueError(f"{option} is for models of two classes, not of {kind}; leave it out.")
+            raise ValueError(f"{option(name, value)} is for models of two classes, not of {kind}; leave it out.")
 
     def check(self, sources: Mapping[str, Mapping[str, pa.DataType]]) -> None:
         """Refuse inputs without the columns that are needed, before any row is read.
@@ -158,10 +160,10 @@ class Columns:
             raise ValueError(
                 f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs; it has "
                 f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
-                f"called there by --column-map{_otherwise_delimited(present, missing)}."
+                f"called there by {option('column_map')}{_otherwise_delimited(present, missing)}."
             )
         if strange := [name for name in self.kept if name not in there]:
-            raise ValueError(f"--keep {strange[0]!r} is not a column of {source!r}; it has {_first(present)}.")
+            raise ValueError(f"{option('keep', strange[0])} is not a column of {source!r}; it has {_first(present)}.")
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
         """The scores of a batch, and the rows that have none.
@@ -211,7 +213,7 @@ class Columns:
             raise ValueError(
                 f"{batch.source}, row {batch.positions[row]:,}: column {name!r} is {shown(values[row].as_py())!r}, "
                 f"which is no {kind} as in other inputs ({' '.join(str(reason).split())}). Store it with the same type "
-                "in all inputs, or leave --keep out for it."
+                f"in all inputs, or leave {option('keep')} out for it."
             ) from error
 
     def _scores(self, table: pa.Table, is_csv: bool) -> tuple[dict[str, pa.Array], np.ndarray]:
@@ -232,7 +234,8 @@ class Columns:
         good, wrong = np.ones(batch.table.num_rows, bool), []
         for i, (name, column) in enumerate(self.known.items()):
             values = batch.table.column(name)
-            for row, error in islice(failures(lambda part, i=i: self._scorer.check_column(i, part), values), most + 1):
+            found = failures_by_value(lambda part, i=i: self._scorer.check_column(i, part), values, most + 1)
+            for row, error in found:
                 if good[row]:
                     value = shown(values[row].as_py())
                     reason = _reason(column, value, error)
@@ -254,7 +257,7 @@ def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
     scores = {"prediction", *(f"prediction_{k}" for k in range(outputs))}
     scores |= {f"probability_{c}" for c in getattr(exported, "classes_", ())}
     if clash := [name for name in kept if name in scores]:
-        raise ValueError(f"--keep {clash[0]!r} has the name of a column of scores; rename it in the table.")
+        raise ValueError(f"{option('keep', clash[0])} has the name of a column of scores; rename it in the table.")
 
 
 def score_columns(exported: ExportedStudent, X) -> dict[str, pa.Array]:
@@ -268,11 +271,17 @@ def score_columns(exported: ExportedStudent, X) -> dict[str, pa.Array]:
     if exported.metadata["task"] != "classification":
         values = exported.predict(X)
         if values.ndim == 1:
-            return {"prediction": pa.array(values)}
-        return {f"prediction_{k}": pa.array(column) for k, column in enumerate(values.T)}
+            return {"prediction": _as_arrow(values)}
+        return {f"prediction_{k}": _as_arrow(column) for k, column in enumerate(values.T)}
     P = exported.predict_proba(X)
-    labels = pa.array(exported.classes_.tolist()).take(pa.array(P.argmax(axis=1)))
-    return {"prediction": labels} | {f"probability_{c}": pa.array(P[:, k]) for k, c in enumerate(exported.classes_)}
+    labels = pa.array(exported.classes_.tolist()).take(_as_arrow(P.argmax(axis=1)))
+    return {"prediction": labels} | {f"probability_{c}": _as_arrow(P[:, k]) for k, c in enumerate(exported.classes_)}
+
+
+def _as_arrow(numbers: np.ndarray) -> pa.Array:
+    """Numbers as an array of Arrow; `pa.array` would first import what NumPy has for masked arrays."""
+    values = np.ascontiguousarray(numbers)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _reason(column: Mapping, value: str, error: Exception) -> str:
@@ -295,5 +304,5 @@ def _otherwise_delimited(names: Sequence[str], missing: Sequence[str]) -> str:
     """What to do where names have delimiters in them, between which the missing ones stand."""
     for delimiter in DELIMITERS:
         if set(missing).issubset(part for name in names for part in name.split(delimiter)):
-            return f"; is the delimiter {delimiter!r}? Then say so by --delimiter"
+            return f"; is the delimiter {delimiter!r}? Then say so by {option('delimiter')}"
     return ""

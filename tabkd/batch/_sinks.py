@@ -8,18 +8,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.ipc
-import pyarrow.parquet
 
+from tabkd import _formats as formats
 from tabkd._files import Draft, check_replaceable, check_text, give_permissions, sync, writing
+from tabkd._formats.format import Format, Writer
+from tabkd._options import option
 from tabkd.batch._rejects import shown
 from tabkd.batch._sources import NO_VALUE
 from tabkd.batch._workplace import ROWS
@@ -33,15 +33,12 @@ _PART = "part-0.parquet"
 # What file systems allow, in bytes; quoted names are ASCII.
 _LONGEST_NAME = 255
 
-_WRITERS: dict[str, Callable] = {
-    ".parquet": pa.parquet.ParquetWriter,
-    ".csv": pa.csv.CSVWriter,
-    ".arrow": pa.ipc.new_file,
-    ".feather": pa.ipc.new_file,
-}
 
-#: The suffixes of the files that are written.
-SUFFIXES = tuple(_WRITERS)
+def format_at(path: str) -> Format:
+    """The format of what is written to `STDOUT` or to a file; its suffix is one of `tabkd._formats.SUFFIXES`."""
+    found = formats.CSV if path == STDOUT else formats.format_of(path)
+    assert found is not None, path
+    return found
 
 
 class File(contextlib.AbstractContextManager):
@@ -52,7 +49,7 @@ class File(contextlib.AbstractContextManager):
     Parameters
     ----------
     path : str
-        `STDOUT`, or a file of a suffix of `SUFFIXES`.
+        `STDOUT`, or a file of a suffix of `tabkd._formats.SUFFIXES`.
     folder : Path, optional
         Where the file is until then, on the same disk.
     schema : pyarrow.Schema, optional
@@ -66,7 +63,10 @@ class File(contextlib.AbstractContextManager):
 
     def __init__(self, path: str, folder: Path | None = None, schema: pa.Schema | None = None):
         self._path, self._folder, self._schema = path, folder, schema
-        self._writer: Any = None
+        self._format = format_at(path)
+        self._writer: Writer | None = None
+        # The stream and the writer, while they are open.
+        self._open_ones = contextlib.ExitStack()
         self._draft: Draft | None = None
         self.n_rows = 0
 
@@ -74,7 +74,7 @@ class File(contextlib.AbstractContextManager):
         if self._path != STDOUT:
             self._draft = Draft(self._path, self._folder)
         elif sys.stdout is None:
-            raise ValueError("standard output is closed; give an --output that is a file.")
+            raise ValueError("standard output is closed; give an output that is a file.")
         try:
             if self._schema is not None:
                 self._open(self._schema)
@@ -89,6 +89,7 @@ class File(contextlib.AbstractContextManager):
             self._open(table.schema)
         # In one piece: what is written must not depend on the pieces that rows came in.
         rows = table.cast(self._schema).combine_chunks()
+        assert self._writer is not None
         with self._writing():
             self._writer.write_table(rows)
         self.n_rows += rows.num_rows
@@ -97,22 +98,25 @@ class File(contextlib.AbstractContextManager):
         """Write what is left, so that only a rename can fail after it."""
         if self._writer is None:
             return
-        writer, self._writer = self._writer, None
+        self._writer = None
         with self._writing():
-            writer.close()
+            self._open_ones.close()
         if self._draft is None:
             with self._writing():
                 sys.stdout.buffer.flush()  # here, where a full disk is still reported
         else:
             self._draft.finish()
-            _check_stored(self._draft.temporary, self.n_rows, self._path)
+            _check_stored(self._format, self._draft.temporary, self.n_rows, self._path)
 
     def _open(self, schema: pa.Schema) -> None:
         self._schema = schema
-        target = sys.stdout.buffer if self._draft is None else str(self._draft.temporary)
-        kind = ".csv" if self._draft is None else self._draft.path.suffix.lower()
         with self._writing():
-            self._writer = _WRITERS[kind](target, schema)
+            if self._draft is None:
+                stream: Any = sys.stdout.buffer
+            else:
+                stream = self._open_ones.enter_context(pa.OSFile(str(self._draft.temporary), "wb"))
+            writer = self._format.opened(stream, schema)
+            self._writer = self._open_ones.enter_context(contextlib.closing(writer))
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing("standard output" if self._path == STDOUT else self._path)
@@ -132,10 +136,9 @@ class File(contextlib.AbstractContextManager):
 
     def discard(self) -> None:
         """Remove what is not published."""
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            with contextlib.suppress(OSError, pa.ArrowException):  # of a disk that is full, say, as was told
-                writer.close()
+        self._writer = None
+        with contextlib.suppress(OSError, pa.ArrowException):  # of a disk that is full, say, as was reported
+            self._open_ones.close()
         if self._draft is not None:
             self._draft.discard()
 
@@ -173,7 +176,7 @@ class Folder(contextlib.AbstractContextManager):
     def __init__(self, path: str, folder: Path, by: Sequence[str]):
         self._path, self._folder, self._by = Path(os.path.realpath(path)), folder / ROWS, list(by)
         self._stack = contextlib.ExitStack()
-        self._writers: dict[Path, pa.parquet.ParquetWriter] = {}
+        self._writers: dict[Path, Writer] = {}
         self._waiting: list[pa.Table] = []
         self._schema: pa.Schema | None = None
         self._seen: dict[str, set] = {name: set() for name in by}
@@ -229,13 +232,14 @@ class Folder(contextlib.AbstractContextManager):
         if folder not in self._writers:
             if len(self._writers) == _MOST_FOLDERS:
                 raise ValueError(
-                    f"--partition-by {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each a folder with a "
-                    "file; give a column of fewer."
+                    f"{option('partition_by')} {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each a "
+                    "folder with a file; give a column of fewer."
                 )
             with writing(self._path):
                 folder.mkdir(parents=True)
-                writer = pa.parquet.ParquetWriter(str(folder / _PART), schema)
-            self._writers[folder] = self._stack.enter_context(writer)
+                stream: Any = self._stack.enter_context(pa.OSFile(str(folder / _PART), "wb"))
+                writer = formats.PARQUET.opened(stream, schema)
+            self._writers[folder] = self._stack.enter_context(contextlib.closing(writer))
             self._n_stored[folder] = 0
         return folder
 
@@ -249,7 +253,7 @@ class Folder(contextlib.AbstractContextManager):
             for path in (*self._folder.rglob("*"), self._folder):
                 sync(path)
         for folder, n_rows in self._n_stored.items():
-            _check_stored(folder / _PART, n_rows, str(self._path))
+            _check_stored(formats.PARQUET, folder / _PART, n_rows, str(self._path))
         self._finished = True
 
     def __exit__(self, kind, error, traceback):
@@ -283,16 +287,10 @@ def _check_folder(path: Path) -> None:
         check_replaceable(path)
 
 
-def _check_stored(path: Path, n_rows: int, shown: str) -> None:
-    """Refuse a finished file that says of itself that it has other rows than were written to it."""
-    stored = n_rows
-    if path.suffix.lower() == ".parquet":
-        stored = pa.parquet.read_metadata(path).num_rows
-    elif path.suffix.lower() in (".arrow", ".feather"):
-        with pa.memory_map(str(path)) as file:
-            source = pa.ipc.open_file(file)
-            stored = sum(source.get_batch(i).num_rows for i in range(source.num_record_batches))
-    if stored != n_rows:
+def _check_stored(format: Format, path: Path, n_rows: int, shown: str) -> None:
+    """Refuse a finished file that says that it has other rows than were written to it."""
+    stored = format.n_rows(path)
+    if stored not in (None, n_rows):
         raise ValueError(f"{n_rows:,} rows were written to {shown!r}, but it has {stored:,}; it is removed.")
 
 
@@ -324,7 +322,7 @@ def folder_name(column: str, value) -> str:
     name = f"{quote(column, safe=' ')}={text}"
     if len(name) > _LONGEST_NAME:
         raise ValueError(
-            f"--partition-by {column!r}: the name of the folder for the value {shown(value)!r} has {len(name)} "
+            f"{option('partition_by', column)}: the name of the folder for the value {shown(value)!r} has {len(name)} "
             f"characters, and {_LONGEST_NAME} are possible; give a column of shorter values."
         )
     return name

@@ -1,6 +1,6 @@
-"""The rows to score: Parquet, CSV and Arrow files, folders and globs of them, here or on a store that fsspec knows.
+"""The rows to score: Parquet, CSV and Arrow files, and folders and globs of them, local or on a store of fsspec.
 
-Files come in the order of their names, and rows in the order of their file, always the same.
+The order is always the same: files in the order of their names, and rows in the order of their file.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import pyarrow.fs
 import pyarrow.ipc
 import pyarrow.parquet
 
+from tabkd._options import option
 from tabkd._tables.column import code_with_zeros
 from tabkd.batch import _csv_rows as csv_rows
 from tabkd.batch import _paths as paths
 from tabkd.batch._addresses import has_key_of, without_password
 from tabkd.batch._addresses import shown as shown_url
 from tabkd.batch._csv_header import Header, HeaderError, read_header
-from tabkd.batch._dialect import NAME_ENCODING, PLAIN, Dialect
+from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import Reject, shown
 from tabkd.batch._text import are_missing, convert, converted, may_be_text
 from tabkd.scoring._arrow import decoded, is_text, plain, plain_type
@@ -38,7 +39,7 @@ _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather":
 SUFFIXES = tuple(_FORMATS)
 _ROWS_TOGETHER = 1_000_000
 _ROWS_AT_A_LOOK = 65_536
-#: What Hive writes for a partition of missing values.
+#: The value of a Hive partition of missing values.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -49,12 +50,13 @@ class File:
     Attributes
     ----------
     path : str
-        On its filesystem.
+        Its path on the filesystem.
     filesystem : pyarrow.fs.FileSystem
+        Where it is.
     partition : dict of str to str or None
-        What the names of its folders say of all of its rows, as in ``month=2026-10/``.
+        Columns with one value for all rows, from the names of its folders, such as ``month=2026-10/``.
     dialect : Dialect
-        How it is written if it is a CSV, and how text in it spells numbers.
+        The format of a CSV, and of numbers in text.
     """
 
     path: str
@@ -64,21 +66,22 @@ class File:
 
     @property
     def kind(self) -> str:
-        """Its format, by its suffix."""
+        """The format of the file, by its suffix."""
         return _FORMATS[PurePosixPath(self.path).suffix.lower()]
 
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
-        """The columns with the types that `batches` gives them, dictionaries aside, without reading the rows.
+        """The columns with their types in `batches`, except that these may be dictionaries; no rows are read.
 
         Parameters
         ----------
         known : mapping of str to mapping
-            What the metadata of a model says of its columns; others of a CSV are text.
+            The metadata of the model's columns, by name; all other columns of a CSV are text.
 
         Raises
         ------
         ValueError
-            A name occurs twice.
+            If the file cannot be read, two columns have the same name, or the model expects text in a column of
+            another type.
         """
         if self.kind == "CSV":
             columns = [(name, csv_rows.type_of(known.get(name))) for name in self._header(known).names]
@@ -95,7 +98,7 @@ class File:
         return types | {name: value.type for name, value in self._partition_values(known).items()}
 
     def found(self, known: Mapping[str, Mapping]) -> list[str]:
-        """What was found out about how a CSV is written, each as the end of a sentence on it."""
+        """What was detected about the format of a CSV, each as the end of a sentence about the file."""
         return self._header(known).found if self.kind == "CSV" else []
 
     def _header(self, known: Mapping[str, Mapping]) -> Header:
@@ -103,7 +106,7 @@ class File:
             return read_header(file, self.dialect, [name for name in known if name not in self.partition])
 
     def _check_missing(self, name: str) -> None:
-        """Refuse a column of another type than text where a model wants text, unless it has no value."""
+        """Refuse a column that is not text although the model expects text, unless all of its values are missing."""
         n_rows = 0
         for table in self._tables([name], {}, _ROWS_AT_A_LOOK):
             values = decoded(table.column(name))
@@ -116,12 +119,12 @@ class File:
             n_rows += len(values)
 
     def state(self) -> dict:
-        """By what it is known again: its path, bytes and time of change, as JSON has them."""
+        """What identifies the file, for JSON: its path, size and modification time."""
         info = self.filesystem.get_file_info(self.path)
         return {"path": self.path, "bytes": info.size, "changed": info.mtime_ns}
 
     def n_rows(self) -> int | None:
-        """How many rows the file says that it has; None where it does not say."""
+        """The number of rows according to the file's metadata; None if it has no such metadata."""
         return self._footer.num_rows if self.kind == "Parquet" else None
 
     @cached_property
@@ -130,16 +133,17 @@ class File:
             return pa.parquet.read_metadata(file)
 
     def batches(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[Batch]:
-        """The named columns, about so many rows at a time; at least one batch, be it of no rows.
+        """Read the given columns in batches; an empty file gives one batch without rows.
 
         Parameters
         ----------
         columns : sequence of str
             The columns to read, in this order.
         known : mapping of str to mapping
-            What the metadata of a model says of its columns, and so how those of a CSV are read; others are read as
+            The metadata of the model's columns, by name, which decides how columns of a CSV are read; all others are
             text.
         rows : int
+            Approximate number of rows of a batch.
         """
         stored = [name for name in columns if name not in self.partition]
         if self.kind == "CSV":
@@ -153,11 +157,11 @@ class File:
         for batch in parts:
             yield batch._replace(table=self._with_partition(batch.table, known).select(list(columns)))
 
-    def _tables(self, columns, known, rows) -> Iterator[pa.Table]:
+    def _tables(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[pa.Table]:
         return self._parquet(columns, known, rows) if self.kind == "Parquet" else self._arrow(columns, rows)
 
-    def _parquet(self, columns, known, rows) -> Iterator[pa.Table]:
-        # Text as dictionaries, as most files store it: each value is then looked up once.
+    def _parquet(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[pa.Table]:
+        # Text as dictionaries, the way most files store it, so that each value is looked up once.
         stored = self._footer.schema.to_arrow_schema()
         text = [
             name for name in columns if known.get(name, {}).get("type") == "STRING" and is_text(stored.field(name).type)
@@ -170,7 +174,7 @@ class File:
                 for batch in source.iter_batches(rows, row_groups=groups, columns=columns):
                     yield pa.Table.from_batches([batch]).select(columns)
 
-    def _arrow(self, columns, rows) -> Iterator[pa.Table]:
+    def _arrow(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         with self._opened() as file:
             source = pa.ipc.open_file(file)
             if source.num_record_batches == 0:
@@ -178,15 +182,15 @@ class File:
             for i in range(source.num_record_batches):
                 table = pa.Table.from_batches([source.get_batch(i)])
                 for start in range(0, max(table.num_rows, 1), rows):
-                    # In this order: without columns there would be nothing to cut.
+                    # In this order: a table without columns has no rows to slice.
                     yield table.slice(start, rows).select(columns)
 
-    def _with_partition(self, table: pa.Table, known) -> pa.Table:
+    def _with_partition(self, table: pa.Table, known: Mapping[str, Mapping]) -> pa.Table:
         for name, value in self._partition_values(known).items():
             table = table.append_column(name, pa.repeat(value, table.num_rows))
         return table
 
-    def _partition_values(self, known) -> dict[str, pa.Scalar]:
+    def _partition_values(self, known: Mapping[str, Mapping]) -> dict[str, pa.Scalar]:
         values = {}
         for name, text in self.partition.items():
             kind = read_as(name, pa.string(), known)
@@ -197,38 +201,39 @@ class File:
         return values
 
     @contextlib.contextmanager
-    def _opened(self):
+    def _opened(self) -> Iterator[pa.NativeFile]:
         try:
             with self.filesystem.open_input_file(self.path) as file:
                 yield file
         except UnicodeError as error:
-            raise ValueError(f"cannot read {self.path!r} as {self.kind}: {error}. {NAME_ENCODING}") from error
+            raise ValueError(f"cannot read {self.path!r} as {self.kind}: {error}. {name_encoding()}") from error
         except (pa.ArrowException, OSError, HeaderError) as error:
             reason = " ".join(str(error).split())[:300]
             if "straddling" in reason:
-                reason = "a line is longer than a block of it; give a larger --batch-size, or cut the line."
+                reason = f"a line is longer than a block of it; give a larger {option('batch_size')}, or cut the line."
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
 
 
 def in_dialect(sources: Sequence, dialect: Dialect) -> list:
-    """The sources, with CSV files read as the user says that they are written.
+    """The sources, with CSV files read in the dialect of the user.
 
     Raises
     ------
     ValueError
-        They are no files.
+        If options of the dialect are given and a source is not a file.
     """
-    if (options := dialect.options()) and not all(isinstance(source, File) for source in sources):
-        raise ValueError(f"{next(iter(options))} is for files, not for rows of a database; leave it out.")
-    return [replace(source, dialect=dialect) for source in sources] if options else list(sources)
+    if (given := dialect.given()) and not all(isinstance(source, File) for source in sources):
+        raise ValueError(f"{option(next(iter(given)))} is for files, not for rows of a database; leave it out.")
+    return [replace(source, dialect=dialect) for source in sources] if given else list(sources)
 
 
 def check_names(what: str, names: Sequence[str]) -> None:
-    """Refuse two columns of one name.
+    """Refuse two columns with the same name.
 
     Raises
     ------
     ValueError
+        If a name occurs more than once.
     """
     if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
         raise ValueError(
@@ -238,7 +243,7 @@ def check_names(what: str, names: Sequence[str]) -> None:
 
 
 def _row_groups(metadata: pa.parquet.FileMetaData) -> Iterator[list[int]]:
-    """The row groups that are read together: what Arrow keeps of those it has read, it keeps until the last of them."""
+    """The row groups that are read together: Arrow keeps memory of the groups it has read until the last one."""
     together, n_rows = [], 0
     for i in range(metadata.num_row_groups):
         together.append(i)
@@ -254,14 +259,15 @@ class Batch(NamedTuple):
     Attributes
     ----------
     table : pyarrow.Table
+        The rows that could be read.
     source : str
-        The file.
-    positions : array of shape (n,)
-        Those of the rows in their file, from 0.
+        The name of the file or database.
+    positions : ndarray of shape (n,)
+        Positions of the rows in their source, from 0.
     rejects : list of Reject
-        Rows that could not be read, and so are not in the table.
+        Rows that could not be read; they are not in the table.
     is_csv : bool
-        Whether the rows are of a CSV, where the text "" may stand for a missing value.
+        Whether the rows come from a CSV, where the text "" may stand for a missing value.
     """
 
     table: pa.Table
@@ -272,15 +278,15 @@ class Batch(NamedTuple):
 
 
 def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.DataType:
-    """The type that a stored column is read as: its plain type, and as the model knows it.
+    """The type that a stored column is read as: its plain type, or the one that the model expects.
 
-    Where the model wants numbers, which categories may be as well, or truth values, text is read as such; where it
-    wants text, whole numbers. What has no value is read as either.
+    If the model expects numbers (which categories can be too) or booleans, text is parsed; if it expects text, whole
+    numbers are converted. A column of nulls gets the type that the model expects.
     """
     kind, column = plain_type(kind), known.get(name, {})
     if column.get("type") == "STRING":
         if pa.types.is_integer(kind) and code_with_zeros(column.get("categories", ())):
-            return kind  # which the exported refuses
+            return kind  # which the exported student refuses
         return kind if is_text(kind) else pa.string()
     if column and (is_text(kind) or pa.types.is_null(kind)):
         return pa.bool_() if column.get("boolean") else pa.float64()
@@ -290,7 +296,7 @@ def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.Da
 def in_batches(
     tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str, dialect: Dialect = PLAIN
 ) -> Iterator[Batch]:
-    """Tables with the positions of their rows, and with numbers where a model wants them and there is text."""
+    """The tables as batches: text is parsed if the model expects numbers, and rows get their positions."""
     n_rows = 0
     for table in tables:
         columns, others = {}, {}
@@ -298,13 +304,13 @@ def in_batches(
             stored = plain_type(column.type)
             wanted = read_as(name, stored, known)
             if wanted == stored and name in known and column.null_count == len(column):
-                # Of a type that is none of the model's, it may be.
+                # Its type may be one that the model does not take.
                 column = pa.chunked_array([pa.nulls(len(column), read_as(name, pa.null(), known))])
             if wanted != stored:
                 others[name] = wanted
             columns[name] = column
         positions = np.arange(n_rows, n_rows + table.num_rows)
-        # Without columns there would be no rows left.
+        # A table without columns would lose its rows.
         found = pa.table(columns) if columns else table
         found, positions, rejects = converted(found, others, positions, source, dialect)
         yield Batch(found, source, positions, rejects)
@@ -312,15 +318,15 @@ def in_batches(
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files that paths, folders, globs and URLs mean, those of each input in the order of their names.
+    """The files that paths, folders, globs and URLs stand for, those of each input in the order of their names.
 
     Raises
     ------
     FileNotFoundError
-        Where there is none.
+        If an input has no files.
     OSError, ValueError
-        For suffixes of other formats, where a file is meant twice, so that its rows would be scored twice, and where
-        something that matches cannot be read; see `tabkd.batch._paths.files`.
+        If a file has the suffix of another format or is given twice, or a match cannot be read; see
+        `tabkd.batch._paths.files`.
     """
     if not inputs:
         raise ValueError("inputs is empty; give the files, folders or URLs to score.")
@@ -332,7 +338,7 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     for file in files:
         is_local = isinstance(file.filesystem, pa.fs.LocalFileSystem)
         place: tuple = (file.filesystem.type_name, file.path)
-        if is_local:  # the same by links, too
+        if is_local:  # a link to a file is the same file
             status = os.stat(file.path)
             place = (status.st_dev, status.st_ino)
         if place in seen:
@@ -361,7 +367,7 @@ def _files(tree: paths.Tree, given: str, filesystem: pa.fs.FileSystem) -> list[F
 
 
 def _remote(url: str) -> list[File]:
-    """The files of a URL, by fsspec and the driver of its store."""
+    """The files of a URL, through fsspec and the driver of the store."""
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -381,6 +387,7 @@ def _remote(url: str) -> list[File]:
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:
+    """The columns that names of folders of the form name=value stand for."""
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
     return {unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
 

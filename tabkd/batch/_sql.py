@@ -1,4 +1,4 @@
-"""Queries as a user writes them, put into queries of ours."""
+"""Queries of users, and how they are embedded in other queries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-# What a semicolon in it does not end: comments, texts, names, and PostgreSQL's texts between dollars.
+from tabkd._options import option
+
+# The parts of a query in which a semicolon does not end the statement: comments, strings, names, and PostgreSQL's
+# dollar-quoted strings.
 _PIECE = re.compile(
     r"""
     (?P<space> \s+ | --[^\n]* )
@@ -23,17 +26,17 @@ _COMMENT = re.compile(r"/\*|\*/")
 
 
 class Reading(NamedTuple):
-    """A database that is read.
+    """Functions that read a database.
 
     Attributes
     ----------
     columns_of : callable
-        Takes a query, which it does not carry out, and gives for each of its columns the SQL whose values arrive as
-        they are.
+        Takes a query, and returns for each of its columns the SQL expression whose values Arrow stores unchanged. The
+        query is not executed.
     read : callable
-        Takes a query and how many rows to read at a time, and gives them as a `pyarrow.RecordBatchReader`.
+        Takes a query and the number of rows of a batch, and returns a `pyarrow.RecordBatchReader`.
     cancel : callable
-        Makes what either does in another thread fail.
+        Cancels the other two functions in another thread, which then raise an error.
     """
 
     columns_of: Callable[[str], dict[str, str]]
@@ -42,12 +45,12 @@ class Reading(NamedTuple):
 
 
 def one_statement(query: str) -> str:
-    """The one statement of a query, without the semicolon and what comes after it.
+    """The statement of a query, without the semicolon and everything after it.
 
     Raises
     ------
     ValueError
-        It has none, or several.
+        If the query has no statement, or several.
 
     Examples
     --------
@@ -61,15 +64,15 @@ def one_statement(query: str) -> str:
             end = min(end, match.start())
         elif not (match["space"] or match["comment"]):
             if end < len(query):
-                raise ValueError("--query has several statements; give one SELECT.")
+                raise ValueError(f"{option('query')} has several statements; give one SELECT.")
             is_empty = False
     if is_empty:
-        raise ValueError(f"--query {query!r} is empty; give a SELECT.")
+        raise ValueError(f"{option('query', query)} is empty; give a SELECT.")
     return query[:end]
 
 
 def _after_comment(query: str, position: int) -> int:
-    """The end of a comment that begins before a position; comments can hold others."""
+    """The end of a comment that begins before a position; comments can be nested."""
     depth = 1
     while depth and (mark := _COMMENT.search(query, position)):
         depth += 1 if mark[0] == "/*" else -1
@@ -78,11 +81,11 @@ def _after_comment(query: str, position: int) -> int:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it."""
+    """A quoted name in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def selected(columns: Sequence[str], query: str) -> str:
-    """The statement that computes columns, SQL each, of the rows of a query."""
-    # On lines of its own: it may end in a comment.
+    """A statement that selects columns, given as SQL expressions, from the rows of a query."""
+    # The query is on lines of its own because it may end with a comment.
     return f"SELECT {', '.join(columns)} FROM (\n{query}\n) AS rows"

@@ -1,4 +1,4 @@
-"""Stopping a job that waits for a database: its statement is cancelled."""
+"""Stop a job that waits for a database by cancelling its statement."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Seconds between two looks at whether to stop.
+# Seconds between two checks whether to stop.
 _EVERY = 0.1
 
 
 class StoppedError(RuntimeError):
-    """A job was asked to stop before it was done."""
+    """A job was stopped before it had finished."""
 
 
 def apart(call: Callable[[], T]) -> T:
-    """What a call returns that may wait for long, made by another thread: this one goes on to notice signals."""
+    """Run a call that may take long in another thread, so that this one can handle signals, and return its result."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         called = pool.submit(call)
         while not called.done():
@@ -29,20 +29,21 @@ def apart(call: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def cancelling(cancel: Callable[[], None], stop: Callable[[], bool], what: str) -> Iterator[None]:
-    """Call `cancel` from another thread as soon as `stop` says so, as long as the block runs.
+    """While the block runs, call `cancel` from another thread as soon as `stop` returns True.
 
     Parameters
     ----------
     cancel : callable
-        Makes what the block waits for fail. It is called again until the block has ended.
+        Cancels what the block waits for, which then fails. It is called repeatedly until the block has ended.
     stop : callable
+        Returns whether to stop.
     what : str
-        What is stopped, for the error.
+        What is stopped, for the error message.
 
     Raises
     ------
     StoppedError
-        The block failed after it was cancelled.
+        If the block failed after it was cancelled.
     """
     done, cancelled = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""A hidden folder beside the output, where a job keeps what is not finished; one job at a time has it."""
+"""A hidden folder beside the output for unfinished files; only one job at a time can use it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabkd._files import writing
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 _LOCK = "lock"
-#: The folder with the rows of an output that is a folder itself.
+#: The folder with the rows if the output is a folder itself.
 ROWS = "rows"
+#: The folder with what another engine keeps there.
+PARTS = "parts"
 # What jobs leave there: the lock, manifests and notes, parts, and temporary files.
-_LEFT = re.compile(rf"{_LOCK}|{ROWS}|\w+\.json|part-\d+(\.rejects)?\.arrow|\..*-[0-9a-f]{{8}}(\.[^.]*)?", re.DOTALL)
+_LEFT = re.compile(
+    rf"{_LOCK}|{ROWS}|{PARTS}|\w+\.json|part-\d+(\.rejects)?\.arrow|\..*-[0-9a-f]{{8}}(\.[^.]*)?", re.DOTALL
+)
 _ATTEMPTS = 10
 
 
@@ -25,41 +33,47 @@ class BusyError(RuntimeError):
 
 
 def folder_of(output: Path) -> Path:
-    """Where a job with this output works."""
+    """The folder of a job with this output."""
     return output.parent / f".{output.name}.tabkd"
 
 
 @contextlib.contextmanager
 def workplace(output: Path, *, keep: bool, name: str | None = None, lasting: str | None = None) -> Iterator[Path]:
-    """Give the folder of a job, which no other job has as long as the block runs.
+    """Yield the folder of a job; no other job can use it while the block runs.
 
     The operating system releases the lock of a process that is killed. Only this user can read the folder.
 
     Parameters
     ----------
     output : Path
+        The output of the job.
     keep : bool
-        Begin with what an earlier job left there, and leave what is there where the block fails; else the folder is
-        emptied before, and removed in any case.
+        Whether the files of an earlier job stay at the start, and the files of this job stay if the block fails. If
+        False, the folder is emptied at the start and always removed at the end.
     name : str, optional
-        What errors call the output; None is its path.
+        The name of the output in errors; None means its path.
     lasting : str, optional
-        A file in the folder that stays there with `keep`, if it is there when the block has succeeded.
+        With `keep`, a file in the folder that stays after the block has succeeded, if it exists.
+
+    Yields
+    ------
+    pathlib.Path
+        The folder.
 
     Raises
     ------
     BusyError
-        Another job has it.
+        If another job uses the folder.
     OSError
-        It cannot be made.
+        If the folder cannot be created.
     ValueError
-        It is a link or a folder of another user, or holds what no job made.
+        If it is a link or belongs to another user, or contains files that no job created.
     """
     folder = folder_of(output)
     with writing(output):
         lock = _locked(folder, name or str(output))
     with lock:
-        _check_content(folder)  # again: another job may have had it in between
+        _check_content(folder)  # again: another job may have used it in between
         if not keep:
             empty(folder)
         try:
@@ -74,8 +88,8 @@ def workplace(output: Path, *, keep: bool, name: str | None = None, lasting: str
             _remove(folder)
 
 
-def _locked(folder: Path, shown: str):
-    """The lock of a folder, taken; the folder is made where it is not there."""
+def _locked(folder: Path, shown: str) -> BaseFileLock:
+    """Lock a folder and return the lock; the folder is created if it does not exist."""
     from filelock import FileLock, Timeout
 
     for attempt in range(_ATTEMPTS):
@@ -88,7 +102,7 @@ def _locked(folder: Path, shown: str):
             raise BusyError(
                 f"another job is writing {shown!r}; wait until it is finished, or choose another output."
             ) from None
-        except (FileExistsError, FileNotFoundError):  # a job that has just finished removed the folder
+        except (FileExistsError, FileNotFoundError):  # another job has just finished and removed the folder
             if attempt == _ATTEMPTS - 1:
                 raise
             continue
@@ -97,7 +111,7 @@ def _locked(folder: Path, shown: str):
 
 
 def _make(folder: Path) -> None:
-    """Make the folder, or make sure that the one that is there is ours alone."""
+    """Create the folder, or check that an existing one belongs to this user and that nobody else can read it."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = os.lstat(folder)
@@ -111,16 +125,16 @@ def _make(folder: Path) -> None:
 
 
 def _check_content(folder: Path) -> None:
-    """Refuse a folder with anything in it that no job made: it would be removed or overwritten."""
+    """Refuse a folder that contains anything that no job created: it would be removed or overwritten."""
     names = os.listdir(folder)
     if names and _LOCK not in names:
         _refuse(folder, f"a folder with {sorted(names)[0]!r} in it that no job of tabkd made")
     for name in names:
         try:
             found = os.lstat(folder / name)
-        except FileNotFoundError:  # a job that is just removing it
+        except FileNotFoundError:  # another job is just removing it
             continue
-        expected = stat.S_ISDIR if name == ROWS else stat.S_ISREG
+        expected = stat.S_ISDIR if name in (ROWS, PARTS) else stat.S_ISREG
         # The lock is opened for writing, and with another name of it that file would be written.
         if not (_LEFT.fullmatch(name) and expected(found.st_mode)) or (name == _LOCK and found.st_nlink > 1):
             _refuse(folder, f"a folder with {name!r} in it that no job of tabkd made")
@@ -134,7 +148,7 @@ def _refuse(folder: Path, what: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove the folder while it is locked, the lock last: from then on another job may make and have it."""
+    """Remove the folder while it is locked, and the lock last: after that another job may create the folder again."""
     with contextlib.suppress(OSError):
         empty(folder)
         (folder / _LOCK).unlink()
@@ -146,7 +160,7 @@ def _content(folder: Path) -> list[Path]:
 
 
 def empty(folder: Path, but: str | None = None) -> None:
-    """Remove what a job left in its folder, except one file."""
+    """Remove the files that a job left in its folder, except `but`."""
     for path in _content(folder):
         if path.name != but:
             with contextlib.suppress(OSError):

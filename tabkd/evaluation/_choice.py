@@ -6,9 +6,11 @@ import numpy as np
 
 from tabkd.evaluation import _criteria as criteria
 from tabkd.evaluation import _metrics as measure
+from tabkd.evaluation._contest import Contest
 from tabkd.evaluation._criteria import Criterion
 from tabkd.evaluation._intervals import mean_difference
 from tabkd.evaluation._objective import Objective
+from tabkd.evaluation._scores import Scores
 
 # A teacher is uncalibrated that loses this share of its skill because its mean probabilities are no frequencies.
 _LOST_SHARE = 0.25
@@ -17,38 +19,64 @@ _STEPS = 20
 Choice = tuple[Criterion, str | None]
 
 
-def for_classes(
-    metric: str, codes, teacher, prior, weights, favoured: str | None, classes, random_state: int = 0
-) -> Choice:
+def choose(metric: str, contest: Contest, random_state: int = 0) -> Choice:
+    """The criterion that decides, and why where it is not the usual one.
+
+    Parameters
+    ----------
+    metric : str
+        "auto", or the name of a criterion.
+    contest : Contest
+        The contestants that it will compare.
+    random_state : int
+        The seed of the resamples by which a teacher's calibration is judged.
+
+    Raises
+    ------
+    ValueError
+        The metric is not known for the task, or not defined for the values of the test rows.
+    """
+    if contest.scores.task == "regression":
+        return for_values(metric, contest.objective, contest.scores.truth)
+    return for_classes(metric, contest.scores, contest.favoured, random_state)
+
+
+def for_classes(metric: str, scores: Scores, favoured: str | None, random_state: int = 0) -> Choice:
     """The criterion for a classifier, with the reason where it is not the log-loss.
 
     Parameters
     ----------
     metric : str
         "auto", or the name of a criterion.
-    codes : array of int of shape (n,)
-    teacher, prior : array of shape (n, K)
-        Probabilities.
-    weights : array of shape (n,)
+    scores : Scores
+        Of the teacher and the prior.
     favoured : str or None
         The parameter by which the teacher favours classes on purpose.
-    classes : array of shape (K,)
-        Their labels, for the reason.
     random_state : int
+        As in :func:`choose`.
     """
     if metric != "auto":
         return criteria.named(metric, "classification"), None
     why = f"the teacher weights classes on purpose ({favoured})" if favoured else None
-    why = why or uncalibrated(codes, teacher, prior, weights, classes, random_state)
+    why = why or uncalibrated(scores, random_state)
     if why is None:
         return criteria.LOG_LOSS, None
-    if not measure.ranked_classes(codes, teacher.shape[1], weights):
+    if not measure.ranked_classes(scores.truth, len(scores.classes), scores.weights):
         return criteria.LOG_LOSS, f"{why}, but ROC AUC needs test rows of two classes, so log-loss decides"
     return criteria.ROC_AUC, f"{why}, so ROC AUC decides"
 
 
-def for_values(metric: str, objective: Objective, y) -> Choice:
+def for_values(metric: str, objective: Objective, y: np.ndarray) -> Choice:
     """The criterion for a regressor, with the reason where it is not the loss that the teacher was fitted for.
+
+    Parameters
+    ----------
+    metric : str
+        "auto", or the name of a criterion.
+    objective : Objective
+        What the teacher was fitted for.
+    y : array of shape (n,) or (n, n_outputs)
+        The values of the test rows.
 
     Raises
     ------
@@ -70,12 +98,20 @@ def for_values(metric: str, objective: Objective, y) -> Choice:
     return criterion, "the teacher was fitted for it"
 
 
-def uncalibrated(codes, teacher, prior, weights, classes, random_state: int = 0) -> str | None:
+def uncalibrated(scores: Scores, random_state: int = 0) -> str | None:
     """Why the teacher's probabilities cannot be read as frequencies; None where they can.
 
     Either they are no better than a constant by log-loss, or their means are so far from the frequencies of the test
     rows that a quarter of the skill is lost with that, and more than chance explains.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of the teacher and the prior.
+    random_state : int
+        The seed of the resamples.
     """
+    codes, teacher, prior, weights = scores.truth, scores["teacher"], scores["prior"], scores.weights
     losses = measure.log_losses(codes, teacher)
     loss, of_prior = (float(measure.mean(values, weights)) for values in (losses, measure.log_losses(codes, prior)))
     if loss >= of_prior:
@@ -91,18 +127,27 @@ def uncalibrated(codes, teacher, prior, weights, classes, random_state: int = 0)
         return None
     means = measure.mean(teacher, weights)
     k = int(np.argmax(np.abs(means - frequencies)))
-    label = np.asarray(classes)[k].item()
+    label = scores.classes[k].item()
     return (
         f"the teacher's mean probability of class {label!r} is {means[k]:.3g}, but its share of the test rows is "
         f"{frequencies[k]:.3g}"
     )
 
 
-def with_frequencies(P, frequencies, weights) -> np.ndarray:
+def with_frequencies(P: np.ndarray, frequencies: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Probabilities (n, K) with one offset for each class in the logarithms, so that their means are `frequencies`.
 
     The fixed point of Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori
     Probabilities", 2002. Classes without a row keep what they have.
+
+    Parameters
+    ----------
+    P : array of shape (n, K)
+        Probabilities.
+    frequencies : array of shape (K,)
+        What the means become.
+    weights : array of shape (n,)
+        How much each row counts in them.
     """
     factors, present = np.ones(P.shape[1]), frequencies > 0
     for _ in range(_STEPS):

@@ -25,7 +25,7 @@ class Criterion:
     Attributes
     ----------
     name : str
-        The name of scikit-learn's exported, with a parameter behind a colon where it has one.
+        The name of scikit-learn's scorer, with a parameter behind a colon where it has one.
     key : str
         Its name among the metrics of a report.
     label : str
@@ -50,11 +50,23 @@ class Criterion:
     domain: Literal["real", "non-negative", "positive"] = "real"
 
     def shown(self, loss: float) -> float:
-        """The measure that belongs to a mean loss."""
+        """The measure that belongs to a mean loss.
+
+        Parameters
+        ----------
+        loss : float
+            The mean loss.
+        """
         return 1 - loss if self.is_gain else loss
 
-    def undefined(self, y) -> str | None:
-        """Why the measure is not defined for the values `y`; None where it is."""
+    def undefined(self, y: np.ndarray) -> str | None:
+        """Why the measure is not defined for the values of a target; None where it is.
+
+        Parameters
+        ----------
+        y : array of shape (n,) or (n, n_outputs)
+            The values.
+        """
         if self.domain == "real":
             return None
         lowest = float(np.min(y))
@@ -136,7 +148,13 @@ def _relative_median(y, weights) -> np.ndarray:
 
 
 def pinball(level: float) -> Criterion:
-    """The pinball loss of a quantile."""
+    """The pinball loss of a quantile.
+
+    Parameters
+    ----------
+    level : float
+        Which quantile, between 0 and 1.
+    """
     return Criterion(
         f"neg_mean_pinball_loss:alpha={level:g}",
         "pinball_loss",
@@ -147,7 +165,13 @@ def pinball(level: float) -> Criterion:
 
 
 def deviance(power: float) -> Criterion:
-    """The mean Tweedie deviance: the squared error at power 0, Poisson at 1, Gamma at 2."""
+    """The mean Tweedie deviance: the squared error at power 0, Poisson at 1, Gamma at 2.
+
+    Parameters
+    ----------
+    power : float
+        Of the mean, which the variance is proportional to.
+    """
     if power == 0:
         return SQUARED_ERROR
     named = {1: "poisson", 2: "gamma"}.get(power)  # type: ignore[call-overload]
@@ -236,7 +260,14 @@ _WITH_PARAMETER: dict[str, tuple[str, float, Callable[[float], bool], Callable[[
 
 
 def named(name: str, task: str) -> Criterion:
-    """The criterion that is called like a exported of scikit-learn.
+    """The criterion that is called like a scorer of scikit-learn.
+
+    Parameters
+    ----------
+    name : str
+        The name, with a parameter behind a colon where it has one.
+    task : {"classification", "regression"}
+        What it has to measure.
 
     Examples
     --------
@@ -271,7 +302,13 @@ def named(name: str, task: str) -> Criterion:
 
 
 def of_objective(objective: Objective) -> Criterion:
-    """The criterion that a regressor of this objective was fitted for; R² for the squared error and for Huber's."""
+    """The criterion that a regressor was fitted for; R² for the squared error and for Huber's.
+
+    Parameters
+    ----------
+    objective : Objective
+        The loss that it was fitted for.
+    """
     if objective.name == "quantile":
         return pinball(0.5 if objective.parameter is None else objective.parameter)
     if objective.name == "tweedie":

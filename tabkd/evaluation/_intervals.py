@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import bootstrap
 
 _MAX_BOOTSTRAP_ROWS = 20_000
@@ -12,7 +14,15 @@ _MAX_BOOTSTRAP_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A measure with its bootstrap confidence interval; an unbounded end is infinite."""
+    """A measure with its bootstrap confidence interval.
+
+    Attributes
+    ----------
+    value : float
+        The measure on the test rows.
+    low, high : float
+        The ends of the interval; infinite where it is unbounded.
+    """
 
     value: float
     low: float
@@ -25,22 +35,38 @@ class Resampled:
 
     Two contestants of one :func:`resample` share their rows, so that the difference of their `draws` is a paired
     bootstrap of the difference.
+
+    Attributes
+    ----------
+    value : float
+        The mean on the test rows.
+    draws : array of shape (n_resamples,)
+        The mean on each resample.
     """
 
     value: float
     draws: np.ndarray
 
 
-def resample(losses, sample_weight=None, *, n_resamples=999, random_state=0) -> dict[str, Resampled]:
+def resample(
+    losses: Mapping[str, ArrayLike],
+    sample_weight: ArrayLike | None = None,
+    *,
+    n_resamples: int = 999,
+    random_state: int = 0,
+) -> dict[str, Resampled]:
     """Mean losses on the test rows and on bootstrap resamples of them, the same for every contestant.
 
     Parameters
     ----------
     losses : mapping of str to array of shape (n,)
+        The loss of each row, for each contestant.
     sample_weight : array of shape (n,), optional
         Rows are resampled together with their weights.
     n_resamples : int
+        Bootstrap resamples.
     random_state : int
+        Their seed.
 
     Returns
     -------
@@ -60,7 +86,15 @@ def resample(losses, sample_weight=None, *, n_resamples=999, random_state=0) -> 
 
 
 def difference(a: Resampled, b: Resampled, confidence: float = 0.95) -> Interval:
-    """The mean of a - b with its interval, which is unbounded for fewer than two rows."""
+    """The mean of a - b with its interval, which is unbounded for fewer than two rows.
+
+    Parameters
+    ----------
+    a, b : Resampled
+        Of one :func:`resample`.
+    confidence : float
+        The level of the interval.
+    """
     value = a.value - b.value
     if not len(a.draws):
         return Interval(value, -np.inf, np.inf)
@@ -70,7 +104,15 @@ def difference(a: Resampled, b: Resampled, confidence: float = 0.95) -> Interval
 
 
 def share(reference: Resampled, student: Resampled, teacher: Resampled, confidence: float = 0.95) -> Interval:
-    """The share of the teacher's gain over the reference that the student has; see :func:`kept_share`."""
+    """The share of the teacher's gain over the reference that the student has; see :func:`kept_share`.
+
+    Parameters
+    ----------
+    reference, student, teacher : Resampled
+        Of one :func:`resample`.
+    confidence : float
+        The level of the interval.
+    """
     value = float(_kept(reference.value, student.value, teacher.value))
     if not np.isfinite(value) or not len(reference.draws):
         return Interval(value, np.nan, np.nan)
@@ -83,7 +125,14 @@ def share(reference: Resampled, student: Resampled, teacher: Resampled, confiden
 
 
 def kept_share(
-    reference, student, teacher, *, sample_weight=None, n_resamples=999, confidence=0.95, random_state=0
+    reference: ArrayLike,
+    student: ArrayLike,
+    teacher: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_resamples: int = 999,
+    confidence: float = 0.95,
+    random_state: int = 0,
 ) -> Interval:
     """The share of the teacher's gain over a reference that the student has, with its interval.
 
@@ -96,11 +145,13 @@ def kept_share(
     reference, student, teacher : array of shape (n,)
         Losses of the test rows, lower is better.
     sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
     n_resamples : int
         Bootstrap resamples of the test rows, the same rows for all three.
     confidence : float
         The level of the interval.
     random_state : int
+        The seed of the resamples.
 
     Returns
     -------
@@ -113,8 +164,24 @@ def kept_share(
     return share(**drawn, confidence=confidence)
 
 
-def mean_difference(a, b, *, sample_weight=None, n_resamples=999, confidence=0.95, random_state=0) -> Interval:
-    """The mean of a - b over the test rows, with its bootstrap interval; losses of the same rows, shape (n,)."""
+def mean_difference(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_resamples: int = 999,
+    confidence: float = 0.95,
+    random_state: int = 0,
+) -> Interval:
+    """The mean of a - b over the test rows, with its bootstrap interval.
+
+    Parameters
+    ----------
+    a, b : array of shape (n,)
+        Losses of the same rows.
+    sample_weight, n_resamples, confidence, random_state
+        As :func:`kept_share`.
+    """
     drawn = resample({"a": a, "b": b}, sample_weight, n_resamples=n_resamples, random_state=random_state)
     return difference(drawn["a"], drawn["b"], confidence)
 
@@ -123,7 +190,7 @@ def _drawn_means(losses: np.ndarray, weights: np.ndarray | None, n_resamples: in
     """Means of each row of `losses` (C, n) over resampled columns, of shape (C, n_resamples)."""
     columns = losses if weights is None else np.vstack([losses * weights, weights])
 
-    def means(*samples, axis=-1):
+    def means(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.stack([sample.mean(axis) for sample in samples])
 
     drawn = bootstrap(

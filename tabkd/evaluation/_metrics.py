@@ -8,10 +8,11 @@ a test set (one class only, say) is NaN, never an error.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.metrics import (
     average_precision_score,
     mean_absolute_error,
@@ -23,12 +24,19 @@ from sklearn.metrics import (
 #: The shares of the rows that a team of reviewers can look at.
 REVIEW_BUDGETS = (0.001, 0.005, 0.01)
 
-_EPS = float(np.finfo(np.float64).eps)
-_LOGIT_EPS = 1e-7
+#: The least probability whose logarithm is taken.
+EPS = float(np.finfo(np.float64).eps)
 
 
-def class_codes(y, classes) -> np.ndarray:
+def class_codes(y: ArrayLike, classes: ArrayLike) -> np.ndarray:
     """Positions of the labels `y` in `classes`.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Labels.
+    classes : array of shape (K,)
+        Those that there are.
 
     Raises
     ------
@@ -46,40 +54,80 @@ def class_codes(y, classes) -> np.ndarray:
     return codes
 
 
-def normalised(probabilities) -> np.ndarray:
-    """Probabilities as float64 on the simplex: no value below zero, rows that sum to one."""
+def normalised(probabilities: ArrayLike) -> np.ndarray:
+    """Probabilities as float64 on the simplex: no value below zero, rows that sum to one.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, K)
+        Rows that need not sum to one.
+    """
     P = np.clip(np.asarray(probabilities, dtype=np.float64), 0, None)
     total = P.sum(axis=1, keepdims=True)
     return np.divide(P, total, out=np.full_like(P, 1 / P.shape[1]), where=total > 0)
 
 
-def log_losses(codes, P) -> np.ndarray:
-    """The log-loss of each row, -log p(true class), of shape (n,); its mean is the log-loss."""
-    return -np.log(np.clip(P[np.arange(len(codes)), codes], _EPS, 1))
+def log_losses(codes: np.ndarray, P: np.ndarray) -> np.ndarray:
+    """The log-loss of each row, -log p(true class), of shape (n,); its mean is the log-loss.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Positions of the true classes.
+    P : array of shape (n, K)
+        Probabilities on the simplex.
+    """
+    return -np.log(np.clip(P[np.arange(len(codes)), codes], EPS, 1))
 
 
-def brier_losses(codes, P) -> np.ndarray:
-    """The squared error of each row's probabilities, halved for two classes, of shape (n,)."""
+def brier_losses(codes: np.ndarray, P: np.ndarray) -> np.ndarray:
+    """The squared error of each row's probabilities, halved for two classes, of shape (n,).
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Positions of the true classes.
+    P : array of shape (n, K)
+        Probabilities on the simplex.
+    """
     squared = ((P - np.eye(P.shape[1])[codes]) ** 2).sum(axis=1)
     return squared / 2 if P.shape[1] == 2 else squared
 
 
-def mean(values, sample_weight=None):
-    """The mean over the rows of `values` (n,) or (n, K)."""
+def mean(values: np.ndarray, sample_weight: np.ndarray | None = None) -> Any:
+    """The mean over the rows: one number for values (n,), an array (K,) for values (n, K).
+
+    Parameters
+    ----------
+    values : array of shape (n,) or (n, K)
+        What is averaged.
+    sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
+    """
     if sample_weight is None:
         return np.mean(values, axis=0)
     return np.average(values, axis=0, weights=sample_weight)
 
 
-def scaled_squared_errors(y, prediction, sample_weight=None) -> np.ndarray:
-    """The squared error of each row over the variance of `y`, averaged over outputs: 1 - mean is R²."""
-    y, prediction = _two_d(y), _two_d(prediction)
+def scaled_squared_errors(y: ArrayLike, prediction: ArrayLike, sample_weight: np.ndarray | None = None) -> np.ndarray:
+    """The squared error of each row over the variance of `y`, averaged over outputs: 1 - mean is R².
+
+    Parameters
+    ----------
+    y, prediction : array of shape (n,) or (n, n_outputs)
+        The truth, and what is said of it.
+    sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
+    """
+    y, prediction = two_d(y), two_d(prediction)
     variance = mean((y - mean(y, sample_weight)) ** 2, sample_weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ((y - prediction) ** 2 / variance).mean(axis=1)
 
 
-def at_budget(positive, score, budget: float, sample_weight=None) -> tuple[float, float]:
+def at_budget(
+    positive: ArrayLike, score: ArrayLike, budget: float, sample_weight: ArrayLike | None = None
+) -> tuple[float, float]:
     """Recall and precision among the `budget` share of the rows with the highest scores.
 
     Rows that tie at the edge count by their share: what a reviewer finds on average who takes them in
@@ -88,10 +136,13 @@ def at_budget(positive, score, budget: float, sample_weight=None) -> tuple[float
     Parameters
     ----------
     positive : array of bool of shape (n,)
+        Which rows are to be found.
     score : array of shape (n,)
+        The highest are reviewed.
     budget : float
         Share of the rows that is reviewed, by weight; at least one row of average weight is.
     sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
     """
     positive, score = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
     weights = np.ones(len(score)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
@@ -108,12 +159,25 @@ def at_budget(positive, score, budget: float, sample_weight=None) -> tuple[float
     return (float(found / total) if total else np.nan), float(found / k)
 
 
-def expected_calibration_error(codes, P, n_bins: int = 15, sample_weight=None) -> float:
+def expected_calibration_error(
+    codes: np.ndarray, P: np.ndarray, n_bins: int = 15, sample_weight: ArrayLike | None = None
+) -> float:
     """Mean distance between confidence and frequency over bins that hold equally many rows.
 
     The confidence is the probability of the second class for two classes, and of the predicted class for
     more. Bins of equal mass (Nixon et al., 2019) and not of equal width, so that rare positives do not
     share one bin.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Positions of the true classes.
+    P : array of shape (n, K)
+        Probabilities on the simplex.
+    n_bins : int
+        How many bins.
+    sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
     """
     if P.shape[1] == 2:
         confidence, hit = P[:, 1], np.asarray(codes) == 1
@@ -126,7 +190,12 @@ def expected_calibration_error(codes, P, n_bins: int = 15, sample_weight=None) -
     return float(sum(gaps) / weights.sum())
 
 
-def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS, sample_weight=None) -> dict[str, float]:
+def classification_metrics(
+    codes: np.ndarray,
+    P: np.ndarray,
+    budgets: Sequence[float] = REVIEW_BUDGETS,
+    sample_weight: np.ndarray | None = None,
+) -> dict[str, float]:
     """Every measure of one contestant's probabilities.
 
     Parameters
@@ -138,6 +207,7 @@ def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS, 
     budgets : sequence of float
         Shares of the rows under review; two classes only.
     sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
 
     Returns
     -------
@@ -164,8 +234,18 @@ def classification_metrics(codes, P, budgets: Sequence[float] = REVIEW_BUDGETS, 
     return metrics
 
 
-def ranked_classes(codes, n_classes: int, sample_weight=None) -> list[int]:
-    """The classes that a ranking is measured by: of two the second, of more each that some rows have and some not."""
+def ranked_classes(codes: np.ndarray, n_classes: int, sample_weight: np.ndarray | None = None) -> list[int]:
+    """The classes that a ranking is measured by: of two the second, of more each that some rows have and some not.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Positions of the true classes.
+    n_classes : int
+        How many classes there are, K.
+    sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
+    """
     weights = np.bincount(codes, weights=sample_weight, minlength=n_classes)
     ranked = [k for k in range(n_classes) if 0 < weights[k] < weights.sum()]
     return ranked[1:] if n_classes == 2 else ranked
@@ -178,16 +258,21 @@ def _one_vs_rest(measure, onehot, P, sample_weight) -> float:
     return float(np.mean(values)) if values else np.nan
 
 
-def per_class_recall(codes, scores: Mapping[str, np.ndarray], n_classes: int, sample_weight=None) -> list[dict]:
+def per_class_recall(
+    codes: np.ndarray, scores: Mapping[str, np.ndarray], n_classes: int, sample_weight: np.ndarray | None = None
+) -> list[dict[str, float]]:
     """How often each contestant predicts each class where it is true.
 
     Parameters
     ----------
     codes : array of int of shape (n,)
+        Positions of the true classes.
     scores : mapping of str to array of shape (n, K)
         The probabilities of each contestant.
     n_classes : int
+        How many classes there are, K.
     sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
 
     Returns
     -------
@@ -207,9 +292,19 @@ def per_class_recall(codes, scores: Mapping[str, np.ndarray], n_classes: int, sa
     return found
 
 
-def regression_metrics(y, prediction, sample_weight=None) -> dict[str, float]:
-    """R², RMSE and MAE; the mean over the outputs where there are several. No R² for an output of one value."""
-    y, prediction, w = _two_d(y), _two_d(prediction), sample_weight
+def regression_metrics(
+    y: ArrayLike, prediction: ArrayLike, sample_weight: np.ndarray | None = None
+) -> dict[str, float]:
+    """R², RMSE and MAE; the mean over the outputs where there are several. No R² for an output of one value.
+
+    Parameters
+    ----------
+    y, prediction : array of shape (n,) or (n, n_outputs)
+        The truth, and what is said of it.
+    sample_weight : array of shape (n,), optional
+        How much each row counts; equally without it.
+    """
+    y, prediction, w = two_d(y), two_d(prediction), sample_weight
     return {
         "r2": float(r2_score(y, prediction, sample_weight=w)) if np.ptp(y, axis=0).min() > 0 else np.nan,
         "rmse": float(root_mean_squared_error(y, prediction, sample_weight=w)),
@@ -217,52 +312,13 @@ def regression_metrics(y, prediction, sample_weight=None) -> dict[str, float]:
     }
 
 
-def classification_fidelity(teacher, student, sample_weight=None) -> dict[str, float]:
-    """How alike two matrices of probabilities are, whatever the truth.
+def two_d(y: ArrayLike) -> np.ndarray:
+    """Values as float64 of shape (n, n_outputs).
 
-    Returns
-    -------
-    dict
-        agreement: share of rows with the same most probable class; kl: mean Kullback-Leibler divergence of
-        the student from the teacher, in nats; logit_correlation: Pearson's, of the log-odds (two classes)
-        or the centred log-probabilities.
+    Parameters
+    ----------
+    y : array of shape (n,) or (n, n_outputs)
+        Values.
     """
-    clipped = partial(np.clip, a_min=_EPS, a_max=1)
-    kl = (teacher * (np.log(clipped(teacher)) - np.log(clipped(student)))).sum(axis=1)
-    weights = np.ones(len(teacher)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    logits, likewise = _logits(teacher), _logits(student)
-    return {
-        "agreement": float(mean(teacher.argmax(axis=1) == student.argmax(axis=1), sample_weight)),
-        "kl": float(mean(kl, sample_weight)),
-        "logit_correlation": _correlation(logits, likewise, np.repeat(weights, len(logits) // len(weights))),
-    }
-
-
-def regression_fidelity(teacher, student, sample_weight=None) -> dict[str, float]:
-    """How alike two sets of predictions are: R², RMSE and correlation of the student to the teacher."""
-    teacher, student = _two_d(teacher), _two_d(student)
-    metrics = regression_metrics(teacher, student, sample_weight)
-    weights = np.ones(len(teacher)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    correlations = [_correlation(a, b, weights) for a, b in zip(teacher.T, student.T, strict=True)]
-    return {
-        "r2_to_teacher": metrics["r2"],
-        "rmse_to_teacher": metrics["rmse"],
-        "correlation": float(np.mean(correlations)),
-    }
-
-
-def _logits(P: np.ndarray) -> np.ndarray:
-    logs = np.log(np.clip(P, _LOGIT_EPS, 1))
-    return logs[:, 1] - logs[:, 0] if P.shape[1] == 2 else (logs - logs.mean(axis=1, keepdims=True)).ravel()
-
-
-def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
-    """Pearson's correlation; NaN where one side is constant."""
-    a, b = a - mean(a, weights), b - mean(b, weights)
-    scale = np.sqrt((weights * a**2).sum() * (weights * b**2).sum())
-    return float((weights * a * b).sum() / scale) if scale > 0 else np.nan
-
-
-def _two_d(y) -> np.ndarray:
     y = np.asarray(y, dtype=np.float64)
     return y.reshape(len(y), -1)

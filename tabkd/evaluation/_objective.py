@@ -76,11 +76,16 @@ _FAVOURED = 1.05
 _NUMBER = re.compile(r"\d+\.?\d*(?:e-?\d+)?|\.\d+")
 
 
-def objective_of(teacher) -> Objective:
+def objective_of(teacher: Any) -> Objective:
     """The loss that a regressor was fitted for; the squared error where it cannot be known.
 
     Looks behind frozen estimators, into the last step of a pipeline, the best of a search, and what a meta-estimator
     fits. A bare object may say it in an attribute `objective`.
+
+    Parameters
+    ----------
+    teacher : estimator or object
+        The regressor.
 
     Examples
     --------
@@ -141,12 +146,13 @@ def _number(value, default: float | None) -> float | None:
         return None
 
 
-def class_weights_of(teacher, classes, codes) -> tuple[np.ndarray, str] | None:
+def class_weights_of(teacher: Any, classes: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, str] | None:
     """How much more each class counts in the fit of a teacher, and the parameter that says so.
 
     Parameters
     ----------
-    teacher : estimator
+    teacher : estimator or object
+        The classifier.
     classes : array of shape (K,)
         The labels, sorted.
     codes : array of int of shape (n,)

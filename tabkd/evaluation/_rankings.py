@@ -17,14 +17,17 @@ from __future__ import annotations
 import numpy as np
 
 
-def auc_losses(positive, score, weights) -> np.ndarray:
+def auc_losses(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """One minus the area under the ROC curve, as losses of rows.
 
     Parameters
     ----------
     positive : array of bool of shape (n,)
+        Which rows are to be ranked high.
     score : array of shape (n,)
+        What they are ranked by.
     weights : array of shape (n,)
+        How much each row counts.
 
     Returns
     -------
@@ -45,8 +48,14 @@ def auc_losses(positive, score, weights) -> np.ndarray:
     return 1 - area - weights.sum() * influence
 
 
-def average_precision_losses(positive, score, weights) -> np.ndarray:
-    """One minus the average precision, as losses of rows; parameters and result as :func:`auc_losses`."""
+def average_precision_losses(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """One minus the average precision, as losses of rows.
+
+    Parameters
+    ----------
+    positive, score, weights
+        As :func:`auc_losses`, and so is the result.
+    """
     groups = _Groups(score)
     of_positive, total = weights * positive, weights.sum()
     n_positive = of_positive.sum()
@@ -63,13 +72,15 @@ def average_precision_losses(positive, score, weights) -> np.ndarray:
     return 1 - average - total * influence
 
 
-def balanced_errors(codes, predicted, weights) -> np.ndarray:
+def balanced_errors(codes: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """One minus the mean recall of the classes that occur, as losses of rows.
 
     Parameters
     ----------
     codes, predicted : array of int of shape (n,)
+        Positions of the true and of the predicted classes.
     weights : array of shape (n,)
+        How much each row counts.
     """
     of_class = np.bincount(codes, weights=weights)
     hit = (codes == predicted).astype(np.float64)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from tabkd.evaluation._findings import Findings
+
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from tabkd.evaluation._report import Report
 
 _HEADINGS = {
     "teacher": "teacher",
@@ -44,79 +44,103 @@ _LABELS = {
 }
 
 
-def table(report: Report) -> Table:
-    """The measures as a rich table, a row for each and a column for each contestant; the one that decides is bold."""
+def table(findings: Findings) -> Table:
+    """The measures as a rich table, a row for each and a column for each contestant; the one that decides is bold.
+
+    Parameters
+    ----------
+    findings : Findings
+        What to show.
+    """
     from rich.table import Table
 
-    contestants = list(report.metrics)
-    shown = Table(title=f"{report.task}, {report.n_test:,} test rows", title_justify="left")
+    contestants = list(findings.metrics)
+    shown = Table(title=f"{findings.task}, {findings.n_test:,} test rows", title_justify="left")
     shown.add_column("measure")
     for name in contestants:
         shown.add_column(_HEADINGS[name], justify="right")
-    for key in report.metrics["teacher"]:
-        values = (_number(report.metrics[name].get(key)) for name in contestants)
-        shown.add_row(_label(key), *values, style="bold" if key == report.measure else None)
+    for key in findings.metrics["teacher"]:
+        values = (_number(findings.metrics[name].get(key)) for name in contestants)
+        shown.add_row(_label(key), *values, style="bold" if key == findings.measure else None)
     return shown
 
 
-def summary(report: Report) -> list[tuple[str, str]]:
-    """The headlines: what was kept, and what was gained."""
-    why = report.reasons
-    lines = [("skill kept", _share(report.skill_kept, report.skill_kept_interval, why, "skill_kept"))]
-    if report.recovered_gap is not None:
-        gap = _share(report.recovered_gap, report.recovered_gap_interval, why, "recovered_gap")
+def summary(findings: Findings) -> list[tuple[str, str]]:
+    """The headlines, each with its value: what was kept, and what was gained.
+
+    Parameters
+    ----------
+    findings : Findings
+        What to show.
+    """
+    why = findings.reasons
+    lines = [("skill kept", _share(findings.skill_kept, findings.skill_kept_interval, why, "skill_kept"))]
+    if findings.recovered_gap is not None:
+        gap = _share(findings.recovered_gap, findings.recovered_gap_interval, why, "recovered_gap")
         lines.append(("recovered gap", gap))
-    decides = _label(report.measure)
+    decides = _label(findings.measure)
     lines.append(("decided by", f"{decides} ({why['metric']})" if "metric" in why else decides))
-    lines += [(_label(key), _number(value)) for key, value in report.fidelity.items()]
-    if report.n_bytes is not None:
-        lines.append(("ONNX file", f"{report.n_bytes / 1000:,.1f} KB"))
-    if report.parity is not None:
-        rows, difference = report.parity["rows"], report.parity["max_difference"]
+    lines += [(_label(key), _number(value)) for key, value in findings.fidelity.items()]
+    if findings.n_bytes is not None:
+        lines.append(("ONNX file", f"{findings.n_bytes / 1000:,.1f} KB"))
+    if findings.parity is not None:
+        rows, difference = findings.parity["rows"], findings.parity["max_difference"]
         lines.append(("parity", f"{rows:,} rows, largest difference {difference:.1e}"))
-    if report.speed is not None:
-        lines += _speed_lines(report.speed)
+    if findings.speed is not None:
+        lines += _speed_lines(findings.speed)
     return lines
 
 
-def text(report: Report) -> str:
-    """The verdict, the measure that decided for each contestant, and what was kept, in a few lines."""
-    names, values = _headline(report)
+def text(findings: Findings) -> str:
+    """The verdict, the measure that decided for each contestant, and what was kept, in a few lines.
+
+    Parameters
+    ----------
+    findings : Findings
+        What to show.
+    """
+    names, values = _headline(findings)
     widths = [max(len(name), len(value)) for name, value in zip(names, values, strict=True)]
-    label = _label(report.measure)
-    lines = [f"Report of {report.student} from {report.teacher}, {report.n_test:,} test rows: {report.verdict}"]
-    lines += [sentence for sentence in (report.advice, *report.warnings) if sentence]
+    label = _label(findings.measure)
+    lines = [f"Report of {findings.student} from {findings.teacher}, {findings.n_test:,} test rows: {findings.verdict}"]
+    lines += [sentence for sentence in (findings.advice, *findings.warnings) if sentence]
     lines += [
         " " * len(label) + "  " + "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)),
         label + "  " + "  ".join(value.rjust(width) for value, width in zip(values, widths, strict=True)),
     ]
-    lines += [f"{name}: {value}" for name, value in _kept(report)]
+    lines += [f"{name}: {value}" for name, value in _kept(findings)]
     return "\n".join(lines)
 
 
-def html(report: Report) -> str:
-    """What :func:`text` says, as a small table for a notebook."""
-    names, values = _headline(report)
+def html(findings: Findings) -> str:
+    """What :func:`text` says, as a small table for a notebook.
+
+    Parameters
+    ----------
+    findings : Findings
+        What to show.
+    """
+    names, values = _headline(findings)
     heads = "".join(f"<th>{escape(name)}</th>" for name in ("", *names))
     cells = "".join(f"<td>{escape(value)}</td>" for value in values)
-    title = f"{report.student} from {report.teacher}, {report.n_test:,} test rows: "
-    sentences = "".join(f"<p>{escape(line)}</p>" for line in (report.advice, *report.warnings) if line)
-    kept = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in _kept(report))
+    title = f"{findings.student} from {findings.teacher}, {findings.n_test:,} test rows: "
+    sentences = "".join(f"<p>{escape(line)}</p>" for line in (findings.advice, *findings.warnings) if line)
+    kept = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in _kept(findings))
     return (
-        f"<div><p>{escape(title)}<b>{escape(report.verdict)}</b></p>{sentences}"
-        f"<table><thead><tr>{heads}</tr></thead><tbody><tr><th>{escape(_label(report.measure))}</th>{cells}</tr></tbody>"
+        f"<div><p>{escape(title)}<b>{escape(findings.verdict)}</b></p>{sentences}"
+        f"<table><thead><tr>{heads}</tr></thead><tbody><tr><th>{escape(_label(findings.measure))}</th>{cells}</tr></tbody>"
         f"</table>{kept}</div>"
     )
 
 
-def _headline(report: Report) -> tuple[list[str], list[str]]:
-    names = [_HEADINGS[name] for name in report.metrics]
-    return names, [_number(values.get(report.measure)) for values in report.metrics.values()]
+def _headline(findings: Findings) -> tuple[list[str], list[str]]:
+    names = [_HEADINGS[name] for name in findings.metrics]
+    return names, [_number(values.get(findings.measure)) for values in findings.metrics.values()]
 
 
-def _kept(report: Report) -> list[tuple[str, str]]:
+def _kept(findings: Findings) -> list[tuple[str, str]]:
     wanted = ("skill kept", "recovered gap", "ONNX file")
-    return [(name, value) for name, value in summary(report) if name in wanted]
+    return [(name, value) for name, value in summary(findings) if name in wanted]
 
 
 def _label(key: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.model_selection import train_test_split
 
 from tabkd._tables.schema import TableSchema
@@ -31,18 +33,22 @@ class SmallLightGBM:
     max_bytes : int
         The file may be no larger; one tree is kept in any case.
     task : {"classification", "regression"}
+        Whether to predict probabilities or values.
     objective : Objective, optional
         The loss of a regression; the squared error by default.
     n_jobs : int, optional
+        Threads; all cores by default.
     random_state : int, default=0
+        The seed of LightGBM, and of the rows that settings are chosen on.
 
     Attributes
     ----------
     n_bytes_ : int
         What the file takes.
     n_trees_ : int
+        How many trees are kept.
     classes_ : array of shape (K,)
-        Classification only.
+        The labels; classification only.
     """
 
     def __init__(
@@ -57,8 +63,22 @@ class SmallLightGBM:
         self.max_bytes, self.task, self.objective = max_bytes, task, objective or Objective()
         self.n_jobs, self.random_state = n_jobs, random_state
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit on the table `X` (n, d) and its labels or values `y` (n,), with weights (n,) or without."""
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SmallLightGBM:
+        """Choose the settings and fit.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+            The table.
+        y : array of shape (n,)
+            Its labels or values.
+        sample_weight : array of shape (n,), optional
+            How much each row counts; equally without it.
+
+        Returns
+        -------
+        self
+        """
         self._schema = TableSchema.of(X)
         codes, y = self._codes(X), np.asarray(y)
         if self.task == "classification":
@@ -72,8 +92,14 @@ class SmallLightGBM:
         self.n_trees_ = self._rounds * self._trees_per_round
         return self
 
-    def predict(self, X) -> np.ndarray:
-        """Probabilities (n, K) of the classes, or predicted values (n,)."""
+    def predict(self, X: Any) -> np.ndarray:
+        """Probabilities (n, K) of the classes, or predicted values (n,).
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+            Rows of the same columns as at fit.
+        """
         said = np.asarray(self._booster.predict(self._codes(X), num_iteration=self._rounds))
         if self.task == "classification" and said.ndim == 1:
             return np.column_stack([1 - said, said])
@@ -178,7 +204,7 @@ def _onnx_bytes(text: str, n_targets: int) -> int:
     """The bytes of the trees of a LightGBM text as one ONNX node."""
     from onnx.helper import make_node
 
-    from tabkd.students._tree_graph import ensemble_attributes, lightgbm_nodes
+    from tabkd.onnx._trees import ensemble_attributes, lightgbm_nodes
 
     trees = [(nodes, [i % n_targets]) for i, nodes in enumerate(lightgbm_nodes(text))]
     attributes = ensemble_attributes(trees, n_targets)

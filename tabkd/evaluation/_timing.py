@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
 Predictor = Callable[[object], object]
 # Seconds of a turn that are not counted, and that are.
@@ -14,7 +16,7 @@ _WARM_UP, _MEASURED = 0.02, 0.03
 
 def speed(
     predictors: Mapping[str, Predictor],
-    X,
+    X: Any,
     *,
     batch_size: int = 256,
     seconds: float = 1.0,
@@ -88,7 +90,7 @@ def _turn(predict: Predictor, inputs: list, first: int) -> list[float]:
     return times
 
 
-def compare_speed(model, exported, X, **options) -> dict:
+def compare_speed(model: Any, exported: Any, X: Any, **options: Any) -> dict[str, Any]:
     """Speed of a distilled model's exported student and of its teacher, frame in and scores out.
 
     Parameters
@@ -98,6 +100,7 @@ def compare_speed(model, exported, X, **options) -> dict:
     exported : ExportedStudent
         What `tabkd.load` gave for the exported student.
     X : frame or array
+        Where the rows come from.
     **options
         As :func:`speed`.
 
@@ -107,9 +110,7 @@ def compare_speed(model, exported, X, **options) -> dict:
         student, teacher: as :func:`speed`; batch_size; ratio: the student's rows per second over the
         teacher's; ratio_one_row: the teacher's median latency over the student's.
     """
-    method = "predict_proba" if hasattr(model.teacher_, "predict_proba") else "predict"
-    if not hasattr(model, "classes_"):
-        method = "predict"
+    method = "predict_proba" if is_classifier(model) else "predict"
     found = speed({"student": getattr(exported, method), "teacher": getattr(model.teacher_, method)}, X, **options)
     student, teacher = found["student"], found["teacher"]
     return {

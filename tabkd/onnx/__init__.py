@@ -1,5 +1,7 @@
-"""Students as ONNX: the hooks of skl2onnx, one converter per part, the parity gate."""
+"""Graphs: what a student writes itself with, and the error where ONNX Runtime does not reproduce it."""
 
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Front, Inputs
 from tabkd.onnx._parity_error import ParityError
 
-__all__ = ["ParityError"]
+__all__ = ["Front", "Graph", "Inputs", "ParityError"]

@@ -1,51 +1,57 @@
-"""A categorical column as row numbers of a table of weights."""
+"""Convert a categorical column to row numbers of a table of weights."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from tabkd._tables.column import Column
 from tabkd.onnx._graph import Graph
+from tabkd.onnx._types import TensorType
 
-# Beyond any whole number that float64 tells from its neighbours by less than 512.
+# Larger than any whole number that has a neighbour at a distance below 512 in float64.
 _FAR = float(2**62)
 
 
 def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np.ndarray) -> str:
-    """int64 (n, 1): the row of each value of `name` (n, 1).
+    """Look up the row of each value of a column.
 
     Parameters
     ----------
     graph : Graph
+        The graph to write to.
     name : str
-        The input, of ONNX type `kind`.
+        The name of the input, of shape (n, 1).
     kind : int
+        The ONNX type of the input.
     column : Column
-    row_of : array of shape (n_categories + 2,)
+        The categories of the column.
+    row_of : ndarray of shape (n_categories + 2,)
         The row of each category, then that of an unseen one, then that of a missing one.
+
+    Returns
+    -------
+    str
+        The name of the rows, int64 of shape (n, 1).
 
     Raises
     ------
     ValueError
-        Where a type cannot carry the categories.
+        If the type of the input cannot hold the categories.
     """
     if not column.numeric_categories:
         return _string_rows(graph, _as_strings(graph, name, kind, column), column, row_of)
     keys = np.array(column.keys)
-    if kind == TensorProto.STRING:
-        from tabkd.onnx._inputs import strings_as_doubles
-
-        name, kind = strings_as_doubles(graph, name), TensorProto.DOUBLE
-    if kind == TensorProto.FLOAT:
+    if kind == TensorType.STRING:
+        name, kind = graph.numbers(name), TensorType.DOUBLE
+    if kind == TensorType.FLOAT:
         return _float_rows(graph, name, column, keys.astype(np.float32), row_of)
-    if kind != TensorProto.DOUBLE:
+    if kind != TensorType.DOUBLE:
         whole = np.flatnonzero(keys == np.floor(keys))
         return _encode(
             graph,
-            graph.cast(name, TensorProto.INT64),
+            graph.cast(name, TensorType.INT64),
             "int64s",
             keys[whole].astype(np.int64),
             row_of[whole],
@@ -57,19 +63,19 @@ def category_rows(graph: Graph, name: str, kind: int, column: Column, row_of: np
 
 
 def are_whole(keys: np.ndarray) -> bool:
-    """Whether int64 can stand for these float64 categories."""
+    """Whether int64 can represent these float64 categories."""
     return bool((keys == np.floor(keys)).all() and (np.abs(keys) < _FAR / 2).all())
 
 
 def _as_strings(graph: Graph, name: str, kind: int, column: Column) -> str:
-    if kind == TensorProto.STRING:
+    if kind == TensorType.STRING:
         return name
-    if kind in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL):
+    if kind in (TensorType.FLOAT, TensorType.DOUBLE, TensorType.BOOL):
         raise ValueError(
             f"Column {column.name!r} has the categories {list(column.categories[:3])}, strings, but its ONNX "
-            f"input holds {TensorProto.DataType.Name(kind)}. Give it StringTensorType([None, 1])."
+            f"input holds {TensorType(kind).name}. Give it StringTensorType([None, 1])."
         )
-    return graph.cast(name, TensorProto.STRING)
+    return graph.cast(name, TensorType.STRING)
 
 
 def _string_rows(graph: Graph, name: str, column: Column, row_of: np.ndarray) -> str:
@@ -90,30 +96,30 @@ def _float_rows(graph: Graph, name: str, column: Column, keys: np.ndarray, row_o
 
 
 def _whole_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -> str:
-    """float64 values among whole numbers, compared as int64."""
+    """The rows of float64 values if all categories are whole numbers: they are compared as int64."""
     missing, unseen = graph.constant(np.float64(-_FAR)), graph.constant(np.float64(_FAR))
     filled = graph.node("Where", [graph.node("IsNaN", [name]), missing, name])
     whole = graph.node("Equal", [filled, graph.node("Floor", [filled])])
     near = graph.node("Clip", [graph.node("Where", [whole, filled, unseen]), missing, unseen])
     whole_keys = [*keys.astype(np.int64), -int(_FAR)]
-    return _encode(graph, graph.cast(near, TensorProto.INT64), "int64s", whole_keys, [*row_of[:-2], row_of[-1]], row_of)
+    return _encode(graph, graph.cast(near, TensorType.INT64), "int64s", whole_keys, [*row_of[:-2], row_of[-1]], row_of)
 
 
 def _double_rows(graph: Graph, name: str, keys: np.ndarray, row_of: np.ndarray) -> str:
-    """float64 values among any numbers, compared with each: exact, where no LabelEncoder takes float64."""
-    same = graph.cast(graph.node("Equal", [name, graph.constant(keys[None, :])]), TensorProto.FLOAT)
+    """The rows of float64 values, compared exactly with each category: LabelEncoder does not take float64."""
+    same = graph.cast(graph.node("Equal", [name, graph.constant(keys[None, :])]), TensorType.FLOAT)
     found = graph.node(
         "Gather",
         [graph.constant(row_of[:-2].astype(np.int64)), graph.node("ArgMax", [same], axis=1, keepdims=1)],
     )
-    known = graph.cast(graph.reduce("ReduceMax", same), TensorProto.BOOL)
+    known = graph.cast(graph.reduce("ReduceMax", same), TensorType.BOOL)
     unseen, missing = (graph.constant(np.array([[row]], dtype=np.int64)) for row in row_of[-2:])
     other = graph.node("Where", [graph.node("IsNaN", [name]), missing, unseen])
     return graph.node("Where", [known, found, other])
 
 
 def _unused(keys: np.ndarray, start: np.float32) -> np.float32:
-    """A number that is none of the keys."""
+    """A number that is not among the keys."""
     while start in keys:
         start = np.nextafter(start, np.float32(0))
     return start

@@ -1,44 +1,55 @@
-"""The inputs of a graph as the columns of a table, in whatever pieces and types they come.
+"""The inputs of a graph as the columns of a table, for all shapes and types of inputs.
 
-skl2onnx hands over one matrix, one input for each column, or several matrices (behind a
-ColumnTransformer), of floats, integers, booleans or strings. `Inputs` finds each column of the table in
-them and gives the two tensors that all converters start from: the *values*, float32 (n, m) of numeric
-columns, and the *rows*, int64 (n, j), where in a table of weights each category stands.
+skl2onnx gives a converter one matrix, one input for each column, or several matrices (after a ColumnTransformer), of
+floats, integers, booleans or strings. `Inputs` finds each column of the table in them and writes the two tensors that
+all converters start from: the *values* of the numeric columns, float32 (n, m), and the *rows* of the categories in a
+table of weights, int64 (n, j).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from onnx import TensorProto
+from numpy.typing import ArrayLike
 
 from tabkd._tables.schema import TableSchema
 from tabkd.onnx._categories import category_rows
 from tabkd.onnx._graph import Graph
+from tabkd.onnx._types import TensorType
 
-#: The names that the two tensors have in a graph that `to_onnx` writes, and the values once missing ones are filled.
+#: The names of the two tensors in a graph that `to_onnx` writes, and of the values after missing ones are filled.
 VALUES, ROWS, FILLED = "values", "rows", "filled"
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Front(NamedTuple):
-    """What a student reads of a table.
+    """What a student reads from a table.
 
     Attributes
     ----------
-    positions : int array of shape (m,)
-        The numeric columns.
-    centers : array of shape (m,)
-        What is taken off each of them in float64.
-    tables : list of (int, array)
-        The position of each categorical column, and the row of each of its categories, of an unseen and of a missing
-        one.
-    filled : tuple of (float32 array of shape (m,), int array) or None
-        What stands for a missing number, and of which of the columns it is told that one was missing; None where the
-        graph fills none, or other columns too.
+    positions : int ndarray of shape (m,)
+        Positions of the numeric columns.
+    centers : ndarray of shape (m,)
+        The number that is subtracted from each of them in float64.
+    tables : list of (int, ndarray)
+        For each categorical column its position, and the row of each of its categories, of an unseen one and of a
+        missing one.
+    filled : tuple of (float32 ndarray of shape (m,), int ndarray) or None
+        The number that replaces a missing one in each column, and the columns with an indicator of missing values. None
+        if the graph does not fill missing numbers, or fills other columns too.
+
+    Examples
+    --------
+    The second and third column of a table, both numeric:
+
+    >>> import numpy as np
+    >>> from tabkd.onnx import Front
+    >>> Front(np.array([1, 2]), np.zeros(2), []).positions.tolist()
+    [1, 2]
     """
 
     positions: np.ndarray
@@ -48,7 +59,7 @@ class Front(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One input of the graph: its name, its ONNX type and how many columns it has."""
+    """One input of the graph: its name, its ONNX type and its number of columns."""
 
     name: str
     type: int
@@ -61,17 +72,30 @@ class Inputs:
     Parameters
     ----------
     graph : Graph
+        The graph to write to.
     variables : list of skl2onnx Variable
+        The inputs.
     schema : TableSchema
+        The columns of the table.
 
     Raises
     ------
     ValueError
-        Where the inputs have more or fewer columns than the table.
+        If the inputs have more or fewer columns than the table.
+
+    Examples
+    --------
+    In `write_onnx` of a student, two numeric columns as they are:
+
+    >>> def write_onnx(self, graph, inputs):
+    ...     numbers = inputs.values([0, 1], [0.0, 0.0])
+    ...     return Tensors(graph.gemm(numbers, self.coef_, self.intercept_))
     """
 
-    def __init__(self, graph: Graph, variables, schema: TableSchema):
+    def __init__(self, graph: Graph, variables: Sequence[Any], schema: TableSchema) -> None:
         self._graph, self._schema = graph, schema
+        #: What skl2onnx handed over.
+        self.variables = list(variables)
         self.pieces = _pieces(variables, len(schema.columns))
         places = [(piece, k) for piece in self.pieces for k in range(piece.width)]
         names = [str(name) for name in schema.names]
@@ -81,8 +105,21 @@ class Inputs:
         self._places = places
         self._mixed = not schema.is_numeric
 
-    def values(self, positions, center) -> str | None:
-        """float32 (n, m) of numeric columns, `center` taken off in float64; None if m is 0."""
+    def values(self, positions: Sequence[int] | np.ndarray, center: ArrayLike) -> str | None:
+        """Read numeric columns as float32.
+
+        Parameters
+        ----------
+        positions : sequence of int of shape (m,)
+            Which columns.
+        center : array of shape (m,)
+            The number that is subtracted from each, in float64.
+
+        Returns
+        -------
+        str or None
+            The name of the tensor, of shape (n, m); None if m is 0.
+        """
         parts = []
         numbered = list(zip(positions, np.asarray(center), strict=True))
         for piece, group in groupby(numbered, lambda item: self._places[item[0]][0]):
@@ -92,9 +129,17 @@ class Inputs:
         return self._graph.concat(parts, VALUES, fixed=self._mixed) if parts else None
 
     def rows(self, tables: list[tuple[int, np.ndarray]]) -> str | None:
-        """int64 (n, j): for each (position, row_of) the row of the category; None if there are none.
+        """Look up categories in tables of rows.
 
-        `row_of` holds the row of each category, then that of an unseen one, then that of a missing one.
+        Parameters
+        ----------
+        tables : list of (int, array)
+            For each column its position, and the row of each of its categories, of an unseen and of a missing one.
+
+        Returns
+        -------
+        str or None
+            The name of the tensor, int64 of shape (n, j); None if `tables` is empty.
         """
         parts = []
         for position, row_of in tables:
@@ -110,25 +155,16 @@ class Inputs:
 
     def _as_float32(self, name: str, kind: int, center: np.ndarray) -> str:
         graph = self._graph
-        if kind == TensorProto.STRING:
-            name, kind = strings_as_doubles(graph, name), TensorProto.DOUBLE
-        if not center.any() and kind != TensorProto.DOUBLE:
-            return name if kind == TensorProto.FLOAT else graph.cast(name, TensorProto.FLOAT)
-        if kind != TensorProto.DOUBLE:
-            name = graph.cast(name, TensorProto.DOUBLE)
+        if kind == TensorType.STRING:
+            name, kind = graph.numbers(name), TensorType.DOUBLE
+        if not center.any() and kind != TensorType.DOUBLE:
+            return name if kind == TensorType.FLOAT else graph.cast(name, TensorType.FLOAT)
+        if kind != TensorType.DOUBLE:
+            name = graph.cast(name, TensorType.DOUBLE)
         if center.any():
             name = graph.node("Sub", [name, graph.constant(center.astype(np.float64))])
         limits = [graph.constant(np.float64(-_LARGEST)), graph.constant(np.float64(_LARGEST))]
-        return graph.cast(graph.node("Clip", [name, *limits]), TensorProto.FLOAT)
-
-
-def strings_as_doubles(graph: Graph, name: str) -> str:
-    """Numbers written as strings, NaN where ONNX Runtime's spellings of a missing value stand."""
-    if graph.opset >= 19:  # strings cannot be compared before
-        for spelling in ("None", "<NA>", ""):
-            same = graph.node("Equal", [name, graph.constant([spelling])])
-            name = graph.node("Where", [same, graph.constant(["nan"]), name])
-    return graph.cast(name, TensorProto.DOUBLE)
+        return graph.cast(graph.node("Clip", [name, *limits]), TensorType.FLOAT)
 
 
 def _pieces(variables, n_columns: int) -> list[Piece]:

@@ -1,5 +1,5 @@
-"""What can go wrong between Python and ONNX."""
+"""The error that an export raises if ONNX Runtime does not give the scores of Python."""
 
 
 class ParityError(RuntimeError):
-    """ONNX Runtime does not reproduce the student, so nothing was written."""
+    """ONNX Runtime does not reproduce the scores of a student, so no file was written."""

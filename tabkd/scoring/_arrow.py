@@ -1,12 +1,13 @@
-"""Columns of Arrow tables as the reader takes them; pyarrow is not imported, for whoever has a table has it."""
+"""Columns of Arrow tables as the reader takes them; pyarrow is not imported: anyone with a table has it."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import NamedTuple
 
 import numpy as np
+
+from tabkd._tables.levels import Dictionary
 
 
 def is_arrow(X) -> bool:
@@ -21,21 +22,6 @@ def check_names(table) -> None:
     if len(set(names)) < len(names):
         repeated = [name for name, times in Counter(names).items() if times > 1]
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
-
-
-class Dictionary(NamedTuple):
-    """A column by its distinct values, each of which is then looked at once and not once a row.
-
-    Attributes
-    ----------
-    values : list
-        They may repeat, and None may be one of them.
-    codes : array of int of shape (n,)
-        The position of each row's value; -1 for a null.
-    """
-
-    values: list
-    codes: np.ndarray
 
 
 def plain_type(kind):
@@ -113,23 +99,8 @@ def decoded(column):
     return column.dictionary_decode()
 
 
-def of_pandas(array, numeric: bool):
-    """An array of pandas', read like a column of Arrow's where it holds one."""
-    import pandas as pd
-
-    return to_array(array.__arrow_array__(), numeric) if isinstance(array.dtype, pd.ArrowDtype) else array
-
-
-def without_arrow(frame):
-    """A frame with pandas' own dtypes for its columns of Arrow's."""
-    import pandas as pd
-
-    stored = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]
-    return frame.assign(**{name: decoded(frame[name].array.__arrow_array__()).to_pandas().array for name in stored})
-
-
 def to_array(column, numeric: bool):
-    """What the reader takes of a column: an array of NumPy's or pandas', NaN for null numbers, or a `Dictionary`.
+    """What the reader takes of a column: an array of NumPy, NaN for null numbers, or a `Dictionary`.
 
     Parameters
     ----------
@@ -147,7 +118,7 @@ def to_array(column, numeric: bool):
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # what does not fit into one array
-            return column.to_pandas().array
+            return _objects(column)
     kind = column.type
     if column.null_count == len(column):  # missing, whatever its type
         return np.full(len(column), np.nan)
@@ -160,8 +131,19 @@ def to_array(column, numeric: bool):
     if pa.types.is_decimal(kind):
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     if numeric or not text:
-        return column.to_pandas().array
+        return _objects(column)
     if not pa.types.is_dictionary(kind):
         column = column.dictionary_encode()
     codes = column.indices.fill_null(-1) if column.indices.null_count else column.indices
     return Dictionary(column.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False))
+
+
+def _objects(column) -> np.ndarray:
+    """A column as Python objects, which count no nanoseconds."""
+    import pyarrow as pa
+
+    kind = column.type
+    if getattr(kind, "unit", None) == "ns":
+        coarser = {pa.TimestampType: lambda: pa.timestamp("us", kind.tz), pa.Time64Type: lambda: pa.time64("us")}
+        column = column.cast(coarser.get(type(kind), lambda: pa.duration("us"))(), safe=False)
+    return np.fromiter(column.to_pylist(), object, len(column))

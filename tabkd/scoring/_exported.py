@@ -1,9 +1,8 @@
-"""Scoring with an exported student: ONNX Runtime, NumPy and pandas are all it needs."""
+"""Scoring with an exported student: ONNX Runtime and NumPy are all it needs."""
 
 from __future__ import annotations
 
 import errno
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tabkd._tables.schema import as_table
+from tabkd._tables.containers import as_table
+from tabkd._threads import check_n_jobs, n_threads
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._arrow import is_arrow
-from tabkd.scoring._facts import category_tables, is_matrix, read_facts, unreadable
-from tabkd.scoring._lookup import Numbers
+from tabkd.scoring._facts import category_tables, further_widths, is_matrix, read_facts, scores_name, unreadable
+from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
 
@@ -39,8 +39,8 @@ class ExportedStudent:
     ----------
     content : bytes
         An ONNX model that tabkd wrote.
-    n_threads : int, optional
-        Threads that share the rows of a large batch; None for all cores.
+    n_jobs : int, optional
+        Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
     source : str, default="the model"
         What errors call it.
 
@@ -54,6 +54,8 @@ class ExportedStudent:
         The model.
     n_bytes : int
         Its size.
+    further_outputs_ : dict of str to int
+        The width of each output that the student has beside its scores, by name; see `output`.
     metadata : dict
         The metadata of the model: task, columns, teacher, version and so on.
 
@@ -64,10 +66,9 @@ class ExportedStudent:
         operators that no student has, or with metadata that do not fit the graph.
     """
 
-    def __init__(self, content: bytes, n_threads: int | None = None, *, source: str = "the model"):
-        if n_threads is not None and n_threads < 1:
-            raise ValueError(f"n_threads is {n_threads!r}; expected a positive number, or None.")
-        self.content, self.n_threads, self._source = bytes(content), n_threads, source
+    def __init__(self, content: bytes, n_jobs: int | None = None, *, source: str = "the model"):
+        check_n_jobs(n_jobs)
+        self.content, self.n_jobs, self._source = bytes(content), n_jobs, source
         self._open()
 
     def _open(self) -> None:
@@ -76,15 +77,17 @@ class ExportedStudent:
         self.n_features_in_ = len(facts["columns"])
         names = [f"x{c['name']}" if facts["container"] == "numpy" else c["name"] for c in facts["columns"]]
         self.feature_names_in_ = np.array(names, dtype=object)
-        self._output = "variable"
+        self._output = scores_name(facts)
         if facts["task"] == "classification":
             self.classes_ = _classes(facts)
-            self._output = "probabilities"
+        self.further_outputs_ = further_widths(self.content, facts)
+        self._widths = {self._output: facts["n_outputs"], **self.further_outputs_}
         self._single = is_matrix(facts)
         try:
             self._prepare()
-            self._session = _session(self._graph)
-            trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(self._graph))
+            graph = self._graph(self._output)
+            self._sessions = {self._output: _session(graph)}
+            trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(graph))
             self._block_rows = _TREE_ROWS if trees else _NETWORK_ROWS
             self._try()
         except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
@@ -107,7 +110,11 @@ class ExportedStudent:
         self._inputs = ["X"] if self._single and not inputs else list(inputs)
         # A graph none of whose columns says anything still counts their rows.
         self._says_nothing = not self._inputs
-        self._graph = self.content if self._says_nothing else wire.cut(self.content, inputs, self._output)
+        self._cut_at = inputs
+
+    def _graph(self, output: str) -> bytes:
+        """The model with only what leads to one output."""
+        return self.content if self._says_nothing else wire.cut(self.content, self._cut_at, output)
 
     def _try(self) -> None:
         """Score two rows, of the first and of the last row of each table: what the graph cannot do shows here."""
@@ -118,7 +125,7 @@ class ExportedStudent:
             rows = self._reader.extreme_rows()
             numbers = np.zeros((2, width), np.float32)
             feeds = self._block({name: rows if name != self._numbers_name else numbers for name in self._inputs}, 0, 2)
-        scores = self._run(feeds)
+        scores = self._run(feeds, self._output)
         if scores.shape != (2, self.metadata["n_outputs"]) or scores.dtype.kind != "f":
             raise ValueError(f"it gives {scores.shape[1:]} scores a row, not the {self.metadata['n_outputs']} expected")
 
@@ -167,6 +174,35 @@ class ExportedStudent:
             return self.classes_[scores.argmax(axis=1)]
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
 
+    def output(self, X, name: str) -> np.ndarray:
+        """A further output of the student, beside its scores, for each row.
+
+        Parameters
+        ----------
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The rows, as for `predict_proba`.
+        name : str
+            One of `further_outputs_`.
+
+        Returns
+        -------
+        array of shape (n, width), float64
+            The output of each row.
+
+        Raises
+        ------
+        ValueError
+            Where the student has no such output.
+        """
+        if name not in self.further_outputs_:
+            known = list(self.further_outputs_)
+            raise ValueError(
+                f"name is {name!r}, but the further outputs of {self._source} are {known}; give one of them."
+            )
+        if name not in self._sessions:
+            self._sessions[name] = _session(self._graph(name))
+        return self._scores(X, name)
+
     def check_column(self, i: int, values) -> None:
         """Refuse values that the model's column `i`, from 0, cannot have.
 
@@ -182,28 +218,30 @@ class ExportedStudent:
         """
         self._reader.check_column(i, values)
 
-    def _scores(self, X) -> np.ndarray:
+    def _scores(self, X, output: str | None = None) -> np.ndarray:
+        """An output for all rows, float64 (n, width): by default the scores."""
+        output = output or self._output
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
             # For one row, reading a table takes longer than scoring it.
-            return self._run({self._numbers_name: self._numbers(X)}).astype(np.float64)
+            return self._run({self._numbers_name: self._numbers(X)}, output).astype(np.float64)
         if are_rows(X):
             X = self._reader.rows(X)
         elif not is_arrow(X):
             X = as_table(X)
         n_rows = X.shape[0]
         if n_rows == 0:
-            return self._scores_of_none(X)
+            return self._scores_of_none(X, output)
         feeds = self._feeds(X)
         if n_rows <= self._block_rows:
-            return self._run(self._block(feeds, 0, n_rows)).astype(np.float64)
-        scores = np.empty((n_rows, self.metadata["n_outputs"]))
-        shares = _shares(n_rows, self.n_threads or _n_cores(), self._block_rows)
+            return self._run(self._block(feeds, 0, n_rows), output).astype(np.float64)
+        scores = np.empty((n_rows, self._widths[output]))
+        shares = _shares(n_rows, n_threads(self.n_jobs), self._block_rows)
         if len(shares) == 1:
-            self._fill(scores, feeds, shares[0])
+            self._fill(scores, feeds, shares[0], output)
             return scores
         with ThreadPoolExecutor(len(shares) - 1) as others:
-            waiting = [others.submit(self._fill, scores, feeds, share) for share in shares[1:]]
-            self._fill(scores, feeds, shares[0])
+            waiting = [others.submit(self._fill, scores, feeds, share, output) for share in shares[1:]]
+            self._fill(scores, feeds, shares[0], output)
             for share in waiting:
                 share.result()
         return scores
@@ -218,11 +256,11 @@ class ExportedStudent:
             and X.shape[1] == self.n_features_in_
         )
 
-    def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range) -> None:
+    def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range, output: str) -> None:
         """Score a range of rows, block by block."""
         for start in range(rows.start, rows.stop, self._block_rows):
             stop = min(start + self._block_rows, rows.stop)
-            scores[start:stop] = self._run(self._block(feeds, start, stop))
+            scores[start:stop] = self._run(self._block(feeds, start, stop), output)
 
     def _block(self, feeds: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
         """What the graph takes for the rows from `start` to before `stop`."""
@@ -231,8 +269,8 @@ class ExportedStudent:
             block[self._numbers_name] = self._numbers(block[self._numbers_name], start)
         return block
 
-    def _run(self, feeds: dict[str, np.ndarray]) -> np.ndarray:
-        return self._session.run([self._output], feeds)[0]
+    def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
+        return self._sessions[output].run([output], feeds)[0]
 
     def _feeds(self, X) -> dict[str, np.ndarray]:
         """All rows of the table, as the graph takes them but for what `Numbers` does to each block."""
@@ -244,16 +282,16 @@ class ExportedStudent:
         feeds = {self._numbers_name: values, self.metadata["rows"]["name"]: rows}
         return {name: feeds[name] for name in self._inputs}
 
-    def _scores_of_none(self, X) -> np.ndarray:
+    def _scores_of_none(self, X, output: str) -> np.ndarray:
         """No rows in, no rows out; the columns are checked all the same."""
         self._reader.check_names(X)
-        return np.empty((0, self.metadata["n_outputs"]))
+        return np.empty((0, self._widths[output]))
 
     def __getstate__(self):
-        return {"content": self.content, "n_threads": self.n_threads, "source": self._source}
+        return {"content": self.content, "n_jobs": self.n_jobs, "source": self._source}
 
     def __setstate__(self, state):
-        self.content, self.n_threads, self._source = state["content"], state["n_threads"], state["source"]
+        self.content, self.n_jobs, self._source = state["content"], state["n_jobs"], state["source"]
         self._open()
 
     def __repr__(self):
@@ -261,14 +299,15 @@ class ExportedStudent:
         return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
 
 
-def load(path, n_threads: int | None = None) -> ExportedStudent:
+def load(path, n_jobs: int | None = None) -> ExportedStudent:
     """Load a student that `to_onnx` wrote.
 
     Parameters
     ----------
     path : str or path-like
-    n_threads : int, optional
-        Threads that share the rows of a large batch; None for all cores.
+        The ONNX file.
+    n_jobs : int, optional
+        Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
 
     Returns
     -------
@@ -290,7 +329,7 @@ def load(path, n_threads: int | None = None) -> ExportedStudent:
         raise FileNotFoundError(
             errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
         ) from None
-    return ExportedStudent(content, n_threads, source=repr(str(path)))
+    return ExportedStudent(content, n_jobs, source=repr(str(path)))
 
 
 def _check_kind(path: Path) -> None:
@@ -323,14 +362,9 @@ def _session(content: bytes):
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _n_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _shares(n_rows: int, n_threads: int, block_rows: int) -> list[range]:
+def _shares(n_rows: int, most: int, block_rows: int) -> list[range]:
     """Ranges of whole blocks, one for each thread that gets enough of them."""
     n_blocks = -(-n_rows // block_rows)
-    n_shares = max(1, min(n_threads, n_blocks // _LEAST_BLOCKS))
+    n_shares = max(1, min(most, n_blocks // _LEAST_BLOCKS))
     edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]
     return [range(start, stop) for start, stop in pairwise(edges)]

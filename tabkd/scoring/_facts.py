@@ -44,11 +44,12 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "reference", "skill_metric"),
+    optional=("classes", "classes_dtype", "outputs", "reference", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
     n_outputs=whole(1, _MOST_OUTPUTS),
+    outputs=each(is_text),
     one_dimensional=is_flag,
     teacher=is_text,
     student=is_text,
@@ -247,6 +248,21 @@ def is_matrix(facts: dict[str, Any]) -> bool:
     return all(column["input"] == "X" and column["kind"] == "numeric" for column in facts["columns"])
 
 
+def scores_name(facts: dict[str, Any]) -> str:
+    """The output that has the scores."""
+    return "probabilities" if facts["task"] == "classification" else "variable"
+
+
+def further_widths(content: bytes, facts: dict[str, Any]) -> dict[str, int]:
+    """The number of columns of each output beside the scores and the label, by its name."""
+    outputs = wire.outputs(content)
+    return {name: int(outputs[name].shape[1] or 0) for name in _further(facts)}
+
+
+def _further(facts: dict[str, Any]) -> list[str]:
+    return [name for name in facts.get("outputs", []) if name not in ("label", scores_name(facts))]
+
+
 def check_fit(content: bytes, facts: dict[str, Any]) -> None:
     """Refuse metadata that speak of other inputs, outputs and nodes than the graph has.
 
@@ -269,11 +285,14 @@ def check_fit(content: bytes, facts: dict[str, Any]) -> None:
             f"its metadata has the input {name!r:.60} as {_shown(tensor)}, but the graph as {_shown(found.get(name))}",
         )
     _require(set(found) == set(expected), "its graph has inputs that its metadata does not name")
-    output = "probabilities" if facts["task"] == "classification" else "variable"
+    output = scores_name(facts)
     width = outputs[output].shape[-1] if output in outputs and outputs[output].shape else None
     _require(output in outputs, f"its graph has no output {output!r}")
     n = facts["n_outputs"]
     _require(width is None or width == n, f"its metadata has {n} outputs, but the graph {width}")
+    for name in _further(facts):
+        fit = name in outputs and outputs[name].type == "FLOAT" and len(outputs[name].shape) == 2
+        _require(fit and outputs[name].shape[1] is not None, f"its graph has no output {name!r:.60} of some columns")
     made = {name for node in wire.nodes(content) for name in node.outputs}
     parts = [] if is_matrix(facts) else [facts["rows"], facts["filled"] or facts["values"]]
     parts = [part for part in parts if part.get("columns", part.get("fill"))] + [facts["filled"]] * bool(

@@ -1,7 +1,8 @@
-"""Rows as a service has them: a dict for a row, a list of dicts, a dict of columns; no pandas in between."""
+"""Rows as a service has them: a dict for a row, a list of dicts, a dict of columns."""
 
 from __future__ import annotations
 
+import datetime
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tabkd._tables.column import Column
-from tabkd.scoring._arrow import Dictionary
+from tabkd._tables.levels import Dictionary
+from tabkd._tables.values import as_float, is_missing
+from tabkd.scoring._columns import to_array
+
+# Whose values are one each, beside the missing ones.
+_SINGLE = (str, bytes, numbers.Number, np.generic, datetime.date, datetime.time, datetime.timedelta)
 
 
 class Rows:
@@ -23,7 +28,7 @@ class Rows:
     shape : tuple of int
         Rows and columns.
     arrays : list
-        For each column an array of NumPy's or pandas', or a `Dictionary`.
+        For each column an array of NumPy, or a `Dictionary`.
     """
 
     def __init__(self, arrays: list, n_rows: int):
@@ -127,11 +132,10 @@ def _from_columns(given: list, columns: Sequence[Column], names: Sequence) -> Ro
         if type(values) in (list, tuple):
             arrays.append(_array(values, column, name))
             continue
-        if hasattr(values, "to_pandas"):  # of polars and Arrow
-            values = values.to_pandas()
-        if np.ndim(values) != 1:
-            raise ValueError(f"Column {name!r} has {np.ndim(values)} dimensions; give a list of its values.")
-        arrays.append(values.array if isinstance(values, (pd.Series, pd.Index)) else np.asarray(values))
+        array = to_array(values, column.kind == "numeric", name)
+        if isinstance(array, np.ndarray) and array.ndim != 1:
+            raise ValueError(f"Column {name!r} has {array.ndim} dimensions; give a list of its values.")
+        arrays.append(array)
     return Rows(arrays, sizes[first] or 0)
 
 
@@ -144,7 +148,7 @@ def _array(values: Sequence, column: Column, name):
     if column.kind == "numeric":
         return _numbers(values, name)
     for row, value in enumerate(values):
-        if not pd.api.types.is_scalar(value):
+        if not isinstance(value, _SINGLE) and not is_missing(value):
             raise ValueError(
                 f"Column {name!r} holds {value!r:.60} ({type(value).__name__}) in row {row}, where one value is "
                 "expected."
@@ -156,11 +160,11 @@ def _numbers(values: Sequence, name) -> np.ndarray:
     out = np.empty(len(values))
     for row, value in enumerate(values):
         if type(value) is float or type(value) is int:
-            out[row] = value if type(value) is float else _as_float(value)
-        elif value is None or value is pd.NA:
+            out[row] = as_float(value)
+        elif is_missing(value):
             out[row] = math.nan
         elif isinstance(value, (numbers.Real, np.bool_, Decimal)):
-            out[row] = _as_float(value)
+            out[row] = as_float(value)
         else:
             remedy = "Convert it, as by float(...)" if isinstance(value, str) else "Give a number"
             raise ValueError(
@@ -168,10 +172,3 @@ def _numbers(values: Sequence, name) -> np.ndarray:
                 f"{remedy}, or None where it is missing."
             )
     return out
-
-
-def _as_float(value) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number beyond float64, refused as infinite
-        return math.inf if value > 0 else -math.inf

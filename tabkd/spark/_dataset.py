@@ -1,56 +1,59 @@
-"""Score what Spark reads into a folder: first every row is looked at, then all are scored and counted again."""
+"""Score what Spark reads into a folder, which appears when all of its rows are written and counted."""
 
 from __future__ import annotations
 
-import codecs
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
+from tabkd._options import option
 from tabkd.batch import _rejects as rejected
-from tabkd.batch import _sinks as sinks
 from tabkd.batch._addresses import check_form, is_postgres, shown
+from tabkd.batch._alerts import how_many
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._dialect import PLAIN, Dialect
-from tabkd.batch._job import as_paths, check_options
-from tabkd.batch._outputs import check_rejects, is_within
-from tabkd.batch._paths import Local, files, matching
-from tabkd.batch._rejects import Reject, TooManyRejectsError, check_number
+from tabkd.batch._outputs import check_rejects, rejects_file
+from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns
+from tabkd.batch._scoring_options import Options, as_paths
+from tabkd.batch._sinks import STDOUT
 from tabkd.scoring import ExportedStudent, load
-from tabkd.spark._frames import batch_of, broadcast, exported_of, features, scores
+from tabkd.spark._frames import broadcast, features, fields
+from tabkd.spark._inputs import PLACE, find_files, is_csv, left_out, local_paths, of_files, read, with_places
+from tabkd.spark._parts import Parts
+from tabkd.spark._session import cancelled_on_error, explained, session
+from tabkd.spark._store import Store, work_folder
+from tabkd.spark._top import top
+from tabkd.spark._worker import Task, exported_of, rejects_of, staged
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
-# Where a row stands, beside its columns.
-_PLACE = ("tabkd: file", "tabkd: row")
-# What no text of a CSV is.
-_NULL = "\0tabkd: null\0"
-# Where Java does not know the name that Python has for it.
-_CHARSETS = {
-    "utf-8-sig": "UTF-8",
-    "iso8859-1": "ISO-8859-1",
-    "cp1252": "windows-1252",
-    "utf-16-le": "UTF-16LE",
-    "utf-16-be": "UTF-16BE",
-}
+# What a kill costs at most: files of together so many bytes, or as many as keep all cores busy.
+_PART_BYTES = 1 << 30
+_BYTES_PER_CORE = 1 << 28
 
 
 def score_dataset(
     model: ExportedStudent | str | os.PathLike,
     inputs: Sequence[str],
-    output: str,
+    output: str | os.PathLike,
     *,
     keep: Sequence[str] = (),
     column_map: Mapping[str, str] | None = None,
     threshold: float | None = None,
-    rejects: str | None = None,
+    top_fraction: float | None = None,
+    rejects: str | os.PathLike | None = None,
     max_rejects: int = 0,
+    resume: bool = False,
     partition_by: Sequence[str] = (),
     delimiter: str | None = None,
     decimal: str = ".",
@@ -61,220 +64,287 @@ def score_dataset(
 
     Parameters
     ----------
-    model, keep, column_map, threshold, max_rejects
-        As for `tabkd.batch.score_dataset`.
+    model : ExportedStudent or path-like
+        What `tabkd.load` returns, or takes, on the driver.
     inputs : sequence of str
         Paths and URLs that Spark knows: .csv files with a header, or else Parquet.
-    output : str
-        A folder that is not there yet; its files are CSV where its name ends in .csv, else Parquet.
-    rejects : str, optional
-        A file of this machine for the rows that cannot be scored. Spark does not say which row of a CSV it is.
+    output : str or path-like
+        A folder that does not exist yet; its files are CSV where its name ends in .csv, else Parquet.
+    keep : sequence of str
+        Columns of the input that stand beside the scores.
+    column_map : mapping of str to str, optional
+        For a column of the model, what it is called in the input.
+    threshold : float, optional
+        Write only the rows whose probability of the second class reaches it.
+    top_fraction : float, optional
+        Write only this share of the scored rows: those with the highest probability of the second class. They are the
+        rows that `tabkd.batch.score_dataset` chooses.
+    rejects : str or path-like, optional
+        A file of this machine for the rows that cannot be scored.
+    max_rejects : int, default=0
+        With more of them the job fails.
+    resume : bool, default=False
+        Keep what is finished in a hidden folder beside the output until the job is done, and continue from there where
+        a job with the same model, inputs and options was interrupted. Files are scored whole.
     partition_by : sequence of str
         Columns of the input for each of whose values the output has a folder.
     delimiter, decimal, thousands, encoding : str, optional
-        How CSV files are written; see `tabkd.batch._dialect.Dialect`. Here, nothing of it is found by itself: without
-        them it is commas, points and UTF-8.
+        How CSV files are written; see `tabkd.batch.score_dataset`. Spark finds none of it in the files: without these
+        options they have commas, points and UTF-8.
 
     Returns
     -------
     Summary
-
-    Raises
-    ------
-    ValueError
-        A column is missing, formats are mixed, more rows than `max_rejects` cannot be scored (`TooManyRejectsError`),
-        or the output has other rows than were scored. There is no output then.
-    """
-    from py4j.protocol import Py4JJavaError
-    from pyspark.sql import SparkSession
-
-    exported = model if isinstance(model, ExportedStudent) else load(model)
-    inputs, partition_by = as_paths(inputs), list(dict.fromkeys(partition_by))
-    dialect = Dialect(delimiter, decimal, thousands, encoding)
-    check_options(threshold=threshold, max_rejects=max_rejects)
-    for given in (*inputs, output):
-        check_form(given)
-        if is_postgres(given):
-            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; leave out --engine spark.")
-    columns = Columns(exported, [*keep, *partition_by], column_map or {}, threshold)
-    if any(character in output for character in "*?[]{}"):
-        raise ValueError(f"--output {output!r} has one of *?[]{{}}, which Spark takes for a pattern; choose another.")
-    check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
-    # With settings of our own, on the workers of the session that there is.
-    spark = SparkSession.builder.getOrCreate().newSession()
-    try:
-        rows, is_csv = _read(spark, inputs, dialect), _is_csv(inputs[0])
-        columns.check_names(", ".join(inputs), rows.columns)
-        with _whole_or_not_at_all(spark, output):
-            counts, found = _looked_at(rows, is_csv, dialect, exported, columns, threshold, max_rejects)
-            with nullcontext() if rejects is None else sinks.File(rejects, schema=rejected.SCHEMA) as file:
-                if file is not None and found:
-                    file.write(rejected.table(found))
-                made = scores(rows, exported, columns, threshold, max_rejects, dialect, is_csv)
-                writer = made.write.partitionBy(*partition_by).options(header=True, escape='"')
-                writer.csv(output) if _is_csv(output) else writer.parquet(output)
-                # Folders of partitions without any row are none, and not to be read.
-                n_written = _read(spark, [output], PLAIN).count() if counts.written else 0
-                if n_written != counts.written:
-                    raise ValueError(
-                        f"{n_written:,} rows were written to {output!r}, but {counts.written:,} were scored; they are "
-                        "removed. Were the inputs changed?"
-                    )
-    except Py4JJavaError as error:
-        raise ValueError(_causes(error.java_exception)) from error
-    return Summary.of(counts, columns.drift, threshold)
-
-
-@contextmanager
-def _whole_or_not_at_all(spark: SparkSession, output: str) -> Iterator[None]:
-    """Refuse a folder that is there, in whatever store of Hadoop's, and remove it where the block fails."""
-    context = spark.sparkContext
-    folder = context._jvm.org.apache.hadoop.fs.Path(output)  # type: ignore[union-attr]
-    store = folder.getFileSystem(context._jsc.hadoopConfiguration())
-    if store.exists(folder):
-        raise ValueError(f"--output {output!r} already exists; choose another.")
-    try:
-        yield
-    except BaseException:
-        store.delete(folder, True)
-        raise
-
-
-def local_paths(inputs: Sequence[str]) -> list[str]:
-    """The files and folders of this machine that inputs of Spark mean; URLs of other places as they are.
+        The counts, the drift and the warnings of the job.
 
     Raises
     ------
     OSError, ValueError
-        One of them is meant twice: its rows would be scored twice. Or something that matches cannot be read, which
-        Spark would leave out; see `tabkd.batch._paths.files`.
+        A column is missing, formats are mixed, Spark does not write such an output, more rows than `max_rejects` cannot
+        be scored (`TooManyRejectsError`), an input was changed, or the unfinished job is another one. There is no
+        output then.
+    BusyError
+        Another job is writing the output.
+    RejectsError
+        All rows are written, but the file of rejects could not be put in its place; the message says where it is.
+
+    Examples
+    --------
+    >>> from tabkd.spark import score_dataset  # doctest: +SKIP
+    >>> score_dataset("student.onnx", ["payments/"], "alerts", keep=["id"], top_fraction=0.01)  # doctest: +SKIP
     """
-    plain = [re.sub("^file:(//)?/", "/", given) for given in inputs]
-    paths = [path for given in plain for path in (_here(given) or [given])]
-    for i, path in enumerate(paths):
-        if is_within(path, paths[:i] + paths[i + 1 :]):
-            raise ValueError(f"{path!r} is given twice; its rows would be scored twice.")
-    return paths
+    exported = model if isinstance(model, ExportedStudent) else load(model)
+    inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
+    dialect = Dialect(delimiter, decimal, thousands, encoding)
+    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect)
+    columns = options.columns(exported)
+    _check_inputs(inputs)
+    _check_output(output)
+    check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
+    with explained():
+        job = _Job(exported, columns, options, inputs, output)
+        with work_folder(job.store, keep=resume) as folder, cancelled_on_error(job.spark.sparkContext):
+            return job.run(folder, rejects, resume)
 
 
-def _here(given: str) -> list[str]:
-    """What a path or a pattern of Hadoop's means on this machine; nothing where it is a URL of another place."""
-    if "://" in given:
-        return []
-    if alternatives := re.search(r"\{([^{}]*)\}", given):
-        before, after = given[: alternatives.start()], given[alternatives.end() :]
-        return [path for part in alternatives[1].split(",") for path in _here(f"{before}{part}{after}")]
-    matched = matching(Local(), given)
-    for path in matched:
-        files(Local(), path, lambda name: True)  # Spark reads files of whatever suffix
-    return matched
+class _Job:
+    """A job in a session of Spark.
 
-
-def _is_csv(path: str) -> bool:
-    return path.rstrip("/").lower().endswith(".csv")
-
-
-def _read(spark: SparkSession, paths: Sequence[str], dialect: Dialect) -> DataFrame:
-    """The rows of all paths, which must be of one format."""
-    if any(map(_is_csv, paths)) and not all(map(_is_csv, paths)):
-        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
-    # As RFC 4180 has it, and no line that is broken: Spark would fill it up with nulls by default.
-    reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
-    # Without a value of its own for null, "" in quotes would be null as well.
-    reader = reader.options(nullValue=_NULL, emptyValue="", sep=dialect.delimiter or ",")
-    reader = reader.options(encoding=_charset(dialect.encoding))
-    # Whatever the cluster is set to: a file that cannot be read is an error, and its rows are not left out.
-    spark.conf.set("spark.sql.files.ignoreCorruptFiles", False)
-    spark.conf.set("spark.sql.files.ignoreMissingFiles", False)
-    # Without it a broken line is not noticed where only some columns are asked for.
-    spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
-    # What folders say is text, as it is for the jobs of this machine: 01 is not 1.
-    spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", False)
-    return reader.csv(list(paths)) if _is_csv(paths[0]) else reader.parquet(*paths)
-
-
-def _charset(encoding: str | None) -> str:
-    """What Java calls an encoding of Python's."""
-    name = codecs.lookup(encoding or "utf-8").name
-    return _CHARSETS.get(name, name)
-
-
-def _looked_at(
-    rows: DataFrame,
-    is_csv: bool,
-    dialect: Dialect,
-    exported: ExportedStudent,
-    columns: Columns,
-    threshold: float | None,
-    max_rejects: int,
-) -> tuple[Counts, list[Reject]]:
-    """The counts of all rows, and those that cannot be scored in the order of their places.
+    Parameters
+    ----------
+    exported : ExportedStudent
+    columns : Columns
+    options : Options
+    inputs : list of str
+    output : str
 
     Raises
     ------
-    TooManyRejectsError
+    ValueError
+        A column is missing.
     """
-    content, n_features = broadcast(rows, exported.content), len(columns.known)
 
-    def look_at_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _look_at_part(exported_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches)
+    def __init__(
+        self, exported: ExportedStudent, columns: Columns, options: Options, inputs: Sequence[str], output: str
+    ):
+        self.spark = session()
+        self.store = Store(self.spark, output)
+        self._exported, self._columns, self._options, self._inputs = exported, columns, options, inputs
+        self._output, self._is_csv = output, is_csv(inputs[0])
+        self._rows = read(self.spark, inputs, options.dialect, self._is_csv)
+        columns.check_names(", ".join(inputs), self._rows.columns)
+        self._fields = fields(self._rows, columns, exported)
+        self._files = find_files(self.spark, self._rows, inputs)
 
-    placed = features(_placed(rows, is_csv), columns, _PLACE)
-    seen = placed.mapInArrow(look_at_part, "counts string, rejects string").collect()
-    # One batch after the other: a task that Spark does again counts once.
-    counts = sum((Counts.from_json(json.loads(row.counts)) for row in seen), start=Counts(drift=columns.drift.none))
-    found = [Reject(*reject) for row in seen for reject in json.loads(row.rejects)]
-    found.sort(key=lambda reject: (reject.source, reject.row))
-    check_number(counts.rejected - len(found), found, max_rejects)
-    return counts, found
+    def run(self, folder: str, rejects: str | None, resume: bool) -> Summary:
+        """Score all rows into parts, and put the output together from them."""
+        if not resume:
+            self._check_free()
+        none = Counts(drift=self._columns.drift.none)
+        parts = Parts(self.spark, self.store, folder, self._identity(), self._schema(), none)
+        was_published = parts.was_published
+        if not was_published:
+            self._check_free()
+            self._score(parts, resume)
+        counts = parts.counts
+        rows, n_rows, threshold = parts.rows(), counts.written, self._options.threshold
+        if self._options.top_fraction is not None:
+            n_rows = how_many(self._options.top_fraction, counts.scored)
+            rows, threshold = top(rows, n_rows)
+        # There, a killed job leaves nothing that the next one does not remove.
+        here = self.store.local(folder) if self.store.is_local else None
+        with nullcontext() if rejects is None else rejects_file(rejects, here, self.store.path) as file:
+            if file is not None:
+                file.write(rejected.table(rejects_of(parts.notes(), self._sources)))
+                file.finish()
+            if not was_published:
+                parts.publish(lambda path: self._write(rows, path, n_rows))
+        return replace(Summary.of(counts, self._columns.drift, threshold), written=n_rows)
+
+    @property
+    def _sources(self) -> list[str]:
+        return [file.path for file in self._files]
+
+    def _check_free(self) -> None:
+        if self.store.exists(self.store.path):
+            raise ValueError(f"{option('output', self._output)} already exists; choose another.")
+
+    def _identity(self) -> dict[str, Any]:
+        states = [file.state for file in self._files]
+        return self._options.identity(self._exported, states, engine="spark")
+
+    def _schema(self) -> StructType:
+        """The columns of a part, by number: a kept column may have any name."""
+        from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+        columns = [StructField(f"c{i}", field.dataType) for i, field in enumerate(self._fields)]
+        order = [StructField("rank", LongType()), StructField("place", LongType())] if self._is_ranked else []
+        return StructType([*columns, *order, StructField("note", StringType())])
+
+    @property
+    def _is_ranked(self) -> bool:
+        return self._options.top_fraction is not None
+
+    def _score(self, parts: Parts, resume: bool) -> None:
+        """Score the files that are not in the parts, and make sure that no file was changed meanwhile."""
+        check_number(parts.counts.rejected, [], self._options.max_rejects)
+        done = set(parts.done)
+        left = [number for number in range(len(self._files)) if number not in done]
+        groups = list(self._groups(left)) if resume else [left]
+        for group, following in zip_longest(groups, groups[1:]):
+            rows = self._rows_of(group, is_last=following is None)
+            parts.add(group, self._staged(rows), partial(self._check_part, group))
+        now = [state for given in self._inputs for state in Store(self.spark, given).files(given)]
+        for file in self._files:
+            if file.state not in now:
+                raise ValueError(f"{file.path!r} was changed while it was read: nothing was written; score it again.")
+
+    def _check_part(self, group: Sequence[int], counts: Counts, notes: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse a part with too many rejects, or without the rows of a file that has some.
+
+        Raises
+        ------
+        ValueError
+        """
+        rejects = rejects_of(notes, self._sources)
+        check_number(counts.rejected - len(rejects), rejects, self._options.max_rejects)
+        for number in set(group).difference(*(note["files"] for note in notes)):
+            path = self._files[number].state["path"]
+            if not read(self.spark, [path], self._options.dialect, self._is_csv).isEmpty():
+                raise ValueError(left_out(self._files[number].path))
+
+    def _groups(self, left: Sequence[int]) -> Iterator[list[int]]:
+        """The numbers of the files that become one part."""
+        most = max(_PART_BYTES, _BYTES_PER_CORE * self.spark.sparkContext.defaultParallelism)
+        group: list[int] = []
+        size = 0
+        for number in left:
+            group.append(number)
+            size += self._files[number].state["bytes"]
+            if size >= most:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _rows_of(self, group: Sequence[int], *, is_last: bool) -> DataFrame:
+        """The rows of a group of files; the last group has all rows that no other group has."""
+        urls = [self._files[number].url for number in group]
+        others = [file.url for file in self._files if file.url not in set(urls)]
+        rows = self._rows
+        if others:
+            rows = of_files(rows, others, others=True) if is_last else of_files(rows, urls)
+        return rows
+
+    def _staged(self, rows: DataFrame) -> DataFrame:
+        """Rows of a part; see `tabkd.spark._worker.staged`."""
+        options, numbers = self._options, {file.url: i for i, file in enumerate(self._files)}
+        task = Task(
+            len(self._columns.known),
+            tuple(self._columns.kept),
+            options.threshold,
+            self._is_ranked,
+            options.max_rejects,
+            options.dialect,
+            self._is_csv,
+        )
+        sent = broadcast(rows, (self._exported.content, numbers))
+
+        def stage_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            content, numbers = sent.value
+            return staged(exported_of(content), task, numbers, batches)
+
+        placed = features(with_places(rows, positions=not self._is_csv), self._columns, [*self._columns.kept, *PLACE])
+        return placed.mapInArrow(stage_part, self._schema())
+
+    def _write(self, rows: DataFrame, folder: str, n_rows: int) -> None:
+        """Write the output, and make sure that all rows are there.
+
+        Raises
+        ------
+        ValueError
+        """
+        from pyspark.sql.functions import col
+
+        made = rows.select(*(col(f"c{i}").alias(field.name) for i, field in enumerate(self._fields)))
+        writer = made.write.partitionBy(*self._options.partition_by).options(header=True, escape='"')
+        as_csv = is_csv(self._output)
+        writer.csv(folder) if as_csv else writer.parquet(folder)
+        # Folders of partitions without any row do not exist, and cannot be read.
+        n_written = read(self.spark, [folder], PLAIN, as_csv).count() if n_rows else 0
+        if n_written != n_rows:
+            raise ValueError(
+                f"{n_rows:,} rows were to be written to {self._output!r}, but {n_written:,} were; they are removed."
+            )
 
 
-def _placed(rows: DataFrame, is_csv: bool) -> DataFrame:
-    """The rows with the file of each, and with its position there, which Spark does not know of a CSV."""
-    from pyspark.sql.functions import lit
+def _check_inputs(inputs: Sequence[str]) -> None:
+    """Refuse inputs that Spark does not read, or not together.
 
-    place = rows.metadataColumn("_metadata")
-    position = lit(-1).cast("long") if is_csv else place["row_index"]
-    return rows.select("*", place["file_path"].alias(_PLACE[0]), position.alias(_PLACE[1]))
-
-
-def _look_at_part(
-    exported: ExportedStudent,
-    n_features: int,
-    threshold: float | None,
-    max_rejects: int,
-    dialect: Dialect,
-    is_csv: bool,
-    batches: Iterable[pa.RecordBatch],
-) -> Iterator[pa.RecordBatch]:
-    """For each batch its counts and its rejects, as JSON; one reject is enough of a batch that makes the job fail."""
-    import pyarrow as pa
-
-    columns = Columns(exported, (), {}, threshold)
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
-        files, places = table.column(n_features), table.column(n_features + 1)
-
-        def placed(reject: Reject, files=files, places=places) -> Reject:
-            return reject._replace(source=files[reject.row].as_py(), row=places[reject.row].as_py())
-
-        try:
-            scored = columns.scored(batch_of(table, n_features, columns, dialect, is_csv), 0, max_rejects)
-            counts, found = Counts.of(scored), scored.rows.rejects
-        except TooManyRejectsError as error:
-            if error.reject is None:
-                raise
-            counts, found = Counts(rejected=max_rejects + 1, drift=columns.drift.none), [error.reject]
-        told = [[json.dumps(counts.to_json())], [json.dumps([placed(reject) for reject in found])]]
-        yield pa.RecordBatch.from_arrays([pa.array(part, pa.string()) for part in told], ["counts", "rejects"])
+    Raises
+    ------
+    ValueError
+    """
+    for given in inputs:
+        check_form(given)
+        if is_postgres(given):
+            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; score it without Spark.")
+    if any(map(is_csv, inputs)) and not all(map(is_csv, inputs)):
+        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
+    if other := [given for given in inputs if _is_other_format(given)]:
+        raise ValueError(
+            f"{other[0]!r} has the suffix {PurePath(other[0]).suffix!r}, but Spark reads Parquet and .csv files. "
+            "Convert it, or score it without Spark."
+        )
 
 
-def _causes(error) -> str:
-    """What an exception of Java's and those that it comes of say, in a line."""
-    said: list[str] = []
-    while error is not None:
-        text = str(error.getMessage() or "").split("\n")[0]
-        if text not in said:
-            said.append(text)
-        error = error.getCause()
-    return "; ".join(said)
+def _check_output(output: str) -> None:
+    """Refuse an output that Spark does not write.
+
+    Raises
+    ------
+    ValueError
+    """
+    check_form(output)
+    what = ""
+    if is_postgres(output):
+        what = "is a database"
+    elif output == STDOUT:
+        what = "is standard output"
+    elif _is_other_format(output):
+        what = f"has the suffix {PurePath(output).suffix!r}"
+    if what:
+        raise ValueError(
+            f"{option('output', shown(output))} {what}, but Spark writes a folder of Parquet files, or of CSV files "
+            "where its name ends in .csv. Choose such a folder, or score without Spark."
+        )
+    if any(character in output for character in "*?[]{}"):
+        raise ValueError(
+            f"{option('output', output)} has one of *?[]{{}}, which Spark takes for a pattern; choose another."
+        )
+
+
+def _is_other_format(path: str) -> bool:
+    """Whether a name ends in letters that stand for a format, but neither Parquet nor CSV."""
+    suffix = PurePath(path).suffix.lower()
+    return suffix not in (".parquet", ".csv") and re.fullmatch(r"\.[a-z]\w*", suffix) is not None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabkd.batch._dialect import PLAIN, Dialect
-from tabkd.batch._rejects import TooManyRejectsError
 from tabkd.batch._scored import Columns
-from tabkd.batch._sources import Batch, check_names, in_batches
+from tabkd.batch._scoring_options import Options
+from tabkd.batch._sources import check_names
 from tabkd.scoring import ExportedStudent, load
+from tabkd.spark._worker import Task, exported_of, scored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,31 +55,27 @@ def score(
     ValueError
         A column is missing, or a name occurs twice. A row that cannot be scored fails the job when it runs, and the
         error names its column and value.
+
+    Examples
+    --------
+    >>> from pyspark.sql import SparkSession  # doctest: +SKIP
+    >>> from tabkd.spark import score  # doctest: +SKIP
+    >>> spark = SparkSession.builder.getOrCreate()  # doctest: +SKIP
+    >>> payments = spark.read.parquet("payments/")  # doctest: +SKIP
+    >>> score(payments, "student.onnx", keep=["id"]).columns  # doctest: +SKIP
+    ['id', 'prediction', 'probability_False', 'probability_True']
     """
-    exported = model if isinstance(model, ExportedStudent) else load(model)
-    return scores(df, exported, Columns(exported, keep, column_map or {}, threshold), threshold)
-
-
-def scores(
-    df: DataFrame,
-    exported: ExportedStudent,
-    columns: Columns,
-    threshold: float | None,
-    max_rejects: int = 0,
-    dialect: Dialect = PLAIN,
-    is_csv: bool = False,
-) -> DataFrame:
-    """What `score` returns, without the rows that cannot be scored, of which a batch may have so many."""
     from pyspark.sql.types import StructType
 
+    exported = model if isinstance(model, ExportedStudent) else load(model)
+    columns = Options(keep, column_map or {}, threshold).columns(exported)
     rows = features(df, columns, columns.kept)
-    fields = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
-    content, n_features = broadcast(df, exported.content), len(columns.known)
+    content, task = broadcast(df, exported.content), Task(len(columns.known), threshold=threshold)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _score_part(exported_of(content.value), n_features, threshold, max_rejects, dialect, is_csv, batches)
+        return scored(exported_of(content.value), task, batches)
 
-    return rows.mapInArrow(score_part, StructType([*fields, *_score_fields(exported)]))
+    return rows.mapInArrow(score_part, StructType(fields(df, columns, exported)))
 
 
 def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
@@ -102,12 +97,20 @@ def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
     return numbered.select([col(f"c{df.columns.index(name)}").alias(f"f{k}") for k, name in enumerate(names)])
 
 
-def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataFrame:
+def fields(df: DataFrame, columns: Columns, exported: ExportedStudent) -> list[Any]:
+    """The kept columns of a DataFrame and the scores, as Spark describes columns."""
+    return [*(df.schema.fields[df.columns.index(name)] for name in columns.kept), *_score_fields(exported)]
+
+
+def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> DataFrame:
     """The soft labels of a fitted teacher, beside the columns of a DataFrame of any size.
+
+    The workers need what the teacher needs, such as scikit-learn.
 
     Parameters
     ----------
     df : pyspark.sql.DataFrame
+        The rows to label. All of its columns stay.
     teacher : object with `predict_proba` and `classes_`, or with `predict`
         It is pickled to the workers.
     columns : sequence of str, optional
@@ -117,10 +120,21 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
     -------
     pyspark.sql.DataFrame
         The columns of `df`, then "probability_" and the name of each class, or "prediction".
+
+    Raises
+    ------
+    ValueError
+        The DataFrame has not all of the columns, two of one name, or one with the name of a label.
+
+    Examples
+    --------
+    >>> from tabkd.spark import label  # doctest: +SKIP
+    >>> labelled = label(payments, teacher, columns=["amount", "shop"])  # doctest: +SKIP
+    >>> labelled.write.parquet("labelled/")  # doctest: +SKIP
     """
     from pyspark.sql.types import DoubleType, StructField, StructType
 
-    from tabkd.teachers._teacher import soft_targets
+    from tabkd.teachers._answers import soft_targets
 
     check_names("the DataFrame", df.columns)
     classes = getattr(teacher, "classes_", None)
@@ -152,11 +166,11 @@ def label(df: DataFrame, teacher, columns: Sequence[str] | None = None) -> DataF
 class _Captured:
     """What stands for a broadcast where a session has none: Spark Connect."""
 
-    def __init__(self, value):
+    def __init__(self, value: Any):
         self.value = value
 
 
-def broadcast(df: DataFrame, value):
+def broadcast(df: DataFrame, value: Any) -> Any:
     """A value that the workers get once, as `value` of what is returned."""
     from pyspark.errors import PySparkAttributeError
 
@@ -165,47 +179,6 @@ def broadcast(df: DataFrame, value):
     except PySparkAttributeError:
         return _Captured(value)
     return context.broadcast(value)
-
-
-@lru_cache(maxsize=4)
-def exported_of(content: bytes) -> ExportedStudent:
-    """The one exported of a model in a worker process, which Spark uses again for other parts."""
-    return ExportedStudent(content, n_threads=1)
-
-
-def _score_part(
-    exported: ExportedStudent,
-    n_features: int,
-    threshold: float | None,
-    max_rejects: int,
-    dialect: Dialect,
-    is_csv: bool,
-    batches: Iterable[pa.RecordBatch],
-) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    columns = Columns(exported, (), {}, drift=False)
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
-        try:
-            scores, rejects = columns.scored(batch_of(table, n_features, columns, dialect, is_csv), 0, max_rejects).rows
-        except TooManyRejectsError as error:
-            raise ValueError(f"{error.reject}.") from error
-        kept = table.select(range(n_features, table.num_columns))
-        if rejects:
-            kept = kept.take(np.delete(np.arange(kept.num_rows), [reject.row for reject in rejects]))
-        out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
-        if threshold is not None:
-            out = out.filter(pc.greater_equal(scores.column(columns.second_class), threshold))
-        yield from out.to_batches()
-
-
-def batch_of(table: pa.Table, n_features: int, columns: Columns, dialect: Dialect, is_csv: bool) -> Batch:
-    """The first columns of a worker's table, as `features` gives them, with their names in the model."""
-    X = table.select(range(n_features)).rename_columns(list(columns.known))
-    (batch,) = in_batches([X], columns.known, "a part of the DataFrame", dialect)
-    return batch._replace(is_csv=is_csv)
 
 
 def _score_fields(exported: ExportedStudent) -> list[Any]:

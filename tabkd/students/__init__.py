@@ -1,11 +1,25 @@
-"""Students: scikit-learn regressors on soft targets, small enough to ship."""
+"""Students: scikit-learn regressors on soft targets, small enough to ship.
+
+A student of your own is a subclass of `Student`: see its example.
+"""
 
 from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._mlp import MLPStudent
+from tabkd.students._registry import STUDENTS
+from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._student import Edges, Student, Tensors
 from tabkd.students._tree import TreeStudent
 
-#: The students by the names that the distilled estimators take.
-STUDENTS = {"mlp": MLPStudent, "tree": TreeStudent, "boosted_trees": BoostedTreesStudent}
-
-__all__ = ["STUDENTS", "BoostedTreesStudent", "MLPStudent", "TableEncoder", "TreeStudent"]
+__all__ = [
+    "STUDENTS",
+    "BoostedTreesStudent",
+    "Edges",
+    "MLPStudent",
+    "SoftRows",
+    "SoftStream",
+    "Student",
+    "TableEncoder",
+    "Tensors",
+    "TreeStudent",
+]

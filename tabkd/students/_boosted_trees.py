@@ -1,9 +1,10 @@
-"""The boosted student: a handful of small trees on soft targets."""
+"""The boosted student: a small number of small trees on soft targets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -11,35 +12,73 @@ from sklearn.utils import check_random_state
 
 from tabkd._sklearn import N_JOBS, Interval
 from tabkd._threads import lightgbm_threads
-from tabkd.students._ordinal import OrdinalTable, bounded
-from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd._typing import RandomState
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._heads import write_two_classes
+from tabkd.onnx._inputs import Inputs
+from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
+from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._rows import SoftRows, SoftStream, bounded
+from tabkd.students._student import Edges, Student, Tensors
+
+#: Gradient and Hessian of a loss for each row.
+Slopes: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 class BoostedTreesStudent(Student):
     """A few small LightGBM trees on soft targets.
 
-    Probabilities are learnt by soft cross-entropy (two classes as one logistic score, more as a softmax), real
-    targets by squared error. For K > 2 classes or outputs a round makes K trees.
+    Class probabilities are learnt with soft cross-entropy (two classes as one logistic score, more as a softmax), real
+    targets with squared error. Each round adds one tree for two classes or one output, and otherwise one tree for each
+    class or output.
 
     Parameters
     ----------
     n_estimators : int, default=60
-        Boosting rounds.
+        Number of boosting rounds.
     learning_rate : float, default=0.2
+        Factor of each tree's contribution.
     max_leaf_nodes : int, default=16
+        Most leaves of a tree.
     min_samples_leaf : int, default=20
+        Fewest rows of a leaf, but at most a quarter of all rows.
     max_rows : int, default=400_000
-        The most rows, real and synthetic, that are learnt from; memory follows from it.
-    n_jobs : int, optional
-        Threads; None for all cores, as LightGBM has it.
-    random_state : int, RandomState instance or None
+        Synthetic rows are sampled so that they and all real rows are about this many in total; it limits the memory.
+    n_jobs : int or None, default=None
+        Threads; None for all cores, as in LightGBM.
+    random_state : int, RandomState instance or None, default=None
+        Seed, or generator of the random numbers.
 
     Attributes
     ----------
     booster_ : lightgbm.Booster
-    base_score_ : array of shape (n_scores,)
-        What the trees' sums are added to.
+        The trees.
+    base_score_ : ndarray of shape (n_scores,)
+        Constant to which the sum of the trees is added.
     encoder_ : OrdinalTable
+        Converts codes to the float32 columns that the trees read.
+    target_mean_, target_scale_ : ndarray of shape (K,)
+        Offset and scale of the targets; 0 and 1 for class probabilities.
+    schema_ : TableSchema
+        The columns of the table at fit.
+    n_outputs_ : int
+        Number K of target columns.
+    task_ : {"classification", "regression"}
+        "classification" if every row of the targets at fit was a probability distribution.
+
+    References
+    ----------
+    J. H. Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 29(5), 2001,
+    algorithm 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import BoostedTreesStudent
+    >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
+    >>> student = BoostedTreesStudent(random_state=0).fit(X, np.sin(6 * X[:, 0]))
+    >>> bool(student.score(X, np.sin(6 * X[:, 0])) > 0.95)
+    True
     """
 
     _parameter_constraints = {
@@ -52,17 +91,19 @@ class BoostedTreesStudent(Student):
         "random_state": ["random_state"],
     }
 
+    on_simplex = True
+
     def __init__(
         self,
         *,
-        n_estimators=60,
-        learning_rate=0.2,
-        max_leaf_nodes=16,
-        min_samples_leaf=20,
-        max_rows=400_000,
-        n_jobs=None,
-        random_state=None,
-    ):
+        n_estimators: int = 60,
+        learning_rate: float = 0.2,
+        max_leaf_nodes: int = 16,
+        min_samples_leaf: int = 20,
+        max_rows: int = 400_000,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
         self.max_leaf_nodes = max_leaf_nodes
@@ -76,7 +117,7 @@ class BoostedTreesStudent(Student):
 
         rng = check_random_state(self.random_state)
         self.encoder_ = OrdinalTable(self.schema_, real)
-        self._scale_targets(real)
+        self.base_score_ = _base_score(real, self.task_)
         rows = bounded(real, synthetic, self.max_rows, rng)
         targets = (rows.targets - self.target_mean_) / self.target_scale_
         if self.task_ == "classification" and self.n_outputs_ == 2:
@@ -111,20 +152,19 @@ class BoostedTreesStudent(Student):
         )
         self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
 
-    def _scale_targets(self, real: SoftRows) -> None:
-        """What the trees start from, and the scale of real targets."""
-        mean = np.average(real.targets, axis=0, weights=real.weights)
-        self.target_mean_, self.target_scale_ = np.zeros(len(mean)), np.ones(len(mean))
-        if self.task_ == "regression":
-            scale = real.targets.std(axis=0)
-            self.target_mean_, self.target_scale_ = mean, np.where(scale > 0, scale, 1.0)
-            self.base_score_ = np.zeros(len(mean))
-        else:
-            logs = np.log(np.clip(mean, 1e-6, 1))
-            self.base_score_ = logs[1:] - logs[:1] if len(mean) == 2 else logs
-
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        """Predict the targets of encoded rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, K), float64
+            Class probabilities, or real values.
+        """
         scores = self.booster_.predict(self.encoder_.transform_codes(codes), raw_score=True)
         scores = np.asarray(scores).reshape(len(codes), -1) + self.base_score_
         if self.task_ == "regression":
@@ -134,20 +174,68 @@ class BoostedTreesStudent(Student):
             return np.column_stack([1 - positive, positive])
         return softmax(scores, axis=1)
 
+    def edges(self) -> list[Edges]:
+        """The thresholds of all trees.
+
+        Returns
+        -------
+        list of Edges
+            An entry for each numeric column that is split on.
+        """
+        return self.encoder_.edges_of(self._trees())
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        Tensors
+            The targets.
+        """
+        n_scores = len(self.base_score_)
+        table = self.encoder_.write_onnx(graph, inputs)
+        trees = [(nodes.filled(self.encoder_.fill_), [i % n_scores]) for i, nodes in enumerate(self._trees())]
+        scores = write_ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
+        scores = graph.node("Add", [scores, graph.float32(self.base_score_)])
+        if self.task_ == "regression":
+            return Tensors(self._write_values(graph, scores))
+        if n_scores > 1:
+            return Tensors(graph.node("Softmax", [scores], axis=1))
+        return Tensors(write_two_classes(graph, graph.node("Sigmoid", [scores])))
+
+    def _trees(self) -> list[Nodes]:
+        return lightgbm_nodes(self.booster_.model_to_string())
+
+
+def _base_score(real: SoftRows, task: str) -> np.ndarray:
+    """What the trees start from: nothing for scaled targets, else the log-odds of the mean probabilities."""
+    mean = np.average(real.targets, axis=0, weights=real.weights)
+    if task == "regression":
+        return np.zeros(len(mean))
+    logs = np.log(np.clip(mean, 1e-6, 1))
+    return logs[1:] - logs[:1] if len(mean) == 2 else logs
+
 
 def _objective(task: str, targets: np.ndarray) -> Callable:
     """Gradient and Hessian, each (n,) or (n, n_scores), of the loss on soft targets."""
     n_scores = targets.shape[1]
     goal = targets[:, 0] if n_scores == 1 else targets
 
-    def squared_error(scores, dataset):
+    def squared_error(scores: np.ndarray, dataset: Any) -> Slopes:
         return _weighted(scores - goal, np.ones_like(scores), dataset)
 
-    def logistic(scores, dataset):
+    def logistic(scores: np.ndarray, dataset: Any) -> Slopes:
         predicted = expit(scores)
         return _weighted(predicted - goal, _curvature(predicted, goal), dataset)
 
-    def cross_entropy(scores, dataset):
+    def cross_entropy(scores: np.ndarray, dataset: Any) -> Slopes:
         predicted = softmax(scores, axis=1)
         # The factor that makes Newton steps right for a softmax with one score too many (Friedman, 2001, alg. 6).
         curvature = n_scores / (n_scores - 1) * _curvature(predicted, goal)
@@ -159,19 +247,21 @@ def _objective(task: str, targets: np.ndarray) -> Callable:
 
 
 def _shrinkage(task: str, targets: np.ndarray) -> float:
-    """LightGBM's `lambda_l2`: on bare labels, sure leaves of a rare class would otherwise run off to any size.
+    """LightGBM's `lambda_l2`: 1 for hard labels, otherwise 0.
 
-    Soft targets say themselves how sure a leaf may be, and shrinking would keep it from the rarest of them.
+    On hard labels, leaves with a single class would otherwise grow without bound. Soft targets bound the leaves
+    themselves, and shrinkage would keep the trees from reaching the smallest of them.
     """
     return float(task == "classification" and bool(((targets == 0) | (targets == 1)).all()))
 
 
-def _curvature(predicted, goal):
-    """P (1 − p), or t (1 − t) where that is more: else p = 1e-8 would overshoot a target of .001 a thousandfold."""
+def _curvature(predicted: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """The larger of p (1 - p) and t (1 - t): with the former alone, p = 1e-8 would far overshoot a target of 0.001."""
     return np.maximum(np.maximum(predicted * (1 - predicted), goal * (1 - goal)), 1e-6)
 
 
-def _weighted(gradient, hessian, dataset):
+def _weighted(gradient: np.ndarray, hessian: np.ndarray, dataset: Any) -> Slopes:
+    """Gradient and Hessian times the weights of the rows."""
     weights = dataset.get_weight()
     if weights is None:
         return gradient, hessian

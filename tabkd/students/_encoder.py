@@ -1,56 +1,84 @@
-"""The table as an MLP reads it: every feature between 0 and 1.
+"""The table as an MLP reads it: every feature is between 0 and 1.
 
 A numeric column becomes piecewise-linear units (Gorishniy, Rubachev, Babenko, "On Embeddings for Numerical Features in
 Tabular Deep Learning", 2022, eq. 1): between the knots a and b the unit is ``clip((x - a) / (b - a), 0, 1)``. One more
-unit spans the whole column, and one tells a missing value. A categorical column becomes one unit a level; beyond a
-limit of levels, the mean soft target of its level, read as a numeric column.
+unit spans the whole column, and another one indicates a missing value. A categorical column becomes one unit for each
+level. If it has too many levels, each level is replaced by its mean soft target, which is read as a numeric column.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import N_JOBS, Interval, validate_params
 from tabkd._tables.schema import TableSchema
-from tabkd._validation import TakesTables, check_table, check_targets
+from tabkd._typing import ColumnLike, RandomState, TableLike
+from tabkd._validation import TakesTables, check_table, check_targets, learn_features
+from tabkd.onnx._convertible import Convertible, Output
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Inputs
+from tabkd.students._encoder_graph import EncoderGraph
 from tabkd.students._float32 import centers, check_range, to_float32
 from tabkd.students._knots import share_knots, surrogate_splits
 from tabkd.students._levels import level_means, level_positions
-from tabkd.students._student import Convertible, is_simplex
+from tabkd.students._rows import SoftRows, is_simplex
 
-# A knot closer to its neighbour than this share of the column's spread says nothing that float32 could carry.
+# A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
 _CLOSEST = 1e-5
-# Of float32's 24 bits a unit keeps at least 12.
+# A unit keeps at least 12 of float32's 24 bits.
 _WIDEST_RATIO = 4096
 
 
-class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
+class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, BaseEstimator):
     """Encode a table for an MLP: piecewise-linear units, level units and soft-target means.
 
     Parameters
     ----------
     n_knots : int, default=128
-        The most units that numeric columns may have in all, beside one for the whole range of each.
+        Most piecewise-linear units of all numeric columns together, not counting the one that spans each column.
     max_levels : int, default=64
-        The most levels that a categorical column may have to get a unit for each.
+        Most levels of a categorical column that gets one unit for each level.
     max_units : int, default=288
-        The most units in all, on which the size of a network depends. Where levels would take more than two
-        thirds of them, the columns of the most levels are read by their mean targets; knots get what is left,
-        but no less than a third of `n_knots`.
-    n_jobs : int, optional
-        Threads of the surrogate.
-    random_state : int, RandomState instance or None
+        Most units in total; the size of a network depends on it. Levels take at most two thirds of the units: the
+        columns with the most levels are replaced by mean targets until they do. Knots take the remaining units, but
+        at least a third of `n_knots`.
+    n_jobs : int or None, default=None
+        Threads of the surrogate that places the knots; None for all cores.
+    random_state : int, RandomState instance or None, default=None
+        Seed, or generator of the random numbers.
 
     Attributes
     ----------
     n_features_out_ : int
+        Number of features that `transform` returns.
+    schema_ : TableSchema
+        The columns of the table at fit.
+    numeric_, level_columns_, mean_columns_ : int ndarray
+        Positions of the columns that become piecewise-linear units, one unit for each level, and mean targets. Columns
+        that do not vary are in none of them.
+
+    References
+    ----------
+    Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning",
+    NeurIPS 2022, eq. 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabkd.students import TableEncoder
+    >>> X = pd.DataFrame({"amount": [0.0, 1.0, 2.0, 3.0] * 25, "country": ["de", "fr"] * 50})
+    >>> encoder = TableEncoder(n_knots=4, random_state=0).fit(X, X["amount"] > 1.5)
+    >>> encoder.transform(X).shape == (100, encoder.n_features_out_)
+    True
     """
 
     _parameter_constraints = {
@@ -61,40 +89,86 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, n_knots=128, max_levels=64, max_units=288, n_jobs=None, random_state=None):
+    def __init__(
+        self,
+        *,
+        n_knots: int = 128,
+        max_levels: int = 64,
+        max_units: int = 288,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.n_knots = n_knots
         self.max_levels = max_levels
         self.max_units = max_units
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X, y):
-        """Learn the encoding of table `X` (n, d) from its soft targets `y` (n, K) or (n,)."""
+    def fit(self, X: TableLike, y: ColumnLike) -> Self:
+        """Learn the encoding of a table from its soft targets.
+
+        Parameters
+        ----------
+        X : pandas or polars frame, or array of shape (n, d)
+            The table.
+        y : array of shape (n, K) or (n,)
+            Class probabilities, or real values.
+
+        Returns
+        -------
+        self : TableEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the table or the targets are invalid, or a number of the table is beyond float32.
+        """
         X = check_table(self, X)
         schema = TableSchema.of(X)
         targets = check_targets(self, y, ravel=False)
         codes = schema.encode(X)
-        return self.fit_codes(schema, codes, targets.reshape(len(targets), -1), np.ones(len(codes)))
+        return self.fit_rows(schema, SoftRows(codes, targets.reshape(len(targets), -1), np.ones(len(codes))))
 
-    def fit_codes(self, schema: TableSchema, codes: np.ndarray, targets: np.ndarray, weights: np.ndarray):
-        """Learn the encoding from codes (n, d), targets (n, K) and weights (n,)."""
+    def fit_rows(self, schema: TableSchema, rows: SoftRows) -> Self:
+        """Learn the encoding from encoded rows with their soft targets.
+
+        Parameters
+        ----------
+        schema : TableSchema
+            The columns of the table.
+        rows : SoftRows
+            Rows encoded by `schema`.
+
+        Returns
+        -------
+        self : TableEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid or a number of the table is beyond float32.
+        """
         validate_params(self)
+        learn_features(self, schema)
+        codes, targets, weights = rows.codes, rows.targets, rows.weights
         self.schema_ = schema
         check_range(schema)
         self._fit_columns(codes, targets, weights)
         values = self.numeric_values(codes)
-        rows = self.level_rows(codes)
-        self._fit_levels(rows, weights)
+        levels = self.level_rows(codes)
+        self._fit_levels(levels, weights)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         knots = [np.empty(0)] * values.shape[1]
         if n_knots := self._n_knots(values):
-            knots = share_knots(surrogate_splits(values, rows, targets, weights, seed, self.n_jobs), n_knots)
+            knots = share_knots(surrogate_splits(values, levels, targets, weights, seed, self.n_jobs), n_knots)
         self._fit_units(values, knots)
         self.n_features_out_ = len(self.unit_column_) + self.n_levels_
         return self
 
-    def _fit_columns(self, codes, targets, weights):
-        """Decide what each column is read as, and learn what turns it into numbers."""
+    def _fit_columns(self, codes: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> None:
+        """Decide how each column is encoded, and learn what turns it into numbers."""
         schema = self.schema_
         categorical = schema.positions("categorical")
         seen = {i: np.unique(codes[~np.isnan(codes[:, i]), i]).astype(int) for i in categorical}
@@ -106,7 +180,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         )
         self.mean_columns_ = np.array(many, dtype=int)
         self.center_ = centers(codes[:, self.numeric_])
-        # One table of means per column of many levels: a row for each category, then unseen, then missing.
+        # One table of means for each column of many levels: a row for each category, then unseen, then missing.
         summary = _summary(targets)
         self.means_ = [level_means(codes[:, i], len(schema.columns[i].categories), summary, weights) for i in many]
         # One unit for each level seen: `level_of_[j][code]` is its row, then unseen's, then missing's.
@@ -119,17 +193,17 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
             row_of[known] = self.n_levels_ + np.arange(len(known))
             self.n_levels_ += len(known)
             self.level_of_.append(row_of)
-        # Whatever was never seen in a column shares one row of that column, after all others.
+        # All codes that were never seen in a column share one row of that column, after all others.
         for j, row_of in enumerate(self.level_of_):
             row_of[row_of < 0] = self.n_levels_ + j
 
-    def _n_knots(self, values) -> int:
-        """How many knots there is room for: a column has a unit of its own, one between two knots, one for missing."""
+    def _n_knots(self, values: np.ndarray) -> int:
+        """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
         return int(np.clip(self.max_units - taken, self.n_knots // 3, self.n_knots))
 
-    def _fit_levels(self, rows, weights):
-        """`level_units_`: the units of each row; unseen levels stand for the average of their column."""
+    def _fit_levels(self, rows: np.ndarray, weights: np.ndarray) -> None:
+        """Set `level_units_`, the units of each row; an unseen level has the average units of its column."""
         self.level_units_ = np.zeros((self.n_levels_ + len(self.level_columns_), self.n_levels_), np.float32)
         np.fill_diagonal(self.level_units_, 1)
         for j in range(rows.shape[1]):
@@ -137,23 +211,23 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
             self.level_units_[self.n_levels_ + j] = share / max(share.sum(), 1e-300)
 
     def set_learnt(self, columns: np.ndarray) -> None:
-        """Let no unit stand for an unseen level of these columns, which a network has met so, and learnt by its bias.
+        """Set the units of an unseen level to zero in columns where a network has learnt such levels by its bias.
 
         Parameters
         ----------
-        columns : bool array of shape (j,)
-            Of `level_columns_`.
+        columns : bool ndarray of shape (j,)
+            Whether the network has met unseen levels, for each of `level_columns_`.
         """
         self.level_units_[self.n_levels_ + np.flatnonzero(columns)] = 0
 
-    def _fit_units(self, values, knots):
+    def _fit_units(self, values: np.ndarray, knots: list[np.ndarray]) -> None:
         """Turn the knots of each numeric column into units ``clip(x * scale + bias, 0, 1)``."""
         self.missing_ = np.flatnonzero(np.isnan(values).any(axis=0))
         self.fill_ = np.zeros(values.shape[1], np.float32)
         column, scale, bias = [], [], []
 
-        def add(i, a, b):
-            # In float64, then rounded once; the graph multiplies and adds with the very same float32 numbers.
+        def add(i: int, a: float, b: float) -> None:
+            # In float64, then rounded once; the graph computes with the same float32 numbers.
             column.append(i)
             scale.append(1 / (b - a))
             bias.append(-a / (b - a))
@@ -161,7 +235,7 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         for i in range(values.shape[1]):
             seen = values[~np.isnan(values[:, i]), i].astype(np.float64)
             low, self.fill_[i], high = seen.min(), np.median(seen), seen.max()
-            if low == high:  # only the indicator of missing values tells anything
+            if low == high:  # only the indicator of missing values carries information
                 continue
             low_, high_ = np.quantile(seen, [0.01, 0.99])
             add(i, *((low_, high_) if high_ > low_ else (low, high)))
@@ -178,21 +252,54 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         self.unit_bias_ = np.array(bias, dtype=np.float32)
 
     def numeric_values(self, codes: np.ndarray) -> np.ndarray:
-        """The numeric columns, float32 (n, m), NaN where missing: centred values, then means of levels."""
+        """The numeric columns: centred values, then the mean targets of levels.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, m), float32
+            The values; NaN if missing.
+        """
         parts = [to_float32(codes[:, self.numeric_], self.center_)]
         for i, means in zip(self.mean_columns_, self.means_, strict=True):
             parts.append(means[level_positions(codes[:, i], len(means) - 2)])
         return np.hstack(parts)
 
     def level_rows(self, codes: np.ndarray) -> np.ndarray:
-        """The row of `level_units_` of each categorical column, int64 (n, j)."""
+        """The row of `level_units_` for each column of levels.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, j), int64
+            Positions of rows of `level_units_`.
+        """
         rows = np.empty((len(codes), len(self.level_columns_)), dtype=np.int64)
         for j, (i, row_of) in enumerate(zip(self.level_columns_, self.level_of_, strict=True)):
             rows[:, j] = row_of[level_positions(codes[:, i], len(row_of) - 2)]
         return rows
 
     def filled(self, values: np.ndarray) -> np.ndarray:
-        """Numeric values with missing ones filled, then an indicator for each column that misses some."""
+        """Fill missing numeric values, and append an indicator for each column that had missing values at fit.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, m), float32
+            Values as `numeric_values` returns them.
+
+        Returns
+        -------
+        ndarray of shape (n, m + n_missing), float32
+            The values without NaN, then 1 for a missing value and 0 for a present one.
+        """
         missing = np.isnan(values)
         if not missing.any():
             indicators = np.zeros((len(values), len(self.missing_)), np.float32)
@@ -200,22 +307,92 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
         return np.hstack([np.where(missing, self.fill_, values), missing[:, self.missing_].astype(np.float32)])
 
     def units(self, codes: np.ndarray) -> np.ndarray:
-        """The units of the numeric columns, float32 (n, u)."""
+        """The units of the numeric columns.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, u), float32
+            Numbers from 0 to 1.
+        """
         inputs = self.filled(self.numeric_values(codes))
         units = inputs[:, self.unit_column_]
-        with np.errstate(over="ignore"):  # far beyond the knots is as good as infinity
+        with np.errstate(over="ignore"):  # infinity is clipped like any value beyond the knots
             units *= self.unit_scale_
             units += self.unit_bias_
         return np.clip(units, 0, 1, out=units)
 
-    def transform(self, X):
-        """The features of `X`, float32 of shape (n, n_features_out_)."""
+    def transform(self, X: TableLike) -> np.ndarray:
+        """Encode a table.
+
+        Parameters
+        ----------
+        X : pandas or polars frame, or array of shape (n, d)
+            A table with the columns of the one at fit, in any order if they have names.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out_), float32
+            Numbers from 0 to 1: the units of the numeric columns, then those of the levels.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing or has values of another kind than at fit.
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
-        codes = self.schema_.encode(X)
+        return self.transform_codes(self.schema_.encode(X))
+
+    def transform_codes(self, codes: np.ndarray) -> np.ndarray:
+        """The features of encoded rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out_), float32
+            Units of numbers, then units of levels.
+        """
         return np.hstack([self.units(codes), self.level_units_[self.level_rows(codes)].sum(axis=1)])
 
-    def __sklearn_tags__(self):
+    def onnx_outputs(self) -> list[Output]:
+        """List the output of the graph: the features, named "variable".
+
+        Returns
+        -------
+        list of Output
+            One output.
+        """
+        return [Output("variable", "FLOAT", self.n_features_out_)]
+
+    def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
+        """Write the graph of the encoder alone.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        variables : sequence of skl2onnx Variable
+            The inputs.
+
+        Returns
+        -------
+        list of str
+            The tensor of the features.
+        """
+        return [self.write_onnx(graph, Inputs(graph, variables, self.schema_))]
+
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float32"]
@@ -223,14 +400,14 @@ class TableEncoder(Convertible, TransformerMixin, TakesTables, BaseEstimator):
 
 
 def _summary(targets: np.ndarray) -> np.ndarray:
-    """What the mean target of a level is taken of: one of two classes, and three principal components of many."""
+    """The targets whose mean each level gets: one of two classes, or three principal components of many targets."""
     if targets.shape[1] <= 3:
         return targets[:, 1:] if is_simplex(targets) else targets
     return PCA(min(3, len(targets))).fit_transform(targets)
 
 
 def _few_levels(counts: dict[int, int], most: int, in_all: int) -> list[int]:
-    """The columns of at most `most` levels each and `in_all` together, those of the fewest first."""
+    """Choose columns of at most `most` levels each and `in_all` levels together, those with the fewest levels first."""
     chosen, total = [], 0
     for i in sorted(counts, key=lambda i: counts[i]):
         total += counts[i]
@@ -240,7 +417,7 @@ def _few_levels(counts: dict[int, int], most: int, in_all: int) -> list[int]:
 
 
 def _varies(column: np.ndarray) -> bool:
-    """Whether a column tells rows apart."""
+    """Whether a column has two different values, of which one may be missing."""
     missing = np.isnan(column)
     if missing.any():
         return not missing.all()
@@ -248,9 +425,9 @@ def _varies(column: np.ndarray) -> bool:
 
 
 def _spaced(edges: np.ndarray, closest: float) -> np.ndarray:
-    """Ascending edges without those closer than `closest` to the one before; the ends stay.
+    """Ascending edges without those closer than `closest` to the previous one; both ends stay.
 
-    ``x * scale + bias`` loses the digits that |x| has beyond the unit's width, so that far from zero units are wider.
+    Far from zero the units must be wider, because ``x * scale + bias`` cancels the leading digits of x.
     """
     kept = [edges[0]]
     for edge in edges[1:]:

@@ -1,7 +1,7 @@
-"""Numeric columns in float32, as ONNX Runtime computes, with nothing lost.
+"""Numeric columns in float32, in which ONNX Runtime computes, without a loss of information.
 
-Seconds since 1970 differ by less than float32 can tell apart. Such a column is moved to its middle in float64 first;
-all others keep their values, so that their graph needs no float64 at all.
+float32 cannot distinguish neighbouring seconds since 1970. Such a column is centred in float64 first; all others keep
+their values, so that their graph needs no float64.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import numpy as np
 from tabkd._tables.schema import TableSchema
 
 LARGEST = float(np.finfo(np.float32).max)
-# float32 has 24 bits: a column that lies within 64 of its spreads from zero keeps at least 18 of them.
+# float32 has 24 bits: a column whose distance from zero is at most 64 times its spread keeps at least 18 of them.
 _HARMLESS_RATIO = 64.0
 
 
 def check_range(schema: TableSchema) -> None:
-    """Refuse a table with numbers that float32 does not hold.
+    """Refuse a table with numbers beyond the range of float32.
 
     Raises
     ------
     ValueError
+        If a column has such a number; the message names the column.
     """
     for column in schema.columns:
         largest = max(abs(column.low), abs(column.high))
@@ -32,7 +33,7 @@ def check_range(schema: TableSchema) -> None:
 
 
 def centers(values: np.ndarray) -> np.ndarray:
-    """What to subtract from each column of float64 `values` (n, m) before it becomes float32; mostly zero."""
+    """The number to subtract from each column of float64 `values` (n, m) before it becomes float32; mostly zero."""
     out = np.zeros(values.shape[1])
     for i in range(values.shape[1]):
         column = values[:, i]
@@ -47,7 +48,7 @@ def centers(values: np.ndarray) -> np.ndarray:
 
 
 def to_float32(values: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """float32 of `values - center`; a value beyond float32 becomes its largest number."""
+    """`values - center` as float32; values beyond its range are clipped to it."""
     shifted = values - center if center.any() else values
-    # In the order of the rows, whatever that of `values`: training takes rows, and picks them at random.
+    # In row order, whatever the order of `values`: training picks rows at random.
     return np.clip(shifted, -LARGEST, LARGEST).astype(np.float32, order="C")

@@ -1,7 +1,7 @@
 """Where to put the knots of a piecewise-linear encoding: where the soft targets change.
 
-An MLP is bad at the steps that a tree ensemble makes. A small gradient-boosted surrogate of the soft targets finds
-those steps; the gain of its splits says how many knots a column deserves and where.
+An MLP fits the steps of a tree ensemble poorly. A small gradient-boosted surrogate of the soft targets finds these
+steps; the gain of its splits decides how many knots a column gets, and where.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tabkd._threads import lightgbm_threads
-from tabkd.students._student import is_simplex
+from tabkd.students._rows import is_simplex
 
-# Rows that the surrogate is fitted on. Its time follows rows × columns: many columns make do with fewer rows, but not
-# with so few that their steps are lost in the noise.
+# Rows that the surrogate is fitted on. Its time grows with rows × columns, so many columns get fewer rows, but enough
+# that their steps are not lost in the noise.
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
 _MAX_TARGETS = 10
 _N_TREES = 120
@@ -23,7 +23,7 @@ _N_TREES = 120
 
 @dataclass(frozen=True)
 class Splits:
-    """The distinct split thresholds of one column, ascending, and the gain of each."""
+    """The distinct split thresholds of one column in ascending order, and the gain of each."""
 
     thresholds: np.ndarray
     gains: np.ndarray
@@ -37,22 +37,28 @@ def surrogate_splits(
     random_state: int,
     n_jobs: int | None = None,
 ) -> list[Splits]:
-    """The splits that a LightGBM surrogate of the targets makes in each numeric column, by 100,000 rows at most.
+    """The splits of a LightGBM surrogate of the targets in each numeric column, fitted on at most 100,000 rows.
 
     Parameters
     ----------
-    values : array of shape (n, m)
+    values : ndarray of shape (n, m)
         Numeric columns.
-    levels : array of shape (n, j)
-        Codes of categorical columns: the surrogate sees them, so that the numeric columns need not stand in for them.
-    targets : array of shape (n, K)
-    weights : array of shape (n,)
+    levels : ndarray of shape (n, j)
+        Codes of categorical columns: the surrogate reads them too, so that it does not use numeric columns as
+        substitutes for them.
+    targets : ndarray of shape (n, K)
+        Class probabilities, or real values.
+    weights : ndarray of shape (n,)
+        Weights of the rows.
     random_state : int
-    n_jobs : int, optional
+        Seed.
+    n_jobs : int or None, default=None
+        Threads; None for all cores.
 
     Returns
     -------
-    list of Splits, one for each column of `values`
+    list of Splits of length m
+        The splits of each column of `values`.
     """
     m = values.shape[1]
     if m == 0 or not (values != values[0]).any():
@@ -94,10 +100,10 @@ def surrogate_splits(
 
 
 def share_knots(splits: list[Splits], budget: int) -> list[np.ndarray]:
-    """Choose at most `budget` thresholds in all: each column's share follows the square root of its gain.
+    """Choose at most `budget` thresholds in total, shared in proportion to the square root of each column's gain.
 
-    The square root keeps one dominant column from taking every knot: its hundredth knot tells less than the
-    second of a weaker column.
+    The square root keeps one dominant column from taking every knot: its hundredth knot is worth less than the second
+    one of a weaker column.
     """
     strength = np.sqrt([split.gains.sum() for split in splits])
     available = np.array([len(split.thresholds) for split in splits])
@@ -116,12 +122,13 @@ def share_knots(splits: list[Splits], budget: int) -> list[np.ndarray]:
 
 
 def _strongest(split: Splits, k: int) -> np.ndarray:
+    """The k thresholds with the largest gains, in ascending order."""
     order = np.argsort(-split.gains, kind="stable")[:k]
     return np.sort(split.thresholds[order])
 
 
-def _directions(targets: np.ndarray, rng) -> tuple[np.ndarray, str]:
-    """What the surrogate is fitted on, one column at a time, and the loss for it."""
+def _directions(targets: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, str]:
+    """The targets that the surrogate is fitted on, one column at a time, and its loss."""
     if is_simplex(targets):
         if targets.shape[1] == 2:
             return targets[:, 1:], "cross_entropy"
@@ -148,6 +155,6 @@ def _collect(node: dict, found: list[dict[float, float]]) -> None:
 
 
 def _splits(gains: dict[float, float]) -> Splits:
-    # LightGBM writes a split of missing from present values as a threshold beyond every number.
+    # LightGBM writes a split between missing and present values as a threshold beyond every number.
     thresholds = np.array(sorted(t for t in gains if abs(t) < 1e30))
     return Splits(thresholds, np.array([gains[t] for t in thresholds]))

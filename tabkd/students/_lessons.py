@@ -1,4 +1,4 @@
-"""What the MLP learns from, and in which order: lessons of real and synthetic rows, cut into blocks of minibatches."""
+"""The order in which the MLP learns: lessons of real and synthetic rows, split into blocks of minibatches."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from tabkd.students._student import SoftRows
-from tabkd.students._training import STEPS, Batches
+from tabkd.students._rows import SoftRows
+from tabkd.students._training import STEPS, Batches, Layers, Trainer
 
-# Real rows for each synthetic one, at least.
+# Fewest real rows for each synthetic one.
 _REAL_SHARE = 0.25
 # Passes without progress on held-out rows before training ends.
 _PATIENCE = 5
 
 
-def lessons(real: Batches, synthetic: Iterable[Batches], n_synthetic: int, rng) -> Iterator[Batches]:
-    """The rows to pass over together: each chunk of synthetic rows with its share of real ones.
+def lessons(
+    real: Batches, synthetic: Iterable[Batches], n_synthetic: int, rng: np.random.RandomState
+) -> Iterator[Batches]:
+    """Rows that are passed over together: each chunk of synthetic rows with its share of real rows.
 
     Without synthetic rows, the real ones are the only lesson.
     """
@@ -29,11 +31,11 @@ def lessons(real: Batches, synthetic: Iterable[Batches], n_synthetic: int, rng) 
         yield Batches(*(np.concatenate([made, given[share]]) for made, given in zip(chunk, real, strict=True)))
 
 
-def blocks(lesson: Batches, batch_size: int, rng) -> Iterator[Batches]:
+def blocks(lesson: Batches, batch_size: int, rng: np.random.RandomState) -> Iterator[Batches]:
     """The rows of a lesson, shuffled, in blocks of `STEPS` minibatches.
 
-    All blocks have one size, so that training is compiled once: the last is filled up from the first, or left for the
-    next pass if less than half of it is there.
+    All blocks have the same size, so that training is compiled once: the last block is filled with rows of the first,
+    or dropped in this pass if less than half of it is there.
     """
     n_rows, size = len(lesson.weights), STEPS * batch_size
     order = np.resize(rng.permutation(n_rows), max(1, round(n_rows / size)) * size)
@@ -42,34 +44,34 @@ def blocks(lesson: Batches, batch_size: int, rng) -> Iterator[Batches]:
 
 
 def n_blocks_in_all(n_real: int, n_synthetic: int, passes: int, batch_size: int) -> int:
-    """About how many blocks `passes` over all lessons make."""
+    """The approximate number of blocks in `passes` passes over all lessons."""
     n_rows = n_synthetic + _n_real(n_synthetic, n_real, n_synthetic) if n_synthetic else n_real
     return max(1, round(passes * n_rows / (STEPS * batch_size)))
 
 
-def hold_out(rows: SoftRows, rng) -> tuple[SoftRows, SoftRows]:
-    """Nine tenths of the rows to learn from and one tenth to stop by; all of them for both where they are few."""
+def hold_out(rows: SoftRows, rng: np.random.RandomState) -> tuple[SoftRows, SoftRows]:
+    """Nine tenths of the rows for training and one tenth for early stopping; fewer than ten rows serve as both."""
     order = rng.permutation(len(rows))
     n = len(rows) // 10
     return (rows.take(order[n:]), rows.take(order[:n])) if n else (rows, rows)
 
 
 class Progress:
-    """Keeps the layers with the smallest loss, to end training when they are `_PATIENCE` passes old.
+    """Keeps the layers with the smallest loss, and ends training after `_PATIENCE` passes without progress.
 
     Parameters
     ----------
     loss : callable or None
-        The loss of layers on held-out rows; None never ends training.
+        Computes the loss of layers on held-out rows; None never ends training.
     """
 
-    def __init__(self, loss: Callable | None):
+    def __init__(self, loss: Callable | None) -> None:
         self._loss = loss
         self._least, self._age = np.inf, 0
-        self.best = None
+        self.best: Layers | None = None
 
-    def stalled(self, trainer) -> bool:
-        """Look at the layers of `trainer` after a pass; whether to stop."""
+    def stalled(self, trainer: Trainer) -> bool:
+        """Evaluate the layers of `trainer` after a pass, and return whether to stop."""
         if self._loss is None:
             return False
         layers = trainer.layers
@@ -81,14 +83,14 @@ class Progress:
 
 
 def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:
-    """How many real rows go with a chunk: `_REAL_SHARE` at least, and enough for every row to come once."""
+    """The number of real rows for a chunk: at least `_REAL_SHARE`, and enough for every real row to be used once."""
     return round(n_chunk * max(_REAL_SHARE, n_real / n_synthetic))
 
 
 class _Turns:
-    """Row numbers in random order, every row once before any comes again."""
+    """Row numbers in random order; every row comes once before any row comes again."""
 
-    def __init__(self, n_rows: int, rng):
+    def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
         self._n_rows, self._rng = n_rows, rng
         self._left = np.empty(0, dtype=np.int64)
 

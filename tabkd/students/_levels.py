@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Rows that a level's mean is drawn towards the overall mean by.
+# A level's mean is shrunk towards the overall mean as if that mean had this many rows.
 _SMOOTHING = 10.0
 
 
@@ -13,8 +13,8 @@ def level_positions(codes: np.ndarray, n: int) -> np.ndarray:
     return np.where(np.isnan(codes), n + 1, codes).astype(np.int64)
 
 
-def level_means(codes, n, targets, weights) -> np.ndarray:
-    """Smoothed weighted mean target of each category, of unseen, and of missing: float32 (n + 2, k)."""
+def level_means(codes: np.ndarray, n: int, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The smoothed weighted mean target of each category, of unseen ones and of missing ones: float32 (n + 2, k)."""
     positions = level_positions(codes, n)
     total = np.bincount(positions, weights, minlength=n + 2)[:, None]
     sums = np.stack([np.bincount(positions, weights * t, minlength=n + 2) for t in targets.T], axis=1)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.utils import check_random_state, check_scalar
 
 from tabkd._sklearn import N_JOBS, Interval, StrOptions
+from tabkd._typing import RandomState
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
-from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
     STEPS,
     Batches,
+    Layers,
     Trainer,
     Units,
     cross_entropy,
@@ -24,53 +31,71 @@ from tabkd.students._training import (
     squared_error,
 )
 
-# Rows that "auto" passes over in all, and the most and fewest passes that it makes.
+# Rows that "auto" passes over in total, and the fewest and most passes that it makes.
 _AUTO_ROWS = 4_000_000
 _AUTO_PASSES = (2, 200)
-# Rows that a prediction encodes at a time: their units stay in the processor's cache.
+# Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
 
 
 class MLPStudent(Student):
-    """A compact MLP on soft targets, trained in JAX; prediction needs NumPy alone.
+    """A compact MLP on soft targets, trained in JAX; prediction needs only NumPy.
 
-    Targets that are class probabilities are learnt by soft cross-entropy, all others by squared error.
+    Class probabilities are learnt with soft cross-entropy, real targets with squared error.
 
     Parameters
     ----------
     hidden_layer_sizes : int or tuple of int, default=(64, 32)
+        Number of units of each hidden layer.
     n_knots : int, default=128
-        The total of piecewise-linear units over all numeric columns; see `TableEncoder`.
+        Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
-        The most levels of a categorical column that get a unit each.
+        Most levels of a categorical column that gets one unit for each level.
     max_units : int, default=288
-        The most units in all; with `hidden_layer_sizes`, it bounds the bytes of the exported network.
+        Most units of the input in total; with `hidden_layer_sizes` it bounds the size of the exported network.
     batch_size : int, default=128
+        Rows of a minibatch.
     learning_rate_init : float, default=0.005
-        The highest learning rate; it rises for a twentieth of the steps and falls to zero as a cosine.
+        The highest learning rate. It is reached after a twentieth of the steps; then the rate falls to zero as a half
+        cosine.
     weight_decay : float, default=1e-4
-        Decoupled weight decay (Loshchilov & Hutter, 2019).
+        Decoupled weight decay.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about four million rows in all; with no synthetic rows it
-        holds out a tenth of the rows and stops early by them.
-    n_jobs : int, optional
-        Threads of the surrogate that places the knots.
-    random_state : int, RandomState instance or None
+        Passes over every row. "auto" passes over about four million rows in total; without synthetic rows it holds out
+        a tenth of the rows for early stopping.
+    n_jobs : int or None, default=None
+        Threads of the surrogate that places the knots; None for all cores.
+    random_state : int, RandomState instance or None, default=None
+        Seed, or generator of the random numbers.
 
     Attributes
     ----------
     encoder_ : TableEncoder
+        The encoding of the table.
     n_iter_ : int
         Passes made over every row.
-    coefs_, intercepts_ : list of arrays
-        The weights (fan_in, fan_out) and biases of each layer; the first layer's rows are units, then levels.
+    coefs_, intercepts_ : list of ndarray
+        The weights (fan_in, fan_out) and biases (fan_out,) of each layer. The rows of the first weights are numeric
+        units, then levels.
+    target_mean_, target_scale_ : ndarray of shape (K,)
+        Offset and scale of the targets; 0 and 1 for class probabilities.
+    schema_ : TableSchema
+        The columns of the table at fit.
+    n_outputs_ : int
+        Number K of target columns.
+    task_ : {"classification", "regression"}
+        "classification" if every row of the targets at fit was a probability distribution.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
 
     Examples
     --------
     >>> import numpy as np
     >>> from tabkd.students import MLPStudent
     >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
-    >>> student = MLPStudent(random_state=0).fit(X, np.sin(6 * X[:, 0]))
+    >>> student = MLPStudent(max_iter=50, random_state=0).fit(X, np.sin(6 * X[:, 0]))
     >>> bool(student.score(X, np.sin(6 * X[:, 0])) > 0.99)
     True
     """
@@ -88,21 +113,22 @@ class MLPStudent(Student):
         "random_state": ["random_state"],
     }
     _activation = staticmethod(relu)
+    on_simplex = True
 
     def __init__(
         self,
         *,
-        hidden_layer_sizes=(64, 32),
-        n_knots=128,
-        max_levels=64,
-        max_units=288,
-        batch_size=128,
-        learning_rate_init=0.005,
-        weight_decay=1e-4,
-        max_iter="auto",
-        n_jobs=None,
-        random_state=None,
-    ):
+        hidden_layer_sizes: int | Sequence[int] = (64, 32),
+        n_knots: int = 128,
+        max_levels: int = 64,
+        max_units: int = 288,
+        batch_size: int = 128,
+        learning_rate_init: float = 0.005,
+        weight_decay: float = 1e-4,
+        max_iter: int | Literal["auto"] = "auto",
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_knots = n_knots
         self.max_levels = max_levels
@@ -122,15 +148,16 @@ class MLPStudent(Student):
             max_units=self.max_units,
             n_jobs=self.n_jobs,
             random_state=rng.randint(2**31 - 1),
-        ).fit_codes(self.schema_, real.codes, real.targets, real.weights)
-        self._scale_targets(real)
+        ).fit_rows(self.schema_, real)
         held_out = None
         if synthetic.n_rows == 0 and self.max_iter == "auto":
             real, held_out = hold_out(real, rng)
         self._set_layers(self._train(real, synthetic, held_out, rng))
 
-    def _train(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng):
-        """The layers after all passes, or the best of them where rows are held out to stop by."""
+    def _train(
+        self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng: np.random.RandomState
+    ) -> Layers:
+        """The layers after all passes, or the best ones if rows are held out for early stopping."""
         trainer = self._trainer(self._first_layers(real, rng))
         unseen = np.zeros(len(self.encoder_.level_columns_), dtype=bool)
 
@@ -147,7 +174,7 @@ class MLPStudent(Student):
         for lesson in lessons(inputs_of(real), map(inputs_of, synthetic), synthetic.n_rows, rng):
             for self.n_iter_ in range(1, passes + 1):
                 for batches in blocks(lesson, self.batch_size, rng):
-                    # Chunks that fill no whole blocks can add a few steps: the last rate holds for them.
+                    # Chunks that do not fill whole blocks can add a few steps, which use the last rate.
                     trainer.step(batches, rates[min(done, n_blocks - 1)])
                     done += 1
                 if progress.stalled(trainer):
@@ -155,25 +182,16 @@ class MLPStudent(Student):
         self.encoder_.set_learnt(unseen)
         return progress.best or trainer.layers
 
-    def _trainer(self, layers) -> Trainer:
+    def _trainer(self, layers: Layers) -> Trainer:
         loss = cross_entropy if self.task_ == "classification" else squared_error
         return Trainer(layers, self._units(), loss, self.weight_decay, self._activation)
 
-    def _first_layers(self, real: SoftRows, rng):
+    def _first_layers(self, real: SoftRows, rng: np.random.RandomState) -> Layers:
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
         return initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
 
-    def _set_layers(self, layers) -> None:
+    def _set_layers(self, layers: Layers) -> None:
         self.coefs_, self.intercepts_ = (list(part) for part in zip(*layers, strict=True))
-
-    def _scale_targets(self, real: SoftRows) -> None:
-        """Centre and scale real targets; probabilities stay as they are."""
-        self.target_mean_ = np.zeros(self.n_outputs_)
-        self.target_scale_ = np.ones(self.n_outputs_)
-        if self.task_ == "regression":
-            self.target_mean_ = np.average(real.targets, axis=0, weights=real.weights)
-            scale = real.targets.std(axis=0)
-            self.target_scale_ = np.where(scale > 0, scale, 1.0)
 
     def _prior(self, real: SoftRows) -> np.ndarray:
         """The outputs of the best constant: log frequencies, or zero."""
@@ -181,10 +199,10 @@ class MLPStudent(Student):
             return np.zeros(self.n_outputs_)
         return np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
 
-    def _loss_of(self, rows: SoftRows):
-        """The mean loss of layers on rows: cross-entropy, or squared error of scaled targets."""
+    def _loss_of(self, rows: SoftRows) -> Callable[[Layers], float]:
+        """The function that computes the mean loss of layers on rows: cross-entropy, or scaled squared error."""
 
-        def loss(layers) -> float:
+        def loss(layers: Layers) -> float:
             self._set_layers(layers)
             predicted = self.predict_codes(rows.codes)
             if self.task_ == "classification":
@@ -221,7 +239,18 @@ class MLPStudent(Student):
         )
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        """Predict the targets of encoded rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, K), float64
+            Class probabilities, or real values.
+        """
         outputs = np.concatenate(
             [self._forward(codes[i : i + _PREDICT_ROWS]) for i in range(0, len(codes), _PREDICT_ROWS)]
         )
@@ -240,13 +269,46 @@ class MLPStudent(Student):
             hidden = self._activation(hidden, np) @ weights + bias
         return hidden
 
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        Tensors
+            The targets.
+        """
+        units, levels = self.encoder_.write_features(graph, inputs)
+        weights, parts = [], []
+        if units is not None:
+            parts.append(units)
+            weights.append(self.coefs_[0][: len(self.encoder_.unit_column_)])
+        if levels is not None:
+            parts.append(levels)
+            weights.append(self.level_weights_)
+        if not parts:  # every column was constant
+            parts.append(graph.zeros(inputs.pieces[0].name, 1))
+            weights.append(np.zeros((1, len(self.intercepts_[0]))))
+        hidden = graph.gemm(graph.concat(parts, "features"), np.vstack(weights), self.intercepts_[0])
+        for weight, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
+            hidden = graph.gemm(graph.node("Relu", [hidden]), weight, bias)
+        if self.task_ == "classification":
+            return Tensors(graph.node("Softmax", [hidden], axis=1))
+        return Tensors(self._write_values(graph, hidden))
+
     @property
     def level_weights_(self) -> np.ndarray:
-        """What each row of `TableEncoder.level_rows` adds to the first layer, float32 (rows, units)."""
+        """What each row of `TableEncoder.level_units_` adds to the first layer, float32 of shape (rows, units)."""
         return self.encoder_.level_units_ @ self.coefs_[0][len(self.encoder_.unit_column_) :]
 
 
-def _layer_sizes(hidden_layer_sizes) -> list[int]:
-    """The sizes of the hidden layers, each a whole number from 1."""
+def _layer_sizes(hidden_layer_sizes: int | Sequence[int]) -> list[int]:
+    """The sizes of the hidden layers, checked to be whole numbers from 1."""
     sizes = np.atleast_1d(hidden_layer_sizes)
     return [check_scalar(size, "hidden_layer_sizes", Integral, min_val=1) for size in sizes]

@@ -1,128 +1,162 @@
-"""What a student is: a regressor on soft targets that can learn from a stream of rows."""
+"""What a student is: a regressor on soft targets that learns from a stream of rows and writes its own graph."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import validate_params
 from tabkd._tables.schema import TableSchema
-from tabkd._validation import TakesTables, check_table, check_targets
+from tabkd._typing import ColumnLike, TableLike
+from tabkd._validation import TakesTables, check_table, check_targets, learn_features
 from tabkd._weights import check_weights
+from tabkd.onnx._convertible import Convertible, Output
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._heads import write_values
+from tabkd.onnx._inputs import Front, Inputs
+from tabkd.students._rows import SoftRows, SoftStream, is_simplex
+
+# A target this many standard deviations from zero is given in float64.
+_WIDE = 32
 
 
-@dataclass(frozen=True)
-class SoftRows:
-    """Rows with their targets: codes (n, d), targets (n, K) and weights (n,), all of one length."""
+class Tensors(NamedTuple):
+    """What `Student.write_onnx` returns: the tensors that it wrote, by name.
 
-    codes: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray
+    A student with further outputs returns a named tuple of its own. Its first field is `targets`; every other field is
+    an output of the graph by that name, as `Student.further_outputs` declares it.
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, rows) -> SoftRows:
-        """The given rows, in the given order."""
-        return SoftRows(self.codes[rows], self.targets[rows], self.weights[rows])
-
-    @staticmethod
-    def concatenate(parts: list[SoftRows]) -> SoftRows:
-        """The rows of all parts, one after the other."""
-        return SoftRows(
-            np.concatenate([part.codes for part in parts]),
-            np.concatenate([part.targets for part in parts]),
-            np.concatenate([part.weights for part in parts]),
-        )
-
-
-class SoftStream:
-    """Labelled synthetic rows, made chunk by chunk when they are asked for.
-
-    Parameters
+    Attributes
     ----------
-    n_rows : int
-        How many rows the stream gives in all.
-    chunks : iterable of SoftRows
+    targets : str
+        The targets, float32 (n, K), or float64 where `Student.is_wide`.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> class WithUnits(NamedTuple):
+    ...     targets: str
+    ...     units: str
+    >>> WithUnits("gemm", "clip")._fields
+    ('targets', 'units')
     """
 
-    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = ()):
-        self.n_rows = n_rows
-        self._chunks = chunks
-
-    def __iter__(self) -> Iterator[SoftRows]:
-        return iter(self._chunks)
+    targets: str
 
 
-def is_simplex(targets: np.ndarray) -> bool:
-    """Whether every row of `targets` (n, K) is a probability distribution over two or more classes."""
-    return bool(
-        targets.ndim == 2
-        and targets.shape[1] > 1
-        and targets.min() >= 0
-        and np.allclose(targets.sum(axis=1), 1, atol=1e-4)
-    )
+class Edges(NamedTuple):
+    """Where the answer to a numeric column may change abruptly, so that the file is proven there.
+
+    Attributes
+    ----------
+    position : int
+        The column.
+    center : float
+        What is taken off it in float64 before it becomes float32.
+    edges : array of shape (m,)
+        Thresholds or knots, in centred values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import Edges
+    >>> Edges(position=2, center=0.0, edges=np.array([0.5, 1.5])).position
+    2
+    """
+
+    position: int
+    center: float
+    edges: np.ndarray
 
 
-class Convertible:
-    """What `skl2onnx` looks for on a model, so that it converts ours without being told of them."""
+class Encoder(Protocol):
+    """What a student reads a table by: `TableEncoder` and `OrdinalTable` are such."""
 
-    def onnx_parser(self):
-        """What `skl2onnx` asks for: the outputs of the converted model."""
-        from tabkd.onnx import _skl as skl
+    def front(self) -> Front:
+        """What is read of the table."""
 
-        return skl.parser(self)
-
-    def onnx_shape_calculator(self):
-        """What `skl2onnx` asks for: the types of the outputs."""
-        from tabkd.onnx import _skl as skl
-
-        return skl.shape_calculator(self)
-
-    def onnx_converter(self):
-        """What `skl2onnx` asks for: the nodes."""
-        from tabkd.onnx import _skl as skl
-
-        return skl.converter(self)
-
-    def __sklearn_tags__(self):
-        from tabkd.onnx._skl import allow_options
-
-        allow_options(type(self))
-        return super().__sklearn_tags__()  # type: ignore[misc]
+    def edges(self) -> list[Edges]:
+        """Where what is read may change abruptly."""
 
 
-class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator):
-    """Base class: checks the input, and hands codes and targets to the subclass.
+class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):
+    """Base class of students: it checks the input, and hands codes and targets to the subclass.
+
+    A subclass learns in `_fit_rows`, predicts in `predict_codes` and writes its graph in `write_onnx`. It reads the
+    table by an encoder, which it fits as `encoder_`; without one, it defines `front` and `edges` itself. Nothing else
+    is needed to distil into it, to export it and to score its file.
 
     Attributes
     ----------
     schema_ : TableSchema
+        What the codes mean.
     n_outputs_ : int
-        The number K of target columns.
+        Number K of target columns.
     task_ : {"classification", "regression"}
         "classification" where every row of the targets is a distribution.
+    target_mean_, target_scale_ : arrays of shape (K,)
+        The mean and the standard deviation of real targets (1 for a constant one); zeros and ones for probabilities.
+
+    Examples
+    --------
+    A ridge regression on the units of `TableEncoder`:
+
+    >>> from sklearn.linear_model import Ridge
+    >>> from tabkd.students import Student, TableEncoder, Tensors
+    >>> class RidgeStudent(Student):
+    ...     def _fit_rows(self, real, synthetic):
+    ...         self.encoder_ = TableEncoder(random_state=0).fit_rows(self.schema_, real)
+    ...         self.ridge_ = Ridge().fit(self.encoder_.transform_codes(real.codes), real.targets, real.weights)
+    ...
+    ...     def predict_codes(self, codes):
+    ...         return self.ridge_.predict(self.encoder_.transform_codes(codes)).reshape(len(codes), -1)
+    ...
+    ...     def write_onnx(self, graph, inputs):
+    ...         units = self.encoder_.write_onnx(graph, inputs)
+    ...         weights = self.ridge_.coef_.reshape(self.n_outputs_, -1).T
+    ...         return Tensors(graph.gemm(units, weights, self.ridge_.intercept_.reshape(-1)))
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from tabkd import DistilledRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> teacher = RandomForestRegressor(20, random_state=0)
+    >>> model = DistilledRegressor(teacher, student=RidgeStudent(), n_synthetic=2000, random_state=0).fit(X, y)
+    >>> proto = model.to_onnx()
     """
 
-    def fit(self, X, y, sample_weight=None):
+    _parameter_constraints: dict[str, list] = {}
+    #: Whether predicted probabilities are never negative and sum to one.
+    on_simplex = False
+    #: Whether any row is answered alike in Python and in the graph: missing, unseen and far values too.
+    answers_any_row = True
+
+    def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
         """Learn to predict the targets.
 
         Parameters
         ----------
         X : pandas or polars frame or array of shape (n, d)
+            Columns of numbers, booleans, strings or categories, with or without missing values.
         y : array of shape (n, K) or (n,)
             Class probabilities, or real values.
         sample_weight : array of shape (n,), optional
+            Weights of the rows; all alike by default.
 
         Returns
         -------
-        self
+        self : Student
+            The fitted student.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the table, the targets or the weights are invalid.
         """
         X = check_table(self, X)
         schema = TableSchema.of(X)
@@ -134,45 +168,220 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator):
         rows = SoftRows(codes, targets.reshape(len(targets), -1), weights)
         return self.fit_stream(schema, rows, SoftStream())
 
-    def fit_stream(self, schema: TableSchema, real: SoftRows, synthetic: SoftStream):
-        """Learn from the real rows and from a stream of synthetic ones.
+    def fit_stream(self, schema: TableSchema, real: SoftRows, synthetic: SoftStream) -> Self:
+        """Learn from real rows and from a stream of synthetic rows.
 
         Parameters
         ----------
         schema : TableSchema
-            What the codes mean.
+            The columns of the table, with which the codes are encoded.
         real : SoftRows
+            The rows of the table.
         synthetic : SoftStream
-            Read once; memory need not hold it whole.
+            Synthetic rows, read chunk by chunk: memory need not hold them all.
 
         Returns
         -------
-        self
+        self : Student
+            The fitted student.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid or a number of the table is beyond float32.
         """
         validate_params(self)
+        learn_features(self, schema)
         self.schema_ = schema
         self.n_outputs_ = real.targets.shape[1]
         self.task_ = "classification" if is_simplex(real.targets) else "regression"
+        self.target_mean_, self.target_scale_ = _spread(real, self.task_)
         self._fit_rows(real, synthetic)
         return self
 
-    def predict(self, X):
-        """Predict the targets of the rows of `X`: float64 of shape (n, K), or (n,) if they were 1-D at fit."""
+    def predict(self, X: TableLike) -> np.ndarray:
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit; by name where they have names, in any order.
+
+        Returns
+        -------
+        array of shape (n, K), float64
+            Of shape (n,) where the targets were 1-D at fit.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing or has values of another kind than at fit.
+        sklearn.exceptions.NotFittedError
+            If the student is not fitted.
+        """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         return self._shaped(self.predict_codes(self.schema_.encode(X)))
 
     @abstractmethod
-    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None: ...
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        """Learn from the rows; `schema_`, `n_outputs_`, `task_` and the spread of the targets are known."""
 
     @abstractmethod
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        """Predict the targets of encoded rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, K), float64
+            Class probabilities, or real values.
+        """
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : Graph
+            Takes the nodes.
+        inputs : Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        Tensors
+            Or a named tuple with further fields.
+        """
+        raise NotImplementedError(
+            f"student {type(self).__name__} cannot be written as ONNX: it defines no write_onnx(graph, inputs)."
+        )
+
+    def further_outputs(self) -> dict[str, int]:
+        """Declare the outputs that `write_onnx` returns beside the targets.
+
+        Returns
+        -------
+        dict of str to int
+            The number of columns of each, float32 (n, width), by its name.
+        """
+        return {}
+
+    def front(self) -> Front:
+        """Say what the student reads of the table.
+
+        Returns
+        -------
+        tabkd.onnx.Front
+            That of `encoder_`.
+        """
+        return self._encoder().front()
+
+    def edges(self) -> list[Edges]:
+        """Say where the student may change abruptly: the file is proven on the float32 numbers around these values.
+
+        Returns
+        -------
+        list of Edges
+            Those of `encoder_`.
+        """
+        return self._encoder().edges()
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether real targets lie so far from zero that float32 would lose what they differ by."""
+        return bool((np.abs(self.target_mean_) > _WIDE * self.target_scale_).any())
+
+    @property
+    def estimator_(self) -> BaseEstimator:
+        """What users get to see as the student: the student itself."""
+        return self
+
+    def onnx_outputs(self) -> list[Output]:
+        """List the outputs of the graph: the targets, named "variable", and further ones.
+
+        Returns
+        -------
+        list of Output
+            Their names, types and widths, in their order.
+        """
+        targets = Output("variable", "DOUBLE" if self.is_wide else "FLOAT", self.n_outputs_)
+        return [targets, *self.further_onnx_outputs()]
+
+    def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
+        """Write the graph of the student alone, without a head for classes.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        variables : sequence of skl2onnx Variable
+            The inputs.
+
+        Returns
+        -------
+        list of str
+            The tensor of each output.
+        """
+        tensors = self.write_onnx(graph, Inputs(graph, variables, self.schema_))
+        return [tensors.targets, *further_tensors(self, tensors)]
+
+    def _encoder(self) -> Encoder:
+        if not hasattr(self, "encoder_"):
+            raise NotImplementedError(
+                f"student {type(self).__name__} cannot be written as ONNX: it has no encoder_, by which it reads the "
+                "table. Fit one in _fit_rows, such as TableEncoder, or define front() and edges()."
+            )
+        return self.encoder_
+
+    def further_onnx_outputs(self) -> list[Output]:
+        """List `further_outputs` as outputs of the graph.
+
+        Returns
+        -------
+        list of Output
+            Their names, types and widths, in their order.
+        """
+        return [Output(name, "FLOAT", width) for name, width in self.further_outputs().items()]
+
+    def _write_values(self, graph: Graph, scores: str) -> str:
+        """Scores (n, K) in standard deviations of the target as values of the target."""
+        return write_values(graph, scores, self.target_scale_, self.target_mean_, self.is_wide)
 
     def _shaped(self, targets: np.ndarray) -> np.ndarray:
         return targets[:, 0] if getattr(self, "_one_dimensional", False) else targets
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def further_tensors(student: Student, tensors: Tensors) -> list[str]:
+    """The tensors of the further outputs of a student, in the order in which it declares them.
+
+    Raises
+    ------
+    TypeError
+        Where the student returned other tensors than it declares.
+    """
+    given, declared = getattr(tensors, "_fields", ()), ("targets", *student.further_outputs())
+    if sorted(given) != sorted(declared):
+        raise TypeError(
+            f"write_onnx of {type(student).__name__} returned {tensors!r:.80}, but a named tuple with the fields "
+            f"{list(declared)} is expected, as further_outputs declares them; return Tensors(targets), or a named "
+            "tuple of your own."
+        )
+    return [getattr(tensors, name) for name in declared[1:]]
+
+
+def _spread(real: SoftRows, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation of real targets; 0 and 1 of probabilities, which stay as they are."""
+    if task == "classification":
+        return np.zeros(real.targets.shape[1]), np.ones(real.targets.shape[1])
+    scale = real.targets.std(axis=0)
+    return np.average(real.targets, axis=0, weights=real.weights), np.where(scale > 0, scale, 1.0)

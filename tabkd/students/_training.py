@@ -1,7 +1,7 @@
 """Training the MLP in JAX and Optax: one compiled scan over the minibatches of a block of rows.
 
-Everything about a table is an argument of the compiled function and a block always has the same number of rows, so that
-JAX compiles once for a shape of table and network, and not once for every fit.
+Everything about a table is an argument of the compiled function, and all blocks have the same number of rows. So JAX
+compiles once for each shape of table and network, not once for every fit.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 #: Minibatches in one call of the compiled function.
 STEPS = 32
 
+#: Weights (fan_in, fan_out) and biases (fan_out,) of each layer of a network.
+Layers: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
+
 
 class Units(NamedTuple):
-    """What turns numeric inputs into units: ``clip(x @ selection + bias, 0, 1)``, and the column of each level."""
+    """Inputs become units by ``clip(x @ selection + bias, 0, 1)``; `level_column` holds the column of each level."""
 
     selection: np.ndarray
     bias: np.ndarray
@@ -34,8 +37,8 @@ class Batches(NamedTuple):
     weights: np.ndarray
 
 
-def initial_weights(sizes: list[int], prior: np.ndarray, rng) -> list[tuple[np.ndarray, np.ndarray]]:
-    """He's initialisation; the last bias is the prior, so that training starts from the best constant."""
+def initial_weights(sizes: list[int], prior: np.ndarray, rng: np.random.Generator) -> Layers:
+    """He initialisation; the last bias is the prior, so that training starts from the best constant."""
     layers = []
     for fan_in, fan_out in pairwise(sizes):
         scale = np.sqrt(2 / max(fan_in, 1))
@@ -48,9 +51,10 @@ def initial_weights(sizes: list[int], prior: np.ndarray, rng) -> list[tuple[np.n
 
 
 def learning_rates(peak: float, n_steps: int) -> np.ndarray:
-    """The learning rate of each step: a short linear rise, then half a cosine down to zero.
+    """The learning rate of each step: a short linear rise, then a half cosine down to zero.
 
-    In NumPy: Optax would compile its schedule anew for every number of steps, for half a second.
+    It is computed in NumPy, because Optax would compile its schedule for every number of steps, which takes half a
+    second.
     """
     rise = max(1, n_steps // 20)
     steps = np.arange(n_steps)
@@ -59,20 +63,23 @@ def learning_rates(peak: float, n_steps: int) -> np.ndarray:
 
 
 class Trainer:
-    """The weights of a network in training, and the step that improves them on a block.
+    """The weights of a network in training, and the steps that improve them on a block.
 
     Parameters
     ----------
     layers : list of (weights, bias)
+        The initial weights.
     units : Units
+        The fixed encoding of the numeric inputs.
     loss : callable
         Takes outputs and targets (n, K) as JAX arrays and returns the loss of each row (n,).
     weight_decay : float
+        Decoupled weight decay.
     activation : callable
-        Takes an array and its module, NumPy or `jax.numpy`, as `relu` does.
+        Takes an array and its module, NumPy or `jax.numpy`, like `relu`.
     """
 
-    def __init__(self, layers, units: Units, loss: Callable, weight_decay: float, activation: Callable):
+    def __init__(self, layers: Layers, units: Units, loss: Callable, weight_decay: float, activation: Callable) -> None:
         import jax
 
         self._run = compiled(loss, activation)
@@ -87,44 +94,44 @@ class Trainer:
         return loss
 
     @property
-    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def layers(self) -> Layers:
         """The weights and biases as NumPy arrays."""
         return [(np.asarray(w), np.asarray(b)) for w, b in self._params]
 
 
-def relu(values, xp):
-    """The positive part of an array of the module `xp`: NumPy, or `jax.numpy`."""
-    # Unlike the maximum it has a slope of 0 at 0; NaN stays, so that training that went astray is seen.
+def relu(values: Any, xp: Any) -> Any:
+    """The positive part of an array of the module `xp`, which is NumPy or `jax.numpy`."""
+    # Unlike the maximum it has a slope of 0 at 0. NaN stays, so that diverged training is noticed.
     return xp.where(values <= 0, 0, values)
 
 
-def cross_entropy(outputs, targets):
-    """The soft cross-entropy of each row, of a softmax over the outputs."""
+def cross_entropy(outputs: Any, targets: Any) -> Any:
+    """The soft cross-entropy of each row: targets against the softmax of the outputs."""
     import optax
 
     return optax.softmax_cross_entropy(outputs, targets)
 
 
-def squared_error(outputs, targets):
+def squared_error(outputs: Any, targets: Any) -> Any:
     """The mean squared error of each row."""
     return ((outputs - targets) ** 2).mean(axis=1)
 
 
-def _optimizer():
+def _optimizer() -> Any:
     import optax
 
     return optax.scale_by_adam(b2=0.99)
 
 
 @cache
-def compiled(loss: Callable, activation: Callable):
-    """The scan over a block; jit keeps what it compiled for each shape as long as the process lives."""
+def compiled(loss: Callable, activation: Callable) -> Callable:
+    """The scan over a block; jit compiles it once for each shape in a process."""
     import jax
     import jax.numpy as jnp
 
     optimizer = _optimizer()
 
-    def outputs(layers, units, inputs, levels):
+    def outputs(layers: Any, units: Any, inputs: Any, levels: Any) -> Any:
         hidden = jnp.clip(inputs @ units.selection + units.bias, 0, 1)
         if len(units.level_column):
             n_levels = len(units.level_column)
@@ -135,13 +142,13 @@ def compiled(loss: Callable, activation: Callable):
         weights, bias = layers[-1]
         return hidden @ weights + bias
 
-    def mean_loss(layers, units, batch):
+    def mean_loss(layers: Any, units: Any, batch: Any) -> Any:
         each = loss(outputs(layers, units, batch.inputs, batch.levels), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
     @partial(jax.jit, donate_argnums=(0, 1))
-    def run(layers, state, units, batches, rates, decay):
-        def step(carry, inputs):
+    def run(layers: Any, state: Any, units: Any, batches: Any, rates: Any, decay: Any) -> Any:
+        def step(carry: Any, inputs: Any) -> Any:
             layers, state = carry
             batch, rate = inputs
             value, gradients = jax.value_and_grad(mean_loss)(layers, units, batch)

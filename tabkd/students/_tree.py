@@ -1,8 +1,9 @@
-"""The tree student: one shallow tree on soft targets, to be read as much as to score."""
+"""The tree student: one small tree on soft targets that people can read."""
 
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor, export_text, plot_tree
@@ -10,36 +11,58 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import N_JOBS, Interval
-from tabkd.students._ordinal import OrdinalTable, bounded
-from tabkd.students._student import SoftRows, SoftStream, Student
+from tabkd._typing import RandomState
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._heads import write_two_classes, write_values
+from tabkd.onnx._inputs import Inputs
+from tabkd.onnx._trees import sklearn_nodes, write_ensemble
+from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._rows import SoftRows, SoftStream, bounded
+from tabkd.students._student import Edges, Student, Tensors
 
-# What all classes share of the weight of every row while the tree grows.
+# Share of every row's target that is spread over all classes while the tree grows.
 _LEAST_SHARE = 1e-6
 
 
 class TreeStudent(Student):
     """One small decision tree on soft targets.
 
-    It grows best first, so that its leaves lie where the teacher has most to say, as in TREPAN (Craven & Shavlik,
-    1996); with as many leaves that keeps more than one depth for all. A leaf gives the mean target of its rows, so that
-    probabilities stay on the simplex. Probabilities are split by their cross-entropy, the entropy criterion for soft
-    labels; other targets by least squares.
+    The tree grows best first, as in TREPAN, so that its leaves lie where the targets vary most. With the same number
+    of leaves this keeps more of the teacher than a tree of uniform depth. A leaf predicts the mean target of its rows,
+    so that probabilities sum to one. Splits minimise the cross-entropy of probabilities (the entropy criterion for
+    soft labels), and the squared error of real targets.
 
     Parameters
     ----------
     max_depth : int or None, default=None
+        Largest depth; None for no limit.
     max_leaf_nodes : int or None, default=64
+        Most leaves; None for no limit.
     min_samples_leaf : int, default=20
+        Fewest rows of a leaf, but at most a quarter of all rows.
     max_rows : int, default=400_000
-        The most rows, real and synthetic, that the tree is fitted on; memory follows from it.
-    n_jobs : int, optional
-        Taken for likeness with the other students; a tree is fitted by one thread.
-    random_state : int, RandomState instance or None
+        Synthetic rows are sampled so that they and all real rows are about this many in total; it limits the memory.
+    n_jobs : int or None, default=None
+        Ignored; the other students have it. A tree is fitted by one thread.
+    random_state : int, RandomState instance or None, default=None
+        Seed, or generator of the random numbers.
 
     Attributes
     ----------
     decision_tree_ : sklearn.tree.DecisionTreeRegressor
+        The tree.
     encoder_ : OrdinalTable
+        Converts codes to the float32 columns that the tree reads.
+    schema_ : TableSchema
+        The columns of the table at fit.
+    n_outputs_ : int
+        Number K of target columns.
+    task_ : {"classification", "regression"}
+        "classification" if every row of the targets at fit was a probability distribution.
+
+    References
+    ----------
+    M. W. Craven, J. W. Shavlik, "Extracting Tree-Structured Representations of Trained Networks", NeurIPS 1996.
 
     Examples
     --------
@@ -64,16 +87,18 @@ class TreeStudent(Student):
         "random_state": ["random_state"],
     }
 
+    on_simplex = True
+
     def __init__(
         self,
         *,
-        max_depth=None,
-        max_leaf_nodes=64,
-        min_samples_leaf=20,
-        max_rows=400_000,
-        n_jobs=None,
-        random_state=None,
-    ):
+        max_depth: int | None = None,
+        max_leaf_nodes: int | None = 64,
+        min_samples_leaf: int = 20,
+        max_rows: int = 400_000,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.max_depth = max_depth
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
@@ -86,7 +111,7 @@ class TreeStudent(Student):
         self.encoder_ = OrdinalTable(self.schema_, real)
         rows = bounded(real, synthetic, self.max_rows, rng)
         self.decision_tree_ = DecisionTreeRegressor(
-            # The deviance of Poisson, summed over targets that sum to one, is the cross-entropy but for a constant.
+            # The Poisson deviance, summed over targets that sum to one, is the cross-entropy up to a constant.
             criterion="poisson" if self.task_ == "classification" else "squared_error",
             max_depth=self.max_depth,
             max_leaf_nodes=self.max_leaf_nodes,
@@ -102,30 +127,111 @@ class TreeStudent(Student):
             np.clip(values, 0, 1, out=values)
 
     def _scaling(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What is taken off the targets for the time of the fit, and what the rest is divided by."""
+        """The offset that is subtracted from the targets during the fit, and the scale that they are divided by."""
         if self.task_ == "classification":
-            # A split is refused where a class has no share at all in a child, so that each gets a tiny one.
+            # scikit-learn refuses a split that leaves a class no share in a child, so each class gets a tiny share.
             scale = np.full(self.n_outputs_, 1 / (1 - _LEAST_SHARE))
             return -_LEAST_SHARE / self.n_outputs_ * scale, scale
-        # Scikit-learn stops at an impurity of 1e-16 whatever the scale, and squares lose the digits of a large mean.
+        # scikit-learn stops at an impurity of 1e-16 at any scale, and squares lose the digits of a large mean.
         spread = targets.std(axis=0)
         return targets.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        """Predict the targets of encoded rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, K), float64
+            Class probabilities, or real values.
+        """
         predicted = self.decision_tree_.predict(self.encoder_.transform_codes(codes))
         return predicted.reshape(len(codes), -1)
 
-    def export_text(self, **kwargs) -> str:
-        """The rules of the tree as text; arguments as in `sklearn.tree.export_text`.
+    def edges(self) -> list[Edges]:
+        """The thresholds of the tree.
 
-        A categorical column is split on the rank of its levels by mean target, see `OrdinalTable`.
+        Returns
+        -------
+        list of Edges
+            An entry for each numeric column that is split on.
+        """
+        return self.encoder_.edges_of([sklearn_nodes(self.decision_tree_.tree_)])
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what `predict_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        Tensors
+            The targets.
+        """
+        table = self.encoder_.write_onnx(graph, inputs)
+        nodes = sklearn_nodes(self.decision_tree_.tree_).filled(self.encoder_.fill_)
+        if self.task_ == "classification" and self.n_outputs_ == 2:
+            nodes.values = nodes.values[:, 1:]  # one sum takes ONNX Runtime half as long as two
+            return Tensors(write_two_classes(graph, write_ensemble(graph, table, [(nodes, [0])], 1)))
+        n_outputs, wide = self.n_outputs_, self.is_wide
+        root = nodes.values[0] if wide else np.zeros(n_outputs)
+        nodes.values = nodes.values - root
+        sums = write_ensemble(graph, table, [(nodes, range(n_outputs))], n_outputs)
+        return Tensors(write_values(graph, sums, np.ones(n_outputs), root, wide))
+
+    def export_text(self, **kwargs: Any) -> str:
+        """The rules of the tree as text.
+
+        A split of a categorical column compares the rank of its levels by mean target.
+
+        Parameters
+        ----------
+        **kwargs : object
+            Arguments of `sklearn.tree.export_text`, such as ``decimals``. By default the features are named after the
+            columns.
+
+        Returns
+        -------
+        str
+            One line for each split and leaf.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the student is not fitted.
         """
         check_is_fitted(self)
         return export_text(self.decision_tree_, **{"feature_names": self._names(), **kwargs}).rstrip("\n")
 
-    def plot_tree(self, **kwargs):
-        """Draw the tree with matplotlib; arguments as in `sklearn.tree.plot_tree`."""
+    def plot_tree(self, **kwargs: Any) -> list[Any]:
+        """Draw the tree with matplotlib.
+
+        A split of a categorical column compares the rank of its levels by mean target.
+
+        Parameters
+        ----------
+        **kwargs : object
+            Arguments of `sklearn.tree.plot_tree`, such as ``ax``. By default the features are named after the columns.
+
+        Returns
+        -------
+        list of matplotlib.text.Annotation
+            The boxes of the nodes.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the student is not fitted.
+        """
         check_is_fitted(self)
         return plot_tree(self.decision_tree_, **{"feature_names": self._names(), **kwargs})
 

@@ -1,1 +1,20 @@
-"""Teachers: the default ensemble, and soft targets of any estimator."""
+"""Teachers: the default one, and what any other has to offer.
+
+A distilled estimator takes any of these as its `teacher`:
+
+- an unfitted estimator of scikit-learn's kind, which is cloned and fitted;
+- a fitted one in `sklearn.frozen.FrozenEstimator`, which is used as it is;
+- a fitted model whose `fit` is not scikit-learn's, such as AutoGluon's `TabularPredictor`, which is used as it is;
+- an object of your own without a `fit`. For classes it has ``predict_proba(X)``, which returns an array of shape (n, K)
+  in the order of an attribute `classes_`, or a frame whose columns are named by the classes. For values it has
+  ``predict(X)``, which returns n numbers, or a column for each target.
+
+A column of a frame belongs to the class that its name equals. Where the names are the classes in text, ``"0"`` for 0 or
+``"True"`` for True, or in H2O's form, ``"p0"`` for 0, they are read so. Any other names are an error. An object without
+`predict_proba` may have a `predict` like H2O's: a frame whose first column is called ``predict``, then one for each
+class. With two classes, an array or a series of shape (n,) holds the probabilities of the second one.
+"""
+
+from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
+
+__all__ = ["DefaultTeacherClassifier", "DefaultTeacherRegressor"]

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tabkd._tables.schema import TableSchema
-from tabkd.teachers._teacher import soft_targets_of_codes, teacher_name
+from tabkd.teachers._answers import soft_targets_of_codes
+from tabkd.teachers._teacher import teacher_name
 
 # The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that
 # were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on

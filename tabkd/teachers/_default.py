@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -20,20 +21,7 @@ _SMALL_BATCH = 2048
 
 
 class _BoostedMean(TakesTables, BaseEstimator):
-    """What the classifier and the regressor share.
-
-    Parameters
-    ----------
-    n_estimators : int, default=1000
-        The most rounds of each.
-    learning_rate : float, default=0.05
-    early_stopping_rounds : int, default=40
-    validation_fraction : float, default=0.1
-        The share of rows that decides when to stop.
-    n_jobs : int, optional
-        Threads; None for all cores, as the two libraries have it.
-    random_state : int, RandomState instance or None
-    """
+    """What the classifier and the regressor share."""
 
     _parameter_constraints = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -47,12 +35,12 @@ class _BoostedMean(TakesTables, BaseEstimator):
     def __init__(
         self,
         *,
-        n_estimators=1000,
-        learning_rate=0.05,
-        early_stopping_rounds=40,
-        validation_fraction=0.1,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 1000,
+        learning_rate: float = 0.05,
+        early_stopping_rounds: int = 40,
+        validation_fraction: float = 0.1,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -63,6 +51,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
 
     def _codes_at_fit(self, X) -> np.ndarray:
         validate_params(self)
+        _require_xgboost()
         X = check_table(self, X)
         self.schema_ = TableSchema.of(X)
         return self._without_unseen(self.schema_.encode(X))
@@ -163,13 +152,67 @@ class _BoostedMean(TakesTables, BaseEstimator):
 class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
     """The mean of the probabilities of LightGBM and XGBoost, each stopped early.
 
-    Takes any table: categorical and string columns and missing values are handed to the two libraries as such.
+    Takes any table: categorical and string columns and missing values are handed to the two libraries as such. Needs
+    the package xgboost, or its smaller edition xgboost-cpu.
+
+    Parameters
+    ----------
+    n_estimators : int, default=1000
+        The most rounds of boosting in each library.
+    learning_rate : float, default=0.05
+        How much of each tree's correction is added, in both libraries.
+    early_stopping_rounds : int, default=40
+        A library stops when so many rounds in a row have not improved its loss on the rows held out.
+    validation_fraction : float, default=0.1
+        The share of the rows that is held out to decide when to stop; of each class for a classifier.
+    n_jobs : int, optional
+        Threads; None for all cores.
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows held out, and seeds both libraries.
+
+    Attributes
+    ----------
+    classes_ : array of shape (K,)
+        The labels, sorted.
+    boosters_ : tuple of lightgbm.Booster and xgboost.Booster
+        The two fitted models.
+    n_features_in_ : int
+        The number of columns.
+    feature_names_in_ : array of shape (d,)
+        The names of the columns, where they have names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from tabkd.teachers import DefaultTeacherClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> teacher = DefaultTeacherClassifier(n_estimators=50, random_state=0).fit(X[:400], y[:400])
+    >>> bool(teacher.score(X[400:], y[400:]) > 0.9)
+    True
     """
 
-    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[union-attr]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> DefaultTeacherClassifier:
+        """Fit both libraries.
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit both libraries on the table `X` (n, d) and its labels `y` (n,)."""
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Columns of numbers, booleans, strings or categories; values may be missing.
+        y : array of shape (n,)
+            Labels: strings, numbers or booleans, of two classes or more.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        self
+            The fitted teacher.
+
+        Raises
+        ------
+        ImportError
+            Where XGBoost is not installed.
+        """
         codes = self._codes_at_fit(X)
         y = check_labels(self, y)
         check_consistent_length(codes, y)
@@ -180,17 +223,50 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         self.boosters_ = self._fit_pair(codes, y, weights, objective, n_classes, y)
         return self
 
-    def predict_proba(self, X):
-        """Probabilities of shape (n, K)."""
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            A table with the columns of the one at fit.
+
+        Returns
+        -------
+        array of shape (n, K), float64
+            In the order of `classes_`.
+        """
         return self.predict_codes(self._codes(X))
 
-    def predict(self, X):
-        """The most probable class of each row."""
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            A table with the columns of the one at fit.
+
+        Returns
+        -------
+        array of shape (n,)
+            Labels.
+        """
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
 
-    def predict_codes(self, codes):
-        """Probabilities (n, K) of rows given by their codes."""
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Probabilities of rows given by their codes.
+
+        Parameters
+        ----------
+        codes : array of shape (n, d), float64
+            Values of numeric columns and positions of categories; NaN is missing.
+
+        Returns
+        -------
+        array of shape (n, K), float64
+            In the order of `classes_`.
+        """
         codes = self._without_unseen(codes)
         lightgbm, xgboost = self.boosters_
         mean = _mean_prediction(lightgbm, xgboost, codes)
@@ -202,13 +278,67 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
 class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
     """The mean of the predictions of LightGBM and XGBoost, each stopped early; one pair for each output.
 
-    Takes any table: categorical and string columns and missing values are handed to the two libraries as such.
+    Takes any table: categorical and string columns and missing values are handed to the two libraries as such. Needs
+    the package xgboost, or its smaller edition xgboost-cpu.
+
+    Parameters
+    ----------
+    n_estimators : int, default=1000
+        The most rounds of boosting in each library.
+    learning_rate : float, default=0.05
+        How much of each tree's correction is added, in both libraries.
+    early_stopping_rounds : int, default=40
+        A library stops when so many rounds in a row have not improved its loss on the rows held out.
+    validation_fraction : float, default=0.1
+        The share of the rows that is held out to decide when to stop.
+    n_jobs : int, optional
+        Threads; None for all cores.
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows held out, and seeds both libraries.
+
+    Attributes
+    ----------
+    boosters_ : list of tuple of lightgbm.Booster and xgboost.Booster
+        The two fitted models of each output.
+    target_mean_, target_scale_ : float, or array of shape (K,)
+        The mean and the standard deviation of `y`; both libraries learn the standardised target.
+    n_features_in_ : int
+        The number of columns.
+    feature_names_in_ : array of shape (d,)
+        The names of the columns, where they have names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from tabkd.teachers import DefaultTeacherRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> teacher = DefaultTeacherRegressor(n_estimators=100, random_state=0).fit(X[:350], y[:350])
+    >>> bool(teacher.score(X[350:], y[350:]) > 0.4)
+    True
     """
 
-    __doc__ += _BoostedMean.__doc__.split("\n", 1)[1]  # type: ignore[union-attr]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> DefaultTeacherRegressor:
+        """Fit both libraries.
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit both libraries on the table `X` (n, d) and the targets `y` (n,) or (n, K)."""
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Columns of numbers, booleans, strings or categories; values may be missing.
+        y : array of shape (n,) or (n, K)
+            Finite numbers.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        self
+            The fitted teacher.
+
+        Raises
+        ------
+        ImportError
+            Where XGBoost is not installed.
+        """
         codes = self._codes_at_fit(X)
         y = check_targets(self, y)
         check_consistent_length(codes, y)
@@ -225,12 +355,34 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         ]
         return self
 
-    def predict(self, X):
-        """Predictions of shape (n,) or (n, K)."""
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            A table with the columns of the one at fit.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K), float64
+            In the shape of `y` at fit.
+        """
         return self.predict_codes(self._codes(X))
 
-    def predict_codes(self, codes):
-        """Predictions (n,) or (n, K) of rows given by their codes."""
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Predictions of rows given by their codes.
+
+        Parameters
+        ----------
+        codes : array of shape (n, d), float64
+            Values of numeric columns and positions of categories; NaN is missing.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K), float64
+            In the shape of `y` at fit.
+        """
         codes = self._without_unseen(codes)
         outputs = [_mean_prediction(lightgbm, xgboost, codes) for lightgbm, xgboost in self.boosters_]
         scaled = outputs[0] if self._one_dimensional else np.column_stack(outputs)
@@ -240,6 +392,17 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _require_xgboost() -> None:
+    try:
+        import xgboost  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "The default teacher is the mean of LightGBM and XGBoost, but XGBoost cannot be imported. Install it, "
+            "`pip install xgboost` or the smaller `pip install xgboost-cpu`, or pass a teacher, for example "
+            "DistilledClassifier(lightgbm.LGBMClassifier()); on the command line, --teacher lightgbm."
+        ) from error
 
 
 def _mean_prediction(lightgbm, xgboost, codes) -> np.ndarray:

@@ -9,7 +9,8 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import check_cv
 
 from tabkd._sklearn import check_method_params, safe_indexing
-from tabkd.teachers._teacher import fit_teacher, is_frozen, soft_targets, teacher_name
+from tabkd.teachers._answers import soft_targets
+from tabkd.teachers._teacher import fit_teacher, is_frozen, teacher_name
 
 
 def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None, split_params=None) -> np.ndarray:

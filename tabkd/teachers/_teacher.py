@@ -1,66 +1,84 @@
-"""The teacher: fitted or frozen, and what it says of a table, class order and all."""
+"""The teacher: what it has to offer, and how it is fitted or used as it is."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from tabkd._sklearn import safe_indexing
-from tabkd._tables.schema import TableSchema
 from tabkd._weights import fit_with
 from tabkd.teachers._integer_classes import IntegerClasses, with_integer_classes
+from tabkd.teachers._predictor import check_fitted, is_estimator, task_of
 
-# Rows that a teacher is asked about at a time, so that its own copies of a table stay small.
-CHUNK_ROWS = 32_768
-
-
-def is_frozen(teacher) -> bool:
-    """Whether the teacher is used as it is: wrapped in `FrozenEstimator`, or an object without `fit`."""
-    return isinstance(teacher, FrozenEstimator) or not hasattr(teacher, "fit")
+# Task: what a teacher of it is called, and what distils it.
+_KINDS = {"classification": ("classifier", "DistilledClassifier"), "regression": ("regressor", "DistilledRegressor")}
 
 
-def check_teacher(teacher, task: str) -> None:
+def is_frozen(teacher: Any) -> bool:
+    """Whether the teacher is used as it is: it is in a `FrozenEstimator`, or scikit-learn could not copy and fit it."""
+    return isinstance(teacher, FrozenEstimator) or not is_estimator(teacher)
+
+
+def unfrozen(teacher: Any) -> Any:
+    """What a `FrozenEstimator` holds; any other teacher itself."""
+    return teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher
+
+
+def check_teacher(teacher: Any, task: str) -> None:
     """Refuse a teacher that cannot say what a student needs.
+
+    Parameters
+    ----------
+    teacher : object
+        What the user passed.
+    task : {"classification", "regression"}
+        What it is to teach.
 
     Raises
     ------
     TypeError
-        Where `predict_proba`, `classes_` or `predict` is missing, or the teacher is of the other task.
+        Where `predict_proba` or `predict` is missing, or the teacher is of another task.
     sklearn.exceptions.NotFittedError
         Where a frozen teacher is not fitted.
     """
-    name = teacher_name(teacher)
-    inner = teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher
-    if isinstance(inner, type):
-        raise TypeError(f"teacher is the class {inner.__name__}; pass an instance: {inner.__name__}().")
-    if is_frozen(teacher) and hasattr(inner, "fit"):
-        check_is_fitted(inner)
+    model = unfrozen(teacher)
+    if isinstance(model, type):
+        raise TypeError(f"teacher is the class {model.__name__}; pass an instance: {model.__name__}().")
+    if is_frozen(teacher):
+        check_fitted(model, teacher_name(teacher))
+    _check_task(teacher, task)
     if task == "regression":
-        if not hasattr(inner, "predict"):
-            raise TypeError(f"teacher {name} has no `predict`; a regressor is needed.")
-        if hasattr(inner, "fit") and is_classifier(inner):
-            raise TypeError(f"teacher {name} is a classifier; use DistilledClassifier, or pass a regressor.")
+        if not hasattr(model, "predict"):
+            raise TypeError(f"teacher {teacher_name(teacher)} has no `predict`; a regressor is needed.")
+    # A bare object may give probabilities by `predict`, as H2O does, which shows when it is asked.
+    elif not _has_probabilities(model) and (is_estimator(model) or not hasattr(model, "predict")):
+        raise no_probabilities(teacher)
+
+
+def _check_task(teacher: Any, task: str) -> None:
+    found, name = task_of(unfrozen(teacher)), teacher_name(teacher)
+    if found is None or found == task:
         return
-    if not _has_probabilities(inner):
-        if hasattr(inner, "fit") and is_regressor(inner):
-            raise TypeError(f"teacher {name} is a regressor; use DistilledRegressor, or pass a classifier.")
-        raise TypeError(
-            f"teacher {name} has no `predict_proba`, and a student learns from probabilities. "
-            f"Wrap it: CalibratedClassifierCV({name}())."
-        )
-    if is_frozen(teacher) and not hasattr(inner, "classes_"):
-        raise TypeError(
-            f"teacher {name} has no attribute `classes_`; set it to the labels of the columns of its "
-            "predict_proba, in their order."
-        )
+    kind = _KINDS[task][0]
+    if found not in _KINDS:
+        raise TypeError(f"teacher {name} has the problem_type {found!r}, which no student learns; pass a {kind}.")
+    raise TypeError(f"teacher {name} is a {_KINDS[found][0]}; use {_KINDS[found][1]}, or pass a {kind}.")
+
+
+def no_probabilities(teacher: Any) -> TypeError:
+    """The error of a teacher that gives no probabilities."""
+    name = teacher_name(teacher)
+    remedy = (
+        f"Wrap it: CalibratedClassifierCV({name}())."
+        if is_estimator(unfrozen(teacher))
+        else "Give it a method predict_proba(X) that returns a frame with a column for each class, named by it."
+    )
+    return TypeError(f"teacher {name} has no `predict_proba`, and a student learns from probabilities. {remedy}")
 
 
 def _has_probabilities(estimator) -> bool:
@@ -146,100 +164,3 @@ def _reads_positions(classifier: type) -> bool:
     except ValueError:
         return True
     return False
-
-
-def check_known(teacher, classes) -> None:
-    """Refuse classes that a frozen teacher was not fitted on.
-
-    Raises
-    ------
-    ValueError
-    """
-    known = np.asarray(teacher.classes_).tolist()
-    unknown = [c for c in np.asarray(classes).tolist() if c not in known]
-    if unknown:
-        raise ValueError(
-            f"y holds the classes {unknown[:5]}, which teacher {teacher_name(teacher)} does not know: its classes_ "
-            f"are {known[:20]}. Leave those rows out, or fit the teacher on them."
-        )
-
-
-def soft_targets(teacher, X, classes=None, some_classes: bool = False) -> np.ndarray:
-    """What the teacher says of the rows of `X`, asked in chunks.
-
-    Parameters
-    ----------
-    teacher : fitted estimator
-    X : frame or array of shape (n, d), in the form that the teacher was fitted on
-    classes : array of shape (K,), optional
-        The order of the columns. Without it, real values are asked for.
-    some_classes : bool, default=False
-        Whether the teacher may know some of them only; the others get 0.
-
-    Returns
-    -------
-    array of shape (n, K), float64
-        Probabilities, or predictions.
-    """
-    if classes is not None and not some_classes:
-        check_known(teacher, classes)
-    ask = _probabilities(teacher, classes) if classes is not None else _values(teacher)
-    n = X.shape[0]
-    return np.concatenate(
-        [ask(X if n <= CHUNK_ROWS else safe_indexing(X, slice(i, i + CHUNK_ROWS))) for i in range(0, n, CHUNK_ROWS)]
-    )
-
-
-def soft_targets_of_codes(teacher, schema: TableSchema, codes: np.ndarray, classes=None) -> np.ndarray:
-    """`soft_targets` of rows given by their codes; the teacher sees them in the table's own form."""
-    # The default teacher reads codes itself: no frame is built only to be taken apart again.
-    if getattr(teacher, "schema_", None) == schema and hasattr(teacher, "predict_codes"):
-        targets = teacher.predict_codes(codes)
-        return targets if targets.ndim == 2 else targets[:, None]
-    parts = [codes[i : i + CHUNK_ROWS] for i in range(0, len(codes), CHUNK_ROWS)]
-    return np.concatenate([soft_targets(teacher, schema.decode(part), classes) for part in parts])
-
-
-def _probabilities(teacher, classes) -> Callable[[Any], np.ndarray]:
-    known = np.asarray(teacher.classes_)
-    column_of = {label: i for i, label in enumerate(known.tolist())}
-    # The last column, of zeros, stands for every class that the teacher does not know.
-    order = np.array([column_of.get(label, len(known)) for label in np.asarray(classes).tolist()])
-
-    def ask(X):
-        given = np.asarray(teacher.predict_proba(X), dtype=np.float64)
-        if given.ndim == 1 and len(known) == 2:  # some bare objects give the positive class alone
-            given = np.column_stack([1 - given, given])
-        if given.ndim != 2 or given.shape[1] != len(known):
-            raise ValueError(
-                f"predict_proba of teacher {teacher_name(teacher)} gave shape {given.shape}, but its classes_ "
-                f"call for {len(known)} columns."
-            )
-        if not np.isfinite(given).all():
-            raise ValueError(
-                f"predict_proba of teacher {teacher_name(teacher)} gave NaN or infinite values; no student can "
-                "learn from them."
-            )
-        given = np.clip(np.column_stack([given, np.zeros(len(given))])[:, order], 0, None)
-        if not given.any(axis=1).all():
-            row = int(np.flatnonzero(~given.any(axis=1))[0])
-            raise ValueError(
-                f"predict_proba of teacher {teacher_name(teacher)} gave no class of row {row} a positive probability; "
-                "no student can learn from that."
-            )
-        return given / np.maximum(given.sum(axis=1, keepdims=True), 1e-300)
-
-    return ask
-
-
-def _values(teacher) -> Callable[[Any], np.ndarray]:
-    def ask(X):
-        given = np.asarray(teacher.predict(X), dtype=np.float64)
-        if not np.isfinite(given).all():
-            raise ValueError(
-                f"predict of teacher {teacher_name(teacher)} gave NaN or infinite values; no student can learn "
-                "from them."
-            )
-        return given.reshape(len(given), -1)
-
-    return ask

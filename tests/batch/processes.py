@@ -15,10 +15,14 @@ CLOSED, BROKEN = "closed", "broken"
 
 _PROGRAM = """
 import json, os, sys
-import fsspec.implementations.local, filelock, pyarrow.csv, pyarrow.dataset
+import fsspec.implementations.local, filelock, numpy.ma, pyarrow.csv, pyarrow.dataset
 import adbc_driver_postgresql.dbapi
 import tabkd.batch._job, tabkd._cli.score_log, tabkd.scoring
 from tabkd._cli import app
+from typer.testing import CliRunner
+
+# A command that finds no model, for what is imported on the way to it.
+CliRunner().invoke(app, ["score", "none.onnx", "none.csv", "--output", "none.csv"])
 
 while line := sys.stdin.readline():
     task = json.loads(line)

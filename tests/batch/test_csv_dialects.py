@@ -90,11 +90,11 @@ def test_every_dialect_scores_alike(frame, model, expected, tmp_path, delimiter,
 @pytest.mark.parametrize(
     ("value", "options", "remedy"),
     [
-        ("12,5", {}, "--decimal ','"),
-        ("1.234,50", {}, "--thousands '.' --decimal ','"),
-        ("1 234.5", {}, "--thousands ' '"),
-        ("12.5", {"decimal": ","}, "--decimal '.'"),
-        ("1.234.567", {"decimal": ","}, "--thousands '.'"),
+        ("12,5", {}, "decimal=','"),
+        ("1.234,50", {}, "thousands='.' decimal=','"),
+        ("1 234.5", {}, "thousands=' '"),
+        ("12.5", {"decimal": ","}, "decimal='.'"),
+        ("1.234.567", {"decimal": ","}, "thousands='.'"),
         ("1,23,4", {"thousands": ","}, None),
         ("12.5.1", {}, None),
         ("#REF!", {}, None),
@@ -112,11 +112,11 @@ def test_a_number_of_another_dialect_is_rejected_with_its_remedy(model, tmp_path
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"delimiter": ";;"}, "--delimiter is ';;'; expected one character"),
-        ({"delimiter": "§"}, "--delimiter is '§'; expected a character of ASCII"),
-        ({"decimal": "0"}, "--decimal is '0'"),
-        ({"thousands": "."}, r"--thousands and --decimal are both '\.'"),
-        ({"encoding": "utf-99"}, "--encoding 'utf-99' is not known"),
+        ({"delimiter": ";;"}, "delimiter is ';;'; expected one character"),
+        ({"delimiter": "§"}, "delimiter is '§'; expected a character of ASCII"),
+        ({"decimal": "0"}, "decimal is '0'"),
+        ({"thousands": "."}, r"thousands and decimal are both '\.'"),
+        ({"encoding": "utf-99"}, "encoding='utf-99' is not known"),
     ],
 )
 def test_options_that_make_no_sense(model, tmp_path, options, words):
@@ -130,9 +130,9 @@ def test_a_job_of_another_dialect_is_another_job(frame, model, expected, tmp_pat
     options = {"decimal": ",", "thousands": ".", "resume": True, "batch_size": 10}
     with pytest.raises(StoppedError):
         scores(model, tmp_path / "in.csv", tmp_path, stop=lambda: True, **options)
-    with pytest.raises(ValueError, match=r"unfinished job of another --delimiter"):
+    with pytest.raises(ValueError, match=r"unfinished job of another delimiter"):
         scores(model, tmp_path / "in.csv", tmp_path, delimiter=";", **options)
-    with pytest.raises(ValueError, match=r"unfinished job of another --thousands"):
+    with pytest.raises(ValueError, match=r"unfinished job of another thousands"):
         scores(model, tmp_path / "in.csv", tmp_path, **options | {"thousands": None})
     _, found = scores(model, tmp_path / "in.csv", tmp_path, **options)
     np.testing.assert_allclose(found, expected, atol=1e-7)
@@ -151,7 +151,7 @@ def test_the_commands_have_the_options(frame, model, expected, tmp_path):
 def test_a_database_has_no_dialect(model, tmp_path):
     duckdb = pytest.importorskip("duckdb")
     duckdb.connect(str(tmp_path / "t.duckdb")).close()
-    with pytest.raises(ValueError, match="--decimal is for files"):
+    with pytest.raises(ValueError, match="decimal is for files"):
         score_dataset(model, [tmp_path / "t.duckdb"], tmp_path / "o.csv", query="SELECT 1", decimal=",")
 
 
@@ -179,16 +179,16 @@ def test_the_mark_of_the_bytes_is_not_in_a_quoted_name(model, tmp_path):
 def test_another_encoding_is_named_as_the_remedy(frame, model, tmp_path):
     content = written(frame.assign(shop="Köln"))
     (tmp_path / "in.csv").write_bytes(content.encode("latin-1"))
-    with pytest.raises(TooManyRejectsError, match=r"row 0: column 'shop' is 'K\\\\xf6ln': .*--encoding latin-1"):
+    with pytest.raises(TooManyRejectsError, match=r"row 0: column 'shop' is 'K\\\\xf6ln': .*encoding='latin-1'"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_bytes(content.replace("id", "größe").encode("latin-1"))
-    with pytest.raises(ValueError, match=r"its header is not text in UTF-8; name its encoding, as in --encoding latin"):
+    with pytest.raises(ValueError, match=r"its header is not text in UTF-8; name its encoding, as in encoding='latin"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_bytes(content.encode("utf-16-le"))
-    with pytest.raises(ValueError, match=r"is it UTF-16\? Then say so by --encoding utf-16-le"):
+    with pytest.raises(ValueError, match=r"is it UTF-16\? Then say so by encoding='utf-16-le'"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_bytes(content.replace("Köln", "K\x81ln").encode("latin-1"))
-    with pytest.raises(ValueError, match=r"cannot read .*in\.csv' as CSV: .*Name its encoding, as in --encoding latin"):
+    with pytest.raises(ValueError, match=r"cannot read .*in\.csv' as CSV: .*Name its encoding, as in encoding='latin"):
         scores(model, tmp_path / "in.csv", tmp_path, encoding="cp1252")
 
 
@@ -280,7 +280,7 @@ def test_missing_columns_are_named_with_their_spaces_and_delimiters(model, tmp_p
     with pytest.raises(ValueError, match=r"has no column 'amount', 'shop', .*; it has 'id\^amount\^shop'"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_text("id;amount;shop\n1;2;a\n")
-    with pytest.raises(ValueError, match=r"is the delimiter ';'\? Then say so by --delimiter"):
+    with pytest.raises(ValueError, match=r"is the delimiter ';'\? Then say so by delimiter"):
         scores(model, tmp_path / "in.csv", tmp_path, delimiter=",")
 
 

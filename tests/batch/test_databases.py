@@ -94,7 +94,7 @@ def test_a_table_of_another_schema_and_an_awkward_name(server, path, frame, tmp_
 
 
 def test_columns_of_one_name_are_refused(server, path, tmp_path):
-    with pytest.raises(ValueError, match="--query has more than one column named 'x'"):
+    with pytest.raises(ValueError, match="query has more than one column named 'x'"):
         score_dataset(tabkd.load(path), [server], str(tmp_path / "out.csv"), query="SELECT 1 AS x, 2 AS x")
 
 
@@ -329,17 +329,17 @@ def test_what_does_not_go_together_is_refused(path, frame, tmp_path):
         with duckdb.connect("a.duckdb") as database:
             database.execute("CREATE TABLE rows AS SELECT 1 AS amount, 'a' AS shop")
         server = "postgresql://user:secret@127.0.0.1:1/db"
-        refused("--query is for a database", query="SELECT 1")
-        refused(r"'a\.duckdb' is a database; say by --query", ["a.duckdb"])
+        refused("query is for a database", query="SELECT 1")
+        refused(r"'a\.duckdb' is a database; say by query", ["a.duckdb"])
         refused("scored alone; got 2 inputs", ["a.duckdb", "in.parquet"], query="SELECT 1")
         refused("the database 'b.duckdb' does not exist", ["b.duckdb"], query="SELECT 1")
         refused("has no column 'amount'", ["a.duckdb"], query="SELECT 1 AS x")
         refused("Parser Error|syntax error", ["a.duckdb"], query="SELEC 1")
-        refused("--resume needs files", ["a.duckdb"], query="SELECT * FROM rows", resume=True)
-        refused(r"'postgresql://user:\*\*\*@127.0.0.1:1/db' needs --table NAME", output=server)
+        refused("resume=True needs files", ["a.duckdb"], query="SELECT * FROM rows", resume=True)
+        refused(r"'postgresql://user:\*\*\*@127.0.0.1:1/db' needs table, the name", output=server)
         refused(r"postgresql://user:\*\*\*@127.0.0.1:1/db: .*refused", output=server, table="t")
-        refused("--table is for an --output of PostgreSQL", table="t")
-        refused("--append is for an --output of PostgreSQL", append=True)
+        refused("table is for an output of PostgreSQL", table="t")
+        refused("append=True is for an output of PostgreSQL", append=True)
         assert sorted(os.listdir()) == ["a.duckdb", "in.parquet"]
 
 
@@ -367,7 +367,7 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
         score_dataset(path, [source], str(tmp_path / "o"), **options, rejects=str(tmp_path / "o" / "r.csv"))
     with pytest.raises(ValueError, match="is no folder"):
         score_dataset(tabkd.load(path), [source], "-", **options)
-    with pytest.raises(ValueError, match="--partition-by id has more than 500 values"):
+    with pytest.raises(ValueError, match="partition_by id has more than 500 values"):
         score_dataset(tabkd.load(path), [source], str(tmp_path / "many"), partition_by=["id"])
     # What was written can be scored again, its folders read as columns.
     (file,) = [file for file in find_files([str(out)]) if "day=1" in file.path and "HIVE" in file.path]

@@ -60,7 +60,7 @@ def path(tmp_path_factory):
 def job(path, frame, tmp_path, name="in.parquet", **options):
     source = tmp_path / name
     frame.to_parquet(source) if name.endswith("parquet") else frame.to_csv(source, index=False)
-    return score_dataset(tabkd.load(path, n_threads=1), [str(source)], str(tmp_path / "out.parquet"), **options)
+    return score_dataset(tabkd.load(path, n_jobs=1), [str(source)], str(tmp_path / "out.parquet"), **options)
 
 
 @pytest.mark.parametrize("n", [500, 3000])

@@ -159,7 +159,7 @@ def test_rejects_are_counted_and_kept_when_a_job_goes_on(path, month, undisturbe
     # All batches but the last few: the bad row is in a finished part.
     with pytest.raises(StoppedError):
         scored(path, month, out, **options, rejects=str(rejects), max_rejects=5, stop=StopAfter(57))
-    with pytest.raises(TooManyRejectsError, match="At least 1 rows cannot be scored, and --max-rejects is 0"):
+    with pytest.raises(TooManyRejectsError, match="At least 1 rows cannot be scored, and max_rejects is 0"):
         scored(path, month, out, **options)
     scored(path, month, out, **options, rejects=str(rejects), max_rejects=1)
     assert {"out.parquet": out.read_bytes(), "rejects.csv": rejects.read_bytes()} == undisturbed[0]
@@ -255,7 +255,7 @@ def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path
     options = {"batch_size": 500, "resume": True}
     with pytest.raises(StoppedError):
         scored(path, tmp_path / "in.parquet", out, **options, stop=StopAfter(2))
-    with pytest.raises(ValueError, match=r"holds an unfinished job of another --threshold\. Give what"):
+    with pytest.raises(ValueError, match=r"holds an unfinished job of another threshold\. Give what"):
         scored(path, tmp_path / "in.parquet", out, **options, threshold=0.5)
     other = tmp_path / "other.onnx"
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(2, random_state=1))

@@ -11,8 +11,10 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
+from tabkd._formats import FORMATS, SUFFIXES, format_of
 from tabkd.batch._job import score_dataset
 from tabkd.batch._kept import common_type
+from tests.batch.readers import READERS
 
 IDS = [12345678902, 12345678903, None]
 
@@ -138,7 +140,7 @@ def test_types_that_differ_between_inputs(rows, first, second, wanted):
 
 @pytest.mark.parametrize("other", [pa.list_(pa.int64()), pa.struct([("a", pa.int8())]), pa.binary()])
 def test_types_that_nothing_holds(rows, other):
-    with pytest.raises(ValueError, match=r"--keep 'x' is .* and .* in the inputs, and no type holds them all"):
+    with pytest.raises(ValueError, match=r"keep='x' is .* and .* in the inputs, and no type holds them all"):
         rows(WHOLE, pa.nulls(2, other))
 
 
@@ -190,10 +192,45 @@ KEPT = {
 }
 
 
+# What is not the text that a CSV has.
+IN_JSON = {
+    "bool": [True, None],
+    "int64": [2**53 + 1, None],
+    "uint64": [2**64 - 1, None],
+    "half": [1.5, 2.0],
+    "double": [1.5, None],
+    "timestamp": ["2026-10-24T12:30:00.000250", None],
+    "zoned": ["2026-10-24T12:30:00.000250Z", None],
+    "list": [[1, None], None],
+    "struct": [{"a": 1}, None],
+}
+
+
+def _as_stored(name, values):
+    return [KEPT[name][1][0], None] if name == "uuid" else values.to_pylist()
+
+
+def _in_parquet(name, values):
+    return [KEPT[name][1][0], None] if name in ("interval", "duration") else _as_stored(name, values)
+
+
+def _in_csv(name, values):
+    return KEPT[name][1]
+
+
+def _in_json(name, values):
+    text = KEPT[name][1]
+    return IN_JSON.get(name, text and [value or None for value in text])
+
+
+# By the name of the format: what a file has for the values of a type; None where they are refused.
+EXPECTED = {"Parquet": _in_parquet, "a CSV": _in_csv, "an Arrow file": _as_stored, "JSON": _in_json}
+
+
 @pytest.mark.parametrize("name", KEPT)
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_type_is_kept_right_or_refused_by_name(frame, path, tmp_path, name, suffix):
-    values, text = KEPT[name]
+    values, _ = KEPT[name]
     table = pa.table(frame[:2]).append_column("kept, one", values)
     with pa.ipc.new_file(str(tmp_path / "in.arrow"), table.schema) as writer:
         writer.write_table(table)
@@ -202,23 +239,37 @@ def test_every_type_is_kept_right_or_refused_by_name(frame, path, tmp_path, name
     def job():
         return score_dataset(path, [tmp_path / "in.arrow"], output, keep=["kept, one"])
 
-    if suffix == ".csv" and text is None:
-        with pytest.raises(ValueError, match=r"--keep 'kept, one' is .*, which a CSV cannot hold; write Parquet"):
+    wanted = EXPECTED[format_of(output).name](name, values)
+    if wanted is None:
+        refusal = f"keep='kept, one' is .*, which {format_of(output).name} cannot hold; write Parquet"
+        with pytest.raises(ValueError, match=refusal):
             job()
         assert not output.exists()
         return
     assert job().written == 2
     if suffix == ".csv":
-        found = pd.read_csv(output, dtype=str, keep_default_na=False)["kept, one"]
-        assert found.tolist() == text
-        return
-    read = pa.parquet.read_table if suffix == ".parquet" else pa.feather.read_table
-    found = read(output)["kept, one"]
-    if (name in ("interval", "duration") and suffix == ".parquet") or name == "uuid":
-        assert found.to_pylist() == [text[0], None]
+        found = pd.read_csv(output, dtype=str, keep_default_na=False)["kept, one"].tolist()
     else:
-        assert found.to_pylist() == values.to_pylist()
-        assert found.type == values.type or name in ("date64", "time32")
+        found = READERS[suffix](output)["kept, one"]
+    assert found == wanted
+    assert list(map(type, found)) == list(map(type, wanted))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+@pytest.mark.parametrize("name", sorted(set(KEPT) - {"date64", "time32", "uuid"}))
+def test_types_are_kept_as_they_are(frame, path, tmp_path, name, suffix):
+    values, _ = KEPT[name]
+    table = pa.table(frame[:2]).append_column("kept", values)
+    pa.feather.write_feather(table, str(tmp_path / "in.arrow"), compression="uncompressed")
+    score_dataset(path, [tmp_path / "in.arrow"], tmp_path / f"o{suffix}", keep=["kept"])
+    read = pa.parquet.read_table if suffix == ".parquet" else pa.feather.read_table
+    is_text = suffix == ".parquet" and name in ("interval", "duration")
+    assert read(tmp_path / f"o{suffix}").schema.field("kept").type == (pa.string() if is_text else values.type)
+
+
+def test_every_format_has_a_reader_and_expected_values():
+    assert set(READERS) == set(SUFFIXES)
+    assert set(EXPECTED) == {format.name for format in FORMATS}
 
 
 def test_a_type_that_parquet_cannot_hold(frame, path, tmp_path):
@@ -226,7 +277,7 @@ def test_a_type_that_parquet_cannot_hold(frame, path, tmp_path):
     table = pa.table(frame[:2]).append_column("either", union)
     with pa.ipc.new_file(str(tmp_path / "in.arrow"), table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(ValueError, match=r"--keep 'either' is .*union.*, which Parquet cannot hold; write an \.arrow"):
+    with pytest.raises(ValueError, match=r"keep='either' is .*union.*, which Parquet cannot hold; write an \.arrow"):
         score_dataset(path, [tmp_path / "in.arrow"], tmp_path / "o.parquet", keep=["either"])
 
 

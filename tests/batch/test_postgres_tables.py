@@ -137,7 +137,7 @@ def test_kept_values_of_every_type_come_back(server, sql, path, frame, tmp_path,
 def test_what_postgresql_has_no_column_for_is_refused_before_the_first_row(server, path, frame, tmp_path):
     table = pa.Table.from_pandas(frame[:10].assign(amount=np.inf), preserve_index=False)
     pa.parquet.write_table(table.append_column("pair", pa.array([{"a": 1}] * 10)), tmp_path / "in.parquet")
-    with pytest.raises(ValueError, match=r"--keep 'pair' is struct<a: int64>, for which tabkd makes no column"):
+    with pytest.raises(ValueError, match=r"keep='pair' is struct<a: int64>, for which tabkd makes no column"):
         score_dataset(path, [str(tmp_path / "in.parquet")], server, table="pairs", keep=["pair"])
 
 
@@ -194,7 +194,7 @@ def test_a_view_and_a_temporary_table_are_refused(server, sql, table, path, rows
         score_dataset(path, [rows], server, table="seen", append=True, keep=["id"])
     for address, name in ((server, "pg_temp.gone"), (f"{server}?options=-csearch_path%3Dpg_temp", "gone")):
         for append in (False, True):
-            with pytest.raises(ValueError, match=f"--table '{name}' would be a temporary table, gone"):
+            with pytest.raises(ValueError, match=f"table='{name}' would be a temporary table, gone"):
                 score_dataset(path, [rows], address, table=name, append=append)
 
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tabkd
+from tabkd.batch._dialect import Dialect
 from tabkd.batch._job import score_dataset
-from tabkd.batch._rejects import TooManyRejectsError, failures
+from tabkd.batch._rejects import TooManyRejectsError, failures, failures_by_value
+from tabkd.batch._text import convert, wrong_values
 
 N_ROWS = 3000
 
@@ -38,7 +40,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
     text[61] = b"60,1.5,a,perhaps"
     text[71] = b"70,,,"
     (tmp_path / "in.csv").write_bytes(b"\r\n".join(text))
-    with pytest.raises(TooManyRejectsError, match=r"in\.csv, row .*--max-rejects is 0.*--rejects FILE"):
+    with pytest.raises(TooManyRejectsError, match=r"in\.csv, row .*max_rejects is 0.*rejects"):
         scored(path, tmp_path / "in.csv", tmp_path / "out.parquet")
     with pytest.raises(TooManyRejectsError, match="At least 6 rows"):
         scored(path, tmp_path / "in.csv", tmp_path / "out.csv", rejects=str(tmp_path / "r.csv"), max_rejects=5)
@@ -52,7 +54,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
         [20, "amount", "inf", "infinite"],
         [30, np.nan, "30,1.5,a", "3 values where the header has 4"],
         [40, np.nan, "40,1.5,a,True,more", "5 values where the header has 4"],
-        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in --encoding latin-1"],
+        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in encoding='latin-1'"],
         [60, "paid", "perhaps", "neither true nor false"],
     ]
     scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
@@ -180,12 +182,12 @@ def test_a_file_of_empty_batches(path, frame, tmp_path):
 def test_rejects_need_a_place(path, frame, tmp_path):
     frame.to_parquet(tmp_path / "in.parquet")
     source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
-    with pytest.raises(ValueError, match=r"--max-rejects 3 would lose .*--rejects FILE"):
+    with pytest.raises(ValueError, match=r"max_rejects=3 would lose .*rejects"):
         scored(path, source, output, max_rejects=3)
     for taken in (output, source):
-        with pytest.raises(ValueError, match=r"--rejects .* is read or written by this job as something else"):
+        with pytest.raises(ValueError, match=r"rejects=.* is read or written by this job as something else"):
             scored(path, source, output, rejects=str(taken))
-    with pytest.raises(ValueError, match=r"--rejects 'r\.txt' has the suffix '\.txt'"):
+    with pytest.raises(ValueError, match=r"rejects='r\.txt' has the suffix '\.txt'"):
         scored(path, source, output, rejects="r.txt")
 
 
@@ -196,6 +198,110 @@ def test_failures_are_found_one_and_all(bad):
             raise ValueError(min(wrong))
 
     assert [i for i, _ in failures(check, pa.array(range(100)))] == sorted(bad)
+
+
+PIECES = ["0", "1", "7", "12", ".", ",", "'", " ", "\t", "\n", "\0", "e", "E5", "-", "+", "inf", "Infinity", "nan"]
+PIECES += [
+    "NA",
+    "#N/A",
+    "null",
+    "TRUE",
+    "t",
+    "f",
+    "False",
+    "(",
+    "x",
+    "é",
+    "0x",
+    "e-400",
+    "99999999999999999999",
+    "\u00a0",
+]
+TEXT = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
+DIALECTS = [Dialect(), Dialect(decimal=","), Dialect(decimal=",", thousands="."), Dialect(thousands="'")]
+
+
+@given(
+    st.lists(st.none() | TEXT, max_size=30),
+    st.sampled_from([pa.float64(), pa.bool_()]),
+    st.sampled_from(DIALECTS),
+    st.sampled_from([pa.string(), pa.large_string(), pa.binary()]),
+)
+@settings(deadline=None, max_examples=300)
+def test_wrong_values_are_those_that_are_refused_alone(values, kind, dialect, stored):
+    array = pa.array(values, pa.string()).cast(stored)
+    if stored == pa.binary():
+        array = pa.array([*array.to_pylist(), b"\xff", b"1"], stored)
+    slow = [i for i, _ in failures(lambda part: convert(part, kind, dialect), array)]
+    assert wrong_values(array, kind, dialect).tolist() == slow
+    chunked = pa.chunked_array([array[:2], array[2:]])
+    assert wrong_values(chunked, kind, dialect).tolist() == slow
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([b"\xff", None, b"a", b"\xe9"]),
+        pa.array([1.5, None, float("nan"), 2.0]),
+        pa.array([[1], None, []]),
+        pa.array([date(2026, 1, 1), None]),
+        pa.array([], pa.string()),
+        pa.nulls(3, pa.date32()),
+    ],
+)
+def test_wrong_values_of_a_column_of_text_are_those_that_are_refused_alone(values):
+    slow = [i for i, _ in failures(lambda part: convert(part, pa.string()), values)]
+    assert wrong_values(values, pa.string()).tolist() == slow
+
+
+@given(st.lists(st.none() | st.integers(0, 9)), st.sets(st.integers(0, 9)), st.none() | st.integers(0, 5))
+def test_failures_by_value_are_all_failures(values, bad, most):
+    def check(part):
+        if wrong := bad & set(part.to_pylist()):
+            raise ValueError(min(wrong))
+
+    array = pa.array(values, pa.int64())
+    slow = [(i, str(error)) for i, error in failures(check, array)][:most]
+    assert [(i, str(error)) for i, error in failures_by_value(check, array, most)] == slow
+    chunked = pa.chunked_array([array[:3], array[3:]])
+    assert [(i, str(error)) for i, error in failures_by_value(check, chunked, most)] == slow
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "reason"),
+    [
+        ("amount", [f"{i},5" for i in range(N_ROWS)], "not a number; if it is written as one, say so by"),
+        ("amount", ["n/v"] * N_ROWS, "not a number"),
+        ("amount", [float("inf")] * N_ROWS, "infinite"),
+        ("paid", [f"perhaps {i}" for i in range(N_ROWS)], "neither true nor false"),
+        ("shop", [b"\xff%d" % i for i in range(N_ROWS)], "not text in UTF-8"),
+        ("shop", [i + 0.5 for i in range(N_ROWS)], "double, but text in the model"),
+    ],
+)
+def test_a_column_of_wrong_values_takes_few_checks(path, frame, tmp_path, monkeypatch, column, values, reason):
+    from tabkd.batch import _text as text
+    from tabkd.scoring import ExportedStudent
+
+    calls = []
+
+    def counted(check):
+        return lambda *args: calls.append(1) or check(*args)
+
+    monkeypatch.setattr(text, "convert", counted(text.convert))
+    monkeypatch.setattr(ExportedStudent, "check_column", counted(ExportedStudent.check_column))
+    table = pa.table(frame).drop_columns(column).append_column(column, pa.array(values))
+    with pa.ipc.new_file(str(tmp_path / "in.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    options = {"rejects": str(tmp_path / "r.parquet"), "max_rejects": N_ROWS}
+    if reason.startswith("double"):  # refused as a whole, before the first row
+        with pytest.raises(ValueError, match=reason):
+            scored(path, tmp_path / "in.arrow", tmp_path / "out.parquet", **options)
+    else:
+        assert scored(path, tmp_path / "in.arrow", tmp_path / "out.parquet", **options).rejected == N_ROWS
+        rejects = pd.read_parquet(tmp_path / "r.parquet")
+        assert rejects["row"].tolist() == list(range(N_ROWS))
+        assert rejects["reason"].str.startswith(reason).all()
+    assert len(calls) <= 40
 
 
 # Alerts

@@ -24,9 +24,11 @@ import tabkd
 from tabkd import DistilledClassifier
 from tabkd._cli import app
 from tabkd._cli.teachers import TableCodes
+from tabkd._formats import SUFFIXES
 from tabkd.batch._job import score_dataset
 from tabkd.batch._overlap import ahead, behind
 from tabkd.batch._sources import find_files
+from tests.batch.readers import READERS
 
 N_ROWS = 1000
 
@@ -149,7 +151,7 @@ def test_only_alerts(path, frame, expected, tmp_path):
 def test_columns_of_other_names(path, frame, expected, tmp_path):
     frame.rename(columns={"amount": "AMT"}).to_csv(tmp_path / "in.csv", index=False)
     inputs, output = [tmp_path / "in.csv"], tmp_path / "out.parquet"
-    with pytest.raises(ValueError, match=r"has no column 'amount'.*--column-map"):
+    with pytest.raises(ValueError, match=r"has no column 'amount'.*column_map"):
         scores_of(path, inputs, output)
     with pytest.raises(ValueError, match="'price' is no column of the model"):
         scores_of(path, inputs, output, column_map={"price": "AMT"})
@@ -172,15 +174,43 @@ def test_the_command_writes_to_standard_output(path, frame, expected, tmp_path):
     assert "--column-map 'amount' is not of the form" in result.stderr
 
 
-@pytest.mark.parametrize("suffix", [".arrow", ".feather", ".csv"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_outputs(path, frame, expected, tmp_path, suffix):
     frame.to_parquet(tmp_path / "in.parquet")
     output = tmp_path / f"out{suffix}"
     score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], str(output), keep=["id", "shop"], batch_size=300)
-    scores = pa.csv.read_csv(output) if suffix == ".csv" else pa.feather.read_table(output)
-    assert scores["id"].to_pylist() == frame["id"].tolist()
+    scores = READERS[suffix](output)
+    assert scores["id"] == frame["id"].tolist()
+    assert [shop or "" for shop in scores["shop"]] == frame["shop"].fillna("").tolist()
     np.testing.assert_allclose(scores["probability_True"], expected["probability_True"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.parquet", output.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("options", [{"resume": True}, {"top_fraction": 0.1}, {"threshold": 0.5}])
+def test_every_format_has_the_rows_that_were_asked_for(path, frame, expected, tmp_path, suffix, options):
+    amounts = frame["amount"].astype(str).where(frame["id"] > 4, "x")
+    frame.assign(amount=amounts).to_parquet(tmp_path / "in.parquet")
+    output, rejects = tmp_path / f"out{suffix}", tmp_path / f"rejects{suffix}"
+    more = {"keep": ["id"], "batch_size": 300, "rejects": str(rejects), "max_rejects": 5}
+    done = score_dataset(path, [tmp_path / "in.parquet"], output, **more, **options)
+    score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "same.parquet", **more, **options)
+    assert (done.rejected, done.written) == (5, len(pd.read_parquet(tmp_path / "same.parquet")))
+    assert READERS[suffix](rejects)["value"] == ["x"] * 5
+    found, same = READERS[suffix](output), READERS[".parquet"](tmp_path / "same.parquet")
+    if suffix == ".csv":  # whose reader guesses the types
+        found = {name: [type(same[name][0])(value) for value in values] for name, values in found.items()}
+    assert found == same
+
+
+def test_the_help_of_the_command_and_errors_name_every_suffix(path, frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    told = " ".join(CliRunner().invoke(app, ["score", "--help"], env={"COLUMNS": "200"}).stdout.split())
+    with pytest.raises(ValueError, match=r"has the suffix '\.xlsx'; it is written as a") as refused:
+        score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.xlsx")
+    for suffix in SUFFIXES:
+        assert suffix in told
+        assert suffix in str(refused.value)
 
 
 def test_broken_files_are_named_and_leave_nothing(path, frame, tmp_path):
@@ -255,13 +285,13 @@ def test_what_is_kept_must_not_clash(path, frame, tmp_path):
     from tabkd.batch import score_batches
 
     rows = frame[["amount", "shop", "month"]].assign(prediction=1)
-    with pytest.raises(ValueError, match="--keep 'prediction' has the name of a column of scores"):
+    with pytest.raises(ValueError, match="keep='prediction' has the name of a column of scores"):
         list(score_batches(path, [rows], keep=["prediction"]))
     with pytest.raises(ValueError, match="the columns of an array have no names"):
         list(score_batches(path, [rows.to_numpy()], keep=["id"]))
     for i, values in enumerate(([[1]] * 5, [1] * 5)):
         pa.parquet.write_table(pa.table(frame[:5]).append_column("x", pa.array(values)), tmp_path / f"{i}.parquet")
-    with pytest.raises(ValueError, match=r"--keep 'x' is int64 and list.* in the inputs"):
+    with pytest.raises(ValueError, match=r"keep='x' is int64 and list.* in the inputs"):
         score_dataset(path, [str(tmp_path)], str(tmp_path / "o.csv"), keep=["x"])
 
 
@@ -344,7 +374,7 @@ def test_types_that_a_csv_cannot_hold(path, frame, tmp_path):
     table = pa.table(frame).append_column("list", pa.array([[1]] * N_ROWS))
     table = table.set_column(2, "shop", table["shop"].cast(pa.string_view()))
     pa.parquet.write_table(table, tmp_path / "in.parquet")
-    with pytest.raises(ValueError, match=r"--keep 'list' is list<.*>, which a CSV cannot hold"):
+    with pytest.raises(ValueError, match=r"keep='list' is list<.*>, which a CSV cannot hold"):
         score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["list"])
     score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "o.csv", keep=["shop"])
     found = pd.read_csv(tmp_path / "o.csv", keep_default_na=False)["shop"]

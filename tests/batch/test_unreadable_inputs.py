@@ -15,7 +15,7 @@ import pytest
 
 from tabkd.batch._job import score_dataset
 from tabkd.batch._sources import find_files
-from tabkd.spark._dataset import local_paths
+from tabkd.spark._inputs import local_paths
 from tests.batch.processes import open_folder
 
 

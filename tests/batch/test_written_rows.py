@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tabkd._cli import app
+from tabkd._formats import SUFFIXES
 from tabkd.batch import _sinks as sinks
 from tabkd.batch._job import StoppedError, score_dataset
 from tabkd.batch._sources import find_files
@@ -42,7 +43,7 @@ def edited(folder, counts):
 
 
 @pytest.mark.parametrize("counts", [{}, {"written": 600}, {"written": 600, "read": 600}])
-@pytest.mark.parametrize("output", ["out.parquet", "out.csv", "out.arrow", "out"])
+@pytest.mark.parametrize("output", [*(f"out{suffix}" for suffix in SUFFIXES), "out"])
 def test_parts_that_were_edited_with_their_manifest_fail_the_job(path, source, tmp_path, output, counts):
     options = {"resume": True, "batch_size": 500, "keep": ["id"]}
     if output == "out":
@@ -69,7 +70,7 @@ def test_a_part_that_changes_before_it_is_put_together_fails_the_job(path, sourc
 
 
 @pytest.mark.parametrize("top_fraction", [None, 0.5])
-@pytest.mark.parametrize("output", ["out.parquet", "out.csv", "out.arrow", "out"])
+@pytest.mark.parametrize("output", [*(f"out{suffix}" for suffix in SUFFIXES), "out"])
 def test_rows_that_an_output_loses_fail_the_job(path, source, tmp_path, monkeypatch, output, top_fraction):
     from tabkd.batch._outputs import Outputs
 
@@ -166,12 +167,12 @@ def test_what_cannot_name_a_folder_is_refused_early(path, frame, tmp_path):
         calls.append(1)
 
     options = {"stop": asked, "batch_size": 100}
-    with pytest.raises(ValueError, match=r"--partition-by 'long': the name of the folder for the value 'xxx.*305 char"):
+    with pytest.raises(ValueError, match=r"partition_by='long': the name of the folder for the value 'xxx.*305 char"):
         score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "out", partition_by=["long"], **options)
     assert len(calls) < 10  # of 30
     calls.clear()
     for name in ("list", "bytes"):
-        with pytest.raises(ValueError, match=rf"--partition-by '{name}' is .*, whose values cannot name folders"):
+        with pytest.raises(ValueError, match=rf"partition_by='{name}' is .*, whose values cannot name folders"):
             score_dataset(path, [tmp_path / "in.parquet"], tmp_path / "out", partition_by=[name], **options)
     assert calls == []
 

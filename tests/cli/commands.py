@@ -4,7 +4,7 @@ from typer.testing import CliRunner
 
 from tabkd._cli import app
 
-SMALL = ("--student", "tree", "--n-synthetic", "500", "--jobs", "1")
+SMALL = ("--student", "tree", "--n-synthetic", "500", "--n-jobs", "1")
 
 
 def run(*arguments, code=0):

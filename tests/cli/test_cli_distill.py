@@ -1,13 +1,17 @@
 """`tabkd distill` from end to end, and what cannot be distilled."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import tabkd
-from tabkd._cli.teachers import TeacherName, ready_teacher
+from tabkd._cli.distill import known_student
+from tabkd._cli.teachers import TEACHERS, ready_teacher
+from tabkd.students import STUDENTS
 from tests.cli.commands import SMALL, refused, refused_later, run, write
 
 
@@ -25,12 +29,33 @@ def test_distill_writes_the_student_and_its_report(distilled):
         assert words in output
 
 
+def test_the_graph_is_built_and_proven_once(table, tmp_path, monkeypatch):
+    from tabkd._export import build
+
+    calls = []
+
+    def counted(function):
+        def call(*args):
+            calls.append(function.__name__)
+            return function(*args)
+
+        return call
+
+    for name in ("build", "check_parity"):
+        monkeypatch.setattr(build, name, counted(getattr(build, name)))
+    run("distill", table, "--target", "fraud", "--output", tmp_path, "--teacher", "lightgbm", *SMALL)
+    assert calls == ["build", "check_parity"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    metadata = tabkd.load(tmp_path / "student.onnx").metadata
+    assert (metadata["skill_kept"], metadata["skill_metric"]) == (report["skill_kept"], report["metric"])
+
+
 def test_the_time_column_is_no_feature(distilled):
     exported = tabkd.load(distilled[0] / "student.onnx")
     assert "time_days" not in list(exported.feature_names_in_)
 
 
-@pytest.mark.parametrize("name", sorted(set(TeacherName) - {"ensemble"}))
+@pytest.mark.parametrize("name", sorted(set(TEACHERS) - {"ensemble"}))
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_every_named_teacher_takes_any_table(frame, name, task):
     """Text, categories, nullable numbers, true and false, a column without a value, levels never seen."""
@@ -185,7 +210,24 @@ def test_tables_that_cannot_be_read(frame, tmp_path):
 def test_options_out_of_range_are_usage_errors(table, tmp_path):
     common = ("distill", table, "--target", "fraud", "--output", tmp_path / "out")
     assert "0.9" in refused(*common, "--test-size", "1.5", code=2)
-    assert "boosted_trees" in refused(*common, "--student", "forest", code=2)
+    message = refused(*common, "--student", "forest", code=2)
+    assert "'forest' is not a student" in message
+    assert all(name in message for name in STUDENTS)
+
+
+def test_students_and_teachers_of_the_registries_are_the_choices(monkeypatch):
+    """Another student is known to the command as soon as it is to the library."""
+    text = run("distill", "--help").stdout
+    assert "|".join(STUDENTS) in text
+    assert all(name in text for name in TEACHERS)
+    monkeypatch.setitem(STUDENTS, "forest", STUDENTS["tree"])
+    assert known_student("forest") == "forest"
+
+
+def test_the_names_of_students_cost_no_library_that_trains():
+    code = "import sys, tabkd._cli.distill; print({'jax', 'lightgbm', 'xgboost'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_an_unwritable_output_fails_before_the_work(table, tmp_path, monkeypatch):

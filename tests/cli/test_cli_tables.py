@@ -12,8 +12,10 @@ import pyarrow.parquet
 import pytest
 
 import tabkd
-from tabkd._cli.errors import CommandError
+from tabkd._cli.distill import distill
+from tabkd._cli.errors import CommandError, options_of
 from tabkd._cli.table_files import read_table, to_frame
+from tabkd._options import called_as
 from tabkd.batch._dialect import Dialect
 from tabkd.batch._job import score_dataset
 from tests.cli.commands import SMALL, refused, run
@@ -32,7 +34,8 @@ def rows():
 def table_of(content, tmp_path, dialect=None, wanted=()):
     path = tmp_path / "t.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_table(path, dialect or Dialect(), wanted)
+    with called_as(options_of(distill)):
+        return read_table(path, dialect or Dialect(), wanted)
 
 
 def spelt(rows, delimiter=",", decimal=".", thousands=""):
@@ -147,12 +150,12 @@ def test_numbers_of_another_dialect_are_no_text(rows, tmp_path, decimal, thousan
 
 def test_another_encoding_is_named_as_the_remedy(rows, tmp_path):
     with pytest.raises(
-        CommandError, match=r"'shop' of .* is not text in UTF-8: row 3 has 'K\\\\xf6ln'.*--encoding lat"
+        CommandError, match=r"'shop' of .* is not text in UTF-8: row 3 has 'K\\\\xf6ln'.*--encoding 'lat"
     ):
         table_of("shop,n\na,1\nb,2\nc,3\nKöln,4\n".encode("latin-1"), tmp_path)
-    with pytest.raises(CommandError, match=r"its header is not text in UTF-8; .*--encoding latin-1"):
+    with pytest.raises(CommandError, match=r"its header is not text in UTF-8; .*--encoding 'latin-1'"):
         table_of("größe,n\na,1\n".encode("latin-1"), tmp_path)
-    with pytest.raises(CommandError, match=r"cannot read .* as CSV: .*Name its encoding, as in --encoding latin-1"):
+    with pytest.raises(CommandError, match=r"cannot read .* as CSV: .*Name its encoding, as in --encoding 'latin-1'"):
         table_of(b"shop,n\n\x81,1\n", tmp_path, Dialect(encoding="cp1252"))
 
 

@@ -5,14 +5,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
+from tabkd.students import MLPStudent
+from tests.small_students import small_students
 
 QUICK_MLP = MLPStudent(hidden_layer_sizes=(8,), n_knots=16, batch_size=32, max_iter=2)
-QUICK = {
-    "mlp": QUICK_MLP,
-    "tree": TreeStudent(min_samples_leaf=5),
-    "boosted_trees": BoostedTreesStudent(n_estimators=20),
-}
+QUICK = small_students(mlp=QUICK_MLP.get_params(), tree={"min_samples_leaf": 5}, boosted_trees={"n_estimators": 20})
 
 
 def forest():

@@ -9,10 +9,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.tree import DecisionTreeRegressor
 
-from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd._distilled import _CHUNK_ROWS
+from tabkd import DistilledClassifier
+from tabkd._distilled import _PROBE_ROWS
+from tabkd._learning_rows import _CHUNK_ROWS, n_synthetic_rows
+from tabkd._task import Classification, Regression
 from tabkd.augment import AUGMENTERS, Marginal
 from tabkd.students import MLPStudent
 from tests.distilled.quick import QUICK, QUICK_MLP, Recording, classifier, forest, regressor
@@ -173,23 +175,22 @@ def test_synthetic_rows_come_in_chunks(student, asked):
     if isinstance(student, MLPStudent):
         model.set_params(student__batch_size=512, student__max_iter=1)
     assert model.fit(X, X[:, 0]).score(X, X[:, 0]) > 0.5
-    assert asked == [_CHUNK_ROWS, 1000]
+    assert asked == [_PROBE_ROWS, _CHUNK_ROWS, 1000]
 
 
 def test_auto_makes_twenty_rows_for_each_within_bounds():
-    model = DistilledRegressor()
-    assert [model._n_synthetic(n) for n in (10, 5000, 10**6)] == [40_000, 100_000, 400_000]
+    values = Regression(one_dimensional=True)
+    assert [n_synthetic_rows("auto", n, values) for n in (10, 5000, 10**6)] == [40_000, 100_000, 400_000]
 
 
-def test_auto_makes_fewer_rows_for_many_classes(X):
-    model = classifier(DecisionTreeClassifier(), n_synthetic=0).fit(X, np.arange(300) % 20)
-    model.n_synthetic = "auto"
-    assert [model._n_synthetic(n) for n in (10, 10**6)] == [40_000, 80_000]
+def test_auto_makes_fewer_rows_for_many_classes():
+    classes = Classification(np.arange(20))
+    assert [n_synthetic_rows("auto", n, classes) for n in (10, 10**6)] == [40_000, 80_000]
 
 
 def test_auto_makes_that_many_rows(X, y, asked):
     classifier(augmenter=Sizes(), n_synthetic="auto").fit(X, y)
-    assert asked == [40_000]
+    assert asked == [_PROBE_ROWS, 40_000]
 
 
 @pytest.mark.parametrize("params", [{"augmenter": None}, {"n_synthetic": 0}], ids=str)

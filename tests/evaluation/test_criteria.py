@@ -1,5 +1,7 @@
 """The measures that decide against scikit-learn's, their intervals against a bootstrap, and which of them is chosen."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
@@ -8,7 +10,9 @@ from tabkd.evaluation import _choice as choice
 from tabkd.evaluation import _criteria as criteria
 from tabkd.evaluation import _intervals as intervals
 from tabkd.evaluation import _metrics as measure
+from tabkd.evaluation._fidelity import classification_fidelity, regression_fidelity
 from tabkd.evaluation._objective import Objective
+from tabkd.evaluation._scores import Scores
 
 
 @pytest.fixture
@@ -152,15 +156,13 @@ def test_a_row_of_weight_two_is_two_rows(rng):
     recall = measure.at_budget(codes == 1, two[:, 1], 0.1, w)
     assert recall == pytest.approx(measure.at_budget((codes == 1)[rows], two[rows, 1], 0.1), rel=0.2)
     other = measure.normalised(rng.random((n, 3)))
-    fidelity = measure.classification_fidelity(P, other, w)
-    assert fidelity == pytest.approx(measure.classification_fidelity(P[rows], other[rows]))
+    fidelity = classification_fidelity(P, other, w)
+    assert fidelity == pytest.approx(classification_fidelity(P[rows], other[rows]))
     y, prediction = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
     assert measure.regression_metrics(y, prediction, w) == pytest.approx(
         measure.regression_metrics(y[rows], prediction[rows])
     )
-    assert measure.regression_fidelity(y, prediction, w) == pytest.approx(
-        measure.regression_fidelity(y[rows], prediction[rows])
-    )
+    assert regression_fidelity(y, prediction, w) == pytest.approx(regression_fidelity(y[rows], prediction[rows]))
     recalls = measure.per_class_recall(codes, {"student": P}, 3, w)
     again = measure.per_class_recall(codes[rows], {"student": P[rows]}, 3)
     assert [r["student_recall"] for r in recalls] == pytest.approx([r["student_recall"] for r in again])
@@ -190,44 +192,41 @@ def test_losses_that_are_not_finite_have_no_interval():
 
 
 def classes_of(rng, odds, n=4000):
-    """Labels, the probabilities that they were drawn by with the odds multiplied, and the prior's."""
+    """Scores for labels, by the probabilities that they were drawn by with the odds multiplied, and the prior's."""
     p = expit(rng.normal(-2, 1.5, n))
     codes = (rng.random(n) < p).astype(int)
     shifted = odds * p / (1 - p + odds * p)
-    return codes, np.column_stack([1 - shifted, shifted]), np.tile([1 - codes.mean(), codes.mean()], (n, 1))
+    teacher, prior = np.column_stack([1 - shifted, shifted]), np.tile([1 - codes.mean(), codes.mean()], (n, 1))
+    return Scores({"teacher": teacher, "prior": prior}, codes, classes=np.array(["no", "yes"]))
 
 
 @pytest.mark.parametrize(
     ("odds", "name"), [(1, "neg_log_loss"), (2, "neg_log_loss"), (10, "roc_auc"), (0.1, "roc_auc")]
 )
 def test_a_ranking_decides_where_probabilities_are_no_frequencies(rng, odds, name):
-    codes, P, prior = classes_of(rng, odds)
-    criterion, why = choice.for_classes("auto", codes, P, prior, np.ones(len(codes)), None, ["no", "yes"])
+    criterion, why = choice.for_classes("auto", classes_of(rng, odds), None)
     assert criterion.name == name
     assert (why is None) == (name == "neg_log_loss")
 
 
 def test_the_reason_names_the_class_and_its_share(rng):
-    codes, P, prior = classes_of(rng, 3.5)
-    why = choice.uncalibrated(codes, P, prior, np.ones(len(codes)), ["no", "yes"])
+    why = choice.uncalibrated(classes_of(rng, 3.5))
     assert "mean probability of class 'no' is" in why or "mean probability of class 'yes' is" in why
 
 
 def test_frequencies_that_are_far_off_by_chance_say_nothing(rng):
-    codes, P, prior = classes_of(rng, 1, n=12)
-    prior[:] = [0.5, 0.5]
-    assert choice.uncalibrated(codes, P, prior, np.ones(12), [0, 1]) is None
+    scores = classes_of(rng, 1, n=12).joined_by("prior", np.full((12, 2), 0.5))
+    assert choice.uncalibrated(scores) is None
 
 
 def test_weights_of_classes_let_the_order_decide_and_a_named_metric_is_taken(rng):
-    codes, P, prior = classes_of(rng, 1)
-    w = np.ones(len(codes))
-    criterion, why = choice.for_classes("auto", codes, P, prior, w, "class_weight='balanced'", [0, 1])
+    scores, favoured = classes_of(rng, 1), "class_weight='balanced'"
+    criterion, why = choice.for_classes("auto", scores, favoured)
     assert criterion.name == "roc_auc"
     assert "weights classes on purpose (class_weight='balanced')" in why
-    assert choice.for_classes("neg_log_loss", codes, P, prior, w, "class_weight='balanced'", [0, 1])[1] is None
-    one = np.zeros(len(codes), int)
-    criterion, why = choice.for_classes("auto", one, P, prior, w, "class_weight='balanced'", [0, 1])
+    assert choice.for_classes("neg_log_loss", scores, favoured)[1] is None
+    one_class = dataclasses.replace(scores, truth=np.zeros_like(scores.truth))
+    criterion, why = choice.for_classes("auto", one_class, favoured)
     assert criterion.name == "neg_log_loss"
     assert "ROC AUC needs test rows of two classes" in why
 

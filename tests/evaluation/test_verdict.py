@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from tabkd.evaluation import _advice as advice
-from tabkd.evaluation._advice import Facts, Rival, decide, lost_classes, sentence, too_few_rows, warnings
-from tabkd.evaluation._criteria import LOG_LOSS, ROC_AUC
+from tabkd.evaluation._advice import Evidence, sentence
+from tabkd.evaluation._comparison import Comparison, against, recovered_gap
+from tabkd.evaluation._criteria import LOG_LOSS, R2, ROC_AUC, deviance
 from tabkd.evaluation._intervals import Interval, resample
+from tabkd.evaluation._scores import Scores
+from tabkd.evaluation._verdict import Facts, Rival, decide, facts_of, too_few_rows
+from tabkd.evaluation._warnings import lost_classes, warnings_of
 
 
 def around(value, half):
@@ -69,7 +72,7 @@ def test_the_first_case_that_holds_decides(teacher, student, small, hard, enough
     decision = decide(facts)
     assert (decision.case, decision.verdict) == (case, verdict)
     values = {"teacher": 0.5, "student": 0.6, "reference": 1.5, "small": 0.7, "hard": 0.8}
-    said = sentence(decision, facts, LOG_LOSS, values, 1200, 54_000)
+    said = sentence(decision, Evidence(facts, LOG_LOSS.label, values, 1200, 54_000))
     begins = {"distil": "Distil: ", "do not distil": "Do not distil: "}
     if verdict in begins:
         assert said.startswith(begins[verdict])
@@ -128,45 +131,53 @@ VALUES = {"teacher": 0.9, "student": 0.88, "reference": 0.5, "small": 0.89, "har
 )
 def test_sentences_name_the_measure_the_numbers_and_the_rivals(rivals, words):
     facts = Facts(True, around(0.4, 0.01), around(0.38, 0.01), rivals)
-    assert sentence(decide(facts), facts, ROC_AUC, VALUES, 1200, 54_000) == words
+    assert sentence(decide(facts), Evidence(facts, ROC_AUC.label, VALUES, 1200, 54_000)) == words
 
 
 def test_a_rival_that_is_better_by_next_to_nothing_is_as_good():
     facts = Facts(True, around(0.7, 0.01), around(0.7, 0.01), {"hard": rival(around(-2e-5, 1e-6), around(-2e-5, 1e-6))})
-    said = sentence(decide(facts), facts, LOG_LOSS, {"student": 2e-5, "hard": 0.0, "teacher": 2e-5}, 1200)
+    values = {"student": 2e-5, "hard": 0.0, "teacher": 2e-5}
+    said = sentence(decide(facts), Evidence(facts, LOG_LOSS.label, values, 1200))
     as_good = "the same student fitted on the labels is as good as the student (0 against 2e-05)"
     assert said == f"Do not distil: by log-loss, {as_good}."
 
 
 def test_a_rival_that_was_not_compared_is_said():
     facts = Facts(True, SKILL, SKILL, {"hard": rival(AHEAD)})
-    said = sentence(decide(facts), facts, LOG_LOSS, VALUES, 1200)
+    said = sentence(decide(facts), Evidence(facts, LOG_LOSS.label, VALUES, 1200))
     assert said.startswith("Distil:")
     assert said.endswith("No LightGBM was compared: that needs `exported`, and a single output.")
 
 
 def test_values_that_are_close_have_the_digits_that_tell_them_apart():
-    assert advice.against(0.62351, 0.62352) == "0.62351 against 0.62352"
-    assert advice.against(0.5, 0.25) == "0.5 against 0.25"
-    assert advice.against(0.3, 0.3) == "0.3 against 0.3"
+    assert against(0.62351, 0.62352) == "0.62351 against 0.62352"
+    assert against(0.5, 0.25) == "0.5 against 0.25"
+    assert against(0.3, 0.3) == "0.3 against 0.3"
+
+
+def scores_of(truth, weights=None, classes=(), **by_contestant):
+    """Scores by what each contestant predicts: positions of classes as certain probabilities."""
+    certain = {name: np.eye(len(classes))[np.asarray(codes)] for name, codes in by_contestant.items()}
+    return Scores(certain, np.asarray(truth), weights, np.array(classes))
 
 
 def test_a_few_rows_and_rows_of_a_few_weights_are_not_enough():
     ones = np.ones(30)
-    assert too_few_rows(None, [], ones) is None
-    assert "needs 30 rows, and these count for 29" in too_few_rows(None, [], ones[:29])
-    assert "these count for 5.06" in too_few_rows(None, [], np.r_[np.full(5, 1000.0), ones])
-    codes = np.r_[np.ones(10, int), np.zeros(40, int)]
-    assert too_few_rows(codes, ["no", "yes"], np.ones(50)) is None
-    assert "9 have class 'yes'" in too_few_rows(codes[1:], ["no", "yes"], np.ones(49))
-    assert "9 have class 'yes'" in too_few_rows(codes, ["no", "yes"], np.r_[0, np.ones(49)])
+    assert too_few_rows(scores_of(ones)) is None
+    assert "needs 30 rows, and these count for 29" in too_few_rows(scores_of(ones[:29]))
+    weights = np.r_[np.full(5, 1000.0), ones]
+    assert "these count for 5.06" in too_few_rows(scores_of(np.ones(35), weights))
+    codes, labels = np.r_[np.ones(10, int), np.zeros(40, int)], ["no", "yes"]
+    assert too_few_rows(scores_of(codes, classes=labels)) is None
+    assert "9 have class 'yes'" in too_few_rows(scores_of(codes[1:], classes=labels))
+    assert "9 have class 'yes'" in too_few_rows(scores_of(codes, np.r_[0, np.ones(49)], labels))
 
 
 def test_differences_are_paired_by_rows():
     """Two models that share the noise of the rows differ by what little they differ, whatever the noise."""
     noise = np.random.default_rng(0).normal(0, 5, 500)
     losses = {"reference": noise + 2, "teacher": noise, "student": noise + 0.1, "small": noise + 0.3}
-    facts = advice.facts(resample(losses, n_resamples=99), True)
+    facts = facts_of(resample(losses, n_resamples=99), True)
     lead = facts.rivals["small"].student_lead
     assert (lead.low, lead.high) == pytest.approx((0.2, 0.2))
     assert decide(facts).verdict == "distil"
@@ -188,22 +199,19 @@ def test_a_recovered_gap_is_no_share_of_nothing(lead, noise, student, share, rea
     of_rows = draws - draws.mean()
     losses = {"teacher": np.full(1000, 0.5), "student": np.full(1000, 0.5 + student), "reference": np.full(1000, 1.0)}
     drawn = resample(losses | {"hard": 0.5 + lead + of_rows}, n_resamples=199)
-    gap, why = advice.recovered_gap(drawn, LOG_LOSS)
+    gap, reasons = recovered_gap(Comparison(LOG_LOSS, drawn))
+    why = reasons.get("recovered_gap")
     assert gap.value == pytest.approx(share, nan_ok=True)
     assert (why is None) if reason is None else reason in why
-
-
-def probabilities(predicted, n_classes=3):
-    return np.eye(n_classes)[np.asarray(predicted)]
 
 
 def test_a_class_that_only_the_teacher_finds_is_named():
     codes = np.r_[np.zeros(60, int), np.ones(30, int), np.full(8, 2)]
     student = codes.copy()
     student[codes == 2] = 0
-    lost = lost_classes(codes, probabilities(codes), probabilities(student), ["a", "b", "c"])
-    assert lost == [("'c'", 8, 0, 8)]
-    (said,) = warnings(lost, 50_000)
+    scores = scores_of(codes, classes=["a", "b", "c"], teacher=codes, student=student)
+    assert lost_classes(scores) == [("'c'", 8, 0, 8)]
+    (said,) = warnings_of(scores, LOG_LOSS, 50_000)
     assert said == "The student misses a class that the teacher finds: 'c' (0 of its 8 test rows, the teacher 8)."
 
 
@@ -211,15 +219,23 @@ def test_a_class_of_which_less_than_half_is_found_is_lost_beyond_chance_only():
     codes = np.r_[np.zeros(60, int), np.ones(40, int)]
     few = codes.copy()
     few[60:90] = 0
-    assert lost_classes(codes, probabilities(codes, 2), probabilities(few, 2), [False, True]) == [("True", 40, 10, 40)]
+    assert lost_classes(scores_of(codes, classes=[False, True], teacher=codes, student=few)) == [("True", 40, 10, 40)]
     by_chance, teacher = np.zeros(100, int), np.zeros(100, int)
     teacher[60:63], by_chance[63:64] = 1, 1
-    assert lost_classes(codes, probabilities(teacher, 2), probabilities(by_chance, 2), [0, 1]) == []
+    assert lost_classes(scores_of(codes, classes=[0, 1], teacher=teacher, student=by_chance)) == []
     # What neither finds is not lost.
-    assert lost_classes(codes, probabilities(codes * 0, 2), probabilities(codes * 0, 2), [0, 1]) == []
+    assert lost_classes(scores_of(codes, classes=[0, 1], teacher=codes * 0, student=codes * 0)) == []
 
 
 def test_a_file_that_is_not_small_is_said():
-    assert warnings([], 1_000_000) == []
-    (said,) = warnings([], 1_400_000)
+    scores = Scores({"student": np.ones(40)}, np.ones(40))
+    assert warnings_of(scores, R2, 1_000_000) == warnings_of(scores, R2, None) == []
+    (said,) = warnings_of(scores, R2, 1_400_000)
     assert "takes 1.4 MB, more than the 1 MB of a small model" in said
+
+
+def test_predictions_that_have_no_deviance_are_counted():
+    scores = Scores({"student": np.array([1.0, 0.0, -2.0])}, np.ones(3))
+    assert warnings_of(scores, R2, None) == []
+    (said,) = warnings_of(scores, deviance(1), None)
+    assert said.startswith("The student predicts zero or less in 2 test rows")

@@ -7,7 +7,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tabkd import DistilledClassifier
-from tests.export.hard import FAST, classifier, mixed_table, small_students, teacher
+from tabkd.students import STUDENTS
+from tests.export.hard import FAST, classifier, fast_students, mixed_table, teacher
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +27,11 @@ def pipeline(numbers):
     return make_pipeline(StandardScaler(), classifier()).fit(*numbers)
 
 
-@pytest.fixture(scope="module", params=["mlp", "tree", "boosted_trees"])
+@pytest.fixture(scope="module", params=STUDENTS)
 def mixed(request):
     X, signal = mixed_table()
     y = np.where(signal > np.median(signal), "yes", "nö")
-    student = small_students()[request.param]
+    student = fast_students()[request.param]
     if request.param == "mlp":
         student.set_params(max_levels=20)
     return DistilledClassifier(teacher(), student=student, **FAST).fit(X, y), X

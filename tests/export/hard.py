@@ -9,23 +9,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from tabkd import DistilledClassifier
-from tabkd.students import BoostedTreesStudent, MLPStudent, TreeStudent
+from tests.small_students import small_students
 
 FAST = {"n_synthetic": 500, "random_state": 0}
 
 
-def small_students():
-    return {
-        "mlp": MLPStudent(max_iter=3, hidden_layer_sizes=(8,)),
-        "tree": TreeStudent(),
-        "boosted_trees": BoostedTreesStudent(n_estimators=8, n_jobs=1),
-    }
+def fast_students():
+    settings = {"mlp": {"max_iter": 3, "hidden_layer_sizes": (8,)}, "boosted_trees": {"n_estimators": 8, "n_jobs": 1}}
+    return small_students(**settings)
 
 
 def classifier(student="mlp", **params):
     return DistilledClassifier(
         RandomForestClassifier(5, random_state=0),
-        student=small_students().get(student, student),
+        student=fast_students().get(student, student),
         **FAST,
         **params,
     )

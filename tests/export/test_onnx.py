@@ -16,9 +16,11 @@ from sklearn.preprocessing import OrdinalEncoder
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd._export import build
+from tabkd.onnx._types import TensorType
 from tabkd.scoring import ExportedStudent
-from tabkd.students import MLPStudent
-from tests.export.hard import FAST, assert_same, classifier, run, small_students
+from tabkd.students import STUDENTS, MLPStudent
+from tests.export.hard import FAST, assert_same, classifier, fast_students, run
 
 
 def test_mixed_table(mixed):
@@ -39,7 +41,7 @@ def test_metadata(mixed):
     model, X = mixed
 
     class Report:
-        skill_kept = 0.97
+        skill_kept, metric = 0.97, "roc_auc"
 
     entry, seal = model.to_onnx(report=Report()).metadata_props
     facts = json.loads(entry.value)
@@ -47,7 +49,7 @@ def test_metadata(mixed):
     assert seal.key == "tabkd_sha256"
     assert facts["tabkd"] == tabkd.__version__
     assert facts["classes"] == ["nö", "yes"]
-    assert facts["skill_kept"] == 0.97
+    assert (facts["skill_kept"], facts["skill_metric"]) == (0.97, "roc_auc")
     assert facts["teacher"] == type(model.teacher_.steps[-1][1]).__name__
     assert facts["student"] == type(model.student_).__name__
     assert facts["task"] == "classification"
@@ -59,7 +61,7 @@ def test_metadata(mixed):
     assert "None" in label["missing"]
 
 
-@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+@pytest.mark.parametrize("student", STUDENTS)
 def test_epoch_seconds_lose_nothing(student):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"time": 1_700_000_000 + rng.integers(0, 600, 500), "x": rng.random(500)})
@@ -85,13 +87,13 @@ def test_classes_keep_their_type(classes, tmp_path):
     np.testing.assert_array_equal(exported.predict(X), model.predict(X))
 
 
-@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+@pytest.mark.parametrize("student", STUDENTS)
 @pytest.mark.parametrize("far", [0, 1e7])
 def test_regression(student, far, tmp_path):
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     T = np.column_stack([y, -y, y * 2]) + far
     for target in (y + far, T):
-        model = DistilledRegressor(RandomForestRegressor(5), student=small_students()[student], **FAST)
+        model = DistilledRegressor(RandomForestRegressor(5), student=fast_students()[student], **FAST)
         model.fit(X, target)
         proto = model.to_onnx(tmp_path / "model.onnx")
         kind = proto.graph.output[0].type.tensor_type
@@ -134,7 +136,7 @@ def test_a_table_that_says_nothing():
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     for columns in (list("abc"), list("abcd")):
         teacher = make_pipeline(ordinal, RandomForestClassifier(3))
-        model = DistilledClassifier(teacher, student=small_students()["mlp"], **FAST).fit(X[columns], y)
+        model = DistilledClassifier(teacher, student=fast_students()["mlp"], **FAST).fit(X[columns], y)
         exported = ExportedStudent(model.to_onnx().SerializeToString())
         np.testing.assert_allclose(exported.predict_proba(X[columns]), model.predict_proba(X[columns]), atol=1e-5)
 
@@ -164,3 +166,17 @@ def test_raw_onnx_runtime_reads_missing_strings_as_python_does(mixed):
         kind = {1: np.float32, 11: np.float64, 8: object}[entry.type.tensor_type.elem_type]
         feeds[entry.name] = rows[[name]].to_numpy().astype(kind)
     np.testing.assert_allclose(run(proto, feeds)["probabilities"], model.predict_proba(rows), atol=1e-5)
+
+
+def test_types_have_the_numbers_of_onnx():
+    assert {kind.name: int(kind) for kind in TensorType} == {
+        kind.name: onnx.TensorProto.DataType.Value(kind.name) for kind in TensorType
+    }
+
+
+def test_domains_are_in_one_order():
+    """skl2onnx lists them in the order of a set, which differs from process to process."""
+    opsets = [onnx.helper.make_opsetid(domain, 1) for domain in ("ai.onnx.ml", "")]
+    proto = onnx.helper.make_model(onnx.GraphProto(), opset_imports=opsets)
+    build._tidy(proto)
+    assert [opset.domain for opset in proto.opset_import] == ["", "ai.onnx.ml"]

@@ -11,9 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from tabkd import DistilledClassifier
+from tabkd._export.probes import beside
 from tabkd.onnx import ParityError
 from tabkd.scoring import ExportedStudent
-from tests.export.hard import FAST, assert_same, classifier, mixed_table, run, small_students
+from tabkd.students import STUDENTS
+from tests.export.hard import FAST, assert_same, classifier, fast_students, mixed_table, run
 
 
 @pytest.mark.parametrize("part", ["weights", "rows", "labels"])
@@ -23,7 +25,7 @@ def test_the_gate_goes_red_and_nothing_is_written(part, tmp_path, monkeypatch):
     y = signal > np.median(signal)
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
     model = DistilledClassifier(
-        make_pipeline(ordinal, RandomForestClassifier(5)), student=small_students()["mlp"], **FAST
+        make_pipeline(ordinal, RandomForestClassifier(5)), student=fast_students()["mlp"], **FAST
     ).fit(X, y)
     from tabkd._export import build as export
 
@@ -61,15 +63,13 @@ def test_unwritable_paths(distilled, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("student", ["tree", "boosted_trees"])
+@pytest.mark.parametrize("student", STUDENTS)
 def test_values_next_to_thresholds(numbers, student):
-    from tabkd._export.probes import _beside, _thresholds
-
     X, y = numbers
     model = classifier(student).fit(X, y)
     rows = []
-    for i, _, edges in _thresholds(model.student_):
-        for value in _beside(edges):
+    for i, _, edges in model.student_.edges():
+        for value in beside(edges):
             rows.append(X[len(rows) % len(X)].astype(np.float64))
             rows[-1][i] = value
     rows = np.array(rows)
@@ -83,7 +83,7 @@ def test_missing_values_in_trees_go_the_same_way():
     X = rng.normal(size=(500, 4))
     X[rng.random(X.shape) < 0.3] = np.nan
     y = np.isnan(X[:, 0]) ^ (np.nan_to_num(X[:, 1]) > 0)
-    for student in ("tree", "boosted_trees", "mlp"):
+    for student in STUDENTS:
         model = classifier(student).fit(X, y)
         assert_same(model.to_onnx(), model, X.astype(np.float32))
 

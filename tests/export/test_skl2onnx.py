@@ -15,8 +15,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OrdinalEncoder, StandardScaler
 
 from tabkd import DistilledClassifier
-from tabkd.students import TableEncoder
-from tests.export.hard import FAST, assert_same, classifier, feeds_of, mixed_table, run, small_students
+from tabkd.students import STUDENTS, TableEncoder
+from tests.export.hard import FAST, assert_same, classifier, fast_students, feeds_of, mixed_table, run
 
 
 @pytest.mark.parametrize("zipmap", [False, True])
@@ -102,15 +102,15 @@ def test_a_subclass_converts(numbers):
     assert_same(skl2onnx.to_onnx(model, X[:1], options={Mine: {"zipmap": False}}), model, X)
 
 
-@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+@pytest.mark.parametrize("student", STUDENTS)
 @pytest.mark.parametrize("targets", ["probabilities", "one", "several"])
 def test_students_on_their_own(numbers, student, targets):
     X, y = numbers
     P = np.column_stack([1 - y, y]) * 0.8 + 0.1
     T = {"probabilities": P, "one": X[:, 0] * 2.0, "several": X[:, :3].astype(np.float64)}[targets]
-    model = small_students()[student].fit(X, T)
+    model = fast_students()[student].fit(X, T)
     assert_same(skl2onnx.to_onnx(model, X[:1]), model, X)
-    model = make_pipeline(StandardScaler(), small_students()[student]).fit(X, T)
+    model = make_pipeline(StandardScaler(), fast_students()[student]).fit(X, T)
     assert_same(skl2onnx.to_onnx(model, X[:1]), model, X)
 
 
@@ -138,7 +138,7 @@ def test_a_matrix_of_strings():
     rng = np.random.default_rng(0)
     X = rng.choice(["a", "b", "ß"], (200, 3)).astype(object)
     model = DistilledClassifier(
-        make_pipeline(OrdinalEncoder(), RandomForestClassifier(3)), student=small_students()["mlp"], **FAST
+        make_pipeline(OrdinalEncoder(), RandomForestClassifier(3)), student=fast_students()["mlp"], **FAST
     ).fit(X, X[:, 0] == "a")
     assert_same(skl2onnx.to_onnx(model, X[:1]), model, X)
 

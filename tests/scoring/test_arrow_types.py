@@ -185,6 +185,8 @@ def test_frames_of_polars(exported, plain, expected):
         {},
     ):
         np.testing.assert_allclose(exported.predict_proba(frame.cast(change)), expected, atol=1e-7, err_msg=str(change))
+    objects = frame.with_columns(shop=pl.Series(SHOPS, dtype=pl.Object))  # which Arrow has no type for
+    np.testing.assert_allclose(exported.predict_proba(objects), expected, atol=1e-7)
     nothing = frame.with_columns(shop=None, amount=None)
     same = exported.predict_proba(FRAME.assign(shop=None, amount=np.nan))
     np.testing.assert_allclose(exported.predict_proba(nothing), same, atol=1e-7)

@@ -22,7 +22,7 @@ from tabkd._cli.teachers import TableCodes
 from tabkd.batch import score_dataset
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
-from tabkd.students import MLPStudent
+from tabkd.students import STUDENTS, MLPStudent
 from tests.small_tables import category_frame, mixed_frame
 
 FAST = {"n_synthetic": 500, "random_state": 0}
@@ -114,7 +114,7 @@ def test_names_of_any_type(names, tmp_path):
 def test_big_batches_are_scored_in_parts(categories):
     model, frame, path = categories
     big = frame.iloc[np.resize(np.arange(len(frame)), 20_000)]
-    np.testing.assert_allclose(tabkd.load(path, n_threads=2).predict_proba(big), model.predict_proba(big), atol=1e-5)
+    np.testing.assert_allclose(tabkd.load(path, n_jobs=2).predict_proba(big), model.predict_proba(big), atol=1e-5)
 
 
 @pytest.mark.parametrize("fixture", ["numbers", "categories"])
@@ -144,14 +144,14 @@ def test_bad_tables(fixture, request):
         exported.predict(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+@pytest.mark.parametrize("student", STUDENTS)
 def test_matrices_with_missing_and_constant_columns(student, tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))
     X[:, 1], X[::5, 2] = 7.0, np.nan
     model = DistilledClassifier(RandomForestClassifier(5), student=student, **FAST).fit(X, X[:, 0] > 0)
     model.to_onnx(tmp_path / "model.onnx")
-    exported = tabkd.load(tmp_path / "model.onnx", n_threads=2)
+    exported = tabkd.load(tmp_path / "model.onnx", n_jobs=2)
     big = np.where(rng.random((9000, 4)) < 0.2, np.nan, rng.normal(size=(9000, 4)))
     for rows in (big, big[:1], big[np.isfinite(big).all(axis=1)], big.astype(np.float32), np.asfortranarray(big)):
         np.testing.assert_allclose(exported.predict_proba(rows), model.predict_proba(rows), atol=1e-5)
@@ -189,16 +189,24 @@ def test_regression_of_several_targets(tmp_path):
 
 def test_pickles(categories):
     _, frame, path = categories
-    exported = tabkd.load(path, n_threads=1)
+    exported = tabkd.load(path, n_jobs=1)
     again = pickle.loads(pickle.dumps(exported))
-    assert again.n_threads == 1
+    assert again.n_jobs == 1
     np.testing.assert_array_equal(again.predict_proba(frame), exported.predict_proba(frame))
 
 
-@pytest.mark.parametrize("n_threads", [0, -1])
-def test_thread_counts(categories, n_threads):
-    with pytest.raises(ValueError, match="n_threads"):
-        tabkd.load(categories[2], n_threads=n_threads)
+@pytest.mark.parametrize("n_jobs", [0, 0.5, "all"])
+def test_what_is_no_number_of_threads_is_refused(categories, n_jobs):
+    with pytest.raises(ValueError, match=f"n_jobs is {n_jobs!r}; expected a number of threads"):
+        tabkd.load(categories[2], n_jobs=n_jobs)
+
+
+def test_threads_change_no_score(categories):
+    _, frame, path = categories
+    big = frame.iloc[np.resize(np.arange(len(frame)), 20_000)]
+    expected = tabkd.load(path, n_jobs=1).predict_proba(big)
+    for n_jobs in (None, 3, -1, -2):
+        np.testing.assert_array_equal(tabkd.load(path, n_jobs=n_jobs).predict_proba(big), expected)
 
 
 def test_what_has_no_end_or_is_too_large_for_onnx_is_refused_before_it_is_read(tmp_path):

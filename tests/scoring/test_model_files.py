@@ -111,7 +111,7 @@ def loads_or_says_why(content: bytes, frame) -> str | None:
     """None for a model that scores, else the error of loading it, which must be one of ours."""
     start = time.perf_counter()
     try:
-        exported = ExportedStudent(content, n_threads=1, source="'forged.onnx'")
+        exported = ExportedStudent(content, n_jobs=1, source="'forged.onnx'")
     except ValueError as error:
         message = str(error)
     else:

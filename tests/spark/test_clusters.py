@@ -21,8 +21,7 @@ import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._cli import app
 from tabkd._cli.teachers import TableCodes
-
-N_ROWS = 20_000
+from tests.spark.table import COLUMNS, N_ROWS
 
 pytestmark = [
     # Spark and Dask leave sockets and loops to the end of the process.
@@ -32,63 +31,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def frame():
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"id": np.arange(N_ROWS), "amount": rng.normal(size=N_ROWS), "a `b`": rng.random(N_ROWS)})
-    return frame.assign(shop=rng.choice(["a", "é", None], N_ROWS), note="n")
-
-
-COLUMNS = ["amount", "a `b`", "shop"]
-
-
-@pytest.fixture(scope="module")
 def teacher(frame):
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(10, random_state=0))
     return teacher.fit(frame[COLUMNS][:2000], np.where(frame["amount"] > 0, "bad", "good")[:2000])
-
-
-@pytest.fixture(scope="module")
-def path(frame, tmp_path_factory):
-    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
-    model = DistilledClassifier(teacher, n_synthetic=500, random_state=0)
-    path = tmp_path_factory.mktemp("model") / "model.onnx"
-    model.fit(frame[COLUMNS][:2000], np.where(frame["amount"] > 0, "bad", "good")[:2000]).to_onnx(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory):
-    """Two executors in processes of their own, each with a core."""
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java, which is not on this machine (Debian: openjdk-17-jre-headless)")
-    from pyspark.sql import SparkSession
-
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master("local-cluster[2,1,1024]").appName("tabkd")
-    options = {
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.executor.memory": "512m",
-        "spark.sql.shuffle.partitions": "4",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
-        "spark.local.dir": str(tmp_path_factory.mktemp("spark")),
-    }
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def rows(spark, frame, tmp_path_factory):
-    """The frame in eight parts."""
-    folder = tmp_path_factory.mktemp("rows")
-    for i, part in enumerate(np.array_split(np.arange(N_ROWS), 8)):
-        frame.iloc[part].to_parquet(folder / f"{i}.parquet")
-    return spark.read.parquet(str(folder))
 
 
 def in_order(df):
@@ -181,7 +126,7 @@ def test_a_csv_of_another_dialect(spark, path, frame, tmp_path):
     found = spark.read.parquet(str(tmp_path / "out")).toPandas().astype({"id": int}).sort_values("id")
     expected = tabkd.load(path).predict_proba(rows[COLUMNS].assign(amount=rows["amount"].round(3)))
     np.testing.assert_allclose(found["probability_bad"], expected[:, 0], atol=1e-6)
-    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then say so by --delimiter"):
+    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then say so by delimiter"):
         score_dataset(path, inputs, str(tmp_path / "no"))
 
 
@@ -220,7 +165,7 @@ def test_what_cannot_be_scored_fails_with_its_name(rows, path):
 
     with pytest.raises(ValueError, match="'the DataFrame' has no column 'amount'"):
         score(rows.drop("amount"), path)
-    with pytest.raises(ValueError, match="--keep 'x' is not a column"):
+    with pytest.raises(ValueError, match="keep='x' is not a column"):
         score(rows, path, keep=["x"])
     with pytest.raises(ValueError, match="the DataFrame has more than one column named 'amount'"):
         score(rows.select("*", "amount"), path)
@@ -269,7 +214,7 @@ def test_the_command_scores_by_spark(spark, rows, path, frame, tmp_path):
     found = spark.read.csv(str(tmp_path / "out.csv"), header=True, inferSchema=True).toPandas()
     assert sorted(found["id"]) == frame["id"][:100][expected[:100] >= 0.5].tolist()
     assert "already exists" in run(folder, "--output", out, code=1)
-    for option, *value in (["--resume"], ["--top-fraction", 0], ["--batch-size", 10]):
+    for option, *value in (["--append"], ["--batch-size", 10]):
         assert f"{option} is not for --engine spark" in run(folder, "--output", out, option, *value, code=1)
     run(folder, "--output", tmp_path / "none", "--keep", "id", "--partition-by", "shop", "--threshold", "1")
     for option in ("--rejects", "--summary"):
@@ -327,11 +272,8 @@ def test_rejects_and_drift_are_those_of_this_process(spark, path, frame, tmp_pat
     assert "a category unknown in training" in said
     assert wrong["value"].tolist() == there["value"].tolist() == ["1 EUR", "inf", "x"]
     assert wrong["reason"].tolist() == there["reason"].tolist()
-    assert [file.removeprefix("file:") for file in wrong["source"]] == [str(file) for file in there["source"]]
-    if suffix == "parquet":
-        assert wrong["row"].tolist() == there["row"].tolist()
-    else:
-        assert wrong["row"].isna().all()
+    assert wrong["source"].tolist() == there["source"].tolist()
+    assert wrong["row"].tolist() == there["row"].tolist()
     scores = spark.read.parquet(str(tmp_path / "spark")).toPandas().astype({"id": int})
     scores = scores.sort_values("id", ignore_index=True)
     local = pd.read_parquet(tmp_path / "local.parquet").astype({"id": int})

@@ -11,18 +11,14 @@ import pytest
 from sklearn.metrics import log_loss
 
 from tabkd._tables.schema import TableSchema
-from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, TableEncoder, TreeStudent
+from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TableEncoder, TreeStudent
 from tabkd.students._knots import Splits, share_knots
-from tabkd.students._student import SoftRows, SoftStream
 from tabkd.students._training import compiled, cross_entropy, relu, squared_error
+from tests.small_students import small_students
 from tests.small_tables import mixed_frame, signal
 
 SMALL_MLP = MLPStudent(hidden_layer_sizes=(16,), n_knots=32, batch_size=32, max_iter=60, random_state=0)
-SMALL = {
-    "mlp": SMALL_MLP,
-    "tree": TreeStudent(random_state=0),
-    "boosted_trees": BoostedTreesStudent(random_state=0),
-}
+SMALL = small_students(mlp=SMALL_MLP.get_params(), tree={"random_state": 0}, boosted_trees={"random_state": 0})
 
 
 def clone_of(name, **params):

@@ -83,6 +83,12 @@ def test_infinite_values_at_prediction_are_named_in_a_mixed_table():
         schema.encode(X)
 
 
+def test_whole_numbers_beyond_floats_are_infinite():
+    X = pd.DataFrame({"x": pd.Series([1, None, -(10**400)], dtype=object)})
+    with pytest.raises(ValueError, match=r"Column 'x' contains infinity.*row 2: -inf"):
+        TableSchema.of(pd.DataFrame({"x": [1.0]})).encode(X)
+
+
 def test_large_finite_values_pass():
     X = np.full((5, 2), 1.7e308)
     np.testing.assert_array_equal(TableSchema.of(X).encode(X), X)
@@ -128,7 +134,8 @@ def test_another_dtype_with_the_same_values_has_the_same_codes(fitted, given):
 
 def test_an_all_missing_column_of_any_dtype_fits_a_numeric_one():
     schema = TableSchema.of(pd.DataFrame({"x": [1.0, 2.0]}))
-    for values in (pd.Series([None], dtype=object), pd.Series([pd.NA], dtype="Int64"), pd.Series([np.nan])):
+    series = [pd.Series([None], dtype=dtype) for dtype in (object, "Int64", "str", "string[pyarrow]", "datetime64[s]")]
+    for values in (*series, pd.Series([np.nan])):
         assert np.isnan(schema.encode(pd.DataFrame({"x": values}))).all()
 
 

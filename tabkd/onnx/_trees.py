@@ -1,4 +1,4 @@
-"""One decision tree and boosted trees as ONNX, compared in float32 as ONNX Runtime does.
+"""Decision trees as one node of ONNX, compared in float32 as ONNX Runtime does.
 
 A value x of float32 lies at or below the float64 threshold t exactly if it lies at or below the largest
 float32 that is no greater than t; with thresholds rounded down so, each value goes the way it goes in Python.
@@ -6,17 +6,13 @@ float32 that is no greater than t; with thresholds rounded down so, each value g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tabkd.onnx._graph import Graph
-from tabkd.onnx._heads import is_wide, write_targets, write_two_classes
-from tabkd.onnx._inputs import Front, Inputs
-from tabkd.students._boosted_trees import BoostedTreesStudent
-from tabkd.students._ordinal import OrdinalTable
-from tabkd.students._tree import TreeStudent
 
 
 @dataclass
@@ -50,62 +46,6 @@ class Nodes:
         of_node = fill[np.where(self.left < 0, 0, self.feature)].astype(np.float64)
         goes_left = np.where(np.isnan(of_node), self.missing_left, of_node <= self.threshold)
         return replace(self, missing_left=goes_left)
-
-
-def write_tree(graph: Graph, inputs: Inputs, student: TreeStudent) -> str:
-    """What `TreeStudent.predict` gives, float32 (n, K)."""
-    table = _table(graph, inputs, student.encoder_)
-    nodes = sklearn_nodes(student.decision_tree_.tree_).filled(student.encoder_.fill_)
-    if student.task_ == "classification" and student.n_outputs_ == 2:
-        nodes.values = nodes.values[:, 1:]  # one sum takes ONNX Runtime half as long as two
-        return write_two_classes(graph, _ensemble(graph, table, [(nodes, [0])], 1))
-    n_outputs, wide = student.n_outputs_, is_wide(student)
-    root = nodes.values[0] if wide else np.zeros(n_outputs)
-    nodes.values = nodes.values - root
-    scores = _ensemble(graph, table, [(nodes, range(n_outputs))], n_outputs)
-    return write_targets(graph, scores, np.ones(n_outputs), root, wide)
-
-
-def write_boosted_trees(graph: Graph, inputs: Inputs, student: BoostedTreesStudent) -> str:
-    """What `BoostedTreesStudent.predict` gives, float32 (n, K)."""
-    n_scores = len(student.base_score_)
-    table = _table(graph, inputs, student.encoder_)
-    text = student.booster_.model_to_string()
-    fill = student.encoder_.fill_
-    trees = [(nodes.filled(fill), [i % n_scores]) for i, nodes in enumerate(lightgbm_nodes(text))]
-    scores = _ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
-    scores = graph.node("Add", [scores, graph.constant(student.base_score_.astype(np.float32))])
-    if student.task_ == "classification":
-        if n_scores > 1:
-            return graph.node("Softmax", [scores], axis=1)
-        return write_two_classes(graph, graph.node("Sigmoid", [scores]))
-    return write_targets(graph, scores, student.target_scale_, student.target_mean_, is_wide(student))
-
-
-def ordinal_front(encoder: OrdinalTable) -> Front:
-    """What the trees read."""
-    numeric = np.array([i for i in range(len(encoder.center_)) if i not in encoder.ranks_], dtype=int)
-    tables, first = [], 0
-    for i, ranks in encoder.ranks_.items():
-        tables.append((int(i), first + np.arange(len(ranks))))
-        first += len(ranks)
-    return Front(numeric, encoder.center_[numeric], tables)
-
-
-def _table(graph: Graph, inputs: Inputs, encoder: OrdinalTable) -> str:
-    """What `OrdinalTable.transform_codes` gives, float32 (n, d), but for its fill: see `Nodes.filled`."""
-    front = ordinal_front(encoder)
-    positions, tables = front.positions, front.tables
-    values, rows = inputs.values(positions, front.centers), inputs.rows(tables)
-    parts = []
-    if values is not None:
-        parts.append(values)
-    if rows is not None:
-        ranks = np.concatenate([encoder.ranks_[i] for i, _ in tables]).astype(np.float32)
-        parts.append(graph.node("Gather", [graph.constant(ranks), rows], axis=0))
-    table = graph.concat(parts)
-    order = np.argsort([*positions, *(i for i, _ in tables)])
-    return table if np.array_equal(order, np.arange(len(order))) else graph.columns(table, order)
 
 
 _LIGHTGBM_ZERO = float(np.float32(1e-35))
@@ -175,7 +115,15 @@ def rounded_down(thresholds: np.ndarray) -> np.ndarray:
     return np.where(nearest.astype(np.float64) > thresholds, below, nearest)
 
 
-def _ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
+def thresholds(trees: Sequence[Nodes]) -> dict[int, np.ndarray]:
+    """The finite thresholds of each feature that some trees split on."""
+    feature = np.concatenate([nodes.feature[nodes.left >= 0] for nodes in trees])
+    threshold = np.concatenate([nodes.threshold[nodes.left >= 0] for nodes in trees])
+    finite = np.isfinite(threshold)
+    return {int(i): threshold[finite & (feature == i)] for i in np.unique(feature)}
+
+
+def write_ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
     """The sum of trees; each comes with the targets that its values are added to."""
     return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets))
 

@@ -1,0 +1,36 @@
+"""CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from tabkd._formats.format import Format, Writer, is_bytes, is_span
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Csv(Format):
+    """Lines of text, with a header."""
+
+    name = "a CSV"
+    suffixes = (".csv",)
+    instead = "Parquet"
+
+    def written_as(self, kind: pa.DataType) -> pa.DataType:
+        """Text for spans of time, and for floats: whole ones, as ids in files with gaps are, have no point then."""
+        import pyarrow as pa
+        import pyarrow.csv
+
+        if is_span(kind) or pa.types.is_floating(kind):
+            return pa.string()
+        if is_bytes(kind):  # which Arrow would write, be they text or not
+            raise pa.ArrowInvalid("bytes are no text")
+        pa.csv.write_csv(pa.table({"kept": pa.nulls(1, kind)}), pa.BufferOutputStream())
+        return kind
+
+    def opened(self, stream: BinaryIO, schema: pa.Schema) -> Writer:
+        """The writer of pyarrow."""
+        import pyarrow.csv
+
+        return pyarrow.csv.CSVWriter(stream, schema)

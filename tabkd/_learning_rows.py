@@ -1,0 +1,145 @@
+"""The rows that a student learns from: real ones, and synthetic ones that the teacher labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabkd._tables.schema import TableSchema
+from tabkd._task import Task
+from tabkd.augment._augmenter import Draw, fitted_draw
+from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
+from tabkd.students import SoftRows, SoftStream
+from tabkd.teachers._answers import soft_targets_of_codes
+
+# Synthetic rows in memory at a time.
+_CHUNK_ROWS = 65_536
+# What "auto" makes: this many for each real row, within these bounds.
+_AUTO_RATIO = 20
+_AUTO_ROWS = (40_000, 400_000)
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How the answers of a fitted teacher become a student's targets.
+
+    Attributes
+    ----------
+    teacher : fitted estimator
+    schema : TableSchema
+        What the codes mean.
+    task : Task
+    temperature, alpha : float
+        As of `DistilledClassifier`.
+    """
+
+    teacher: Any
+    schema: TableSchema
+    task: Task
+    temperature: float
+    alpha: float
+
+    def answers(self, codes: np.ndarray) -> np.ndarray:
+        """What the teacher says of codes (n, d), float64 (n, K)."""
+        return soft_targets_of_codes(self.teacher, self.schema, codes, self.task.classes)
+
+    def soft(self, answers: np.ndarray) -> np.ndarray:
+        """The targets of rows without a label."""
+        return self.task.soften(answers, self.temperature)
+
+    def blended(self, answers: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The targets of labelled rows."""
+        targets = self.alpha * self.soft(answers)
+        return targets if self.alpha == 1 else targets + (1 - self.alpha) * self.task.targets(y)
+
+
+def real_rows(teaching: Teaching, codes, answers, y, weights, X_unlabeled=None) -> SoftRows:
+    """Labelled rows, then unlabelled ones.
+
+    Parameters
+    ----------
+    teaching : Teaching
+    codes : array of shape (n, d)
+    answers : array of shape (n, K)
+        What the teacher says of them.
+    y : array of shape (n,) or (n, K)
+    weights : array of shape (n,)
+    X_unlabeled : frame or array, optional
+        Further rows, weighted by the mean of `weights`.
+    """
+    rows = SoftRows(codes, teaching.blended(answers, y), weights)
+    if X_unlabeled is None:
+        return rows
+    more = teaching.schema.encode(X_unlabeled)
+    soft = teaching.soft(teaching.answers(more))
+    return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
+
+
+class SyntheticRows(SoftStream):
+    """Synthetic rows, made and labelled chunk by chunk whenever they are read, and the same each time.
+
+    Parameters
+    ----------
+    teaching : Teaching
+    augmenter : Augmenter or object with `fit` and `sample`
+    codes : array of shape (n, d)
+        The rows that it learns.
+    n_rows : int
+    weight : float
+        Of each row.
+    seed : int
+    on_rows : callable, optional
+        Told how many more rows are labelled.
+    """
+
+    def __init__(
+        self,
+        teaching: Teaching,
+        augmenter,
+        codes: np.ndarray,
+        n_rows: int,
+        weight: float,
+        seed: int,
+        on_rows: Callable[[int], None] = lambda n: None,
+    ):
+        super().__init__(n_rows)
+        self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
+        self._unseen = _answered_unseen(teaching, codes)
+        self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
+
+    def __iter__(self) -> Iterator[SoftRows]:
+        rng = np.random.RandomState(self._seed)
+        for start in range(0, self.n_rows, _CHUNK_ROWS):
+            codes = self._codes(min(_CHUNK_ROWS, self.n_rows - start), rng)
+            targets = self._teaching.soft(self._teaching.answers(codes))
+            self._on_rows(len(codes))
+            yield SoftRows(codes, targets, np.full(len(codes), self._weight))
+
+    def unlabelled(self, n: int) -> np.ndarray:
+        """The codes (n, d) of a few such rows, without asking the teacher; no more than there are."""
+        return self._codes(min(n, self.n_rows), np.random.RandomState(self._seed))
+
+    def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+        return with_unseen(self._draw(n, rng), self._unseen, rng)
+
+
+def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:
+    """How many synthetic rows `n_synthetic` means."""
+    if asked != "auto":
+        return int(asked)
+    fewest, most = _AUTO_ROWS
+    return int(max(fewest, min(_AUTO_RATIO * n_real, most) / task.labelling_cost))
+
+
+def _answered_unseen(teaching: Teaching, codes: np.ndarray) -> dict[int, np.ndarray]:
+    """The categories without a row that the teacher is asked about; none where it refuses them."""
+    unseen = unseen_codes(teaching.schema, codes)
+    if unseen:
+        try:
+            teaching.answers(one_of_each(codes, unseen))
+        except Exception:  # whatever a teacher raises on what it does not know
+            return {}
+    return unseen

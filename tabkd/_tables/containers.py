@@ -1,0 +1,60 @@
+"""What a table may come in: frames and arrays. Their packages are not imported: anyone with a frame has them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeGuard
+
+import numpy as np
+
+
+def is_pandas(X) -> TypeGuard[Any]:
+    """Whether `X` is a frame of pandas."""
+    return is_of("pandas", "DataFrame", X)
+
+
+def is_polars(X) -> TypeGuard[Any]:
+    """Whether `X` is a frame of polars."""
+    return is_of("polars", "DataFrame", X)
+
+
+def is_of(module: str, name: str, value) -> bool:
+    """Whether a value is of a class of a module, which then is imported already."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)
+
+
+def as_table(X):
+    """`X` as it is if it is a frame, else as a 2-D array.
+
+    Raises
+    ------
+    TypeError
+        For sparse matrices.
+    ValueError
+        For arrays that are not 2-D, complex ones, and columns of one name.
+    """
+    if is_of("scipy.sparse", "spmatrix", X) or is_of("scipy.sparse", "sparray", X):
+        raise TypeError(
+            "Sparse data was passed, but dense data is required: tabkd reads tables. "
+            "Use X.toarray() if the table is small enough."
+        )
+    if is_pandas(X):
+        if X.columns.has_duplicates:
+            repeated = X.columns[X.columns.duplicated()].unique().tolist()
+            raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
+        return X
+    return X if is_polars(X) else _as_array(X)
+
+
+def _as_array(X) -> np.ndarray:
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {array.ndim}D array instead:\narray={array!r:.80}.\n"
+            "Reshape your data either using array.reshape(-1, 1) if your data has a single feature or "
+            "array.reshape(1, -1) if it contains a single sample."
+        )
+    if array.dtype.kind == "c":
+        raise ValueError("Complex data not supported; split it into its real and its imaginary part.")
+    return array

@@ -1,0 +1,174 @@
+"""What a model predicts, classes or values: all that differs between the classifier and the regressor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from tabkd.onnx import Graph
+from tabkd.onnx._convertible import Output
+from tabkd.onnx._heads import write_labels, write_probabilities
+from tabkd.students import Student
+from tabkd.teachers._by_heart import KnownRows, known_rows
+
+
+class Task(ABC):
+    """What a model predicts.
+
+    Attributes
+    ----------
+    name : {"classification", "regression"}
+    classes : array of shape (K,) or None
+        None for values.
+    labelling_cost : float
+        How many times as long as one score a row the teacher's answer takes.
+    """
+
+    name: ClassVar[Literal["classification", "regression"]]
+    classes: np.ndarray | None = None
+    labelling_cost = 1.0
+
+    @abstractmethod
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """What labelled rows alone call for, float64 (n, K)."""
+
+    @abstractmethod
+    def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
+        """What a student learns of a teacher's answers (n, K)."""
+
+    @abstractmethod
+    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+        """What is predicted where a student says `targets` (n, K)."""
+
+    @abstractmethod
+    def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
+        """The rows, where the teacher's answers to them (n, K) show that it knows them by heart."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What an exported file says of the task."""
+
+    @abstractmethod
+    def onnx_outputs(self, student: Student) -> list[Output]:
+        """The outputs of the graph; the last has the scores."""
+
+    @abstractmethod
+    def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
+        """Write the graph from a student's targets (n, K) to the outputs."""
+
+    @abstractmethod
+    def output_name(self, i: int) -> str:
+        """What errors call the score of column `i`."""
+
+
+class Classification(Task):
+    """Probabilities of classes.
+
+    Parameters
+    ----------
+    classes : array of shape (K,)
+    """
+
+    name = "classification"
+    classes: np.ndarray
+
+    def __init__(self, classes: np.ndarray):
+        self.classes = classes
+        # A boosted teacher has a tree for each class in every round.
+        self.labelling_cost = max(1.0, len(classes) / 4)
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """One for the label of each row, zero for the other classes."""
+        return (np.asarray(y)[:, None] == self.classes[None, :]).astype(np.float64)
+
+    def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
+        """Hinton's eq. 1 on probabilities: the teacher's logits divided by T."""
+        if temperature == 1:
+            return answers
+        softened = answers ** (1 / temperature)
+        return softened / softened.sum(axis=1, keepdims=True)
+
+    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+        """Targets as probabilities: clipped, to the power of T, over their sum."""
+        probabilities = np.clip(targets, 0, None)
+        if temperature != 1:
+            probabilities = probabilities**temperature
+        total = probabilities.sum(axis=1, keepdims=True)
+        # A regressor of another library may call every class impossible.
+        uniform = np.full_like(probabilities, 1 / probabilities.shape[1])
+        return np.divide(probabilities, total, out=uniform, where=total > 0)
+
+    def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
+        """The rows, where the teacher's probabilities fit their labels better than those of fresh rows could."""
+        return known_rows(answers, np.searchsorted(self.classes, y), scores)
+
+    def facts(self) -> dict[str, Any]:
+        """The classes and their dtype."""
+        return {
+            "one_dimensional": True,
+            "classes": [c.item() if isinstance(c, np.generic) else c for c in self.classes],
+            "classes_dtype": self.classes.dtype.kind,
+        }
+
+    def onnx_outputs(self, student: Student) -> list[Output]:
+        """The label and the probabilities."""
+        label = "INT64" if self.classes.dtype.kind in "iufb" else "STRING"
+        return [Output("label", label, None), Output("probabilities", "FLOAT", len(self.classes))]
+
+    def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
+        """Write the probabilities and the likeliest class."""
+        on_simplex = student.on_simplex and student.task_ == self.name
+        probabilities = write_probabilities(graph, targets, temperature, on_simplex)
+        return [write_labels(graph, probabilities, self.classes), probabilities]
+
+    def output_name(self, i: int) -> str:
+        """The probability of a class."""
+        return f"the probability of {self.classes[i]!r}"
+
+
+class Regression(Task):
+    """Values of one target or several.
+
+    Parameters
+    ----------
+    one_dimensional : bool
+        Whether the targets were of shape (n,) at fit, so that predictions are.
+    """
+
+    name = "regression"
+
+    def __init__(self, one_dimensional: bool):
+        self.one_dimensional = one_dimensional
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """The values."""
+        return y.reshape(len(y), -1)
+
+    def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
+        """The values as they are."""
+        return answers
+
+    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+        """The values as they are."""
+        return targets
+
+    def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> None:
+        """None: values do not show it."""
+
+    def facts(self) -> dict[str, Any]:
+        """The shape of predictions."""
+        return {"one_dimensional": self.one_dimensional}
+
+    def onnx_outputs(self, student: Student) -> list[Output]:
+        """The values."""
+        return [Output("variable", "DOUBLE" if student.is_wide else "FLOAT", student.n_outputs_)]
+
+    def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
+        """Write the values, in float64 where they lie far from zero."""
+        return [graph.double(targets) if student.is_wide else targets]
+
+    def output_name(self, i: int) -> str:
+        """The number of an output."""
+        return f"output {i}"

@@ -1,0 +1,144 @@
+"""What a job scores and how: the options that every engine knows, checked together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from tabkd._options import option
+from tabkd._version import __version__
+from tabkd.batch._dialect import PLAIN, Dialect
+from tabkd.batch._scored import Columns
+from tabkd.scoring import ExportedStudent
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that do not depend on where a job runs; see `tabkd.batch.score_dataset`.
+
+    Attributes
+    ----------
+    keep, partition_by : sequence of str
+    column_map : mapping of str to str
+    threshold, top_fraction : float or None
+    max_rejects : int
+    dialect : Dialect
+
+    Raises
+    ------
+    ValueError
+        A number is out of its range, or alerts are chosen in two ways.
+    """
+
+    keep: Sequence[str] = ()
+    column_map: Mapping[str, str] = field(default_factory=dict)
+    threshold: float | None = None
+    top_fraction: float | None = None
+    max_rejects: int = 0
+    partition_by: Sequence[str] = ()
+    dialect: Dialect = PLAIN
+
+    def __post_init__(self):
+        object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
+        check_least("max_rejects", self.max_rejects, 0)
+        for name in ("threshold", "top_fraction"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{option(name)} is {share}; expected a number from 0 to 1.")
+        if self.threshold is not None and self.top_fraction is not None:
+            raise ValueError(
+                f"{option('threshold')} and {option('top_fraction')} are two ways to choose alerts; give one of them."
+            )
+
+    def columns(self, exported: ExportedStudent) -> Columns:
+        """The columns that the job reads and writes.
+
+        Raises
+        ------
+        ValueError
+            The model has no such columns, or not two classes where alerts are chosen.
+        """
+        columns = Columns(exported, [*self.keep, *self.partition_by], self.column_map, self.threshold)
+        if self.top_fraction is not None:
+            columns.check_two_classes("top_fraction", self.top_fraction)
+        return columns
+
+    def identity(self, exported: ExportedStudent, inputs: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
+        """Everything that identifies a job: a job that differs in any of it must not continue this one.
+
+        Parameters
+        ----------
+        exported : ExportedStudent
+        inputs : sequence of mapping
+            The state of each input, as JSON has it.
+        **more
+            What else identifies a job of one engine.
+        """
+        import onnxruntime
+
+        return {
+            # The libraries as well: their next version may cut files into other batches.
+            "version": [__version__, pa.__version__, onnxruntime.__version__],
+            "model": hashlib.sha256(exported.content).hexdigest(),
+            "input": list(inputs),
+            "keep": list(dict.fromkeys([*self.keep, *self.partition_by])),
+            "column_map": dict(self.column_map),
+            "threshold": self.threshold,
+            "top_fraction": self.top_fraction,
+            **asdict(self.dialect),
+            **more,
+        }
+
+
+def check_least(name: str, value: int, least: int) -> None:
+    """Refuse a number that is too small.
+
+    Raises
+    ------
+    ValueError
+    """
+    if value < least:
+        raise ValueError(f"{option(name)} is {value}; expected a number from {least}.")
+
+
+def check_same_job(known: Mapping[str, Any], job: Mapping[str, Any], folder: str) -> None:
+    """Refuse to continue a job with another identity.
+
+    Parameters
+    ----------
+    known, job : mapping
+        The identities of the unfinished job and of this one; see `Options.identity`.
+    folder : str
+        Where the unfinished job is.
+
+    Raises
+    ------
+    ValueError
+    """
+    if known != job:
+        other = [option(name) for name, value in job.items() if known.get(name) != value]
+        raise ValueError(
+            f"{option('resume', True)}: {folder!r} holds an unfinished job of another "
+            f"{' and '.join(other) or 'tabkd'}. Give what that job was given, or leave {option('resume', True)} out to "
+            "begin anew."
+        )
+
+
+def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
+    """The inputs as text.
+
+    Raises
+    ------
+    ValueError
+        There are none, or one that is not in a list.
+    """
+    if isinstance(inputs, (str, os.PathLike)):
+        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
+    if not inputs:
+        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
+    return [os.fspath(given) for given in inputs]

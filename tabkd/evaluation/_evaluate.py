@@ -1,0 +1,171 @@
+"""What a distillation kept and what it gained, on rows that nobody was fitted on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
+
+from tabkd._sklearn import check_sample_weight
+from tabkd._validation import as_labels, as_targets
+from tabkd._weights import check_weights
+from tabkd.evaluation._advice import advise
+from tabkd.evaluation._choice import choose
+from tabkd.evaluation._comparison import compare
+from tabkd.evaluation._contest import Rows, hold
+from tabkd.evaluation._measures import measured
+from tabkd.evaluation._report import Report
+from tabkd.evaluation._timing import compare_speed
+from tabkd.evaluation._warnings import warnings_of
+from tabkd.teachers._teacher import teacher_name
+
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+    from tabkd.scoring import ExportedStudent
+
+
+def evaluate(
+    model: DistilledClassifier | DistilledRegressor,
+    X_test: Any,
+    y_test: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    metric: str = "auto",
+    X_train: Any = None,
+    y_train: ArrayLike | None = None,
+    sample_weight_train: ArrayLike | None = None,
+    exported: ExportedStudent | None = None,
+    timing: bool = True,
+    n_resamples: int = 999,
+    random_state: int = 0,
+) -> Report:
+    """Measure a distilled model against its teacher, its hard-label twin, a LightGBM of its bytes and the prior.
+
+    Teacher and student are asked once about every test row; `Report.scores` keeps what they said.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+        Fitted.
+    X_test : frame or array of shape (n, d)
+        Rows that neither teacher nor student was fitted on.
+    y_test : array of shape (n,) or (n, n_outputs)
+        Their labels or values.
+    sample_weight : array of shape (n,), optional
+        How much each test row counts, such as its exposure; in every measure and interval.
+    metric : str, default="auto"
+        What skill is measured and the verdict decided by, as the scorers of scikit-learn are called: "neg_log_loss",
+        "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "neg_brier_score"; "r2",
+        "neg_mean_squared_error", "neg_root_mean_squared_error", "neg_mean_absolute_error",
+        "neg_mean_absolute_percentage_error", "neg_mean_poisson_deviance", "neg_mean_gamma_deviance",
+        "neg_mean_tweedie_deviance:power=1.5", "neg_mean_pinball_loss:alpha=0.9". "auto" takes the loss that the teacher
+        was fitted for: the log-loss; for real values R², the absolute error, the pinball loss, or the deviance of
+        Poisson, Gamma or Tweedie. ROC AUC decides, for several classes the mean of one against the rest, where the
+        teacher favours classes on purpose (`class_weight`, `scale_pos_weight` and their like) or its probabilities are
+        far from the frequencies of the test rows.
+    X_train, y_train : frame or array, optional
+        The rows the model was fitted on. With both, a clone of the student is fitted on the labels alone,
+        and with `exported` and one output a LightGBM of its bytes, with the loss and the class weights of the teacher:
+        the verdict needs them. With `y_train`, the prior is the best constant of its rows, and of `y_test` without.
+    sample_weight_train : array of shape (n_train,), optional
+        The weights that the model was fitted with; these rivals and the prior get them, too.
+    exported : ExportedStudent, optional
+        What `tabkd.load` gave for the exported model: adds bytes, speed and parity.
+    timing : bool, default=True
+        Whether to measure speed; needs `exported`.
+    n_resamples : int, default=999
+        Bootstrap resamples behind each interval.
+    random_state : int, default=0
+        The seed of the bootstrap, and of the LightGBM.
+
+    Returns
+    -------
+    Report
+        What was found; it shows itself in a console and in a notebook.
+
+    Raises
+    ------
+    ValueError
+        The test has no rows, labels that the model does not know, or weights that are negative or all zero; a metric
+        that is not known for the task, or not defined for the values of the test rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from tabkd import DistilledRegressor
+    >>> from tabkd.evaluation import evaluate
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = DistilledRegressor(LinearRegression(), student="tree", n_synthetic=500, random_state=0)
+    >>> model = model.fit(X[:300], y[:300])
+    >>> report = evaluate(model, X[300:], y[300:], X_train=X[:300], y_train=y[:300])
+    >>> report.metric
+    'r2'
+    >>> list(report.metrics)
+    ['teacher', 'student', 'hard', 'prior']
+    """
+    test = _test_rows(model, X_test, y_test, sample_weight)
+    training = _training_rows(model, X_train, y_train, sample_weight_train)
+    n_bytes = getattr(exported, "n_bytes", None)  # a predictor of the caller's own need not have a size
+    contest = hold(model, test, training, n_bytes, random_state)
+    criterion, why = choose(metric, contest, random_state)
+    contest = contest.with_constant(criterion)
+    scores = contest.scores
+    comparison = compare(scores, criterion, n_resamples, random_state)
+    measures = measured(scores, comparison)
+    verdict, advice = advise(contest, comparison, measures.undefined.get(criterion.key))
+    skill, gap = measures.skill_kept, measures.recovered_gap
+    return Report(
+        task=scores.task,
+        teacher=teacher_name(model.teacher_),
+        student=teacher_name(model.student_),
+        n_test=len(scores.truth),
+        metrics=measures.metrics,
+        fidelity=measures.fidelity,
+        skill_kept=skill.value,
+        skill_kept_interval=(skill.low, skill.high),
+        recovered_gap=gap.value if gap else None,
+        recovered_gap_interval=(gap.low, gap.high) if gap else None,
+        verdict=verdict,
+        advice=advice,
+        warnings=warnings_of(scores, criterion, n_bytes),
+        metric=criterion.name,
+        measure=criterion.key,
+        reasons=({"metric": why} if why else {}) | measures.undefined,
+        per_class=measures.per_class,
+        n_bytes=n_bytes,
+        speed=compare_speed(model, exported, X_test) if exported is not None and timing else None,
+        parity=getattr(model, "parity_", None) if exported is not None else None,
+        classes=scores.classes.tolist(),
+        scores=scores,
+    )
+
+
+def _test_rows(model, X, y, sample_weight) -> Rows:
+    """The rows to measure on, checked."""
+    if len(y) == 0:
+        raise ValueError("X_test has 0 rows; give the rows to measure on.")
+    y = _target(model, y)
+    if sample_weight is None:
+        return Rows(y, X)
+    if not np.any(np.asarray(sample_weight)):
+        raise ValueError("sample_weight is zero for every test row, so there is nothing to measure on.")
+    weights = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    # A copy, which stays as it is with the scores whatever becomes of the caller's array.
+    return Rows(y, X, np.array(weights, dtype=np.float64))
+
+
+def _training_rows(model, X, y, sample_weight) -> Rows | None:
+    """The rows that the model was fitted on, checked; None where their labels or values are not known."""
+    if y is None:
+        if sample_weight is not None:
+            raise ValueError("sample_weight_train weights the rows of X_train and y_train; pass these as well.")
+        return None
+    y = _target(model, y)
+    return Rows(y, X, None if sample_weight is None else check_weights(sample_weight, y))
+
+
+def _target(model, y):
+    return as_labels(y, model) if is_classifier(model) else as_targets(y, model)

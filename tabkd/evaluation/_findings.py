@@ -1,0 +1,38 @@
+"""The fields of a report: plain values, which know nothing of how they are shown or stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tabkd.evaluation._scores import Scores
+from tabkd.evaluation._verdict import Verdict
+
+
+@dataclass(frozen=True, repr=False)
+class Findings:
+    """What was found of a distillation; :class:`tabkd.evaluation.Report` describes the fields."""
+
+    task: Literal["classification", "regression"]
+    teacher: str
+    student: str
+    n_test: int
+    metrics: dict[str, dict[str, float]]
+    fidelity: dict[str, float]
+    skill_kept: float
+    skill_kept_interval: tuple[float, float]
+    recovered_gap: float | None
+    recovered_gap_interval: tuple[float, float] | None
+    verdict: Verdict
+    advice: str
+    warnings: list[str]
+    metric: str
+    measure: str
+    reasons: dict[str, str]
+    per_class: dict[Any, dict[str, float]]
+    n_bytes: int | None = None
+    speed: dict | None = None
+    parity: dict | None = None
+    classes: list = field(default_factory=list)
+    # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
+    scores: Scores | None = field(default=None, compare=False)

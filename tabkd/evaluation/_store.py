@@ -1,0 +1,41 @@
+"""A report as it is stored: plain types that JSON has."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from tabkd.evaluation._findings import Findings
+
+# Values of single test rows are no part of what is told of a model.
+_NOT_STORED = ("scores",)
+
+
+def as_dict(findings: Findings) -> dict[str, Any]:
+    """The fields by name, in types that JSON has; None for what is not a finite number.
+
+    Parameters
+    ----------
+    findings : Findings
+        What to store. Its scores are left out.
+    """
+    names = (field.name for field in dataclasses.fields(findings))
+    return {name: _json_safe(getattr(findings, name)) for name in names if name not in _NOT_STORED}
+
+
+def _json_safe(value: Any) -> Any:
+    """`value` in types that JSON has; what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(key): _json_safe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_json_safe(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,155 @@
+"""Models that plain skl2onnx converts: the hooks that it looks for on a model that it does not know.
+
+skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. It refuses options
+such as ``zipmap`` for classes that are not registered, though, and asks before any hook is called; so
+ours register themselves as soon as scikit-learn's tags are read while skl2onnx is loaded. Importing
+tabkd never imports skl2onnx.
+
+Our classifiers give one tensor of probabilities, whatever ``zipmap`` says: there never is a ZipMap.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from sklearn.utils import Tags
+
+from tabkd.onnx._graph import Graph
+
+_registered: set[type] = set()
+
+
+class Output(NamedTuple):
+    """An output of a graph.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"FLOAT", "DOUBLE", "INT64", "STRING"}
+    width : int or None
+        The number of its columns; None for a tensor of shape (n,).
+    """
+
+    name: str
+    kind: str
+    width: int | None
+
+
+class Convertible:
+    """Base of a model that writes its own graph: it declares its outputs, and gives a tensor for each."""
+
+    @abstractmethod
+    def onnx_outputs(self) -> list[Output]:
+        """List the outputs of the graph, in their order."""
+
+    @abstractmethod
+    def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
+        """Write the graph behind the inputs.
+
+        Parameters
+        ----------
+        graph : Graph
+        variables : sequence of skl2onnx Variable
+            What the graph has so far, of this model's table.
+
+        Returns
+        -------
+        list of str
+            The tensor of each output.
+        """
+
+    def onnx_parser(self) -> Callable:
+        """Give skl2onnx a function that names the outputs.
+
+        Returns
+        -------
+        callable
+            A parser of skl2onnx.
+        """
+        allow_options(type(self))
+
+        def outputs(scope=None, inputs=None):
+            from skl2onnx.common.data_types import FloatTensorType
+
+            return [(output.name, FloatTensorType()) for output in self.onnx_outputs()]
+
+        return outputs
+
+    def onnx_shape_calculator(self) -> Callable:
+        """Give skl2onnx a function that sets the types of the outputs.
+
+        Returns
+        -------
+        callable
+            A shape calculator of skl2onnx.
+        """
+        return set_types
+
+    def onnx_converter(self) -> Callable:
+        """Give skl2onnx a function that writes the nodes.
+
+        Returns
+        -------
+        callable
+            A converter of skl2onnx.
+        """
+        return write_nodes
+
+    def __sklearn_tags__(self) -> Tags:
+        allow_options(type(self))
+        return super().__sklearn_tags__()  # type: ignore[misc]
+
+
+def allow_options(cls: type) -> None:
+    """Make `cls` known to skl2onnx, if skl2onnx is loaded."""
+    if cls in _registered:
+        return
+    register = getattr(sys.modules.get("skl2onnx"), "update_registered_converter", None)
+    if register is None:  # not loaded, or not to the end
+        return
+    from sklearn.base import ClassifierMixin
+
+    options = {"zipmap": [True, False], "nocl": [True, False]} if issubclass(cls, ClassifierMixin) else None
+    register(cls, f"Tabkd{cls.__name__}", set_types, write_nodes, parser=parse, options=options)
+    _registered.add(cls)
+
+
+def parse(scope, model, inputs, custom_parsers=None):
+    """Declare the operator of `model`: the parser of a registered class, one that adds no ZipMap."""
+    from skl2onnx._parse import _parse_sklearn_simple_model
+
+    return _parse_sklearn_simple_model(scope, model, inputs, custom_parsers=custom_parsers)
+
+
+def set_types(operator) -> None:
+    """Set the types and shapes of the outputs of an operator."""
+    from skl2onnx.common import data_types
+
+    types = {
+        "FLOAT": data_types.FloatTensorType,
+        "DOUBLE": data_types.DoubleTensorType,
+        "INT64": data_types.Int64TensorType,
+        "STRING": data_types.StringTensorType,
+    }
+    for declared, output in zip(operator.raw_operator.onnx_outputs(), operator.outputs, strict=True):
+        shape = [None] if declared.width is None else [None, declared.width]
+        output.type = types[declared.kind](shape)
+
+
+def write_nodes(scope, operator, container) -> None:
+    """Write the nodes of one of ours.
+
+    Raises
+    ------
+    ValueError
+        Where the inputs do not fit the table that the model was fitted on.
+    NotImplementedError
+        For a student that skl2onnx cannot convert.
+    """
+    graph = Graph(scope, container)
+    tensors = operator.raw_operator.onnx_tensors(graph, operator.inputs)
+    for tensor, output in zip(tensors, operator.outputs, strict=True):
+        graph.node("Identity", [tensor], output.full_name)

@@ -1,0 +1,39 @@
+"""A column of any package as the reader takes it: an array of NumPy, or a `Dictionary`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tabkd._tables.containers import is_of
+from tabkd._tables.levels import Dictionary
+from tabkd.scoring import _arrow as arrow
+
+
+def to_array(column, numeric: bool, name) -> np.ndarray | Dictionary:
+    """What the reader takes of a column.
+
+    Parameters
+    ----------
+    column : array of NumPy, Arrow or pandas, pandas.Series, pandas.Index, polars.Series, or what NumPy takes
+    numeric : bool
+        Whether the model reads numbers.
+    name : object
+        Of the column, for errors.
+    """
+    if isinstance(column, np.ndarray):
+        return column
+    if is_of("polars", "Series", column):
+        if str(column.dtype) == "Object":  # which Arrow has no type for
+            return np.fromiter(column.to_list(), object, len(column))
+        column = column.to_arrow()
+    if is_of("pyarrow", "Array", column) or is_of("pyarrow", "ChunkedArray", column):
+        return arrow.to_array(column, numeric)
+    if (
+        is_of("pandas", "Series", column)
+        or is_of("pandas", "Index", column)
+        or is_of("pandas.api.extensions", "ExtensionArray", column)
+    ):
+        from tabkd.scoring import _pandas as pandas
+
+        return pandas.to_array(column, numeric, name)
+    return np.asarray(column)

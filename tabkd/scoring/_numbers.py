@@ -1,0 +1,68 @@
+"""Numeric columns as the graph of an exported model takes them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tabkd._tables.values import check_finite
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class Numbers:
+    """Blocks of numeric columns as the graph takes them; a block is in the processor's cache, a table is not.
+
+    Parameters
+    ----------
+    names : list
+        Of the columns of a block.
+    positions : list of int, optional
+        The columns that the graph takes; None for all.
+    centers : array of shape (m,), optional
+        What is taken off these in float64.
+    filled : dict, optional
+        "fill", what stands for a missing number in each of these columns, and "indicators", the columns of which it is
+        told that one was missing. None leaves missing numbers to the graph.
+    dtype : dtype, default=float32
+        Of what the graph takes.
+    """
+
+    def __init__(self, names: list, positions=None, centers=None, filled: dict | None = None, dtype=np.float32):
+        self._names, self._positions, self._centers, self._dtype = names, positions, centers, dtype
+        self._fill = None if filled is None else np.array(filled["fill"], np.float32)
+        self._indicators = filled["indicators"] if filled else []
+
+    def __call__(self, block: np.ndarray, first_row: int = 0) -> np.ndarray:
+        """The numbers of the rows of `block`; a number beyond float32 becomes its largest.
+
+        Raises
+        ------
+        ValueError
+            For infinite values, with the name of the column and the row, counted from `first_row`.
+        """
+        values = self._as_floats(block)
+        if self._positions is not None:  # the others are looked at here
+            check_finite(block, self._names, first_row)
+        # Finite unless a number is infinite, missing or very large: one pass, and no array in between.
+        if math.isfinite(np.vdot(values, values)):
+            if not self._indicators:
+                return values
+            return np.hstack([values, np.zeros((len(values), len(self._indicators)), np.float32)])
+        check_finite(block, self._names, first_row)
+        values = np.clip(values, -_LARGEST, _LARGEST) if self._dtype == np.float32 else values
+        if self._fill is None:
+            return values
+        missing = np.isnan(values)
+        filled = np.where(missing, self._fill, values)
+        return np.hstack([filled, missing[:, self._indicators].astype(np.float32)]) if self._indicators else filled
+
+    def _as_floats(self, block: np.ndarray) -> np.ndarray:
+        if block.dtype == self._dtype and self._positions is None and self._centers is None:
+            return np.ascontiguousarray(block)
+        values = block if self._positions is None else block[:, self._positions]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._centers is not None:
+                values = values - self._centers
+            return np.ascontiguousarray(values, self._dtype)

@@ -1,0 +1,30 @@
+"""Columns of pandas frames as the reader takes them; imported only where there is a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from tabkd._tables.levels import Dictionary
+from tabkd._tables.pandas_values import array_of, categories_of, numbers_of
+from tabkd.scoring import _arrow as arrow
+
+
+def arrays(frame: pd.DataFrame) -> Iterator:
+    """The array of each column, of NumPy or pandas."""
+    # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
+    found = getattr(frame, "_iter_column_arrays", None)
+    return found() if found is not None else (array_of(series) for _, series in frame.items())
+
+
+def to_array(array, numeric: bool, name) -> np.ndarray | Dictionary:
+    """As `tabkd.scoring._columns.to_array`, of an array of pandas, a series or an index."""
+    if isinstance(array, (pd.Series, pd.Index)):
+        array = array_of(array)
+    if isinstance(array, np.ndarray):
+        return array
+    if isinstance(array.dtype, pd.ArrowDtype):
+        return arrow.to_array(array.__arrow_array__(), numeric)
+    return numbers_of(array, name) if numeric else categories_of(array)

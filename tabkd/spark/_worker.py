@@ -1,0 +1,253 @@
+"""What Spark's workers do: batches of rows become batches of scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tabkd._options import called_as, called_now
+from tabkd.batch._counts import Counts
+from tabkd.batch._dialect import PLAIN, Dialect
+from tabkd.batch._rejects import Reject, TooManyRejectsError, shown
+from tabkd.batch._scored import Columns, Scored
+from tabkd.batch._sources import Batch, in_batches
+from tabkd.batch._text import not_text
+from tabkd.scoring import ExportedStudent
+from tabkd.scoring._arrow import is_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A row is known by the number of its file and its position there, in one whole number.
+_ROW_BITS = 40
+# What Java's decoders have for bytes that are not text.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """How a worker scores rows, whose first columns are those of the model, in its order.
+
+    Attributes
+    ----------
+    n_features : int
+    kept : tuple of str
+        What the next columns are called, which stand beside the scores.
+    threshold : float or None
+        Keep only the rows whose probability of the second class reaches it.
+    ranked : bool
+        Whether rows have their rank and their place beside them; see `staged`.
+    max_rejects : int
+        How many rows may be without a score.
+    dialect : Dialect
+    is_csv : bool
+    called : mapping of str to str
+        What messages of the driver call parameters; see `tabkd._options`.
+    """
+
+    n_features: int
+    kept: tuple[str, ...] = ()
+    threshold: float | None = None
+    ranked: bool = False
+    max_rejects: int = 0
+    dialect: Dialect = PLAIN
+    is_csv: bool = False
+    called: Mapping[str, str] = field(default_factory=called_now)
+
+
+@lru_cache(maxsize=4)
+def exported_of(content: bytes) -> ExportedStudent:
+    """The student of a worker process, which Spark uses again for other parts."""
+    return ExportedStudent(content, n_jobs=1)
+
+
+def scored(exported: ExportedStudent, task: Task, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The kept columns and the scores of each batch.
+
+    Raises
+    ------
+    ValueError
+        A row cannot be scored.
+    """
+    import pyarrow as pa
+
+    columns = Columns(exported, (), {}, drift=False)
+    for batch in batches:
+        try:
+            table, _ = _scored(columns, task, pa.Table.from_batches([batch]))
+        except TooManyRejectsError as error:
+            raise ValueError(f"{error.reject}.") from error
+        yield from table.to_batches()
+
+
+def staged(
+    exported: ExportedStudent, task: Task, files: Mapping[str, int], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """What `scored` gives, without the rows that have no score, and in the end one row with a note on all of them.
+
+    Scores and note reach the output of Spark's task together, so that rows are counted as often as they are written,
+    however often Spark repeats the task.
+
+    Parameters
+    ----------
+    exported : ExportedStudent
+    task : Task
+    files : mapping of str to int
+        The numbers of the files that rows are of.
+    batches : iterable of pyarrow.RecordBatch
+        The last two columns are the file and the position of each row in it, -1 where Spark does not know it.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Kept columns, scores, with `task.ranked` the rank and the place of each row, and the note. The rank is a whole
+        number in the order of the probabilities of the second class.
+    """
+    import pyarrow as pa
+
+    columns, places = Columns(exported, (), {}), _Places(files)
+    counts, rejects = Counts(drift=columns.drift.none), []
+    empty = None
+    for batch in batches:
+        place = places.of(*batch.columns[-2:])
+        table = pa.Table.from_batches([batch]).select(batch.schema.names[:-2]).append_column("place", pa.array(place))
+        if empty is None:
+            empty = _with_note(_scored(columns, task, table.slice(0, 0))[0], columns, task)
+        try:
+            rows, found = _scored(columns, task, table)
+        except TooManyRejectsError as error:
+            if error.reject is None:
+                raise
+            # The job fails: one of them is enough.
+            counts, wrong = Counts(rejected=task.max_rejects + 1, drift=columns.drift.none), [error.reject]
+            rejects = [(int(place[row]), *what) for _, row, *what in wrong]
+            break
+        counts += replace(Counts.of(found), written=rows.num_rows)
+        rejects += [(int(place[row]), *what) for _, row, *what in found.rows.rejects]
+        yield from _with_note(rows, columns, task).to_batches()
+    if empty is not None:
+        content = {"counts": counts.to_json(), "rejects": rejects, "files": sorted(places.files)}
+        note = pa.array([json.dumps(content)], pa.string())
+        nothing = [pa.nulls(1, field.type) for field in empty.schema][:-1]
+        yield pa.RecordBatch.from_arrays([*nothing, note], schema=empty.schema)
+
+
+def _with_note(rows: pa.Table, columns: Columns, task: Task) -> pa.Table:
+    """Rows with rank and place, or without both, and with an empty note."""
+    import pyarrow as pa
+
+    place, rows = rows.column("place"), rows.drop_columns("place")
+    # By number: a kept column may have any name.
+    arrays = rows.columns
+    if task.ranked:
+        # The bits of numbers that are not negative are in the order of the numbers.
+        probability = rows.column(columns.second_class).to_numpy() + 0.0
+        arrays += [pa.chunked_array([pa.array(probability.view(np.int64))]), place]
+    arrays.append(pa.chunked_array([pa.nulls(rows.num_rows, pa.string())]))
+    return pa.Table.from_arrays(arrays, names=[f"c{i}" for i in range(len(arrays))])
+
+
+def _scored(columns: Columns, task: Task, table: pa.Table) -> tuple[pa.Table, Scored]:
+    """The columns behind those of the model, and the scores, of the rows that have them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    with called_as(task.called):
+        found = columns.scored(_batch(table, columns, task), 0, task.max_rejects)
+    scores, rejects = found.rows
+    kept = table.select(range(task.n_features, table.num_columns))
+    if rejects:
+        kept = kept.take(np.delete(np.arange(kept.num_rows), [reject.row for reject in rejects]))
+    out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
+    if task.threshold is not None:
+        out = out.filter(pc.greater_equal(scores.column(columns.second_class), task.threshold))
+    return out, found
+
+
+def _batch(table: pa.Table, columns: Columns, task: Task) -> Batch:
+    """The columns of the model, with their names there, and the rows that could not be read."""
+    import pyarrow as pa
+
+    X = table.select(range(task.n_features)).rename_columns(list(columns.known))
+    (batch,) = in_batches([X], columns.known, "a part of the DataFrame", task.dialect)
+    if not task.is_csv:
+        return batch
+    wrong = _undecoded(table, [*columns.known, *task.kept])
+    rejects = {reject.row: reject for reject in [*wrong, *batch.rejects]}
+    good = ~np.isin(batch.positions, list(rejects))
+    return Batch(
+        batch.table.filter(pa.array(good)),
+        batch.source,
+        batch.positions[good],
+        [rejects[row] for row in sorted(rejects)],
+        is_csv=True,
+    )
+
+
+def _undecoded(table: pa.Table, names: Sequence[str]) -> list[Reject]:
+    """The rows of a CSV with bytes that are not text, for which Spark has put the replacement character."""
+    import pyarrow.compute as pc
+
+    found = []
+    for name, values in zip(names, table.columns, strict=False):
+        if is_text(values.type):
+            for row in pc.indices_nonzero(pc.match_substring(values, _REPLACEMENT)).to_pylist():
+                found.append(Reject("a part of the DataFrame", row, name, shown(values[row].as_py()), not_text()))
+    return found
+
+
+class _Places:
+    """Where the rows of a task are: in the files, and in the order in which a task reads each of them.
+
+    Parameters
+    ----------
+    files : mapping of str to int
+        The numbers of all files.
+
+    Attributes
+    ----------
+    files : set of int
+        The numbers of those that rows came from.
+    """
+
+    def __init__(self, files: Mapping[str, int]):
+        self.files: set[int] = set()
+        self._numbers = files
+        self._n_read: dict[str, int] = {}
+
+    def of(self, paths: pa.Array, positions: pa.Array) -> np.ndarray:
+        """The places (n,) of the next rows.
+
+        Spark does not know positions in a CSV; but one task reads the whole file, from its first row on.
+        """
+        places = np.array(positions)
+        encoded = paths.dictionary_encode()
+        codes = np.array(encoded.indices)
+        for code, path in enumerate(encoded.dictionary.to_pylist()):
+            rows = np.flatnonzero(codes == code)
+            if places[rows[0]] < 0:
+                first = self._n_read.get(path, 0)
+                self._n_read[path] = first + len(rows)
+                places[rows] = np.arange(first, first + len(rows))
+            self.files.add(self._numbers[path])
+            places[rows] += self._numbers[path] << _ROW_BITS
+        return places
+
+
+def rejects_of(notes: Iterable[Mapping[str, Any]], sources: Sequence[str]) -> list[Reject]:
+    """The rows that cannot be scored, in the order of their places.
+
+    Parameters
+    ----------
+    notes : iterable of mapping
+        Those of `staged`.
+    sources : sequence of str
+        The files, by their numbers.
+    """
+    found = sorted((reject for note in notes for reject in note["rejects"]), key=lambda reject: reject[0])
+    return [Reject(sources[place >> _ROW_BITS], place & ((1 << _ROW_BITS) - 1), *what) for place, *what in found]

@@ -1,0 +1,144 @@
+"""What `TableEncoder` reads of a table and computes, as ONNX."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import FILLED, Front, Inputs
+from tabkd.onnx._types import TensorType
+from tabkd.students._student import Edges
+
+
+class EncoderGraph:
+    """The side of a fitted `TableEncoder` that writes its graph."""
+
+    numeric_: np.ndarray
+    center_: np.ndarray
+    level_columns_: np.ndarray
+    level_of_: list[np.ndarray]
+    level_units_: np.ndarray
+    mean_columns_: np.ndarray
+    means_: list[np.ndarray]
+    fill_: np.ndarray
+    missing_: np.ndarray
+    unit_column_: np.ndarray
+    unit_scale_: np.ndarray
+    unit_bias_: np.ndarray
+
+    def front(self) -> Front:
+        """Say what the encoder reads of the table.
+
+        Columns of few levels come first, their rows numbered as in `level_units_`; columns of many levels
+        follow, their rows numbered through all of their tables of means.
+
+        Returns
+        -------
+        tabkd.onnx.Front
+            Numeric columns, and tables of the categorical ones.
+        """
+        tables = [(int(i), row_of) for i, row_of in zip(self.level_columns_, self.level_of_, strict=True)]
+        first = 0
+        for i, means in zip(self.mean_columns_, self.means_, strict=True):
+            tables.append((int(i), first + np.arange(len(means))))
+            first += len(means)
+        alone = not len(self.mean_columns_) and len(self.unit_column_)
+        filled = (self.fill_, self.missing_) if alone else None
+        return Front(self.numeric_, self.center_, tables, filled)
+
+    def edges(self) -> list[Edges]:
+        """Say where units begin and end.
+
+        Returns
+        -------
+        list of Edges
+            The knots of each numeric column.
+        """
+        scale, bias = self.unit_scale_.astype(np.float64), self.unit_bias_.astype(np.float64)
+        found = []
+        for k, (i, center) in enumerate(zip(self.numeric_, self.center_, strict=True)):
+            unit = self.unit_column_ == k
+            knots = np.concatenate([-bias[unit], 1 - bias[unit]]) / np.tile(scale[unit], 2)
+            found.append(Edges(int(i), float(center), knots))
+        return found
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> str:
+        """Write what `transform` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        str
+            The name of the tensor, float32 of shape (n, n_features_out_).
+        """
+        units, levels = self.write_features(graph, inputs)
+        parts = [units] if units is not None else []
+        if levels is not None:
+            parts.append(graph.node("MatMul", [levels, graph.constant(self.level_units_)]))
+        return graph.concat(parts) if parts else graph.zeros(inputs.pieces[0].name, 0)
+
+    def write_features(self, graph: Graph, inputs: Inputs) -> tuple[str | None, str | None]:
+        """Write numeric units and one-hot rows of levels into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        tuple of (str or None, str or None)
+            The names of the tensors, float32 of shape (n, u) and (n, r); None where there are none.
+        """
+        front = self.front()
+        values, rows = inputs.values(front.positions, front.centers), inputs.rows(front.tables)
+        n_levels = len(self.level_columns_)
+        parts = [values] if values is not None else []
+        if rows is not None and len(self.mean_columns_):
+            parts += _means(graph, graph.columns(rows, range(n_levels, len(front.tables))), self.means_)
+            rows = graph.columns(rows, range(n_levels)) if n_levels else None
+        units = self._write_units(graph, graph.concat(parts)) if len(self.unit_column_) else None
+        return units, _one_hot(graph, rows, len(self.level_units_)) if rows is not None and n_levels else None
+
+    def _write_units(self, graph: Graph, values: str) -> str:
+        """``clip(x * scale + bias, 0, 1)`` as one matrix product, which is faster than looking columns up."""
+        missing = graph.node("IsNaN", [values])
+        hint = None if len(self.missing_) else FILLED
+        filled = graph.node("Where", [missing, graph.float32(self.fill_, "fill"), values], hint=hint)
+        if len(self.missing_):
+            indicators = graph.cast(graph.columns(missing, self.missing_), TensorType.FLOAT)
+            filled = graph.concat([filled, indicators], FILLED)
+        # One entry a column: stored as its position; ONNX Runtime folds it when a session is made.
+        depth = graph.constant(np.array(len(self.fill_) + len(self.missing_)))
+        onoff = graph.constant(np.array([0, 1], np.float32))
+        position = graph.constant(self.unit_column_.astype(np.int64), "unit_column")
+        selection = graph.node("OneHot", [position, depth, onoff], axis=0)
+        selection = graph.node("Mul", [selection, graph.float32(self.unit_scale_, "unit_scale")])
+        units = graph.node("Gemm", [filled, selection, graph.float32(self.unit_bias_, "unit_bias")])
+        return graph.node("Clip", [units, graph.constant(np.float32(0)), graph.constant(np.float32(1))], hint="units")
+
+
+def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:
+    """The mean soft targets of the rows, float32 (n, columns * k)."""
+    table = np.vstack(means)
+    if table.shape[1] == 1:
+        return [graph.node("Gather", [graph.float32(table[:, 0], "means"), rows], axis=0)]
+    looked_up = graph.node("Gather", [graph.float32(table, "means"), rows], axis=0)
+    return [graph.node("Reshape", [looked_up, graph.constant(np.array([0, len(means) * table.shape[1]]))])]
+
+
+def _one_hot(graph: Graph, rows: str, width: int) -> str:
+    """float32 (n, width), 1 where `rows` (n, j) points: faster than adding up rows of weights."""
+    from onnx.helper import make_tensor
+
+    one = make_tensor("one", TensorType.FLOAT, [1], [1.0])
+    zeros, ones = graph.zeros(rows, width), graph.node("ConstantOfShape", [graph.node("Shape", [rows])], value=one)
+    return graph.node("ScatterElements", [zeros, rows, ones], axis=1)

@@ -1,0 +1,103 @@
+"""A regressor of another library as a student: fitted on the table in its own form, converted by skl2onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from tabkd._weights import fit_with, weight_params
+from tabkd.onnx._graph import Graph
+from tabkd.onnx._inputs import Front, Inputs
+from tabkd.onnx._types import TensorType
+from tabkd.students._registry import student_names
+from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._student import Edges, Student, Tensors
+
+
+class ForeignStudent(Student):
+    """A student that hands the rows to a regressor of another library.
+
+    Parameters
+    ----------
+    estimator : regressor
+        Takes 2-D targets.
+
+    Attributes
+    ----------
+    estimator_ : regressor
+        The fitted one.
+    """
+
+    answers_any_row = False
+    is_wide = False  # what skl2onnx converts computes in float32
+    estimator_: Any = None
+
+    def __init__(self, estimator=None):
+        self.estimator = estimator
+
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        rows = SoftRows.concatenate([real, *synthetic])
+        weights = rows.weights if np.ptp(rows.weights) else None
+        # One target is what most regressors want as (n,), and some warn of (n, 1).
+        targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
+        X = self.schema_.decode(rows.codes)
+        self.estimator_ = fit_with(clone(self.estimator), X, targets, weight_params(self.estimator, weights))
+
+    def predict_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Predict the targets, float64 (n, K), of codes (n, d)."""
+        predicted = np.asarray(self.estimator_.predict(self.schema_.decode(codes)), dtype=np.float64)
+        return predicted.reshape(len(codes), -1)
+
+    def front(self) -> Front:
+        """The numeric columns as they are."""
+        numeric = self.schema_.positions("numeric")
+        return Front(numeric, np.zeros(len(numeric)), [])
+
+    def edges(self) -> list[Edges]:
+        """None is known."""
+        return []
+
+    def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
+        """Write what the regressor predicts by the converter that skl2onnx has for it.
+
+        Raises
+        ------
+        NotImplementedError
+            Where skl2onnx has none.
+        """
+        missing = _without_converter(self.estimator_)
+        if missing is not None:
+            raise self._refusal(f"skl2onnx has no converter for {type(missing).__name__}")
+        try:
+            outputs = graph.convert(self.estimator_, inputs.variables)
+        except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+            raise self._refusal(str(error)) from error
+        predicted = graph.cast(outputs[0], TensorType.FLOAT)
+        return Tensors(predicted if self.n_outputs_ > 1 else graph.node("Flatten", [predicted], axis=1))
+
+    def _refusal(self, reason: str) -> NotImplementedError:
+        return NotImplementedError(
+            f"student {type(self.estimator_).__name__} cannot be written as ONNX: {reason}. Use one of tabkd's "
+            f"students ({student_names()}), or a regressor that skl2onnx supports."
+        )
+
+
+def as_student(estimator) -> Student:
+    """An estimator that learns as a student does: ours as it is, any other regressor inside of a `ForeignStudent`."""
+    return estimator if isinstance(estimator, Student) else ForeignStudent(estimator)
+
+
+def _without_converter(estimator):
+    """The estimator, or the first step of it, that skl2onnx does not know; None if it knows all."""
+    from skl2onnx._parse import sklearn_parsers_map
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+
+    parts: Sequence = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
+    for part in parts:
+        known = type(part) in sklearn_operator_name_map or type(part) in sklearn_parsers_map
+        if not (known or hasattr(part, "onnx_converter") or part in ("passthrough", None)):
+            return part
+    return None

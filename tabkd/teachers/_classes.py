@@ -1,0 +1,118 @@
+"""Which class is which: the labels of `y`, the classes that a teacher states, and the names of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+#: How a class may be written where it is not written as itself.
+AS_TEXT = ("{}",)
+#: The same for the name of a column; H2O puts a "p" before the label.
+AS_COLUMN = ("{}", "p{}")
+
+
+def stated_classes(model: Any) -> list | None:
+    """The classes that a fitted model states, in the order of its probabilities; None where it states none."""
+    for name in ("classes_", "class_labels", "classes"):
+        given = getattr(model, name, None)
+        if given is not None and not callable(given):
+            return plain(given)
+    return None
+
+
+def plain(labels: Iterable) -> list:
+    """Labels as Python's own objects.
+
+    Examples
+    --------
+    >>> plain(np.array([True, False]))
+    [True, False]
+    """
+    return [label.item() if isinstance(label, np.generic) else label for label in labels]
+
+
+def translated(names: Iterable, classes: Iterable, spellings: Iterable[str] = AS_TEXT) -> list:
+    """Names as the classes that they mean.
+
+    Names that have all classes among them stay as they are. Otherwise each name must be the text of one class, and
+    each class the meaning of one name; failing that, they stay as well.
+
+    Parameters
+    ----------
+    names : iterable
+        Stated classes, or names of columns.
+    classes : iterable
+        The classes in the words of the result.
+    spellings : iterable of str
+        The formats in which a name may hold the text of a class.
+
+    Examples
+    --------
+    >>> translated(["1", "0"], [0, 1])
+    [1, 0]
+    >>> translated(["pTrue", "pFalse"], [False, True], AS_COLUMN)
+    [True, False]
+    >>> translated(["0", "1", "2"], [0, 1])
+    ['0', '1', '2']
+    """
+    names, classes = plain(names), plain(classes)
+    if set(classes) <= set(names):
+        return names
+    texts = [str(name) for name in names]
+    for spelling in spellings:
+        meaning = {spelling.format(label): label for label in classes}
+        if len(meaning) == len(classes) and sorted(texts) == sorted(meaning):
+            return [meaning[text] for text in texts]
+    return names
+
+
+def check_known(known: Sequence, classes: Iterable, name: str) -> None:
+    """Refuse classes that a frozen teacher was not fitted on.
+
+    Parameters
+    ----------
+    known : sequence
+        The classes of the teacher, in the words of `classes`.
+    classes : iterable
+        Labels that the teacher has to know.
+    name : str
+        What the error calls the teacher.
+
+    Raises
+    ------
+    ValueError
+    """
+    unknown = [label for label in plain(classes) if label not in known]
+    if unknown:
+        raise ValueError(
+            f"y holds the classes {unknown[:5]}, which teacher {name} does not know: its classes_ "
+            f"are {list(known)[:20]}. Leave those rows out, or fit the teacher on them."
+        )
+
+
+def aligned(names: Sequence, classes: Sequence, name: str) -> list[int]:
+    """The position of the column of each class, in a frame that a teacher returned.
+
+    Parameters
+    ----------
+    names : sequence
+        The names of the frame's columns.
+    classes : sequence
+        The classes of the teacher.
+    name : str
+        What the error calls the teacher.
+
+    Raises
+    ------
+    ValueError
+        Where the names are not the classes.
+    """
+    found = translated(names, classes, AS_COLUMN)
+    if len(found) != len(classes) or set(found) != set(classes):
+        raise ValueError(
+            f"teacher {name} gave probabilities in the columns {list(names)[:20]}, but its classes are "
+            f"{list(classes)[:20]}. Name the columns by the classes, or return an array in the order of classes_."
+        )
+    return [found.index(label) for label in classes]
