@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from tabkd._typing import TableLike
 
-def is_pandas(X) -> TypeGuard[Any]:
+
+def is_pandas(X: Any) -> TypeGuard[Any]:
     """Whether `X` is a frame of pandas."""
     return is_of("pandas", "DataFrame", X)
 
 
-def is_polars(X) -> TypeGuard[Any]:
+def is_polars(X: Any) -> TypeGuard[Any]:
     """Whether `X` is a frame of polars."""
     return is_of("polars", "DataFrame", X)
 
 
-def is_of(module: str, name: str, value) -> bool:
+def is_of(module: str, name: str, value: object) -> bool:
     """Whether a value is of a class of a module, which then is imported already."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(value, kind)
 
 
-def as_table(X):
+def as_table(X: TableLike) -> Any:
     """`X` as it is if it is a frame, else as a 2-D array.
 
     Raises
@@ -47,7 +50,7 @@ def as_table(X):
     return X if is_polars(X) else _as_array(X)
 
 
-def _as_array(X) -> np.ndarray:
+def _as_array(X: TableLike) -> np.ndarray:
     array = np.asarray(X)
     if array.ndim != 2:
         raise ValueError(

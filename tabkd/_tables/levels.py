@@ -103,18 +103,18 @@ class _Places(dict):
         self._unseen, self._missing = len(column.categories), len(column.categories) + 1
         super().__init__(zip(column.keys, range(len(column.categories)), strict=True))
 
-    def __missing__(self, value) -> int:
+    def __missing__(self, value: object) -> int:
         if self._is_usual(value):
             return self._unseen
         if is_missing(value):
             return self._missing
         raise _UnusualError
 
-    def _is_usual(self, value) -> bool:
+    def _is_usual(self, value: object) -> bool:
         """Whether a value that is not among the categories is of their type."""
         raise NotImplementedError
 
-    def of_any(self, value) -> int:
+    def of_any(self, value: Any) -> int:
         """The place of a value of any type, read as the graph of the model would read it."""
         raise NotImplementedError
 
@@ -124,20 +124,20 @@ class _TextPlaces(_Places):
         super().__init__(column)
         self.update(dict.fromkeys(column.missing_spellings, self._missing))
 
-    def _is_usual(self, value) -> bool:
+    def _is_usual(self, value: object) -> bool:
         return isinstance(value, str)
 
-    def of_any(self, value) -> int:
+    def of_any(self, value: Any) -> int:
         return self[str(value)]
 
 
 class _NumberPlaces(_Places):
-    def _is_usual(self, value) -> bool:
+    def _is_usual(self, value: object) -> bool:
         if isinstance(value, (float, np.floating)):
             return value == value
         return isinstance(value, (int, np.integer)) and abs(int(value)) < _EXACT
 
-    def of_any(self, value) -> int:
+    def of_any(self, value: Any) -> int:
         if isinstance(value, str):
             is_number = _NUMBER.fullmatch(value.strip()) is not None
         else:
@@ -156,7 +156,7 @@ def _check_zeros(given: list, column: Column) -> None:
     )
 
 
-def _check_comparable(example, column: Column) -> None:
+def _check_comparable(example: object, column: Column) -> None:
     """Refuse a column none of whose values could ever be one of the categories: a wrong type, not new levels."""
     if not column.categories or isinstance(example, str) == isinstance(column.categories[0], str):
         return

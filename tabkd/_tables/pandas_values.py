@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -9,14 +11,17 @@ from tabkd._tables.column import Kind
 from tabkd._tables.levels import Dictionary
 from tabkd._tables.values import as_numbers, kind_of, not_numeric
 
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
-def array_of(series: pd.Series | pd.Index):
+
+def array_of(series: pd.Series | pd.Index) -> np.ndarray | ExtensionArray:
     """The array behind a series, one of NumPy's where there is one."""
     array = series.array
     return array.to_numpy() if isinstance(array, pd.arrays.NumpyExtensionArray) else array
 
 
-def kind_of_array(array, name) -> Kind:
+def kind_of_array(array: np.ndarray | ExtensionArray, name: object) -> Kind:
     """Whether an array of pandas holds numbers or categories.
 
     Raises
@@ -31,7 +36,7 @@ def kind_of_array(array, name) -> Kind:
     return "numeric" if _is_nullable_number(array.dtype) else kind_of(_plain(array), name, array.dtype)
 
 
-def numbers_of(array, name) -> np.ndarray:
+def numbers_of(array: np.ndarray | ExtensionArray, name: object) -> np.ndarray:
     """The values of a column that was numeric at fit, of a numeric dtype of NumPy, NaN where missing.
 
     Raises
@@ -43,22 +48,22 @@ def numbers_of(array, name) -> np.ndarray:
     if isinstance(array.dtype, pd.CategoricalDtype):
         raise not_numeric(np.asarray(array, dtype=object), name, array.dtype)
     if _is_nullable_number(array.dtype):
-        return array.to_numpy(np.float64, na_value=np.nan)
+        return array.to_numpy(np.float64, na_value=np.nan)  # type: ignore[union-attr]
     return as_numbers(_plain(array), name, array.dtype)
 
 
-def categories_of(array) -> np.ndarray | Dictionary:
+def categories_of(array: np.ndarray | ExtensionArray) -> np.ndarray | Dictionary:
     """The values of a column that was categorical at fit, as `Levels` takes them."""
     return Dictionary(array.categories, array.codes) if isinstance(array, pd.Categorical) else _plain(array)
 
 
-def _plain(array) -> np.ndarray:
+def _plain(array: np.ndarray | ExtensionArray) -> np.ndarray:
     """An array as NumPy has it; objects where NumPy has no such dtype, and for dates and durations."""
     is_numpy = isinstance(array.dtype, np.dtype) and array.dtype.kind not in "mM"
     return np.asarray(array) if is_numpy else np.asarray(array, dtype=object)
 
 
-def _is_nullable_number(dtype) -> bool:
+def _is_nullable_number(dtype: np.dtype | ExtensionDtype) -> bool:
     """Whether a dtype is one of pandas' or Arrow's numbers or booleans, which may be missing."""
     if isinstance(dtype, np.dtype):
         return False
@@ -66,6 +71,6 @@ def _is_nullable_number(dtype) -> bool:
     return types.is_bool_dtype(dtype) or types.is_numeric_dtype(dtype)
 
 
-def _check_dense(array, name) -> None:
+def _check_dense(array: np.ndarray | ExtensionArray, name: object) -> None:
     if isinstance(array.dtype, pd.SparseDtype):
         raise TypeError(f"Column {name!r} is sparse ({array.dtype}); use X[{name!r}].sparse.to_dense().")

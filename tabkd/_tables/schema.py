@@ -8,7 +8,7 @@ value is NaN, and a category that was not there at `fit` is the number of catego
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,11 @@ from tabkd._tables.column import Column, Kind, without_value
 from tabkd._tables.containers import as_table, is_polars
 from tabkd._tables.series import as_dtype, decode_column, encode_column, learn_column, whole, widest
 from tabkd._tables.values import check_finite
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tabkd._typing import TableLike
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,11 @@ class TableSchema:
     dtype: Any = None
     _position: dict = field(default_factory=dict, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._position.update({column.name: i for i, column in enumerate(self.columns)})
 
     @classmethod
-    def of(cls, X) -> TableSchema:
+    def of(cls, X: Any) -> TableSchema:
         """Learn the schema of `X`: a pandas or polars frame or a 2-D array of shape (n, d)."""
         frame, container = as_frame(X)
         columns = tuple(learn_column(frame, i) for i in range(frame.shape[1]))
@@ -63,7 +68,7 @@ class TableSchema:
         """The positions of the columns of one kind."""
         return np.array([i for i, c in enumerate(self.columns) if c.kind == kind], dtype=np.int64)
 
-    def encode(self, X) -> np.ndarray:
+    def encode(self, X: TableLike) -> np.ndarray:
         """Codes of `X`, float64 of shape (n, d), its columns matched by name.
 
         Raises
@@ -84,7 +89,7 @@ class TableSchema:
         check_finite(codes[:, numeric], [self.names[i] for i in numeric])
         return codes
 
-    def decode(self, codes: np.ndarray):
+    def decode(self, codes: np.ndarray) -> Any:
         """The table that has these codes: same container, columns, dtypes and categories as at fit.
 
         An unseen category becomes a missing value. NumPy's whole numbers and booleans have none: such a column is
@@ -100,7 +105,7 @@ class TableSchema:
         frame.columns = pd.Index(self.names)
         return frame
 
-    def _decode_array(self, codes):
+    def _decode_array(self, codes: np.ndarray) -> np.ndarray:
         if self.is_numeric and self.dtype is not None and self.dtype != object:
             return np.ascontiguousarray(as_dtype(codes, self.dtype))
         out = np.empty(codes.shape, dtype=object)
@@ -108,10 +113,10 @@ class TableSchema:
             out[:, i] = np.asarray(decode_column(codes[:, i], column), dtype=object)
         return out if self.dtype is None or self.dtype == object else out.astype(self.dtype)
 
-    def _decode_polars(self, codes):
+    def _decode_polars(self, codes: np.ndarray) -> pl.DataFrame:
         import polars as pl
 
-        def series(i, column):
+        def series(i: int, column: Column) -> pl.Series:
             missing = without_value(codes[:, i], column)
             if column.kind == "numeric" and column.integer:
                 values = whole(np.where(missing, 0, codes[:, i]), widest(column.dtype.is_unsigned_integer()))
@@ -125,7 +130,7 @@ class TableSchema:
 
         return pl.DataFrame([series(i, column) for i, column in enumerate(self.columns)])
 
-    def _align(self, frame, named: bool):
+    def _align(self, frame: pd.DataFrame, named: bool) -> pd.DataFrame:
         """The columns of `frame` in the order of the schema."""
         if not named or self.container == "numpy":
             if frame.shape[1] != len(self.columns):
@@ -145,7 +150,7 @@ class TableSchema:
         return frame[self.names]
 
 
-def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
+def as_frame(X: TableLike) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     """`X` as a pandas frame, without a copy where that is possible, and the container it came in.
 
     Raises
@@ -186,6 +191,6 @@ def _names_message(missing: list, unexpected: list) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _replace_dtype(column: Column, dtype) -> Column:
+def _replace_dtype(column: Column, dtype: Any) -> Column:
     integer = column.kind == "numeric" and (dtype.is_integer() or str(dtype) == "Boolean")
     return Column(**{**column.__dict__, "dtype": dtype, "integer": integer})

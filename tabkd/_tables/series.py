@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,9 @@ from tabkd._tables.column import Column, without_value
 from tabkd._tables.levels import Levels
 from tabkd._tables.pandas_values import array_of, categories_of, kind_of_array, numbers_of
 from tabkd._tables.values import are_all
+
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionArray
 
 
 def learn_column(frame: pd.DataFrame, position: int) -> Column:
@@ -51,7 +56,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     return (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
 
 
-def _missing_sign(series: pd.Series):
+def _missing_sign(series: pd.Series) -> object:
     """What the user writes for a missing value in a column of objects; None for other dtypes."""
     if series.dtype != object:
         return None
@@ -80,7 +85,7 @@ def encode_column(series: pd.Series, column: Column) -> np.ndarray:
     return np.where(places > len(column.categories), np.nan, places)
 
 
-def decode_column(codes: np.ndarray, column: Column):
+def decode_column(codes: np.ndarray, column: Column) -> np.ndarray | ExtensionArray:
     """The values as an array with the dtype of the column."""
     missing = without_value(codes, column)
     if column.kind == "categorical":

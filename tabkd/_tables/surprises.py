@@ -75,5 +75,5 @@ def _of_text(column: Column, values: np.ndarray) -> str | None:
     )
 
 
-def _is_category(dtype) -> bool:
+def _is_category(dtype: object) -> bool:
     return isinstance(dtype, pd.CategoricalDtype) or str(dtype).startswith(("Categorical", "Enum"))

@@ -12,7 +12,7 @@ import numbers
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def as_objects(values: np.ndarray) -> np.ndarray:
     return values.astype(object)
 
 
-def is_missing(value) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a value is None, NaN, or NA or NaT of pandas.
 
     Examples
@@ -66,13 +66,13 @@ def is_missing(value) -> bool:
     return value.is_nan() if isinstance(value, Decimal) else _is_of_pandas(value)
 
 
-def _is_of_pandas(value) -> bool:
+def _is_of_pandas(value: object) -> bool:
     """Whether a value is one of the missing values that pandas brings."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
-def kind_of(values: np.ndarray, name, dtype=None) -> Kind:
+def kind_of(values: np.ndarray, name: object, dtype: object = None) -> Kind:
     """Whether the values of a column are numbers or categories.
 
     Parameters
@@ -140,7 +140,7 @@ def _missing_types() -> tuple[type, ...]:
     return () if pandas is None else (type(pandas.NA), type(pandas.NaT))
 
 
-def unfit(values: np.ndarray, name, what: str, dtype=None) -> Exception:
+def unfit(values: np.ndarray, name: object, what: str, dtype: object = None) -> Exception:
     """The error for a column that holds neither numbers nor categories.
 
     Parameters
@@ -172,7 +172,7 @@ def unfit(values: np.ndarray, name, what: str, dtype=None) -> Exception:
     )
 
 
-def as_numbers(values: np.ndarray, name, dtype=None) -> np.ndarray:
+def as_numbers(values: np.ndarray, name: object, dtype: object = None) -> np.ndarray:
     """The values of a column that was numeric at fit, of a numeric dtype of NumPy, NaN where missing.
 
     Parameters
@@ -205,7 +205,7 @@ def as_numbers(values: np.ndarray, name, dtype=None) -> np.ndarray:
         return np.fromiter((math.nan if is_missing(v) else as_float(v) for v in values), np.float64, len(values))
 
 
-def not_numeric(values: np.ndarray, name, dtype=None) -> ValueError:
+def not_numeric(values: np.ndarray, name: object, dtype: object = None) -> ValueError:
     """The error for a column of categories that was numeric at fit."""
     example = next((value for value in values.tolist() if not is_missing(value)), None)
     return ValueError(
@@ -215,7 +215,7 @@ def not_numeric(values: np.ndarray, name, dtype=None) -> ValueError:
     )
 
 
-def as_float(value) -> float:
+def as_float(value: Any) -> float:
     """A number as a float; one beyond float64 is infinite, which is refused later, with its row."""
     try:
         return float(value)
