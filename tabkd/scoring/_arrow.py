@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tabkd._tables.levels import Dictionary
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def is_arrow(X) -> bool:
+
+def is_arrow(X: object) -> bool:
     """Whether `X` is a table or a batch of Arrow's."""
     pa = sys.modules.get("pyarrow")
     return pa is not None and isinstance(X, (pa.Table, pa.RecordBatch))
 
 
-def check_names(table) -> None:
+def check_names(table: pa.Table | pa.RecordBatch) -> None:
     """Refuse columns of one name."""
     names = table.schema.names
     if len(set(names)) < len(names):
@@ -24,7 +28,7 @@ def check_names(table) -> None:
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
 
 
-def plain_type(kind):
+def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type of a column by its values, however they are stored: without dictionary, views, run ends, extensions."""
     import pyarrow as pa
 
@@ -39,14 +43,14 @@ def plain_type(kind):
     return pa.binary() if pa.types.is_binary_view(kind) else kind
 
 
-def is_text(kind) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     """Whether a plain type is text."""
     import pyarrow as pa
 
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def plain(column):
+def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column as Arrow's functions take it: of its plain type, or a dictionary of such with signed positions.
 
     Not all of them know views, run ends, and dictionaries of these or with unsigned positions.
@@ -87,7 +91,7 @@ def plain(column):
     return column.cast(wanted)
 
 
-def decoded(column):
+def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column as an array of its plain type."""
     import pyarrow as pa
 
@@ -99,7 +103,7 @@ def decoded(column):
     return column.dictionary_decode()
 
 
-def to_array(column, numeric: bool):
+def to_array(column: pa.Array | pa.ChunkedArray, numeric: bool) -> np.ndarray | Dictionary:
     """What the reader takes of a column: an array of NumPy, NaN for null numbers, or a `Dictionary`.
 
     Parameters
@@ -138,7 +142,7 @@ def to_array(column, numeric: bool):
     return Dictionary(column.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False))
 
 
-def _objects(column) -> np.ndarray:
+def _objects(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """A column as Python objects, which count no nanoseconds."""
     import pyarrow as pa
 

@@ -15,18 +15,18 @@ class WrongError(ValueError):
     """A value that a student's metadata cannot have."""
 
 
-def _wrong(place: str, value, expected: str) -> WrongError:
+def _wrong(place: str, value: object, expected: str) -> WrongError:
     return WrongError(f"{place} is {reprlib.repr(value)}, where {expected} is expected")
 
 
-def is_text(value, place: str) -> str:
+def is_text(value: object, place: str) -> str:
     """Any text."""
     if not isinstance(value, str):
         raise _wrong(place, value, "text")
     return value
 
 
-def is_flag(value, place: str) -> bool:
+def is_flag(value: object, place: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         raise _wrong(place, value, "true or false")
@@ -36,7 +36,7 @@ def is_flag(value, place: str) -> bool:
 def whole(low: int, high: int) -> Check:
     """A whole number within these bounds."""
 
-    def check(value, place: str) -> int:
+    def check(value: object, place: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise _wrong(place, value, f"a whole number from {low} to {high}")
         return value
@@ -47,7 +47,7 @@ def whole(low: int, high: int) -> Check:
 def number(low: float = -math.inf, high: float = math.inf) -> Check:
     """A finite number within these bounds."""
 
-    def check(value, place: str) -> float:
+    def check(value: object, place: str) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not _finite(value):
             raise _wrong(place, value, "a number")
         if not low <= value <= high:
@@ -67,7 +67,7 @@ def _finite(value: int | float) -> bool:
 def one_of(*words: str) -> Check:
     """One of these words."""
 
-    def check(value, place: str) -> str:
+    def check(value: object, place: str) -> str:
         if not isinstance(value, str) or value not in words:
             raise _wrong(place, value, f"one of {', '.join(words)}")
         return value
@@ -83,7 +83,7 @@ def maybe(inner: Check) -> Check:
 def either(*inner: Check) -> Check:
     """What one of these wants."""
 
-    def check(value, place: str):
+    def check(value: object, place: str) -> Any:
         for one in inner:
             try:
                 return one(value, place)
@@ -97,7 +97,7 @@ def either(*inner: Check) -> Check:
 def each(inner: Check) -> Check:
     """A list of what `inner` wants."""
 
-    def check(value, place: str) -> list:
+    def check(value: object, place: str) -> list:
         if not isinstance(value, list):
             raise _wrong(place, value, "a list")
         return [inner(item, f"{place}[{i}]") for i, item in enumerate(value)]
@@ -108,7 +108,7 @@ def each(inner: Check) -> Check:
 def record(optional: tuple[str, ...] = (), **fields: Check) -> Check:
     """An object with these keys; others are left out, and those that are `optional` may be missing."""
 
-    def check(value, place: str) -> dict:
+    def check(value: object, place: str) -> dict:
         if not isinstance(value, dict):
             raise _wrong(place, value, "an object")
         if missing := [key for key in fields if key not in value and key not in optional]:

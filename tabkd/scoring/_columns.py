@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tabkd._tables.containers import is_of
@@ -9,7 +11,7 @@ from tabkd._tables.levels import Dictionary
 from tabkd.scoring import _arrow as arrow
 
 
-def to_array(column, numeric: bool, name) -> np.ndarray | Dictionary:
+def to_array(column: Any, numeric: bool, name: object) -> np.ndarray | Dictionary:
     """What the reader takes of a column.
 
     Parameters

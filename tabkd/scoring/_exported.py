@@ -8,7 +8,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from tabkd.scoring._facts import category_tables, further_widths, is_matrix, rea
 from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from onnxruntime import InferenceSession
 
 # Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
 # two to three times as fast as all rows at once; many enough that calling ONNX Runtime costs little beside them.
@@ -158,7 +162,7 @@ class ExportedStudent:
         some = None if len(positions) == len(names) else positions
         return filled["name"], Numbers(names, some, self._reader.centers, filled), width
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, float64 of shape (n, K).
 
         Parameters
@@ -236,7 +240,7 @@ class ExportedStudent:
             self._sessions[name] = _session(self._graph(name))
         return self._scores(X, name)
 
-    def check_column(self, i: int, values) -> None:
+    def check_column(self, i: int, values: pa.Array | pa.ChunkedArray) -> None:
         """Refuse values that the model's column `i`, from 0, cannot have.
 
         Parameters
@@ -253,7 +257,7 @@ class ExportedStudent:
         """
         self._reader.check_column(i, values)
 
-    def _scores(self, X, output: str | None = None) -> np.ndarray:
+    def _scores(self, X: Any, output: str | None = None) -> np.ndarray:
         """An output for all rows, float64 (n, width): by default the scores."""
         output = output or self._output
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
@@ -281,7 +285,7 @@ class ExportedStudent:
                 share.result()
         return scores
 
-    def _is_matrix(self, X) -> bool:
+    def _is_matrix(self, X: Any) -> bool:
         """Whether `X` is the one matrix that a model of numeric columns takes."""
         return (
             self._single
@@ -307,7 +311,7 @@ class ExportedStudent:
     def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
         return self._sessions[output].run([output], feeds)[0]
 
-    def _feeds(self, X) -> dict[str, np.ndarray]:
+    def _feeds(self, X: Any) -> dict[str, np.ndarray]:
         """All rows of the table, as the graph takes them but for what `Numbers` does to each block."""
         if self._says_nothing:
             return self._reader.nothing(self._reader.n_rows(X))
@@ -317,19 +321,19 @@ class ExportedStudent:
         feeds = {self._numbers_name: values, self.metadata["rows"]["name"]: rows}
         return {name: feeds[name] for name in self._inputs}
 
-    def _scores_of_none(self, X, output: str) -> np.ndarray:
+    def _scores_of_none(self, X: Any, output: str) -> np.ndarray:
         """No rows in, no rows out; the columns are checked all the same."""
         self._reader.check_names(X)
         return np.empty((0, self._widths[output]))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"content": self.content, "n_jobs": self.n_jobs, "source": self._source}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.content, self.n_jobs, self._source = state["content"], state["n_jobs"], state["source"]
         self._open()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         facts = self.metadata
         return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
 
@@ -403,7 +407,7 @@ def _classes(facts: dict[str, Any]) -> np.ndarray:
     return np.array(facts["classes"], dtype=dtypes.get(facts["classes_dtype"]))
 
 
-def _session(content: bytes):
+def _session(content: bytes) -> InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

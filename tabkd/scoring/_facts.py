@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import reprlib
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -146,7 +146,7 @@ def unreadable(source: str, error: BaseException) -> ValueError:
     )
 
 
-def _no_number(word: str):
+def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number of JSON")
 
 

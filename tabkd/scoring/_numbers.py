@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tabkd._tables.values import check_finite
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -29,7 +33,14 @@ class Numbers:
         Of what the graph takes.
     """
 
-    def __init__(self, names: list, positions=None, centers=None, filled: dict | None = None, dtype=np.float32):
+    def __init__(
+        self,
+        names: list,
+        positions: list[int] | None = None,
+        centers: np.ndarray | None = None,
+        filled: dict | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self._names, self._positions, self._centers, self._dtype = names, positions, centers, dtype
         self._fill = None if filled is None else np.array(filled["fill"], np.float32)
         self._indicators = filled["indicators"] if filled else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ import pandas as pd
 from tabkd._tables.levels import Dictionary
 from tabkd._tables.pandas_values import array_of, categories_of, numbers_of
 from tabkd.scoring import _arrow as arrow
+
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionArray
 
 
 def arrays(frame: pd.DataFrame) -> Iterator:
@@ -19,12 +23,14 @@ def arrays(frame: pd.DataFrame) -> Iterator:
     return found() if found is not None else (array_of(series) for _, series in frame.items())
 
 
-def to_array(array, numeric: bool, name) -> np.ndarray | Dictionary:
+def to_array(
+    array: pd.Series | pd.Index | np.ndarray | ExtensionArray, numeric: bool, name: object
+) -> np.ndarray | Dictionary:
     """As `tabkd.scoring._columns.to_array`, of an array of pandas, a series or an index."""
     if isinstance(array, (pd.Series, pd.Index)):
         array = array_of(array)
     if isinstance(array, np.ndarray):
         return array
     if isinstance(array.dtype, pd.ArrowDtype):
-        return arrow.to_array(array.__arrow_array__(), numeric)
+        return arrow.to_array(array.__arrow_array__(), numeric)  # type: ignore[attr-defined]
     return numbers_of(array, name) if numeric else categories_of(array)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from tabkd._tables.values import as_numbers, check_finite
 from tabkd.scoring._arrow import check_names, is_arrow
 from tabkd.scoring._columns import to_array
 from tabkd.scoring._rows import Rows, missing_error, read_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import DTypeLike
 
 _DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
 
@@ -43,12 +47,12 @@ class Reader:
             i: _CategoryRows(self._columns[i], row_of) for i, (_, row_of) in levels.items()
         }
 
-    def matrix(self, X) -> np.ndarray:
+    def matrix(self, X: Any) -> np.ndarray:
         """A table of numeric columns as one matrix; what came as a matrix is not looked at."""
         values = self._plain_numbers(X)
         return self._all_numbers(self._aligned(X)) if values is None else values
 
-    def _all_numbers(self, table) -> np.ndarray:
+    def _all_numbers(self, table: Any) -> np.ndarray:
         """The columns of a table, all of them numbers, side by side."""
         arrays = [self._numbers(i, array) for i, array in enumerate(self._arrays(table))]
         for dtype in (np.float32, np.float64):
@@ -61,7 +65,7 @@ class Reader:
                     break
         return out
 
-    def tensors(self, X) -> tuple[np.ndarray, np.ndarray]:
+    def tensors(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """What a cut graph is fed with: numbers, float32 or float64 (n, m), and rows, int64 (n, j)."""
         frame = self._aligned(X)
         if self.centers is None:
@@ -72,7 +76,7 @@ class Reader:
         # Once more without rounding, to take off centres, or to tell the infinite from the large.
         return self._read(frame, np.float64)
 
-    def _read(self, frame, dtype) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, frame: Any, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
         n_rows = frame.shape[0]
         numbers = np.empty((n_rows, len(self._values)), dtype)
         rows = np.empty((n_rows, len(self._rows)), np.int64)
@@ -86,7 +90,7 @@ class Reader:
                 self._check_numbers(i, array)
         return numbers, rows
 
-    def n_rows(self, X) -> int:
+    def n_rows(self, X: Any) -> int:
         """How many rows a table has, once its columns are those of the model."""
         return self._aligned(X).shape[0]
 
@@ -101,7 +105,7 @@ class Reader:
             for entry in self._entries
         }
 
-    def _plain_numbers(self, X) -> np.ndarray | None:
+    def _plain_numbers(self, X: Any) -> np.ndarray | None:
         """The values of an array or a frame that needs no conversion, None for all others."""
         if isinstance(X, np.ndarray):
             fits = X.ndim == 2 and X.shape[1] == len(self._columns) and X.dtype.kind in "fiub"
@@ -111,12 +115,12 @@ class Reader:
             return values if values.dtype.kind in "fiub" and values.shape[1] == len(self._columns) else None
         return None
 
-    def rows(self, X) -> Rows:
+    def rows(self, X: Any) -> Rows:
         """What `tabkd.scoring._rows` makes of a dict or of a list of dicts."""
         names = self._names if self._by_name else [f"x{name}" for name in self._names]
         return read_rows(X, self._columns, names)
 
-    def check_names(self, X) -> None:
+    def check_names(self, X: Any) -> None:
         """Refuse a table without the columns of the model, whatever rows it has."""
         if isinstance(X, Rows):
             return
@@ -127,7 +131,7 @@ class Reader:
         else:
             self._check_width(X.shape[1])
 
-    def _aligned(self, X):
+    def _aligned(self, X: Any) -> Any:
         """A table with the columns of the model in their order; others are left out."""
         if isinstance(X, Rows):
             return X
@@ -142,7 +146,7 @@ class Reader:
         self._check_width(X.shape[1])
         return X
 
-    def _aligned_arrow(self, table):
+    def _aligned_arrow(self, table: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
         check_names(table)
         if self._by_name:
             names = table.schema.names
@@ -170,7 +174,7 @@ class Reader:
                 f"X has {width} features, but this model is expecting {len(self._columns)} features as input."
             )
 
-    def _arrays(self, table) -> Iterable:
+    def _arrays(self, table: Any) -> Iterable:
         """The array of each column, None for one of categories that the model does not use."""
         if isinstance(table, Rows):
             return table.arrays
@@ -183,7 +187,7 @@ class Reader:
         columns = table.columns if is_arrow(table) else table.get_columns()
         return (self._array(i, column) for i, column in enumerate(columns))
 
-    def _array(self, i: int, array) -> np.ndarray | Dictionary | None:
+    def _array(self, i: int, array: Any) -> np.ndarray | Dictionary | None:
         """What is read of a column of a table."""
         column = self._columns[i]
         if column.kind != "numeric" and i not in self._rows:
@@ -193,7 +197,7 @@ class Reader:
     def _numbers(self, i: int, array: np.ndarray) -> np.ndarray:
         return as_numbers(array, self._names[i])
 
-    def check_column(self, i: int, column) -> None:
+    def check_column(self, i: int, column: pa.Array | pa.ChunkedArray) -> None:
         """Refuse values of a column, one of Arrow's, that cannot be read."""
         array = self._array(i, column)
         if self._columns[i].kind == "numeric":
@@ -201,7 +205,7 @@ class Reader:
         elif array is not None:
             self._rows[i](array)
 
-    def _check_numbers(self, i: int, array) -> None:
+    def _check_numbers(self, i: int, array: Any) -> None:
         check_finite(self._numbers(i, array)[:, None], [self._names[i]])
 
 
@@ -229,5 +233,5 @@ class _CategoryRows:
         return self._row_of[self._levels(values)]
 
 
-def _column(entry: dict[str, Any], categories) -> Column:
+def _column(entry: dict[str, Any], categories: Iterable) -> Column:
     return Column(entry["name"], entry["kind"], entry["dtype"], categories=tuple(categories))

@@ -35,14 +35,14 @@ class Rows:
         self.arrays, self.shape = arrays, (n_rows, len(arrays))
 
 
-def are_rows(X) -> bool:
+def are_rows(X: object) -> bool:
     """Whether `X` is a dict, or a list of dicts or of nothing."""
     if isinstance(X, (list, tuple)):
         return not X or isinstance(X[0], Mapping)
     return isinstance(X, Mapping)
 
 
-def read_rows(X, columns: Sequence[Column], names: Sequence) -> Rows:
+def read_rows(X: Mapping | Sequence[Mapping], columns: Sequence[Column], names: Sequence) -> Rows:
     """The columns of a model in a dict or in a list of dicts; other keys are ignored.
 
     Parameters
@@ -109,7 +109,7 @@ def _transposed(rows: Iterable, names: Sequence) -> list[list]:
     return [list(values) for values in zip(*found, strict=True)] if found else [[] for _ in names]
 
 
-def _is_sequence(value) -> bool:
+def _is_sequence(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, (str, bytes, Mapping)) and np.ndim(value) > 0
 
 
@@ -144,7 +144,7 @@ def _from_lists(given: Sequence[Sequence], columns: Sequence[Column], names: Seq
     return Rows(arrays, len(given[0]))
 
 
-def _array(values: Sequence, column: Column, name):
+def _array(values: Sequence, column: Column, name: object) -> np.ndarray | Dictionary:
     if column.kind == "numeric":
         return _numbers(values, name)
     for row, value in enumerate(values):
@@ -156,7 +156,7 @@ def _array(values: Sequence, column: Column, name):
     return Dictionary(list(values), np.arange(len(values)))
 
 
-def _numbers(values: Sequence, name) -> np.ndarray:
+def _numbers(values: Sequence, name: object) -> np.ndarray:
     out = np.empty(len(values))
     for row, value in enumerate(values):
         if type(value) is float or type(value) is int:
