@@ -248,7 +248,15 @@ def score_batches(
 class _Scoring:
     """Reading, scoring and writing of all batches, each in its own thread."""
 
-    def __init__(self, columns: Columns, sources: Sequence[Source], batch_size: int, max_rejects: int, progress, stop):
+    def __init__(
+        self,
+        columns: Columns,
+        sources: Sequence[Source],
+        batch_size: int,
+        max_rejects: int,
+        progress: Silent,
+        stop: Callable[[], bool],
+    ) -> None:
         self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
         self._counts = Counts(drift=columns.drift.none)

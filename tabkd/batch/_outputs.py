@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any, Self
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -206,7 +207,7 @@ class Outputs(contextlib.AbstractContextManager):
         self._target, self._folder = target, Path(folder)
         self._n_rows = self._n_rejects = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             if self._target.rejects is not None:
                 rejects = rejects_file(self._target.rejects, self._folder, self._target.path)
@@ -248,7 +249,7 @@ class Outputs(contextlib.AbstractContextManager):
             if isinstance(sink, (sinks.File, sinks.Folder)):
                 sink.finish()
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> bool | None:
         return self._stack.__exit__(*error)
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -84,7 +85,9 @@ class Parts(contextlib.AbstractContextManager):
             atomic_write_bytes(self._folder / _MANIFEST, json.dumps(self._manifest | {"parts": parts}).encode())
             self._manifest["parts"] = parts
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """Finish the last part, where a full disk does not prevent it: a job that fails may go on from there."""
         if error is None:
             self.finish_part()
@@ -163,7 +166,7 @@ class _OpenPart:
         self._rows = self._opened(_rows_of(path), schema)
         self._rejects = self._opened(_rejects_of(path), rejects.SCHEMA)
 
-    def _opened(self, path: Path, schema: pa.Schema):
+    def _opened(self, path: Path, schema: pa.Schema) -> pa.ipc.RecordBatchFileWriter:
         with writing(path):
             # What stands there is of a job that was killed, or a link to what is not ours: it is never written to.
             path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,7 +35,7 @@ FROM base JOIN pg_catalog.pg_type t USING (oid) WHERE typtype <> 'd' ORDER BY at
 """
 
 
-def columns_of(cursor, table: int) -> list[Column]:
+def columns_of(cursor: Any, table: int) -> list[Column]:
     """The columns of a table by its object identifier."""
     cursor.execute(_COLUMNS, (table,))
     return [Column(*row) for row in cursor.fetchall()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -79,7 +81,7 @@ class PostgresTable(contextlib.AbstractContextManager):
         self._columns: dict[str, Column] = {}
         self._n_sent = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self._connection = stack.enter_context(connected(self._uri))
             self._cursor = stack.enter_context(self._connection.cursor())
@@ -156,7 +158,7 @@ class PostgresTable(contextlib.AbstractContextManager):
         """The object identifier of the table, None where there is none."""
         return self._ask("SELECT to_regclass($1)::oid::bigint", self._quoted())
 
-    def _ask(self, query: str, *values):
+    def _ask(self, query: str, *values: object) -> Any:
         with driver_errors(self._uri):
             self._cursor.execute(query, values or None)
             return self._cursor.fetchone()[0]
@@ -200,7 +202,9 @@ class PostgresTable(contextlib.AbstractContextManager):
                 "trigger leaves rows out, or adds some. Nothing was written; give a table without it."
             )
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
         if kind is not None:
             return self._stack.__exit__(kind, error, traceback)
         with self._stack:

@@ -46,7 +46,7 @@ class Reject(NamedTuple):
     value: str
     reason: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         what = f"column {self.column!r} is {self.value!r}" if self.column is not None else repr(self.value)
         row = f", row {self.row:,}" if self.row >= 0 else ""
         return f"{self.source}{row}: {what}: {self.reason}"
@@ -91,7 +91,7 @@ def table(rejects: Sequence[Reject]) -> pa.Table:
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA)
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A value as text, cut off where it is long."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

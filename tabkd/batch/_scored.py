@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from tabkd.batch._rejects import Reject, check_number, failures, failures_by_val
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._arrow import is_text
+
+if TYPE_CHECKING:
+    from tabkd._typing import TableLike
 
 
 class Rows(NamedTuple):
@@ -200,7 +203,7 @@ class Columns:
             out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
         return Scored(Rows(out, rejects), n_read, drift)
 
-    def _kept(self, batch: Batch, name: str):
+    def _kept(self, batch: Batch, name: str) -> pa.ChunkedArray:
         """A column that stands beside the scores."""
         kind, exact, values = self.kept_types[name], name in self._exact, batch.table.column(name)
         try:
@@ -260,7 +263,7 @@ def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
         raise ValueError(f"{option('keep', clash[0])} has the name of a column of scores; rename it in the table.")
 
 
-def score_columns(exported: ExportedStudent, X) -> dict[str, pa.Array]:
+def score_columns(exported: ExportedStudent, X: TableLike | pa.Table | pa.RecordBatch) -> dict[str, pa.Array]:
     """The scores of a table as columns: the prediction and, for classes, the probability of each.
 
     Parameters

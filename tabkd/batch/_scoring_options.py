@@ -43,7 +43,7 @@ class Options:
     partition_by: Sequence[str] = ()
     dialect: Dialect = PLAIN
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
         check_least("max_rejects", self.max_rejects, 0)
         for name in ("threshold", "top_fraction"):

@@ -10,7 +10,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import quote
 
 import numpy as np
@@ -70,7 +71,7 @@ class File(contextlib.AbstractContextManager):
         self._draft: Draft | None = None
         self.n_rows = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self._path != STDOUT:
             self._draft = Draft(self._path, self._folder)
         elif sys.stdout is None:
@@ -142,7 +143,9 @@ class File(contextlib.AbstractContextManager):
         if self._draft is not None:
             self._draft.discard()
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 if self._schema is None:
@@ -184,7 +187,7 @@ class Folder(contextlib.AbstractContextManager):
         self._finished = False
         self.n_rows = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with writing(self._path):
             _check_folder(self._path)
             if self._folder.exists():  # of a job that was killed
@@ -256,7 +259,9 @@ class Folder(contextlib.AbstractContextManager):
             _check_stored(formats.PARQUET, folder / _PART, n_rows, str(self._path))
         self._finished = True
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self.finish()
@@ -306,7 +311,7 @@ def _groups(table: pa.Table, by: Sequence[str]) -> tuple[np.ndarray, list[tuple]
     return group.ravel(), [tuple(values[i][k] for i, k in enumerate(row)) for row in combined]
 
 
-def folder_name(column: str, value) -> str:
+def folder_name(column: str, value: Any) -> str:
     """The name of the folder for the rows with a value in a column, as in ``month=2026-10``.
 
     Raises

@@ -105,7 +105,7 @@ def convert(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> Valu
         return dialect.spelt_for_arrow(_without_gaps(text)).cast(kind)
 
 
-def wrong_values(values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndarray:
+def wrong_values(values: pa.Array | pa.ChunkedArray, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndarray:
     """The positions of the values that `convert` refuses, in their order.
 
     What is plainly wrong is found in one pass. Only the others are tried, so that a column of wrong values takes about
@@ -117,7 +117,7 @@ def wrong_values(values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndar
     return np.sort(np.concatenate([np.flatnonzero(plainly), others[[i for i, _ in found]]]))
 
 
-def _plainly_wrong(values, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
+def _plainly_wrong(values: pa.Array | pa.ChunkedArray, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
     """Which values `convert` surely refuses, bool (n,); it may refuse others as well."""
     if is_text(kind) and not may_be_text(values.type):
         return _mask(pc.invert(pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))))
@@ -133,7 +133,7 @@ def _plainly_wrong(values, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
     return bad
 
 
-def _mask(flags) -> np.ndarray:
+def _mask(flags: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return flags.fill_null(False).to_numpy(zero_copy_only=False)
 
 
@@ -145,7 +145,7 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
-def are_missing(values) -> bool:
+def are_missing(values: pa.Array | pa.ChunkedArray) -> bool:
     """Whether there is no value among them, NaN being none."""
     if values.null_count == len(values):
         return True
@@ -197,7 +197,7 @@ def may_be_text(kind: pa.DataType) -> bool:
     )
 
 
-def _reason(stored: pa.DataType, kind: pa.DataType, value, dialect: Dialect) -> str:
+def _reason(stored: pa.DataType, kind: pa.DataType, value: object, dialect: Dialect) -> str:
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
     if is_text(kind) or (isinstance(value, bytes) and not _is_text(value)):

@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -84,7 +84,7 @@ def explained() -> Iterator[None]:
         raise ValueError(_causes(error.java_exception)) from error
 
 
-def _causes(error) -> str:
+def _causes(error: Any) -> str:
     """The messages of a Java exception and its causes, in a line."""
     found: list[str] = []
     while error is not None:
