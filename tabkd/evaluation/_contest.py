@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from tabkd._typing import ColumnLike
 from tabkd._weights import weight_params
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._criteria import Criterion, of_objective
@@ -15,6 +16,9 @@ from tabkd.evaluation._objective import Objective, class_weights_of, objective_o
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
 from tabkd.teachers._answers import soft_targets
+
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ def hold(model: Any, test: Rows, training: Rows | None, n_bytes: int | None, ran
     return of_task(model, test, training, n_bytes, random_state)
 
 
-def _classification(model, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int) -> Contest:
+def _classification(
+    model: DistilledClassifier, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int
+) -> Contest:
     classes = np.asarray(model.classes_)
     truth = measure.class_codes(_flat(test.y), classes)
     known = Rows(truth, sample_weight=test.sample_weight)
@@ -134,14 +140,16 @@ def _classification(model, test: Rows, training: Rows | None, n_bytes: int | Non
     )
 
 
-def _of_classes(small: SmallLightGBM, X_test, classes: np.ndarray) -> np.ndarray:
+def _of_classes(small: SmallLightGBM, X_test: Any, classes: np.ndarray) -> np.ndarray:
     """The probabilities of a model that may not have seen every class."""
     P = np.zeros((len(X_test), len(classes)))
     P[:, measure.class_codes(small.classes_, classes)] = small.predict(X_test)
     return measure.normalised(P)
 
 
-def _regression(model, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int) -> Contest:
+def _regression(
+    model: DistilledRegressor, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int
+) -> Contest:
     truth = _values(test.y)
     known = Rows(truth, sample_weight=test.sample_weight)
     if training is not None:
@@ -166,7 +174,9 @@ def _regression(model, test: Rows, training: Rows | None, n_bytes: int | None, r
     )
 
 
-def _twin(model, X, targets: np.ndarray, weights: np.ndarray | None):
+def _twin(
+    model: DistilledClassifier | DistilledRegressor, X: Any, targets: np.ndarray, weights: np.ndarray | None
+) -> Any:
     """The same student, fitted on the labels alone."""
     student = clone(model.student_)
     try:
@@ -176,12 +186,12 @@ def _twin(model, X, targets: np.ndarray, weights: np.ndarray | None):
     return student.fit(X, targets, **params)
 
 
-def _flat(y) -> np.ndarray:
+def _flat(y: ColumnLike) -> np.ndarray:
     """Labels as an array of shape (n,), also where they are a column."""
     y = np.asarray(y)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def _values(y) -> np.ndarray:
+def _values(y: ColumnLike) -> np.ndarray:
     """Values as float64, a copy that nobody else changes, of shape (n,) for one output."""
     return _flat(np.array(y, dtype=np.float64))

@@ -75,7 +75,7 @@ class Criterion:
         return None
 
 
-def _ranking(losses, codes, P, weights) -> np.ndarray:
+def _ranking(losses: Callable[..., np.ndarray], codes: np.ndarray, P: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The mean over the classes, one against the rest; of two classes the second."""
     columns = measure.ranked_classes(codes, P.shape[1], weights)
     if not columns:
@@ -83,17 +83,19 @@ def _ranking(losses, codes, P, weights) -> np.ndarray:
     return np.mean([losses(codes == k, P[:, k], weights) for k in columns], axis=0)
 
 
-def _over_outputs(losses, y, prediction, weights) -> np.ndarray:
+def _over_outputs(
+    losses: Callable[..., np.ndarray], y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """The mean over the outputs, where there are several."""
     found = losses(y, prediction, weights)
     return found if found.ndim == 1 else found.mean(axis=1)
 
 
-def _squared_errors(y, prediction, weights) -> np.ndarray:
+def _squared_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (y - prediction) ** 2
 
 
-def _root_squared_errors(y, prediction, weights) -> np.ndarray:
+def _root_squared_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     squared = (y - prediction) ** 2
     # The root of a mean, with the influence of each row, as in `rankings`.
     mean = measure.mean(squared, weights)
@@ -101,19 +103,19 @@ def _root_squared_errors(y, prediction, weights) -> np.ndarray:
     return root + np.divide(squared - mean, 2 * root, out=np.zeros_like(squared), where=root > 0)
 
 
-def _absolute_errors(y, prediction, weights) -> np.ndarray:
+def _absolute_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.abs(y - prediction)
 
 
-def _relative_errors(y, prediction, weights) -> np.ndarray:
+def _relative_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.abs(y - prediction) / np.maximum(np.abs(y), np.finfo(np.float64).eps)
 
 
-def _pinball_losses(level: float, y, prediction, weights) -> np.ndarray:
+def _pinball_losses(level: float, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.maximum(level * (y - prediction), (level - 1) * (y - prediction))
 
 
-def _deviances(power: float, y, prediction, weights) -> np.ndarray:
+def _deviances(power: float, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     least = _LEAST_SHARE * float(np.mean(measure.mean(np.abs(y), weights)))
     mu = np.maximum(prediction, least or np.finfo(np.float64).tiny)
     if power == 1:
@@ -124,11 +126,11 @@ def _deviances(power: float, y, prediction, weights) -> np.ndarray:
     return 2 * (low - y * mu ** (1 - power) / (1 - power) + mu ** (2 - power) / (2 - power))
 
 
-def _mean(y, weights) -> np.ndarray:
+def _mean(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return measure.mean(y, weights)
 
 
-def _quantile(level: float, y, weights) -> np.ndarray:
+def _quantile(level: float, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The weighted quantile of each output: the least value with at least this share of the weight."""
     columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
     found = []
@@ -140,7 +142,7 @@ def _quantile(level: float, y, weights) -> np.ndarray:
     return np.array(found).reshape(np.shape(y)[1:])
 
 
-def _relative_median(y, weights) -> np.ndarray:
+def _relative_median(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     least = np.finfo(np.float64).eps
     if np.ndim(y) == 1:
         return _quantile(0.5, y, weights / np.maximum(np.abs(y), least))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
 from tabkd._sklearn import check_sample_weight
+from tabkd._typing import ColumnLike
 from tabkd._validation import as_labels, as_targets
 from tabkd._weights import check_weights
 from tabkd.evaluation._advice import advise
@@ -143,7 +144,9 @@ def evaluate(
     )
 
 
-def _test_rows(model, X, y, sample_weight) -> Rows:
+def _test_rows(
+    model: DistilledClassifier | DistilledRegressor, X: Any, y: Any, sample_weight: ColumnLike | None
+) -> Rows:
     """The rows to measure on, checked."""
     if len(y) == 0:
         raise ValueError("X_test has 0 rows; give the rows to measure on.")
@@ -157,7 +160,9 @@ def _test_rows(model, X, y, sample_weight) -> Rows:
     return Rows(y, X, np.array(weights, dtype=np.float64))
 
 
-def _training_rows(model, X, y, sample_weight) -> Rows | None:
+def _training_rows(
+    model: DistilledClassifier | DistilledRegressor, X: Any, y: ColumnLike | None, sample_weight: ColumnLike | None
+) -> Rows | None:
     """The rows that the model was fitted on, checked; None where their labels or values are not known."""
     if y is None:
         if sample_weight is not None:
@@ -167,5 +172,5 @@ def _training_rows(model, X, y, sample_weight) -> Rows | None:
     return Rows(y, X, None if sample_weight is None else check_weights(sample_weight, y))
 
 
-def _target(model, y):
+def _target(model: DistilledClassifier | DistilledRegressor, y: ColumnLike) -> np.ndarray:
     return as_labels(y, model) if is_classifier(model) else as_targets(y, model)

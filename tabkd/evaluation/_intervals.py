@@ -211,7 +211,7 @@ def _drawn_means(losses: np.ndarray, weights: np.ndarray | None, n_resamples: in
     return np.where(np.isnan(total), np.nanmean(found, axis=1, keepdims=True), found)
 
 
-def _kept(reference, student, teacher):
+def _kept(reference: float | np.ndarray, student: float | np.ndarray, teacher: float | np.ndarray) -> np.ndarray:
     gain = reference - teacher
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(gain > 0, (reference - student) / gain, np.nan)

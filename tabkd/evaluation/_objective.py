@@ -108,7 +108,7 @@ def objective_of(teacher: Any) -> Objective:
     return _own_objective(teacher) if inner is None else objective_of(inner)
 
 
-def _own_objective(estimator) -> Objective:
+def _own_objective(estimator: Any) -> Objective:
     params = _params(estimator)
     given = [params[name] for name in _SPECIFICATIONS if params.get(name) is not None]
     text = _CLASSES.get(type(estimator).__name__) or (given[0] if given and isinstance(given[0], str) else "")
@@ -126,7 +126,7 @@ def _own_objective(estimator) -> Objective:
     return Objective(name, parameter if name in ("quantile", "tweedie", "huber") else None)
 
 
-def _parameter(estimator, params: dict, name: str) -> float | None:
+def _parameter(estimator: Any, params: dict[str, Any], name: str) -> float | None:
     library = type(estimator).__module__.partition(".")[0]
     if name == "huber":
         threshold = {"lightgbm": ("alpha", 0.9), "xgboost": ("huber_slope", 1.0)}.get(library)
@@ -136,7 +136,7 @@ def _parameter(estimator, params: dict, name: str) -> float | None:
     return _number(given[0] if given else None, defaults.get(name))
 
 
-def _number(value, default: float | None) -> float | None:
+def _number(value: object, default: float | None) -> float | None:
     """A parameter as a number, also where it is text or the only one of a list; None for what is neither."""
     if value is None:
         return default
@@ -180,12 +180,12 @@ def class_weights_of(teacher: Any, classes: np.ndarray, codes: np.ndarray) -> tu
     return None
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _of_class_weight(value, classes, codes) -> np.ndarray | None:
+def _of_class_weight(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     if isinstance(value, str):
         return _balanced(classes, codes) if value.startswith("balanced") else None
     if isinstance(value, dict):
@@ -199,25 +199,25 @@ def _of_class_weight(value, classes, codes) -> np.ndarray | None:
     return None
 
 
-def _plain(label):
+def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _of_scale(value, classes, codes) -> np.ndarray | None:
+def _of_scale(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     scale = _number(value, None)
     return np.array([1.0, scale]) if scale is not None and len(classes) == 2 else None
 
 
-def _of_unbalance(value, classes, codes) -> np.ndarray | None:
+def _of_unbalance(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     return _balanced(classes, codes) if value in (True, 1) else None
 
 
-def _of_automatic(value, classes, codes) -> np.ndarray | None:
+def _of_automatic(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     weights = _balanced(classes, codes) if value in ("Balanced", "SqrtBalanced") else None
     return np.sqrt(weights) if weights is not None and value == "SqrtBalanced" else weights
 
 
-def _balanced(classes, codes) -> np.ndarray:
+def _balanced(classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
     weights, present = np.ones(len(classes)), np.unique(codes)
     weights[present] = compute_class_weight("balanced", classes=present, y=codes)
     return weights
@@ -234,7 +234,7 @@ _WEIGHTS = {
 }
 
 
-def _params(estimator) -> dict[str, Any]:
+def _params(estimator: Any) -> dict[str, Any]:
     """The parameters of an estimator; of an object that has none, what it says in `params` and `objective`."""
     if hasattr(estimator, "get_params"):
         return dict(estimator.get_params(deep=False))
@@ -244,7 +244,7 @@ def _params(estimator) -> dict[str, Any]:
     return (dict(given) if isinstance(given, dict) else {}) | own
 
 
-def _members(teacher) -> list:
+def _members(teacher: Any) -> list:
     """The estimators whose scores a teacher averages; empty for any other teacher."""
     if isinstance(teacher, (FrozenEstimator, Pipeline)) or not hasattr(teacher, "get_params"):
         return []
@@ -258,7 +258,7 @@ def _members(teacher) -> list:
     return []
 
 
-def _inner(teacher):
+def _inner(teacher: Any) -> Any:
     """What a wrapper wraps; None for an estimator that wraps none."""
     if isinstance(teacher, FrozenEstimator):
         return teacher.estimator

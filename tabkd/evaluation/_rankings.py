@@ -95,7 +95,7 @@ def balanced_errors(codes: np.ndarray, predicted: np.ndarray, weights: np.ndarra
 class _Groups:
     """Rows in groups of equal scores, for sums over the rows that do not score higher."""
 
-    def __init__(self, score):
+    def __init__(self, score: np.ndarray) -> None:
         _, self._group = np.unique(score, return_inverse=True)
 
     def tied(self, values: np.ndarray) -> np.ndarray:
