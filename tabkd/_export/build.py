@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import re
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabkd._export.metadata import attach, describe, input_type, noted, seal
+from tabkd._export.metadata import Measured, attach, describe, input_type, noted, seal
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
 #: Understood by ONNX Runtime 1.14 (2023) and later.
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
-def export(model, path=None, report=None):
+def export(
+    model: DistilledClassifier | DistilledRegressor,
+    path: str | PathLike[str] | None = None,
+    report: Measured | None = None,
+) -> ModelProto:
     """The student of a distilled estimator as one ONNX model, proven and, where a path is given, written.
 
     Parameters
@@ -50,7 +61,7 @@ def export(model, path=None, report=None):
     return proto
 
 
-def build(model):
+def build(model: DistilledClassifier | DistilledRegressor) -> ModelProto:
     """The ONNX model, neither sealed nor proven."""
     from skl2onnx import convert_sklearn
 
@@ -87,7 +98,7 @@ def input_names(schema: TableSchema) -> list[str]:
     return names
 
 
-def _tensor_type(kind: str, width: int):
+def _tensor_type(kind: str, width: int) -> Any:
     from skl2onnx.common import data_types
 
     types = {
@@ -98,7 +109,7 @@ def _tensor_type(kind: str, width: int):
     return types[kind]([None, width])
 
 
-def _rename_inputs(graph, names: list[str], outputs: list[str]) -> list[str]:
+def _rename_inputs(graph: GraphProto, names: list[str], outputs: list[str]) -> list[str]:
     """Give the inputs their columns' own names, not skl2onnx's identifiers, nor that of an output."""
     given = [entry.name for entry in graph.input]
     taken = {name for node in graph.node for name in node.output}
@@ -117,13 +128,13 @@ def _rename_inputs(graph, names: list[str], outputs: list[str]) -> list[str]:
     return wanted
 
 
-def _named(graph, part: str) -> str | None:
+def _named(graph: GraphProto, part: str) -> str | None:
     """The name of the values, the rows or the filled values in the graph; None where there are none."""
     outputs = (node.output[0] for node in graph.node)
     return next((name for name in outputs if re.fullmatch(rf"tabkd_{part}\d*", name)), None)
 
 
-def _tidy(proto) -> None:
+def _tidy(proto: ModelProto) -> None:
     """Leave out what only takes room: names of nodes, doc strings, and the shapes of values in between."""
     proto.producer_name, proto.producer_version, proto.domain = "tabkd", __version__, ""
     proto.doc_string = ""
@@ -135,7 +146,7 @@ def _tidy(proto) -> None:
     _pack(proto.graph)
 
 
-def _pack(graph) -> None:
+def _pack(graph: GraphProto) -> None:
     """Store the numbers of initializers as bytes, without a tag for each."""
     from onnx import TensorProto, numpy_helper
 

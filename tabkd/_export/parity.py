@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,16 @@ from tabkd.scoring import _wire as wire
 from tabkd.scoring._exported import _session
 from tabkd.students._registry import student_names
 
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
 #: The most that a probability, or a prediction in standard deviations of the target, may differ.
 TOLERANCE = 1e-5
 # Columns of a row that an error shows.
 _SHOWN = 40
 
 
-def check_parity(model, content: bytes) -> dict[str, Any]:
+def check_parity(model: DistilledClassifier | DistilledRegressor, content: bytes) -> dict[str, Any]:
     """Compare a distilled estimator with its ONNX model on rows of every kind.
 
     Both ways are compared that lead through the file: the whole graph in ONNX Runtime, and `tabkd.load`.
@@ -62,7 +65,9 @@ def check_parity(model, content: bytes) -> dict[str, Any]:
     return {"rows": len(codes), "max_difference": worst}
 
 
-def _run_whole(model, content: bytes, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+def _run_whole(
+    model: DistilledClassifier | DistilledRegressor, content: bytes, frame: pd.DataFrame
+) -> dict[str, np.ndarray]:
     """The outputs of the file as it is by their names, fed as any user of ONNX Runtime would."""
     session = _session(content)
     columns = json.loads(wire.metadata(content)["tabkd"])["columns"]
@@ -91,7 +96,9 @@ def _numbers(values: np.ndarray, kind: str) -> np.ndarray:
     return np.ascontiguousarray(np.clip(values, -limit, limit).astype(np.float32))
 
 
-def _check_labels(model, frame, expected: np.ndarray, labels) -> None:
+def _check_labels(
+    model: DistilledClassifier | DistilledRegressor, frame: pd.DataFrame, expected: np.ndarray, labels: np.ndarray
+) -> None:
     """Refuse a label other than Python's, unless the two best classes are a draw."""
     top = np.sort(expected, axis=1)[:, -2:]
     best = model.classes_[expected.argmax(axis=1)]
@@ -101,12 +108,14 @@ def _check_labels(model, frame, expected: np.ndarray, labels) -> None:
         raise _error(model, frame, row, best[row], labels[row], "the label")
 
 
-def _as_classes(model, labels) -> np.ndarray:
+def _as_classes(model: DistilledClassifier | DistilledRegressor, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     return labels.astype(model.classes_.dtype) if model.classes_.dtype.kind in "iufb" else labels
 
 
-def _error(model, frame: pd.DataFrame, row: int, python, onnx, what: str) -> ParityError:
+def _error(
+    model: DistilledClassifier | DistilledRegressor, frame: pd.DataFrame, row: int, python: Any, onnx: Any, what: str
+) -> ParityError:
     values = [f"{name}={value!r}" for name, value in frame.iloc[row].items()]
     if len(values) > _SHOWN:
         values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -9,12 +11,15 @@ from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd.students import Edges
 
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
 # Rows with a value next to a threshold, at most; and how far beyond its range a column is taken, in ranges.
 _EDGE_ROWS = 3000
 _FAR = (0.5, 1e3)
 
 
-def probe_codes(model) -> np.ndarray:
+def probe_codes(model: DistilledClassifier | DistilledRegressor) -> np.ndarray:
     """Codes (n, d) of the rows to prove a distilled estimator on.
 
     A student of another library is asked no more than what it was fitted on.
@@ -35,7 +40,7 @@ def frame_of(schema: TableSchema, codes: np.ndarray) -> pd.DataFrame:
     return frame
 
 
-def unseen_category(column: Column):
+def unseen_category(column: Column) -> float | str:
     """A value that is none of the categories, and exact in float32 where it is a number."""
     if column.numeric_categories:
         return float(np.ceil(max(column.keys) + 1)) if max(column.keys) < 2**24 else -1234567.0
@@ -56,7 +61,7 @@ def _column(codes: np.ndarray, column: Column) -> pd.Series:
     return pd.Series(found, dtype=object)
 
 
-def _missing(base: np.ndarray, rng) -> np.ndarray:
+def _missing(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The rows with a fifth of their values missing; a row for each column without it; a row without any."""
     some = np.where(rng.random(base.shape) < 0.2, np.nan, base)
     one = base[np.arange(base.shape[1]) % len(base)]
@@ -87,7 +92,7 @@ def _out_of_range(schema: TableSchema, base: np.ndarray) -> np.ndarray:
     return np.vstack([base[:1], *rows])
 
 
-def _beside_edges(found: list[Edges], base: np.ndarray, rng) -> np.ndarray:
+def _beside_edges(found: list[Edges], base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rows with one value at a threshold or knot, and at the float32 numbers beside it."""
     places = [(i, edge + center) for i, center, edges in found for edge in beside(edges)]
     if not places:

@@ -13,11 +13,15 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn.utils import Tags
 
 from tabkd.onnx._graph import Graph
+
+if TYPE_CHECKING:
+    from skl2onnx.common._container import ModelComponentContainer
+    from skl2onnx.common._topology import Operator, Scope
 
 _registered: set[type] = set()
 
@@ -71,7 +75,7 @@ class Convertible:
         """
         allow_options(type(self))
 
-        def outputs(scope=None, inputs=None):
+        def outputs(scope: Any = None, inputs: Any = None) -> list[tuple[str, Any]]:
             from skl2onnx.common.data_types import FloatTensorType
 
             return [(output.name, FloatTensorType()) for output in self.onnx_outputs()]
@@ -117,14 +121,14 @@ def allow_options(cls: type) -> None:
     _registered.add(cls)
 
 
-def parse(scope, model, inputs, custom_parsers=None):
+def parse(scope: Scope, model: Convertible, inputs: list, custom_parsers: dict | None = None) -> Any:
     """Declare the operator of `model`: the parser of a registered class, one that adds no ZipMap."""
     from skl2onnx._parse import _parse_sklearn_simple_model
 
     return _parse_sklearn_simple_model(scope, model, inputs, custom_parsers=custom_parsers)
 
 
-def set_types(operator) -> None:
+def set_types(operator: Operator) -> None:
     """Set the types and shapes of the outputs of an operator."""
     from skl2onnx.common import data_types
 
@@ -139,7 +143,7 @@ def set_types(operator) -> None:
         output.type = types[declared.kind](shape)
 
 
-def write_nodes(scope, operator, container) -> None:
+def write_nodes(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
     """Write the nodes of one of ours.
 
     Raises

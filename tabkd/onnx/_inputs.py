@@ -167,7 +167,7 @@ class Inputs:
         return graph.cast(graph.node("Clip", [name, *limits]), TensorType.FLOAT)
 
 
-def _pieces(variables, n_columns: int) -> list[Piece]:
+def _pieces(variables: Sequence[Any], n_columns: int) -> list[Piece]:
     from skl2onnx.common.data_types import guess_proto_type
 
     widths = [variable.get_second_dimension() for variable in variables]

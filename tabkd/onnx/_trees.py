@@ -6,13 +6,16 @@ float32 that is no greater than t; with thresholds rounded down so, each value g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabkd.onnx._graph import Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Nodes:
 _LIGHTGBM_ZERO = float(np.float32(1e-35))
 
 
-def sklearn_nodes(tree) -> Nodes:
+def sklearn_nodes(tree: Any) -> Nodes:
     """The nodes of scikit-learn's `tree_`."""
     state = tree.__getstate__()["nodes"]
     return Nodes(
@@ -75,7 +78,7 @@ def lightgbm_nodes(text: str) -> list[Nodes]:
 def _lightgbm_tree(text: str) -> Nodes:
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
-    def numbers(key, dtype=np.int64):
+    def numbers(key: str, dtype: DTypeLike = np.int64) -> np.ndarray:
         return np.array(facts.get(key, "").split(), dtype=dtype)
 
     leaf = numbers("leaf_value", np.float64)
@@ -123,12 +126,12 @@ def thresholds(trees: Sequence[Nodes]) -> dict[int, np.ndarray]:
     return {int(i): threshold[finite & (feature == i)] for i in np.unique(feature)}
 
 
-def write_ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
+def write_ensemble(graph: Graph, table: str, trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int) -> str:
     """The sum of trees; each comes with the targets that its values are added to."""
     return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets))
 
 
-def ensemble_attributes(trees, n_targets: int) -> dict[str, Any]:
+def ensemble_attributes(trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int) -> dict[str, Any]:
     """The attributes of a `TreeEnsembleRegressor`."""
     split: dict[str, list] = {
         name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")
