@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from tabkd._weights import fit_with, weight_params
 from tabkd.onnx._graph import Graph
@@ -35,7 +35,7 @@ class ForeignStudent(Student):
     is_wide = False  # what skl2onnx converts computes in float32
     estimator_: Any = None
 
-    def __init__(self, estimator=None):
+    def __init__(self, estimator: BaseEstimator | None = None) -> None:
         self.estimator = estimator
 
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
@@ -85,12 +85,12 @@ class ForeignStudent(Student):
         )
 
 
-def as_student(estimator) -> Student:
+def as_student(estimator: Any) -> Student:
     """An estimator that learns as a student does: ours as it is, any other regressor inside of a `ForeignStudent`."""
     return estimator if isinstance(estimator, Student) else ForeignStudent(estimator)
 
 
-def _without_converter(estimator):
+def _without_converter(estimator: Any) -> Any:
     """The estimator, or the first step of it, that skl2onnx does not know; None if it knows all."""
     from skl2onnx._parse import sklearn_parsers_map
     from skl2onnx._supported_operators import sklearn_operator_name_map

@@ -89,7 +89,7 @@ def classes_of(teacher: Any, X: Any, labels: np.ndarray) -> np.ndarray:
 def _probabilities(teacher: Any, classes: list, some_classes: bool) -> Callable[[Any], np.ndarray]:
     name, stated = teacher_name(teacher), stated_classes(unfrozen(teacher))
 
-    def ask(X):
+    def ask(X: Any) -> np.ndarray:
         names, given = _answer(teacher, X)
         known = translated(_named(names, name), classes, AS_COLUMN) if stated is None else stated
         given = _by_class(given, names, known, name)
@@ -176,7 +176,7 @@ def _by_class(given: Any, names: list | None, known: list, name: str) -> np.ndar
 def _values(teacher: Any) -> Callable[[Any], np.ndarray]:
     name = teacher_name(teacher)
 
-    def ask(X):
+    def ask(X: Any) -> np.ndarray:
         given = np.asarray(_asked(teacher, "predict", X))
         if given.dtype.kind not in "fiub":
             given = _numbers(given, name)

@@ -8,7 +8,7 @@ looked at when a student is fitted, the last does not.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndar
     return KnownRows(float(entropies.mean()), float(entropies.var()), len(codes))
 
 
-def warn_if_scored(known: KnownRows, teacher, schema: TableSchema, X, classes) -> None:
+def warn_if_scored(known: KnownRows, teacher: Any, schema: TableSchema, X: Any, classes: np.ndarray | None) -> None:
     """Warn where rows that are scored, `X` (n, d), are like those that a frozen teacher knows by heart."""
     codes = schema.encode(X)
     some = codes[:: -(-len(codes) // _MOST_ROWS)]

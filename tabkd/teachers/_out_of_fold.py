@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,7 +14,16 @@ from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._teacher import fit_teacher, is_frozen, teacher_name
 
 
-def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None, split_params=None) -> np.ndarray:
+def out_of_fold_targets(
+    teacher: Any,
+    X: Any,
+    y: np.ndarray,
+    cv: Any,
+    fit_params: dict[str, Any],
+    classes: np.ndarray | None = None,
+    n_jobs: int | None = None,
+    split_params: dict[str, Any] | None = None,
+) -> np.ndarray:
     """What copies of the teacher, each fitted on all folds but one, say of the rows of that one.
 
     Every fold is fitted on the labels as the user wrote them: scikit-learn's `cross_val_predict` numbers them first,
@@ -67,13 +77,21 @@ def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None
     return targets
 
 
-def _fold_targets(teacher, X, y, train, test, fit_params, classes) -> np.ndarray:
+def _fold_targets(
+    teacher: Any,
+    X: Any,
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    fit_params: dict[str, Any],
+    classes: np.ndarray | None,
+) -> np.ndarray:
     params = check_method_params(X, fit_params, indices=train)
     fitted = fit_teacher(teacher, safe_indexing(X, train), y[train], params)
     return soft_targets(fitted, safe_indexing(X, test), classes, some_classes=True)
 
 
-def _warn_of_missing_classes(folds, y, classes) -> None:
+def _warn_of_missing_classes(folds: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray, classes: np.ndarray) -> None:
     missing = {c for train, _ in folds for c in np.setdiff1d(classes, y[train]).tolist()}
     if missing:
         warnings.warn(

@@ -81,7 +81,7 @@ def no_probabilities(teacher: Any) -> TypeError:
     return TypeError(f"teacher {name} has no `predict_proba`, and a student learns from probabilities. {remedy}")
 
 
-def _has_probabilities(estimator) -> bool:
+def _has_probabilities(estimator: Any) -> bool:
     """Whether a teacher has `predict_proba`, or will have it once it is fitted.
 
     scikit-learn's stack has none before, where its final estimator is left out: a logistic regression.
@@ -97,7 +97,7 @@ def _has_probabilities(estimator) -> bool:
     return hasattr(inner, "get_params") and _has_probabilities(inner)
 
 
-def teacher_name(estimator) -> str:
+def teacher_name(estimator: Any) -> str:
     """What an estimator is called: its class, behind a FrozenEstimator, at the end of a Pipeline.
 
     Examples
@@ -114,7 +114,7 @@ def teacher_name(estimator) -> str:
     return str(getattr(estimator, "name", type(estimator).__name__))
 
 
-def unfitted_copy(teacher):
+def unfitted_copy(teacher: Any) -> Any:
     """A clone of the teacher, or a deep copy of one that scikit-learn cannot clone: CatBoost with `cat_features`."""
     try:
         return clone(teacher)
@@ -122,7 +122,7 @@ def unfitted_copy(teacher):
         return deepcopy(teacher)
 
 
-def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
+def fit_teacher(teacher: Any, X: Any, y: np.ndarray, fit_params: dict[str, Any]) -> Any:
     """A copy of `teacher` fitted on (X, y), the labels as they are; a frozen teacher as it is."""
     if is_frozen(teacher):
         return teacher
@@ -132,7 +132,7 @@ def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
     return fit_with(teacher, X, y, fit_params)
 
 
-def warn_of_positions(teacher, classes) -> None:
+def warn_of_positions(teacher: Any, classes: np.ndarray) -> None:
     """Warn of a histogram gradient boosting whose `class_weight` scikit-learn looks up by the positions of classes.
 
     Parameters
