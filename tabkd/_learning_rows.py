@@ -10,6 +10,7 @@ import numpy as np
 
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
+from tabkd._typing import TableLike
 from tabkd.augment._augmenter import Draw, fitted_draw
 from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.students import SoftRows, SoftStream
@@ -56,7 +57,14 @@ class Teaching:
         return targets if self.alpha == 1 else targets + (1 - self.alpha) * self.task.targets(y)
 
 
-def real_rows(teaching: Teaching, codes, answers, y, weights, X_unlabeled=None) -> SoftRows:
+def real_rows(
+    teaching: Teaching,
+    codes: np.ndarray,
+    answers: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    X_unlabeled: TableLike | None = None,
+) -> SoftRows:
     """Labelled rows, then unlabelled ones.
 
     Parameters
@@ -98,13 +106,13 @@ class SyntheticRows(SoftStream):
     def __init__(
         self,
         teaching: Teaching,
-        augmenter,
+        augmenter: Any,
         codes: np.ndarray,
         n_rows: int,
         weight: float,
         seed: int,
         on_rows: Callable[[int], None] = lambda n: None,
-    ):
+    ) -> None:
         super().__init__(n_rows)
         self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)
