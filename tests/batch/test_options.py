@@ -24,7 +24,7 @@ PACKAGE = Path(tabkd.__file__).parent
 CASES = [
     ({"keep": ["x"]}, "keep='x' is not a column of", "--keep 'x' is not a column of"),
     ({"keep": ["prediction"]}, "keep='prediction' has the name", "--keep 'prediction' has the name"),
-    ({"column_map": {"x": "y"}}, "column_map='x' is no column", "--column-map 'x' is no column"),
+    ({"column_map": {"x": "y"}}, "column_map='x' is not a column", "--column-map 'x' is not a column"),
     ({"column_map": {"amount": "y"}}, "what they are called there by column_map", "called there by --column-map"),
     ({"query": "SELECT 1"}, "query is for a database", "--query is for a database"),
     ({"table": "t"}, "table is for an output of PostgreSQL", "--table is for an output of PostgreSQL"),
