@@ -1,4 +1,4 @@
-"""Columns of Arrow tables as the reader takes them; pyarrow is not imported: anyone with a table has it."""
+"""Columns of Arrow tables, converted for the reader; pyarrow is not imported here: anyone with a table has it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def is_arrow(X: object) -> bool:
-    """Whether `X` is a table or a batch of Arrow's."""
+    """Whether `X` is an Arrow table or record batch."""
     pa = sys.modules.get("pyarrow")
     return pa is not None and isinstance(X, (pa.Table, pa.RecordBatch))
 
 
 def check_names(table: pa.Table | pa.RecordBatch) -> None:
-    """Refuse columns of one name."""
+    """Refuse two columns with the same name."""
     names = table.schema.names
     if len(set(names)) < len(names):
         repeated = [name for name, times in Counter(names).items() if times > 1]
@@ -29,7 +29,7 @@ def check_names(table: pa.Table | pa.RecordBatch) -> None:
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type of a column by its values, however they are stored: without dictionary, views, run ends, extensions."""
+    """The type of a column's values, without the way they are stored: dictionary, view, run ends or extension."""
     import pyarrow as pa
 
     if isinstance(kind, pa.UuidType):
@@ -51,13 +51,14 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """A column as Arrow's functions take it: of its plain type, or a dictionary of such with signed positions.
+    """A column in a form that all Arrow functions take: its plain type, or a dictionary of it with signed positions.
 
-    Not all of them know views, run ends, and dictionaries of these or with unsigned positions.
+    Some functions do not support views, run ends, dictionaries of these, or unsigned positions.
 
     Parameters
     ----------
     column : pyarrow.Array or pyarrow.ChunkedArray
+        A column of any type.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -92,7 +93,7 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """A column as an array of its plain type."""
+    """A column as an array of its plain type, without a dictionary."""
     import pyarrow as pa
 
     column = plain(column)
@@ -104,27 +105,28 @@ def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def to_array(column: pa.Array | pa.ChunkedArray, numeric: bool) -> np.ndarray | Dictionary:
-    """What the reader takes of a column: an array of NumPy, NaN for null numbers, or a `Dictionary`.
+    """A column in a form that the reader takes: a NumPy array, with NaN for null numbers, or a `Dictionary`.
 
     Parameters
     ----------
     column : pyarrow.Array or pyarrow.ChunkedArray
+        A column of any type.
     numeric : bool
-        Whether the model reads numbers. Else text becomes a `Dictionary`.
+        Whether the model reads numbers; if not, text becomes a `Dictionary`.
     """
     import pyarrow as pa
 
     column = plain(column)
     text = is_text(plain_type(column.type))
     if numeric or not text:
-        # Dictionaries of other values may have nulls among them, which decoding makes nulls of the column.
+        # Dictionaries of other values may contain nulls, which decoding turns into nulls of the column.
         column = decoded(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # what does not fit into one array
             return _objects(column)
     kind = column.type
-    if column.null_count == len(column):  # missing, whatever its type
+    if column.null_count == len(column):  # a column of any type without a value
         return np.full(len(column), np.nan)
     if numeric and pa.types.is_boolean(kind):
         column, kind = column.cast(pa.uint8()), pa.uint8()
@@ -143,7 +145,7 @@ def to_array(column: pa.Array | pa.ChunkedArray, numeric: bool) -> np.ndarray | 
 
 
 def _objects(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """A column as Python objects, which count no nanoseconds."""
+    """A column as Python objects, whose dates and times have no nanoseconds."""
     import pyarrow as pa
 
     kind = column.type

@@ -1,4 +1,4 @@
-"""Checks of a JSON value, put together to say what a whole document is: a small schema, read as one."""
+"""Checks of JSON values, which combine to the schema of a whole document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Callable
 from typing import Any
 
-#: Takes a value and the place that errors call it, gives the value that is checked, or raises `WrongError`.
+#: Takes a value and the name of its place for errors; returns the checked value or raises `WrongError`.
 Check = Callable[[Any, str], Any]
 
 
@@ -34,7 +34,7 @@ def is_flag(value: object, place: str) -> bool:
 
 
 def whole(low: int, high: int) -> Check:
-    """A whole number within these bounds."""
+    """A check for a whole number within these bounds."""
 
     def check(value: object, place: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -45,7 +45,7 @@ def whole(low: int, high: int) -> Check:
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Check:
-    """A finite number within these bounds."""
+    """A check for a finite number within these bounds."""
 
     def check(value: object, place: str) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not _finite(value):
@@ -65,7 +65,7 @@ def _finite(value: int | float) -> bool:
 
 
 def one_of(*words: str) -> Check:
-    """One of these words."""
+    """A check for one of these words."""
 
     def check(value: object, place: str) -> str:
         if not isinstance(value, str) or value not in words:
@@ -76,12 +76,12 @@ def one_of(*words: str) -> Check:
 
 
 def maybe(inner: Check) -> Check:
-    """Null, or what `inner` wants."""
+    """A check for null, or a value that passes `inner`."""
     return lambda value, place: None if value is None else inner(value, place)
 
 
 def either(*inner: Check) -> Check:
-    """What one of these wants."""
+    """A check for a value that passes at least one of these checks."""
 
     def check(value: object, place: str) -> Any:
         for one in inner:
@@ -95,7 +95,7 @@ def either(*inner: Check) -> Check:
 
 
 def each(inner: Check) -> Check:
-    """A list of what `inner` wants."""
+    """A check for a list of values that pass `inner`."""
 
     def check(value: object, place: str) -> list:
         if not isinstance(value, list):
@@ -106,7 +106,7 @@ def each(inner: Check) -> Check:
 
 
 def record(optional: tuple[str, ...] = (), **fields: Check) -> Check:
-    """An object with these keys; others are left out, and those that are `optional` may be missing."""
+    """A check for an object with these keys; other keys are dropped, and `optional` ones may be missing."""
 
     def check(value: object, place: str) -> dict:
         if not isinstance(value, dict):

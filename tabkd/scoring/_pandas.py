@@ -1,4 +1,4 @@
-"""Columns of pandas frames as the reader takes them; imported only where there is a frame."""
+"""Columns of pandas frames, converted for the reader; imported only if there is such a frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def arrays(frame: pd.DataFrame) -> Iterator:
     """The array of each column, of NumPy or pandas."""
-    # Ten times faster than a Series for each; not public, hence the other way should pandas give it up.
+    # Ten times faster than a Series for each column. The method is private, hence the alternative if pandas drops it.
     found = getattr(frame, "_iter_column_arrays", None)
     return found() if found is not None else (array_of(series) for _, series in frame.items())
 
@@ -26,7 +26,7 @@ def arrays(frame: pd.DataFrame) -> Iterator:
 def to_array(
     array: pd.Series | pd.Index | np.ndarray | ExtensionArray, numeric: bool, name: object
 ) -> np.ndarray | Dictionary:
-    """As `tabkd.scoring._columns.to_array`, of an array of pandas, a series or an index."""
+    """Like `tabkd.scoring._columns.to_array`, for an array of pandas, a series or an index."""
     if isinstance(array, (pd.Series, pd.Index)):
         array = array_of(array)
     if isinstance(array, np.ndarray):
