@@ -6,12 +6,15 @@ import numbers
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tabkd._tables.column import Column, code_with_zeros
 from tabkd._tables.values import are_all, as_float, as_objects, is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What Python would read as a number and others would not, such as 1_000, is none.
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -51,9 +54,9 @@ class Levels:
     def __init__(self, column: Column):
         self._column, self._n = column, len(column.categories)
         self._places = (_NumberPlaces if column.numeric_categories else _TextPlaces)(column)
-        self._known: tuple[Sequence | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._known: tuple[Sequence | pd.Index | None, np.ndarray] = (None, np.empty(0, np.int64))
 
-    def __call__(self, values: np.ndarray | Dictionary | Sequence) -> np.ndarray:
+    def __call__(self, values: np.ndarray | Dictionary | Sequence | pd.Index) -> np.ndarray:
         """int64 (n,): for each value its category, counted from 0, then that for unseen ones, then for missing ones.
 
         Raises
@@ -71,7 +74,7 @@ class Levels:
         except (_UnusualError, TypeError):  # or what has no hash
             return self._unusual(list(values))
 
-    def _of_dictionary(self, values: Sequence) -> np.ndarray:
+    def _of_dictionary(self, values: Sequence | pd.Index) -> np.ndarray:
         """The place of each of the distinct values, then, for the code -1, that of a missing value."""
         known, places = self._known
         if known is not values:
