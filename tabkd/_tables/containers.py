@@ -1,4 +1,4 @@
-"""What a table may come in: frames and arrays. Their packages are not imported: anyone with a frame has them."""
+"""The containers of tables: frames and arrays. Their libraries are not imported here: anyone with a frame has them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 
 
 def is_pandas(X: Any) -> TypeGuard[Any]:
-    """Whether `X` is a frame of pandas."""
+    """Whether `X` is a pandas frame."""
     return is_of("pandas", "DataFrame", X)
 
 
 def is_polars(X: Any) -> TypeGuard[Any]:
-    """Whether `X` is a frame of polars."""
+    """Whether `X` is a polars frame."""
     return is_of("polars", "DataFrame", X)
 
 
 def is_of(module: str, name: str, value: object) -> bool:
-    """Whether a value is of a class of a module, which then is imported already."""
+    """Whether a value is an instance of a class of a module, which is then already imported."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(value, kind)
 
 
 def as_table(X: TableLike) -> Any:
-    """`X` as it is if it is a frame, else as a 2-D array.
+    """`X` itself if it is a frame, otherwise `X` as a 2-D array.
 
     Raises
     ------
     TypeError
         For sparse matrices.
     ValueError
-        For arrays that are not 2-D, complex ones, and columns of one name.
+        For arrays that are not 2-D or are complex, and for two columns with the same name.
     """
     if is_of("scipy.sparse", "spmatrix", X) or is_of("scipy.sparse", "sparray", X):
         raise TypeError(

@@ -1,8 +1,8 @@
-"""What a table is: its columns, and the way from a frame to one matrix of codes and back.
+"""The schema of a table: its columns, and the conversion of a frame to one matrix of codes and back.
 
 Everything between the user's frame and the ONNX graph works on *codes*: a float64 matrix with one column for each
-column of the table. A numeric column holds its values, a categorical column the position of its category; a missing
-value is NaN, and a category that was not there at `fit` is the number of categories.
+column of the table. A numeric column holds its values, and a categorical column the position of each value's category.
+A missing value is NaN, and the number of categories is the code of every category that was not seen at `fit`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ class TableSchema:
     Attributes
     ----------
     columns : tuple of Column
+        The columns, in the order of the table.
     container : {"numpy", "pandas", "polars"}
+        The library of the table.
     dtype : numpy.dtype or None
-        The dtype of the whole array, for NumPy.
+        The dtype of the whole array; None for frames.
     """
 
     columns: tuple[Column, ...]
@@ -69,12 +71,12 @@ class TableSchema:
         return np.array([i for i, c in enumerate(self.columns) if c.kind == kind], dtype=np.int64)
 
     def encode(self, X: TableLike) -> np.ndarray:
-        """Codes of `X`, float64 of shape (n, d), its columns matched by name.
+        """The codes of `X`, float64 of shape (n, d); columns are matched by name.
 
         Raises
         ------
         ValueError
-            For missing, unexpected or infinite columns and values, with the name of the column.
+            For missing and unexpected columns and for infinite values; the message names the column.
         """
         frame, container = as_frame(X)
         frame = self._align(frame, named=container != "numpy")
@@ -90,16 +92,16 @@ class TableSchema:
         return codes
 
     def decode(self, codes: np.ndarray) -> Any:
-        """The table that has these codes: same container, columns, dtypes and categories as at fit.
+        """The table with these codes, and with the container, columns, dtypes and categories of the fit.
 
-        An unseen category becomes a missing value. NumPy's whole numbers and booleans have none: such a column is
-        float64 where its codes hold NaN.
+        An unseen category becomes a missing value. NumPy's integers and booleans cannot be missing: such an array
+        becomes float64 if its codes contain NaN.
         """
         if self.container == "numpy":
             return self._decode_array(codes)
         if self.container == "polars":
             return self._decode_polars(codes)
-        # Keyed by position: names may be of any type, and pandas would order them otherwise.
+        # Keyed by position, because names may have any type and pandas would sort some of them.
         columns = {i: decode_column(codes[:, i], column) for i, column in enumerate(self.columns)}
         frame = pd.DataFrame({i: pd.Series(values, dtype=values.dtype) for i, values in columns.items()})
         frame.columns = pd.Index(self.names)
@@ -151,14 +153,14 @@ class TableSchema:
 
 
 def as_frame(X: TableLike) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
-    """`X` as a pandas frame, without a copy where that is possible, and the container it came in.
+    """`X` as a pandas frame, if possible without a copy, and the name of its container.
 
     Raises
     ------
     TypeError
         For sparse matrices and other containers.
     ValueError
-        For empty tables, and what `as_table` refuses.
+        For empty tables, and for tables that `as_table` refuses.
     """
     X = as_table(X)
     if isinstance(X, pd.DataFrame):
@@ -166,7 +168,7 @@ def as_frame(X: TableLike) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "po
     elif is_polars(X):
         frame, container = X.to_pandas(), "polars"
     else:
-        # pandas would make columns of its own strings out of objects, and another missing value with them.
+        # Without a dtype, pandas would convert objects to its own strings, with another missing value.
         frame, container = pd.DataFrame(X, dtype=object if X.dtype == object else None), "numpy"
     if len(frame) == 0:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""What the values of a column are, and their numbers: NumPy arrays and Python objects, wherever they come from.
+"""The kind of a column's values, and their conversion to numbers, for NumPy arrays and Python objects of any origin.
 
-Training and scoring read values by the same rules. Scoring does without pandas where no frame of pandas is given, so
-nothing here imports it; its own missing values can only occur once it is imported.
+Training and scoring read values by the same rules. Scoring works without pandas unless a pandas frame is given, so
+nothing here imports pandas; its own missing values can only occur after it was imported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from tabkd._tables.column import Kind
 
 _FLOATS = (float, np.floating)
-# Classes in the order in which they are looked for, as True is an int and a datetime is a date.
+# Classes in the order in which they are tried, because True is an int and a datetime is a date.
 _FAMILIES: dict[str, tuple[type, ...]] = {
     "boolean": (bool, np.bool_),
     "timedelta": (datetime.timedelta, np.timedelta64),
@@ -38,14 +38,14 @@ _REMEDIES = {
     "timedelta": "convert it to a number: `X[c].dt.total_seconds()`",
     "complex": "split it into its real and its imaginary part",
     "mixed": "make the column all numbers or all strings, for example with `pd.to_numeric(X[c], errors='coerce')`, "
-    "which makes anything else missing, or with `X[c].astype(str)`, which makes a category of it",
+    "which makes anything else missing, or with `X[c].astype(str)`, which makes it a category",
 }
-# Values whose types an error lists.
+# Largest number of values whose types an error lists.
 _MOST_LISTED = 10_000
 
 
 def as_objects(values: np.ndarray) -> np.ndarray:
-    """An array of Python objects; dates and durations as those of `datetime`."""
+    """The values as an array of Python objects; dates and durations become objects of `datetime`."""
     if values.dtype.kind in "mM":
         values = values.astype(f"{values.dtype.kind}8[us]")
     return values.astype(object)
@@ -67,7 +67,7 @@ def is_missing(value: object) -> bool:
 
 
 def _is_of_pandas(value: object) -> bool:
-    """Whether a value is one of the missing values that pandas brings."""
+    """Whether a value is one of pandas' own missing values."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
@@ -78,15 +78,16 @@ def kind_of(values: np.ndarray, name: object, dtype: object = None) -> Kind:
     Parameters
     ----------
     values : array of shape (n,)
+        The values.
     name : object
-        Of the column, for errors.
+        The name of the column, for errors.
     dtype : object, optional
-        What the user's column has, for errors; that of the array by default.
+        The dtype of the user's column, for errors; by default that of the array.
 
     Raises
     ------
     TypeError, ValueError
-        For values that are neither numbers nor text, with the name of the column and a remedy.
+        For values that are neither numbers nor text; the message names the column and a remedy.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def _families(values: Iterable) -> set[str]:
 
 
 def _family(kind: type) -> str:
-    """What values of a type are; empty for types of missing values only."""
+    """The family of values of a type; empty for types of missing values."""
     if kind in (type(None), *_missing_types()):
         return ""
     found = next((family for family, kinds in _FAMILIES.items() if issubclass(kind, kinds)), "other")
@@ -146,11 +147,13 @@ def unfit(values: np.ndarray, name: object, what: str, dtype: object = None) -> 
     Parameters
     ----------
     values : array of shape (n,)
+        The values.
     name : object
-        Of the column.
+        The name of the column.
     what : {"datetime", "time", "timedelta", "complex", "mixed"}
+        The family of the values, which chooses the remedy.
     dtype : object, optional
-        What the user's column has; that of the array by default.
+        The dtype of the user's column; by default that of the array.
     """
     dtype = values.dtype if dtype is None else dtype
     given = [value for value in values.tolist() if not is_missing(value)]
@@ -173,17 +176,17 @@ def unfit(values: np.ndarray, name: object, what: str, dtype: object = None) -> 
 
 
 def as_numbers(values: np.ndarray, name: object, dtype: object = None) -> np.ndarray:
-    """The values of a column that was numeric at fit, of a numeric dtype of NumPy, NaN where missing.
+    """The values of a column that was numeric at fit, with a numeric NumPy dtype; NaN if missing.
 
     Parameters
     ----------
     values, name, dtype
-        As of `kind_of`.
+        Like those of `kind_of`.
 
     Raises
     ------
     TypeError, ValueError
-        For values that are not numbers, with the name of the column and a remedy.
+        For values that are not numbers; the message names the column and a remedy.
 
     Examples
     --------
@@ -200,7 +203,7 @@ def as_numbers(values: np.ndarray, name: object, dtype: object = None) -> np.nda
     if kind_of(values, name, dtype) != "numeric":
         raise not_numeric(values, name, dtype)
     try:
-        return values.astype(np.float64)  # None is NaN to NumPy
+        return values.astype(np.float64)  # NumPy converts None to NaN
     except (TypeError, OverflowError):  # other missing values, or a whole number beyond float64
         return np.fromiter((math.nan if is_missing(v) else as_float(v) for v in values), np.float64, len(values))
 
@@ -216,7 +219,7 @@ def not_numeric(values: np.ndarray, name: object, dtype: object = None) -> Value
 
 
 def as_float(value: Any) -> float:
-    """A number as a float; one beyond float64 is infinite, which is refused later, with its row."""
+    """A number as a float; one beyond float64 becomes infinite, which is refused later with the row."""
     try:
         return float(value)
     except OverflowError:
@@ -224,7 +227,7 @@ def as_float(value: Any) -> float:
 
 
 def check_finite(values: np.ndarray, names: list, first_row: int = 0) -> None:
-    """Refuse infinite values, naming the first row, counted from `first_row`, and column that has one; NaN passes."""
+    """Refuse infinite values, and name the first one's column and row, counted from `first_row`; NaN is accepted."""
     # A sum is one pass with no copy, and it is finite unless something is wrong or missing.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
