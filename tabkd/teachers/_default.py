@@ -28,7 +28,7 @@ _SMALL_BATCH = 2048
 
 
 class _BoostedMean(TakesTables, BaseEstimator):
-    """What the classifier and the regressor share."""
+    """The common part of the classifier and the regressor."""
 
     _parameter_constraints = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -421,20 +421,20 @@ def _require_xgboost() -> None:
 
 
 def _mean_prediction(lightgbm: lightgbm.Booster, xgboost: xgboost.Booster, codes: np.ndarray) -> np.ndarray:
-    # Each library has threads of its own, and those of the one spin in the way of the other's: that cost several
-    # milliseconds whatever the rows, so that for few of them one of the two does without.
+    # Each library has its own threads, which keep spinning and slow down the other library's. That costs several
+    # milliseconds for any number of rows, so for few rows LightGBM uses one thread.
     threads: dict[str, Any] = {"num_threads": 1} if len(codes) <= _SMALL_BATCH else {}
     return (lightgbm.predict(codes, **threads) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
 
 
 def _split(stratum: np.ndarray, fraction: float, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to fit on and rows to stop by; a class of a handful of rows is fitted on whole."""
+    """The rows to fit on and the rows that decide when to stop; very small classes are used only for the fit."""
     order = rng.permutation(len(stratum))
     # Within each class, shuffled rows are dealt out evenly: every k-th goes to validation.
     order = order[np.argsort(stratum[order], kind="stable")]
     _, start, counts = np.unique(stratum[order], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(start, counts)
     valid = rank < np.repeat(np.floor(counts * fraction), counts)
-    if not valid.any():  # too few rows to hold any out: stop by the rows themselves
+    if not valid.any():  # too few rows to hold any out: the rows for the fit also decide when to stop
         return order, order
     return order[~valid], order[valid]

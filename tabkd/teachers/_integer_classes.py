@@ -1,4 +1,4 @@
-"""XGBoost's classifier on labels of any name: it alone wants its classes to be 0 … K − 1."""
+"""XGBoost's classifier on any labels: it is the only one that requires the classes 0 … K − 1."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from tabkd._typing import ColumnLike, TableLike
 
 
 class IntegerClasses(ClassifierMixin, BaseEstimator):
-    """A classifier fitted on the positions 0 … K − 1 of its classes, as XGBoost wants them.
+    """A classifier fitted on the positions 0 … K − 1 of its classes, which XGBoost requires.
 
-    It has the estimator's own parameters beside `estimator`, so that a search finds them where they were.
+    It has the estimator's own parameters in addition to `estimator`, so that a search finds them under the same names.
 
     Parameters
     ----------
     estimator : classifier
+        The classifier to clone and fit.
     """
 
     def __init__(self, estimator: BaseEstimator) -> None:
@@ -46,7 +47,7 @@ class IntegerClasses(ClassifierMixin, BaseEstimator):
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Those of the fitted estimator."""
+        """The feature importances of the fitted estimator."""
         return self.estimator_.feature_importances_
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -54,13 +55,13 @@ class IntegerClasses(ClassifierMixin, BaseEstimator):
         return {"estimator": self.estimator} | (self.estimator.get_params(deep) if deep else {})
 
     def set_params(self, **params: Any) -> Self:
-        """Set `estimator`, or parameters of it under their own names."""
+        """Set `estimator`, or its parameters under their own names."""
         self.estimator = params.pop("estimator", self.estimator)
         self.estimator.set_params(**params)
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """How metadata travels: `fit` hands it to the estimator."""
+        """The routing of metadata: `fit` passes it on to the estimator."""
         fit = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=fit)
 
@@ -78,15 +79,16 @@ class IntegerClasses(ClassifierMixin, BaseEstimator):
 
 
 def with_integer_classes(teacher: Any, y: ColumnLike) -> Any:
-    """The unfitted teacher, ready for labels of any name: XGBoost's classifiers in it see positions of classes.
+    """The unfitted teacher, prepared for any labels: XGBoost's classifiers in it are fitted on positions of classes.
 
-    Each stands where it was, so that everything around it still meets the labels themselves.
+    Each of them is wrapped where it is, so that everything around it still receives the labels themselves.
 
     Parameters
     ----------
     teacher : estimator
-        Changed in place where it holds others.
+        An unfitted estimator; a meta-estimator is changed in place.
     y : array of shape (n,)
+        The labels.
     """
     classes = np.unique(y)
     if np.array_equal(classes, np.arange(len(classes))):
