@@ -1,4 +1,4 @@
-"""Parameters of what a name stands for: ``student__max_iter`` where `student` is "mlp"."""
+"""Parameters of the estimator that a name stands for: ``student__max_iter`` if `student` is "mlp"."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class NamedParts(BaseEstimator):
 
 
 def _same(value: Any, usual: Any) -> bool:
-    """Whether a parameter is the usual one; what cannot be compared by one truth value is not."""
+    """Whether a parameter has its default; a value whose comparison gives no single truth value does not."""
     if value is usual:
         return True
     try:

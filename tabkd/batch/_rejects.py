@@ -101,7 +101,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception]]:
+def failures(check: Callable, values: pa.Array | pa.ChunkedArray) -> Iterator[tuple[int, Exception]]:
     """The positions of the values that `check` refuses, each with the error that it raises.
 
     A slice that fails is halved until a single value is left, so that few checks find few invalid values among many.
@@ -126,7 +126,9 @@ def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception
                 open_ranges += [(middle, stop), (start, middle)]
 
 
-def failures_by_value(check: Callable, values: pa.Array, most: int | None = None) -> Iterator[tuple[int, Exception]]:
+def failures_by_value(
+    check: Callable, values: pa.Array | pa.ChunkedArray, most: int | None = None
+) -> Iterator[tuple[int, Exception]]:
     """The result of `failures`, but only distinct values are checked: a repeated invalid value is searched for once.
 
     Parameters
