@@ -1,4 +1,4 @@
-"""Soft targets: a teacher's answers to the rows of a table, as one array with a column for each class, in their order."""
+"""Soft targets: a teacher's answers to the rows of a table, in one array with a column for each class."""
 
 from __future__ import annotations
 
