@@ -1,4 +1,4 @@
-"""The parity gate: ONNX Runtime has to score as the student does, or nothing is written."""
+"""The parity check: ONNX Runtime has to reproduce the scores of the student, or nothing is written."""
 
 from __future__ import annotations
 
@@ -18,37 +18,39 @@ from tabkd.students._registry import student_names
 if TYPE_CHECKING:
     from tabkd._distilled import DistilledClassifier, DistilledRegressor
 
-#: The most that a probability, or a prediction in standard deviations of the target, may differ.
+#: Largest difference of a probability, or of a prediction in standard deviations of the target.
 TOLERANCE = 1e-5
-# Columns of a row that an error shows.
+# Largest number of columns that an error shows.
 _SHOWN = 40
 
 
 def check_parity(model: DistilledClassifier | DistilledRegressor, content: bytes) -> dict[str, Any]:
     """Compare a distilled estimator with its ONNX model on rows of every kind.
 
-    Both ways are compared that lead through the file: the whole graph in ONNX Runtime, and `tabkd.load`.
+    Both ways to score with the file are compared: the whole graph in ONNX Runtime, and `tabkd.load`.
 
     Parameters
     ----------
     model : DistilledClassifier or DistilledRegressor
+        The fitted estimator.
     content : bytes
         The model as it would be written.
 
     Returns
     -------
     dict
-        rows: how many were compared; max_difference: the largest, in standard deviations for regression.
+        rows: the number of compared rows; max_difference: the largest difference, in standard deviations of the target
+        for regression.
 
     Raises
     ------
     ParityError
-        With the row, both values and the remedy.
+        If a difference is too large; the message has the row, both values and the remedy.
     """
     codes = probe_codes(model)
     frame = frame_of(model.schema_, codes)
     expected = model._scores(frame)
-    # A difference of probabilities is measured as it is, one of values in standard deviations of the target.
+    # Differences of probabilities are absolute; those of values are in standard deviations of the target.
     scale = model._student.target_scale_
     exported, whole = ExportedStudent(content, n_jobs=1), _run_whole(model, content, frame)
     scores = whole[model._task.onnx_outputs(model._student)[-1].name].astype(np.float64)
@@ -68,7 +70,7 @@ def check_parity(model: DistilledClassifier | DistilledRegressor, content: bytes
 def _run_whole(
     model: DistilledClassifier | DistilledRegressor, content: bytes, frame: pd.DataFrame
 ) -> dict[str, np.ndarray]:
-    """The outputs of the file as it is by their names, fed as any user of ONNX Runtime would."""
+    """The outputs of the whole file, by name, from inputs that any user of ONNX Runtime would pass."""
     session = _session(content)
     columns = json.loads(wire.metadata(content)["tabkd"])["columns"]
     if columns[0]["input"] == "X" and len({c["input"] for c in columns}) == 1 and model.schema_.is_numeric:
@@ -99,7 +101,7 @@ def _numbers(values: np.ndarray, kind: str) -> np.ndarray:
 def _check_labels(
     model: DistilledClassifier | DistilledRegressor, frame: pd.DataFrame, expected: np.ndarray, labels: np.ndarray
 ) -> None:
-    """Refuse a label other than Python's, unless the two best classes are a draw."""
+    """Refuse a label that differs from Python's, unless the two best classes are equally likely."""
     top = np.sort(expected, axis=1)[:, -2:]
     best = model.classes_[expected.argmax(axis=1)]
     wrong = (top[:, 1] - top[:, 0] > 2 * TOLERANCE) & (best.astype(str) != _as_classes(model, labels).astype(str))

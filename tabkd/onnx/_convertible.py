@@ -1,11 +1,10 @@
-"""Models that plain skl2onnx converts: the hooks that it looks for on a model that it does not know.
+"""Models that skl2onnx converts without registration: the methods that it looks for on unknown models.
 
-skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. It refuses options
-such as ``zipmap`` for classes that are not registered, though, and asks before any hook is called; so
-ours register themselves as soon as scikit-learn's tags are read while skl2onnx is loaded. Importing
-tabkd never imports skl2onnx.
+skl2onnx calls `onnx_parser`, `onnx_shape_calculator` and `onnx_converter` of a model. But before that it refuses
+options such as ``zipmap`` for classes that are not registered. So tabkd's classes register themselves as soon as
+scikit-learn's tags are read while skl2onnx is loaded. Importing tabkd never imports skl2onnx.
 
-Our classifiers give one tensor of probabilities, whatever ``zipmap`` says: there never is a ZipMap.
+Our classifiers return one tensor of probabilities. The option ``zipmap`` is accepted, but never adds a ZipMap.
 """
 
 from __future__ import annotations
@@ -32,7 +31,9 @@ class Output(NamedTuple):
     Attributes
     ----------
     name : str
+        Its name.
     kind : {"FLOAT", "DOUBLE", "INT64", "STRING"}
+        Its ONNX type.
     width : int or None
         The number of its columns; None for a tensor of shape (n,).
     """
@@ -43,7 +44,7 @@ class Output(NamedTuple):
 
 
 class Convertible:
-    """Base of a model that writes its own graph: it declares its outputs, and gives a tensor for each."""
+    """Base class of models that write their own graph: they declare their outputs, and write a tensor for each."""
 
     @abstractmethod
     def onnx_outputs(self) -> list[Output]:
@@ -51,13 +52,14 @@ class Convertible:
 
     @abstractmethod
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph behind the inputs.
+        """Write the graph from the inputs to the outputs.
 
         Parameters
         ----------
         graph : Graph
+            Takes the nodes.
         variables : sequence of skl2onnx Variable
-            What the graph has so far, of this model's table.
+            The inputs: the columns of the model's table.
 
         Returns
         -------
@@ -112,7 +114,7 @@ def allow_options(cls: type) -> None:
     if cls in _registered:
         return
     register = getattr(sys.modules.get("skl2onnx"), "update_registered_converter", None)
-    if register is None:  # not loaded, or not to the end
+    if register is None:  # not loaded, or not completely
         return
     from sklearn.base import ClassifierMixin
 
@@ -122,7 +124,7 @@ def allow_options(cls: type) -> None:
 
 
 def parse(scope: Scope, model: Convertible, inputs: list, custom_parsers: dict | None = None) -> Any:
-    """Declare the operator of `model`: the parser of a registered class, one that adds no ZipMap."""
+    """Declare the operator of `model`: a parser for registered classes that adds no ZipMap."""
     from skl2onnx._parse import _parse_sklearn_simple_model
 
     return _parse_sklearn_simple_model(scope, model, inputs, custom_parsers=custom_parsers)
@@ -144,14 +146,14 @@ def set_types(operator: Operator) -> None:
 
 
 def write_nodes(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
-    """Write the nodes of one of ours.
+    """Write the nodes of one of tabkd's models.
 
     Raises
     ------
     ValueError
-        Where the inputs do not fit the table that the model was fitted on.
+        If the inputs do not fit the table that the model was fitted on.
     NotImplementedError
-        For a student that skl2onnx cannot convert.
+        If skl2onnx cannot convert the student.
     """
     graph = Graph(scope, container)
     tensors = operator.raw_operator.onnx_tensors(graph, operator.inputs)

@@ -94,7 +94,7 @@ class Inputs:
 
     def __init__(self, graph: Graph, variables: Sequence[Any], schema: TableSchema) -> None:
         self._graph, self._schema = graph, schema
-        #: What skl2onnx handed over.
+        #: The inputs that skl2onnx passed.
         self.variables = list(variables)
         self.pieces = _pieces(variables, len(schema.columns))
         places = [(piece, k) for piece in self.pieces for k in range(piece.width)]
