@@ -1,4 +1,4 @@
-"""What decides: the measures that contestants are compared by, each as a loss of every row."""
+"""The measures that contestants are compared by, each as a loss of every row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._rankings import auc_losses, average_precision_losses, balanced_errors
 
-# Where a deviance is not defined for a prediction of zero or less, this share of the mean stands for it.
+# A deviance is not defined for predictions of zero or less; this share of the mean replaces them.
 _LEAST_SHARE = 1e-6
 
 
@@ -25,11 +25,11 @@ class Criterion:
     Attributes
     ----------
     name : str
-        The name of scikit-learn's scorer, with a parameter behind a colon where it has one.
+        The name of scikit-learn's scorer, followed by a colon and its parameter, if any.
     key : str
         Its name among the metrics of a report.
     label : str
-        What a sentence calls it.
+        Its name in a sentence.
     losses : callable
         (truth, scores, weights) to a loss for each row, of shape (n,); lower is better. For classes the truth is
         codes (n,) and the scores are probabilities (n, K), for regression both are values of one shape.
@@ -60,7 +60,7 @@ class Criterion:
         return 1 - loss if self.is_gain else loss
 
     def undefined(self, y: np.ndarray) -> str | None:
-        """Why the measure is not defined for the values of a target; None where it is.
+        """Why the measure is not defined for the values of a target; None if it is.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Criterion:
 
 
 def _ranking(losses: Callable[..., np.ndarray], codes: np.ndarray, P: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The mean over the classes, one against the rest; of two classes the second."""
+    """The mean over the classes, each against the rest; for two classes the loss of the second."""
     columns = measure.ranked_classes(codes, P.shape[1], weights)
     if not columns:
         return np.full(len(codes), np.nan)
@@ -86,7 +86,7 @@ def _ranking(losses: Callable[..., np.ndarray], codes: np.ndarray, P: np.ndarray
 def _over_outputs(
     losses: Callable[..., np.ndarray], y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """The mean over the outputs, where there are several."""
+    """The mean over the outputs, if there are several."""
     found = losses(y, prediction, weights)
     return found if found.ndim == 1 else found.mean(axis=1)
 
@@ -131,7 +131,7 @@ def _mean(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _quantile(level: float, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The weighted quantile of each output: the least value with at least this share of the weight."""
+    """The weighted quantile of each output: the smallest value that reaches this share of the weight."""
     columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
     found = []
     for values in columns.T:
@@ -172,7 +172,7 @@ def deviance(power: float) -> Criterion:
     Parameters
     ----------
     power : float
-        Of the mean, which the variance is proportional to.
+        The power of the mean to which the variance is proportional.
     """
     if power == 0:
         return SQUARED_ERROR
@@ -262,14 +262,14 @@ _WITH_PARAMETER: dict[str, tuple[str, float, Callable[[float], bool], Callable[[
 
 
 def named(name: str, task: str) -> Criterion:
-    """The criterion that is called like a scorer of scikit-learn.
+    """The criterion with the name of a scikit-learn scorer.
 
     Parameters
     ----------
     name : str
-        The name, with a parameter behind a colon where it has one.
+        The name, followed by a colon and the parameter, if any.
     task : {"classification", "regression"}
-        What it has to measure.
+        The task that it has to measure.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def named(name: str, task: str) -> Criterion:
     Raises
     ------
     ValueError
-        There is none of this name for the task.
+        If the task has no criterion with this name.
     """
     for criterion in _CRITERIA[task]:
         if criterion.name == name:

@@ -1,4 +1,4 @@
-"""What a distillation kept and what it gained, on rows that nobody was fitted on."""
+"""Measure what a distillation kept and gained, on rows that no model was fitted on."""
 
 from __future__ import annotations
 
@@ -156,14 +156,14 @@ def _test_rows(
     if not np.any(np.asarray(sample_weight)):
         raise ValueError("sample_weight is zero for every test row, so there is nothing to measure on.")
     weights = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    # A copy, which stays as it is with the scores whatever becomes of the caller's array.
+    # A copy, which stays with the scores and does not change with the caller's array.
     return Rows(y, X, np.array(weights, dtype=np.float64))
 
 
 def _training_rows(
     model: DistilledClassifier | DistilledRegressor, X: Any, y: ColumnLike | None, sample_weight: ColumnLike | None
 ) -> Rows | None:
-    """The rows that the model was fitted on, checked; None where their labels or values are not known."""
+    """The rows that the model was fitted on, checked; None if their labels or values are not known."""
     if y is None:
         if sample_weight is not None:
             raise ValueError("sample_weight_train weights the rows of X_train and y_train; pass these as well.")

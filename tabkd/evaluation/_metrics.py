@@ -1,4 +1,4 @@
-"""What a distillation is measured by: pure functions of labels, probabilities and predictions.
+"""The measures of a distillation: pure functions of labels, probabilities and predictions.
 
 Probabilities are of shape (n, K), their columns in the order of `classes`; `codes` are the positions of
 the true classes. `sample_weight` says how much each row counts, equally without it. A measure that is not defined on
