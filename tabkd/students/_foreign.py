@@ -23,12 +23,12 @@ class ForeignStudent(Student):
     Parameters
     ----------
     estimator : regressor
-        Takes 2-D targets.
+        A regressor that takes 2-D targets.
 
     Attributes
     ----------
     estimator_ : regressor
-        The fitted one.
+        The fitted regressor.
     """
 
     answers_any_row = False
@@ -41,7 +41,7 @@ class ForeignStudent(Student):
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         rows = SoftRows.concatenate([real, *synthetic])
         weights = rows.weights if np.ptp(rows.weights) else None
-        # One target is what most regressors want as (n,), and some warn of (n, 1).
+        # Most regressors expect a single target in shape (n,), and some warn of (n, 1).
         targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
         X = self.schema_.decode(rows.codes)
         self.estimator_ = fit_with(clone(self.estimator), X, targets, weight_params(self.estimator, weights))
@@ -52,7 +52,7 @@ class ForeignStudent(Student):
         return predicted.reshape(len(codes), -1)
 
     def front(self) -> Front:
-        """The numeric columns as they are."""
+        """The numeric columns, as they are."""
         numeric = self.schema_.positions("numeric")
         return Front(numeric, np.zeros(len(numeric)), [])
 
@@ -61,12 +61,12 @@ class ForeignStudent(Student):
         return []
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
-        """Write what the regressor predicts by the converter that skl2onnx has for it.
+        """Write the predictions of the regressor with skl2onnx's converter.
 
         Raises
         ------
         NotImplementedError
-            Where skl2onnx has none.
+            If skl2onnx has no converter.
         """
         missing = _without_converter(self.estimator_)
         if missing is not None:
@@ -86,12 +86,12 @@ class ForeignStudent(Student):
 
 
 def as_student(estimator: Any) -> Student:
-    """An estimator that learns as a student does: ours as it is, any other regressor inside of a `ForeignStudent`."""
+    """The estimator as a student: one of tabkd's is returned as it is, any other regressor in a `ForeignStudent`."""
     return estimator if isinstance(estimator, Student) else ForeignStudent(estimator)
 
 
 def _without_converter(estimator: Any) -> Any:
-    """The estimator, or the first step of it, that skl2onnx does not know; None if it knows all."""
+    """The estimator, or the first step of a pipeline, that skl2onnx does not know; None if it knows all."""
     from skl2onnx._parse import sklearn_parsers_map
     from skl2onnx._supported_operators import sklearn_operator_name_map
 
