@@ -43,18 +43,18 @@ if TYPE_CHECKING:
 
     from tabkd._export.metadata import Measured
 
-# Rows that the distribution of the scores is noted of.
+# Largest number of rows for the reference distribution of the scores.
 _REFERENCE_ROWS = 10_000
-# Real rows, and as many synthetic ones, that stay with the model to prove its ONNX file on.
+# Largest number of real rows, and of synthetic ones, that the model keeps to verify its ONNX file.
 _PROBE_ROWS = 256
 
 
 class _Distilled(Convertible, TakesTables, NamedParts):
-    """What the classifier and the regressor share."""
+    """The common part of the classifier and the regressor."""
 
     _task: Task
     _student: Student
-    # Whether it was cloned, and the rows that its frozen teacher then knows by heart, until some are scored.
+    # Whether it is a clone; and the rows that its frozen teacher then knows by heart, until the first rows are scored.
     _is_copy = False
     _known_rows: KnownRows | None = None
     _parameter_constraints = {
@@ -110,14 +110,14 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         X : pandas or polars frame or array of shape (n, d)
             Columns of numbers, booleans, strings or categories, with or without missing values.
         y : array of shape (n,), or (n, K) for regression
-            Labels or values. Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
+            Labels or values; also a list, or a series or one-column frame of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
-            Weights for teacher and student, and for the teachers of the folds with `cv`.
+            Weights of the rows, for teacher and student, and with `cv` for the teachers of the folds.
         X_unlabeled : pandas or polars frame or array of shape (m, d), optional
             Further real rows, which the teacher labels for the student.
         **fit_params
-            For the teacher and for the splitter of `cv`, where metadata routing is enabled; `groups` reach the
-            splitter without it, too.
+            Arguments for the teacher and for the splitter of `cv`, if metadata routing is enabled; `groups` reach the
+            splitter also without routing.
 
         Returns
         -------
@@ -127,8 +127,8 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         Raises
         ------
         ValueError, TypeError
-            For a table, a target, weights or parameters that cannot be used, with the column or parameter, the value
-            and the remedy.
+            If the table, the target, the weights or a parameter cannot be used; the message names the column or
+            parameter, the value and the remedy.
         """
         self._check_params()
         X = check_table(self, X)
@@ -159,13 +159,13 @@ class _Distilled(Convertible, TakesTables, NamedParts):
 
     def __sklearn_clone__(self) -> Self:
         template = shallow_copy(self)
-        # A frozen teacher is shared, as FrozenEstimator shares its own: scikit-learn would copy a whole ensemble.
+        # A frozen teacher is shared, like the estimator of a FrozenEstimator: cloning would copy a whole ensemble.
         if is_frozen(self.teacher):
             template.teacher = None
         copy = super(_Distilled, template).__sklearn_clone__()
         if is_frozen(self.teacher):
             copy.teacher = self.teacher
-        # Searches and cross-validation fit copies, and score them on rows of their own.
+        # Searches and cross-validation fit copies, and score them on held-out rows.
         copy._is_copy = True
         return copy
 
@@ -181,7 +181,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         """Check the target, set `_task`, and return the target as an array."""
 
     def _unfitted_teacher(self, rng: np.random.RandomState) -> Any:
-        """The teacher to fit, with seeds of its own; a frozen one as it is."""
+        """The teacher to fit, a copy with seeds; a frozen one is returned as it is."""
         teacher = self._make_teacher(self.teacher)
         check_teacher(teacher, self._task.name)
         if not is_frozen(teacher):
@@ -190,7 +190,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return teacher
 
     def _routed(self, teacher: Any, weights: np.ndarray | None, fit_params: dict[str, Any]) -> tuple[dict, dict]:
-        """What of the metadata goes to the teacher's fit, and what to the splitter."""
+        """The metadata for the teacher's fit, and those for the splitter."""
         if routing_enabled():
             given = fit_params if weights is None else {"sample_weight": weights, **fit_params}
             routed = process_routing(self, "fit", **given)
@@ -208,7 +208,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
     def _answers(
         self, teacher: Any, X: Any, y: np.ndarray, params: dict[str, Any], split_params: dict[str, Any]
     ) -> np.ndarray:
-        """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
+        """The teacher's answers to the labelled rows; with `cv`, those of copies that were not fitted on them."""
         classes = self._task.classes
         if self.cv is None:
             return soft_targets(self.teacher_, X, classes)
@@ -217,7 +217,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
     def _synthetic_rows(
         self, teaching: Teaching, codes: np.ndarray, n_rows: int, weight: float, rng: np.random.RandomState, bar: Silent
     ) -> SoftStream:
-        """What the teacher labels while the student reads it; some of it joins the rows to prove a file on."""
+        """The rows that the teacher labels while the student reads them; some are kept to verify the file."""
         augmenter = self._make_augmenter(self.augmenter)
         if augmenter is None or n_rows == 0:
             return SoftStream()
@@ -232,7 +232,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return student.fit_stream(self.schema_, real, synthetic)
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
-        """What later rows are compared with: whether a frozen teacher knows these by heart, and their distribution."""
+        """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""
         if self._is_copy and self.cv is None and is_frozen(self.teacher_):
             self._known_rows = self._task.known_rows(answers, y, self._scores_of_codes(codes))
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
@@ -240,7 +240,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self.reference_ = reference(some, scores, [len(column.categories) for column in self.schema_.columns])
 
     def _scores(self, X: TableLike) -> np.ndarray:
-        """What is predicted for `X`, of shape (n, K)."""
+        """The predictions for `X`, of shape (n, K)."""
         check_is_fitted(self)
         return self._scores_of_codes(self.schema_.encode(check_table(self, X, reset=False)))
 
@@ -248,24 +248,24 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return self._task.scores(self._student.predict_codes(codes), self.temperature)
 
     def to_onnx(self, path: str | PathLike | None = None, report: Measured | None = None) -> ModelProto:
-        """Write the student as one ONNX model, raw columns in, proven to score the same.
+        """Write the student as one ONNX model that takes the raw columns, and verify that it gives the same scores.
 
         Parameters
         ----------
         path : str or path-like, optional
             Where to write the file. It appears whole or not at all.
         report : tabkd.evaluation.Report, optional
-            Its skill kept is written into the model's metadata.
+            The report whose `skill_kept` is written into the model's metadata.
 
         Returns
         -------
         onnx.ModelProto
-            The model, as the file has it.
+            The model, as in the file.
 
         Raises
         ------
         tabkd.onnx.ParityError
-            Where ONNX Runtime does not reproduce the student; nothing is written.
+            If ONNX Runtime does not reproduce the student; nothing is written then.
         """
         from tabkd._export.build import export
 
@@ -273,7 +273,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return export(self, path, report)
 
     def onnx_outputs(self) -> list[Output]:
-        """List the outputs of the graph: those of the task, and further ones of the student.
+        """List the outputs of the graph: those of the task, then further ones of the student.
 
         Returns
         -------
@@ -284,7 +284,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return [*self._task.onnx_outputs(self._student), *self._student.further_onnx_outputs()]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph: the student's, and what makes probabilities and labels of its targets.
+        """Write the graph: the student's, and the nodes that turn its targets into probabilities and labels.
 
         Parameters
         ----------
@@ -303,7 +303,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return [*self._task.onnx_tensors(graph, tensors.targets, self._student, self.temperature), *further]
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say how metadata travels: `fit` takes it for itself, for the teacher and for the splitter.
+        """Describe the routing of metadata: `fit` takes them for itself, for the teacher and for the splitter.
 
         Returns
         -------
@@ -573,7 +573,7 @@ class DistilledRegressor(RegressorMixin, _Distilled):
 
 
 def _set_seed(estimator: Any, rng: np.random.RandomState) -> None:
-    """Give every `random_state` of an unfrozen estimator that is None a seed of its own."""
+    """Set every `random_state` of an unfrozen estimator that is None to a different seed."""
     if isinstance(estimator, BaseEstimator) and not is_frozen(estimator):
         seeds = {
             name: rng.randint(2**31 - 1)
