@@ -1,7 +1,7 @@
 """Distil a tabular ensemble into one small student and one ONNX file that scores the same.
 
-What stands here is imported when it is first asked for, so that a host that only scores needs NumPy, ONNX Runtime and
-Arrow, and no package of training.
+Names are imported on first use, so that a host that only scores needs NumPy, ONNX Runtime and Arrow, and none of the
+packages for training.
 """
 
 from __future__ import annotations

@@ -10,20 +10,20 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._learning_rows import SyntheticRows, Teaching, n_synthetic_rows, real_rows
 from tabkd._named_parts import NamedParts
-from tabkd._progress import progress
+from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, routing_enabled, validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._tables.surprises import warn_of_surprises
 from tabkd._task import Classification, Regression, Task
+from tabkd._typing import ColumnLike, RandomState, TableLike
 from tabkd._validation import TakesTables, as_labels, as_targets, check_labels, check_table, check_targets
 from tabkd._weights import check_weights, weight_params
 from tabkd.augment import AUGMENTERS
@@ -43,18 +43,18 @@ if TYPE_CHECKING:
 
     from tabkd._export.metadata import Measured
 
-# Rows that the distribution of the scores is noted of.
+# Largest number of rows for the reference distribution of the scores.
 _REFERENCE_ROWS = 10_000
-# Real rows, and as many synthetic ones, that stay with the model to prove its ONNX file on.
+# Largest number of real rows, and of synthetic ones, that the model keeps to verify its ONNX file.
 _PROBE_ROWS = 256
 
 
 class _Distilled(Convertible, TakesTables, NamedParts):
-    """What the classifier and the regressor share."""
+    """The common part of the classifier and the regressor."""
 
     _task: Task
     _student: Student
-    # Whether it was cloned, and the rows that its frozen teacher then knows by heart, until some are scored.
+    # Whether it is a clone; and the rows that its frozen teacher then knows by heart, until the first rows are scored.
     _is_copy = False
     _known_rows: KnownRows | None = None
     _parameter_constraints = {
@@ -72,18 +72,18 @@ class _Distilled(Convertible, TakesTables, NamedParts):
 
     def __init__(
         self,
-        teacher=None,
+        teacher: Any = None,
         *,
-        student="mlp",
-        augmenter="mixture",
-        n_synthetic="auto",
-        temperature=1.0,
-        alpha=1.0,
-        cv=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        student: str | BaseEstimator = "mlp",
+        augmenter: str | BaseEstimator | None = "mixture",
+        n_synthetic: int | str = "auto",
+        temperature: float = 1.0,
+        alpha: float = 1.0,
+        cv: Any = None,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.teacher = teacher
         self.student = student
         self.augmenter = augmenter
@@ -95,7 +95,14 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight: ArrayLike | None = None, X_unlabeled=None, **fit_params) -> Self:
+    def fit(
+        self,
+        X: TableLike,
+        y: ColumnLike,
+        sample_weight: ColumnLike | None = None,
+        X_unlabeled: TableLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
 
         Parameters
@@ -103,14 +110,14 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         X : pandas or polars frame or array of shape (n, d)
             Columns of numbers, booleans, strings or categories, with or without missing values.
         y : array of shape (n,), or (n, K) for regression
-            Labels or values. Also a list, or a series or a frame of one column of pandas, polars or pyarrow.
+            Labels or values; also a list, or a series or one-column frame of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
-            Weights for teacher and student, and for the teachers of the folds with `cv`.
+            Weights of the rows, for teacher and student, and with `cv` for the teachers of the folds.
         X_unlabeled : pandas or polars frame or array of shape (m, d), optional
             Further real rows, which the teacher labels for the student.
         **fit_params
-            For the teacher and for the splitter of `cv`, where metadata routing is enabled; `groups` reach the
-            splitter without it, too.
+            Arguments for the teacher and for the splitter of `cv`, if metadata routing is enabled; `groups` reach the
+            splitter also without routing.
 
         Returns
         -------
@@ -120,8 +127,8 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         Raises
         ------
         ValueError, TypeError
-            For a table, a target, weights or parameters that cannot be used, with the column or parameter, the value
-            and the remedy.
+            If the table, the target, the weights or a parameter cannot be used; the message names the column or
+            parameter, the value and the remedy.
         """
         self._check_params()
         X = check_table(self, X)
@@ -150,15 +157,15 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self._note_rows(codes, answers, y)
         return self
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         template = shallow_copy(self)
-        # A frozen teacher is shared, as FrozenEstimator shares its own: scikit-learn would copy a whole ensemble.
+        # A frozen teacher is shared, like the estimator of a FrozenEstimator: cloning would copy a whole ensemble.
         if is_frozen(self.teacher):
             template.teacher = None
         copy = super(_Distilled, template).__sklearn_clone__()
         if is_frozen(self.teacher):
             copy.teacher = self.teacher
-        # Searches and cross-validation fit copies, and score them on rows of their own.
+        # Searches and cross-validation fit copies, and score them on held-out rows.
         copy._is_copy = True
         return copy
 
@@ -170,11 +177,11 @@ class _Distilled(Convertible, TakesTables, NamedParts):
                 raise TypeError(f"{name} is the class {given.__name__}; pass an instance: {given.__name__}().")
 
     @abstractmethod
-    def _learn_task(self, X, y) -> np.ndarray:
+    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
         """Check the target, set `_task`, and return the target as an array."""
 
-    def _unfitted_teacher(self, rng):
-        """The teacher to fit, with seeds of its own; a frozen one as it is."""
+    def _unfitted_teacher(self, rng: np.random.RandomState) -> Any:
+        """The teacher to fit, a copy with seeds; a frozen one is returned as it is."""
         teacher = self._make_teacher(self.teacher)
         check_teacher(teacher, self._task.name)
         if not is_frozen(teacher):
@@ -182,8 +189,8 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             _set_seed(teacher, rng)
         return teacher
 
-    def _routed(self, teacher, weights, fit_params) -> tuple[dict, dict]:
-        """What of the metadata goes to the teacher's fit, and what to the splitter."""
+    def _routed(self, teacher: Any, weights: np.ndarray | None, fit_params: dict[str, Any]) -> tuple[dict, dict]:
+        """The metadata for the teacher's fit, and those for the splitter."""
         if routing_enabled():
             given = fit_params if weights is None else {"sample_weight": weights, **fit_params}
             routed = process_routing(self, "fit", **given)
@@ -198,15 +205,19 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             )
         return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
-    def _answers(self, teacher, X, y, params, split_params) -> np.ndarray:
-        """What the teacher says of the labelled rows; with `cv`, what copies not fitted on them say."""
+    def _answers(
+        self, teacher: Any, X: Any, y: np.ndarray, params: dict[str, Any], split_params: dict[str, Any]
+    ) -> np.ndarray:
+        """The teacher's answers to the labelled rows; with `cv`, those of copies that were not fitted on them."""
         classes = self._task.classes
         if self.cv is None:
             return soft_targets(self.teacher_, X, classes)
         return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
 
-    def _synthetic_rows(self, teaching: Teaching, codes, n_rows: int, weight: float, rng, bar) -> SoftStream:
-        """What the teacher labels while the student reads it; some of it joins the rows to prove a file on."""
+    def _synthetic_rows(
+        self, teaching: Teaching, codes: np.ndarray, n_rows: int, weight: float, rng: np.random.RandomState, bar: Silent
+    ) -> SoftStream:
+        """The rows that the teacher labels while the student reads them; some are kept to verify the file."""
         augmenter = self._make_augmenter(self.augmenter)
         if augmenter is None or n_rows == 0:
             return SoftStream()
@@ -215,46 +226,46 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         return rows
 
-    def _fit_student(self, real: SoftRows, synthetic: SoftStream, rng) -> Student:
+    def _fit_student(self, real: SoftRows, synthetic: SoftStream, rng: np.random.RandomState) -> Student:
         student = as_student(self._make_student(self.student))
         _set_seed(student, rng)
         return student.fit_stream(self.schema_, real, synthetic)
 
-    def _note_rows(self, codes, answers, y) -> None:
-        """What later rows are compared with: whether a frozen teacher knows these by heart, and their distribution."""
+    def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
+        """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""
         if self._is_copy and self.cv is None and is_frozen(self.teacher_):
             self._known_rows = self._task.known_rows(answers, y, self._scores_of_codes(codes))
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
         scores = ranked(self._scores_of_codes(some), self._task.name)
         self.reference_ = reference(some, scores, [len(column.categories) for column in self.schema_.columns])
 
-    def _scores(self, X) -> np.ndarray:
-        """What is predicted for `X`, of shape (n, K)."""
+    def _scores(self, X: TableLike) -> np.ndarray:
+        """The predictions for `X`, of shape (n, K)."""
         check_is_fitted(self)
         return self._scores_of_codes(self.schema_.encode(check_table(self, X, reset=False)))
 
-    def _scores_of_codes(self, codes) -> np.ndarray:
+    def _scores_of_codes(self, codes: np.ndarray) -> np.ndarray:
         return self._task.scores(self._student.predict_codes(codes), self.temperature)
 
     def to_onnx(self, path: str | PathLike | None = None, report: Measured | None = None) -> ModelProto:
-        """Write the student as one ONNX model, raw columns in, proven to score the same.
+        """Write the student as one ONNX model that takes the raw columns, and verify that it gives the same scores.
 
         Parameters
         ----------
         path : str or path-like, optional
             Where to write the file. It appears whole or not at all.
         report : tabkd.evaluation.Report, optional
-            Its skill kept is written into the model's metadata.
+            The report whose `skill_kept` is written into the model's metadata.
 
         Returns
         -------
         onnx.ModelProto
-            The model, as the file has it.
+            The model, as in the file.
 
         Raises
         ------
         tabkd.onnx.ParityError
-            Where ONNX Runtime does not reproduce the student; nothing is written.
+            If ONNX Runtime does not reproduce the student; nothing is written then.
         """
         from tabkd._export.build import export
 
@@ -262,7 +273,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return export(self, path, report)
 
     def onnx_outputs(self) -> list[Output]:
-        """List the outputs of the graph: those of the task, and further ones of the student.
+        """List the outputs of the graph: those of the task, then further ones of the student.
 
         Returns
         -------
@@ -273,7 +284,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return [*self._task.onnx_outputs(self._student), *self._student.further_onnx_outputs()]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph: the student's, and what makes probabilities and labels of its targets.
+        """Write the graph: the student's, and the nodes that turn its targets into probabilities and labels.
 
         Parameters
         ----------
@@ -292,7 +303,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return [*self._task.onnx_tensors(graph, tensors.targets, self._student, self.temperature), *further]
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say how metadata travels: `fit` takes it for itself, for the teacher and for the splitter.
+        """Describe the routing of metadata: `fit` takes them for itself, for the teacher and for the splitter.
 
         Returns
         -------
@@ -381,7 +392,7 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
 
     _default_teacher = DefaultTeacherClassifier
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: TableLike) -> np.ndarray:
         """Predict the probabilities of the classes.
 
         Parameters
@@ -400,7 +411,7 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
             warn_if_scored(known, self.teacher_, self.schema_, X, self.classes_)
         return scores
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: TableLike) -> np.ndarray:
         """Predict the most probable class of each row.
 
         Parameters
@@ -416,7 +427,7 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
 
-    def score(self, X, y, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
         """Measure the accuracy of the predicted labels.
 
         Parameters
@@ -435,7 +446,7 @@ class DistilledClassifier(ClassifierMixin, _Distilled):
         """
         return super().score(X, as_labels(y, self), sample_weight)
 
-    def _learn_task(self, X, y) -> np.ndarray:
+    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
         y = check_labels(self, y)
         present = np.unique(y)
         teacher = self._make_teacher(self.teacher)
@@ -515,7 +526,7 @@ class DistilledRegressor(RegressorMixin, _Distilled):
     _default_teacher = DefaultTeacherRegressor
     _task: Regression
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: TableLike) -> np.ndarray:
         """Predict the values.
 
         Parameters
@@ -531,7 +542,7 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         targets = self._scores(X)
         return targets[:, 0] if self._task.one_dimensional else targets
 
-    def score(self, X, y, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
         """Measure R² of the predictions.
 
         Parameters
@@ -550,19 +561,19 @@ class DistilledRegressor(RegressorMixin, _Distilled):
         """
         return super().score(X, as_targets(y, self), sample_weight)
 
-    def _learn_task(self, X, y) -> np.ndarray:
+    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
         y = check_targets(self, y)
         self._task = Regression(y.ndim == 1)
         return y
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
 
-def _set_seed(estimator, rng) -> None:
-    """Give every `random_state` of an unfrozen estimator that is None a seed of its own."""
+def _set_seed(estimator: Any, rng: np.random.RandomState) -> None:
+    """Set every `random_state` of an unfrozen estimator that is None to a different seed."""
     if isinstance(estimator, BaseEstimator) and not is_frozen(estimator):
         seeds = {
             name: rng.randint(2**31 - 1)

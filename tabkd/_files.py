@@ -123,7 +123,7 @@ class Draft:
     path : str or path-like
         Where the finished file goes. Its folder must exist. A link is followed.
     folder : str or path-like, optional
-        Folder of the temporary file if it is on the same disk; otherwise the temporary file is beside `path`.
+        Folder of the temporary file if it is on the same disk; otherwise the temporary file is next to `path`.
 
     Attributes
     ----------

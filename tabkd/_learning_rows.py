@@ -1,4 +1,4 @@
-"""The rows that a student learns from: real ones, and synthetic ones that the teacher labels."""
+"""The rows that a student learns from: real rows, and synthetic rows that the teacher labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
+from tabkd._typing import TableLike
 from tabkd.augment._augmenter import Draw, fitted_draw
 from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.students import SoftRows, SoftStream
@@ -17,23 +18,25 @@ from tabkd.teachers._answers import soft_targets_of_codes
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
-# What "auto" makes: this many for each real row, within these bounds.
+# The number of synthetic rows for "auto": this many for each real row, within these bounds.
 _AUTO_RATIO = 20
 _AUTO_ROWS = (40_000, 400_000)
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """How the answers of a fitted teacher become a student's targets.
+    """Turn the answers of a fitted teacher into targets for a student.
 
     Attributes
     ----------
     teacher : fitted estimator
+        The teacher.
     schema : TableSchema
-        What the codes mean.
+        The columns of the table.
     task : Task
+        What the student predicts.
     temperature, alpha : float
-        As of `DistilledClassifier`.
+        The parameters of `DistilledClassifier`.
     """
 
     teacher: Any
@@ -43,7 +46,7 @@ class Teaching:
     alpha: float
 
     def answers(self, codes: np.ndarray) -> np.ndarray:
-        """What the teacher says of codes (n, d), float64 (n, K)."""
+        """The teacher's answers, float64 of shape (n, K), to codes of shape (n, d)."""
         return soft_targets_of_codes(self.teacher, self.schema, codes, self.task.classes)
 
     def soft(self, answers: np.ndarray) -> np.ndarray:
@@ -56,19 +59,30 @@ class Teaching:
         return targets if self.alpha == 1 else targets + (1 - self.alpha) * self.task.targets(y)
 
 
-def real_rows(teaching: Teaching, codes, answers, y, weights, X_unlabeled=None) -> SoftRows:
-    """Labelled rows, then unlabelled ones.
+def real_rows(
+    teaching: Teaching,
+    codes: np.ndarray,
+    answers: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    X_unlabeled: TableLike | None = None,
+) -> SoftRows:
+    """The labelled rows with their targets, followed by the unlabelled ones.
 
     Parameters
     ----------
     teaching : Teaching
+        Makes targets of answers.
     codes : array of shape (n, d)
+        The labelled rows.
     answers : array of shape (n, K)
-        What the teacher says of them.
+        The teacher's answers to these rows.
     y : array of shape (n,) or (n, K)
+        The labels or values of these rows.
     weights : array of shape (n,)
+        The weights of these rows.
     X_unlabeled : frame or array, optional
-        Further rows, weighted by the mean of `weights`.
+        Unlabelled rows; each has the mean of `weights` as its weight.
     """
     rows = SoftRows(codes, teaching.blended(answers, y), weights)
     if X_unlabeled is None:
@@ -79,32 +93,36 @@ def real_rows(teaching: Teaching, codes, answers, y, weights, X_unlabeled=None) 
 
 
 class SyntheticRows(SoftStream):
-    """Synthetic rows, made and labelled chunk by chunk whenever they are read, and the same each time.
+    """Synthetic rows, drawn and labelled chunk by chunk whenever they are read; they are the same each time.
 
     Parameters
     ----------
     teaching : Teaching
+        Labels the rows.
     augmenter : Augmenter or object with `fit` and `sample`
+        Draws the rows.
     codes : array of shape (n, d)
-        The rows that it learns.
+        The rows that the augmenter is fitted on.
     n_rows : int
+        The number of synthetic rows.
     weight : float
-        Of each row.
+        The weight of each synthetic row.
     seed : int
+        The seed of the rows.
     on_rows : callable, optional
-        Told how many more rows are labelled.
+        Called with the number of rows of each chunk that was labelled.
     """
 
     def __init__(
         self,
         teaching: Teaching,
-        augmenter,
+        augmenter: Any,
         codes: np.ndarray,
         n_rows: int,
         weight: float,
         seed: int,
         on_rows: Callable[[int], None] = lambda n: None,
-    ):
+    ) -> None:
         super().__init__(n_rows)
         self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)
@@ -119,7 +137,7 @@ class SyntheticRows(SoftStream):
             yield SoftRows(codes, targets, np.full(len(codes), self._weight))
 
     def unlabelled(self, n: int) -> np.ndarray:
-        """The codes (n, d) of a few such rows, without asking the teacher; no more than there are."""
+        """The codes, shape (n, d), of the first n rows or of all, without asking the teacher."""
         return self._codes(min(n, self.n_rows), np.random.RandomState(self._seed))
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
@@ -127,7 +145,7 @@ class SyntheticRows(SoftStream):
 
 
 def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:
-    """How many synthetic rows `n_synthetic` means."""
+    """The number of synthetic rows that `n_synthetic` stands for."""
     if asked != "auto":
         return int(asked)
     fewest, most = _AUTO_ROWS
@@ -135,11 +153,11 @@ def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:
 
 
 def _answered_unseen(teaching: Teaching, codes: np.ndarray) -> dict[int, np.ndarray]:
-    """The categories without a row that the teacher is asked about; none where it refuses them."""
+    """The categories without a row that the teacher is asked about; none if it refuses them."""
     unseen = unseen_codes(teaching.schema, codes)
     if unseen:
         try:
             teaching.answers(one_of_each(codes, unseen))
-        except Exception:  # whatever a teacher raises on what it does not know
+        except Exception:  # a teacher may raise any error for categories that it does not know
             return {}
     return unseen

@@ -1,4 +1,4 @@
-"""Parameters of what a name stands for: ``student__max_iter`` where `student` is "mlp"."""
+"""Parameters of the estimator that a name stands for: ``student__max_iter`` if `student` is "mlp"."""
 
 from __future__ import annotations
 
@@ -75,23 +75,23 @@ class NamedParts(BaseEstimator):
             parts["teacher"] = self._make_teacher(None)
         return parts
 
-    def _make_student(self, student):
+    def _make_student(self, student: str | BaseEstimator) -> Any:
         if isinstance(student, str):
             return STUDENTS[student](n_jobs=self.n_jobs)
         return clone(student)
 
-    def _make_augmenter(self, augmenter):
+    def _make_augmenter(self, augmenter: str | BaseEstimator | None) -> Any:
         if not isinstance(augmenter, str):
             return augmenter
         made = AUGMENTERS[augmenter]()
         return made.set_params(n_jobs=self.n_jobs) if "n_jobs" in made.get_params() else made
 
-    def _make_teacher(self, teacher):
+    def _make_teacher(self, teacher: Any) -> Any:
         return self._default_teacher(n_jobs=self.n_jobs) if teacher is None else teacher
 
 
-def _same(value, usual) -> bool:
-    """Whether a parameter is the usual one; what cannot be compared by one truth value is not."""
+def _same(value: Any, usual: Any) -> bool:
+    """Whether a parameter has its default; a value whose comparison gives no single truth value does not."""
     if value is usual:
         return True
     try:

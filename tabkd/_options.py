@@ -1,4 +1,4 @@
-"""What messages call a parameter: its name in Python, or the option of the command that runs."""
+"""The names of parameters in messages: their names in Python, or the options of the command that runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _options: Mapping[str, str] = {}
 
 
 def option(name: str, value: Any = _ABSENT) -> str:
-    """A parameter as messages call it.
+    """The name of a parameter in messages, with its value if one is given.
 
     Parameters
     ----------
     name : str
         Its name in Python.
     value : optional
-        What it has, or should have.
+        The value that it has, or should have.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def option(name: str, value: Any = _ABSENT) -> str:
 
 @contextmanager
 def called_as(options: Mapping[str, str]) -> Iterator[None]:
-    """A block in which parameters are called by these options; others keep their names."""
+    """A block in which messages name parameters by these options; other parameters keep their names."""
     global _options
     before, _options = _options, options
     try:
@@ -47,5 +47,5 @@ def called_as(options: Mapping[str, str]) -> Iterator[None]:
 
 
 def called_now() -> Mapping[str, str]:
-    """What parameters are called now, for the workers of this process."""
+    """The names of parameters in messages now, for the workers of this process."""
     return _options

@@ -146,7 +146,7 @@ def counts_above(values: np.ndarray, n_missing: int, edges: Sequence[float]) -> 
     return -np.diff(np.array([len(values) - n_missing, *above, 0]))
 
 
-def by_chance(n_bins: int, n_expected: int, n_found: int) -> float:
+def by_chance(n_bins: int, n_expected: float, n_found: float) -> float:
     """How large the index becomes by chance for rows of the same distribution: the mean and four standard deviations.
 
     The index is approximately (1 / n_expected + 1 / n_found) times a chi-squared variable with n_bins - 1 degrees of

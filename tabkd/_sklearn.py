@@ -1,4 +1,4 @@
-"""What tabkd uses of scikit-learn's private functions: imported here and nowhere else, so that a change shows here."""
+"""scikit-learn's private functions that tabkd uses: imported only here, so that a change affects only this module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "validate_params",
 ]
 
-#: What the parameter `n_jobs` may be: a number of threads, a negative one for all cores but so many, or None.
+#: The constraint of `n_jobs`: a number of threads, a negative one counted back from all cores, or None.
 N_JOBS = [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None]
 
 

@@ -1,4 +1,4 @@
-"""What a model predicts, classes or values: all that differs between the classifier and the regressor."""
+"""What a model predicts, classes or values: everything that differs between the classifier and the regressor."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Task(ABC):
     Attributes
     ----------
     name : {"classification", "regression"}
+        The name of the task.
     classes : array of shape (K,) or None
-        None for values.
+        The labels; None for values.
     labelling_cost : float
-        How many times as long as one score a row the teacher's answer takes.
+        The time of the teacher's answer to a row, relative to that of a single score.
     """
 
     name: ClassVar[Literal["classification", "regression"]]
@@ -32,23 +33,23 @@ class Task(ABC):
 
     @abstractmethod
     def targets(self, y: np.ndarray) -> np.ndarray:
-        """What labelled rows alone call for, float64 (n, K)."""
+        """The targets that the labels alone give, float64 of shape (n, K)."""
 
     @abstractmethod
     def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
-        """What a student learns of a teacher's answers (n, K)."""
+        """The soft targets of a teacher's answers, both of shape (n, K)."""
 
     @abstractmethod
     def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
-        """What is predicted where a student says `targets` (n, K)."""
+        """The predictions that follow from a student's targets, both of shape (n, K)."""
 
     @abstractmethod
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
-        """The rows, where the teacher's answers to them (n, K) show that it knows them by heart."""
+        """The rows, if the teacher's answers, shape (n, K), show that it knows them by heart; otherwise None."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What an exported file says of the task."""
+        """The metadata of the task in an exported file."""
 
     @abstractmethod
     def onnx_outputs(self, student: Student) -> list[Output]:
@@ -60,7 +61,7 @@ class Task(ABC):
 
     @abstractmethod
     def output_name(self, i: int) -> str:
-        """What errors call the score of column `i`."""
+        """The name of the score of column `i` in errors."""
 
 
 class Classification(Task):
@@ -69,6 +70,7 @@ class Classification(Task):
     Parameters
     ----------
     classes : array of shape (K,)
+        The labels.
     """
 
     name = "classification"
@@ -101,7 +103,7 @@ class Classification(Task):
         return np.divide(probabilities, total, out=uniform, where=total > 0)
 
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
-        """The rows, where the teacher's probabilities fit their labels better than those of fresh rows could."""
+        """The rows, if the teacher's probabilities fit their labels better than they could fit those of new rows."""
         return known_rows(answers, np.searchsorted(self.classes, y), scores)
 
     def facts(self) -> dict[str, Any]:
@@ -155,7 +157,7 @@ class Regression(Task):
         return targets
 
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> None:
-        """None: values do not show it."""
+        """None, because values do not show it."""
 
     def facts(self) -> dict[str, Any]:
         """The shape of predictions."""

@@ -11,11 +11,12 @@ _FEW_ROWS = 5_000
 
 
 def check_n_jobs(n_jobs: int | None) -> None:
-    """Refuse what is no number of threads.
+    """Refuse anything but a number of threads.
 
     Raises
     ------
     ValueError
+        If `n_jobs` is neither a whole number other than 0 nor None.
     """
     if n_jobs is None or (isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool) and n_jobs):
         return
@@ -26,7 +27,7 @@ def check_n_jobs(n_jobs: int | None) -> None:
 
 
 def n_threads(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` means, None for all cores; 1 where workers of joblib have workers, for all are busy.
+    """The number of threads that `n_jobs` means, None for all cores; 1 inside a joblib worker, as all cores are busy.
 
     Examples
     --------
@@ -35,7 +36,7 @@ def n_threads(n_jobs: int | None) -> int:
     """
     check_n_jobs(n_jobs)
     n_jobs = -1 if n_jobs is None else int(n_jobs)
-    if "joblib" in sys.modules:  # as it is where one of its workers asks
+    if "joblib" in sys.modules:  # it is imported in each of its workers
         return sys.modules["joblib"].effective_n_jobs(n_jobs)
     return n_jobs if n_jobs > 0 else max(_n_cores() + 1 + n_jobs, 1)
 
@@ -46,7 +47,7 @@ def _n_cores() -> int:
 
 
 def lightgbm_threads(n_jobs: int | None, n_rows: int) -> int:
-    """LightGBM's `num_threads`: one for few rows, 0 for all cores where `n_jobs` leaves it open."""
+    """LightGBM's `num_threads`: if `n_jobs` is None, one for few rows, otherwise 0 for all cores."""
     if n_jobs is not None:
         return n_threads(n_jobs)
     return 1 if n_rows < _FEW_ROWS else 0

@@ -1,4 +1,4 @@
-"""What public functions take, as their annotations name it."""
+"""Types of the arguments of public functions."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from numpy.typing import ArrayLike
 TableLike: TypeAlias = ArrayLike | Sequence[Sequence[Any]]
 #: Labels, targets or weights of n rows: a series, a frame, an array or a list.
 ColumnLike: TypeAlias = ArrayLike | Sequence[Any]
-#: What scikit-learn's `check_random_state` takes.
+#: The argument of scikit-learn's `check_random_state`.
 RandomState: TypeAlias = int | np.random.RandomState | None

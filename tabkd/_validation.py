@@ -56,7 +56,7 @@ def check_table(estimator: BaseEstimator, X: TableLike, reset: bool = True) -> A
 
 
 def learn_features(estimator: BaseEstimator, schema: TableSchema) -> None:
-    """Set the number and the names of columns that scikit-learn knows an estimator's table by."""
+    """Set the attributes of an estimator in which scikit-learn keeps the number and the names of columns."""
     estimator.n_features_in_ = len(schema.columns)
     if schema.container != "numpy" and all(isinstance(name, str) for name in schema.names):
         estimator.feature_names_in_ = np.array(schema.names, dtype=object)

@@ -41,7 +41,7 @@ def check_weights(sample_weight: ColumnLike | None, X: TableLike) -> np.ndarray:
 
 
 def takes_weights(estimator: BaseEstimator) -> bool:
-    """Whether `fit` takes sample weights, by name or among ``**fit_params``; of a pipeline, the `fit` of its last step.
+    """Whether `fit` takes sample weights, by name or in ``**fit_params``; for a pipeline, the `fit` of its last step.
 
     The answer may still be wrong for ``**fit_params``: see `fit_with`.
     """

@@ -1,1 +1,1 @@
-"""From a fitted model to a proven ONNX file: conversion, metadata, parity."""
+"""From a fitted model to a verified ONNX file: conversion, metadata, parity."""

@@ -1,46 +1,58 @@
-"""`to_onnx`: build the model, prove it, write it."""
+"""`to_onnx`: build the model, verify it, write it."""
 
 from __future__ import annotations
 
 import re
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabkd._export.metadata import attach, describe, input_type, noted, seal
+from tabkd._export.metadata import Measured, attach, describe, input_type, noted, seal
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
 #: Understood by ONNX Runtime 1.14 (2023) and later.
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
-def export(model, path=None, report=None):
-    """The student of a distilled estimator as one ONNX model, proven and, where a path is given, written.
+def export(
+    model: DistilledClassifier | DistilledRegressor,
+    path: str | PathLike[str] | None = None,
+    report: Measured | None = None,
+) -> ModelProto:
+    """The student of a distilled estimator as one ONNX model, verified and, if a path is given, written.
 
     Parameters
     ----------
     model : DistilledClassifier or DistilledRegressor
-        Fitted. Its attribute `parity_` is set.
+        The fitted estimator, whose attribute `parity_` is set.
     path : str or path-like, optional
-        The file appears whole or not at all.
+        The file to write, which appears whole or not at all.
     report : Report, optional
-        Its `skill_kept` and the `metric` behind it go into the metadata.
+        Its `skill_kept` and the `metric` of that are stored in the metadata.
 
     Returns
     -------
     onnx.ModelProto
+        The model, as it was written.
 
     Raises
     ------
     ParityError
-        Where ONNX Runtime does not reproduce the student; nothing is written then.
+        If ONNX Runtime does not reproduce the student; nothing is written then.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     NotImplementedError
-        Where skl2onnx cannot convert a student of another library.
+        If skl2onnx cannot convert a student of another library.
     """
     proto = build(model)
     content = seal(proto) if report is None else noted(proto, report)
@@ -50,8 +62,8 @@ def export(model, path=None, report=None):
     return proto
 
 
-def build(model):
-    """The ONNX model, neither sealed nor proven."""
+def build(model: DistilledClassifier | DistilledRegressor) -> ModelProto:
+    """The ONNX model, without a checksum and not yet verified."""
     from skl2onnx import convert_sklearn
 
     schema, front = model.schema_, model._student.front()
@@ -77,7 +89,7 @@ def build(model):
 
 
 def input_names(schema: TableSchema) -> list[str]:
-    """A name of its own for the input of each column: as the user wrote it, x0, x1, … for arrays."""
+    """A unique name for the input of each column: the user's name of the column, or x0, x1, … for arrays."""
     names: list[str] = []
     for i, name in enumerate(schema.names):
         wanted = f"x{name}" if schema.container == "numpy" else (str(name) or f"x{i}")
@@ -87,7 +99,7 @@ def input_names(schema: TableSchema) -> list[str]:
     return names
 
 
-def _tensor_type(kind: str, width: int):
+def _tensor_type(kind: str, width: int) -> Any:
     from skl2onnx.common import data_types
 
     types = {
@@ -98,8 +110,8 @@ def _tensor_type(kind: str, width: int):
     return types[kind]([None, width])
 
 
-def _rename_inputs(graph, names: list[str], outputs: list[str]) -> list[str]:
-    """Give the inputs their columns' own names, not skl2onnx's identifiers, nor that of an output."""
+def _rename_inputs(graph: GraphProto, names: list[str], outputs: list[str]) -> list[str]:
+    """Rename the inputs from skl2onnx's identifiers to the names of their columns, without using a name twice."""
     given = [entry.name for entry in graph.input]
     taken = {name for node in graph.node for name in node.output}
     taken |= {tensor.name for tensor in graph.initializer} | set(outputs)
@@ -117,14 +129,14 @@ def _rename_inputs(graph, names: list[str], outputs: list[str]) -> list[str]:
     return wanted
 
 
-def _named(graph, part: str) -> str | None:
-    """The name of the values, the rows or the filled values in the graph; None where there are none."""
+def _named(graph: GraphProto, part: str) -> str | None:
+    """The name of the values, the rows or the filled values in the graph; None if there are none."""
     outputs = (node.output[0] for node in graph.node)
     return next((name for name in outputs if re.fullmatch(rf"tabkd_{part}\d*", name)), None)
 
 
-def _tidy(proto) -> None:
-    """Leave out what only takes room: names of nodes, doc strings, and the shapes of values in between."""
+def _tidy(proto: ModelProto) -> None:
+    """Remove what only takes space: names of nodes, doc strings, and the shapes of intermediate values."""
     proto.producer_name, proto.producer_version, proto.domain = "tabkd", __version__, ""
     proto.doc_string = ""
     del proto.graph.value_info[:]
@@ -135,8 +147,8 @@ def _tidy(proto) -> None:
     _pack(proto.graph)
 
 
-def _pack(graph) -> None:
-    """Store the numbers of initializers as bytes, without a tag for each."""
+def _pack(graph: GraphProto) -> None:
+    """Store the numbers of initializers as bytes, without a tag for each number."""
     from onnx import TensorProto, numpy_helper
 
     for tensor in graph.initializer:

@@ -1,4 +1,4 @@
-"""The metadata of an exported model: one JSON under the key "tabkd", and a checksum behind it."""
+"""The metadata of an exported model: one JSON under the key "tabkd", followed by a checksum."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from tabkd.teachers._teacher import teacher_name
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
 _FACTS = "tabkd"
 
 
 class Measured(Protocol):
-    """What a file says of how well its student did: a `tabkd.evaluation.Report` has it."""
+    """The quality of a student, as stored in its file: a `tabkd.evaluation.Report` has these properties."""
 
     @property
     def skill_kept(self) -> float:
@@ -33,11 +35,11 @@ class Measured(Protocol):
 
     @property
     def metric(self) -> str:
-        """What skill was measured by."""
+        """The metric by which skill was measured."""
 
 
 def input_type(column: Column, center: float) -> str:
-    """The ONNX type of a column's input: the smallest that loses nothing.
+    """The ONNX type of a column's input: the smallest one that loses no information.
 
     Examples
     --------
@@ -54,16 +56,19 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(model, names: list[str], types: list[str], front: Front) -> dict[str, Any]:
+def describe(
+    model: DistilledClassifier | DistilledRegressor, names: list[str], types: list[str], front: Front
+) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters
     ----------
     model : DistilledClassifier or DistilledRegressor
+        The fitted estimator.
     names, types : list of str
-        The input of each column and its ONNX type; one name for all where they share a matrix.
+        The input of each column and its ONNX type; the same name for all columns of a matrix.
     front : Front
-        What the student reads.
+        The parts of the table that the student reads.
     """
     schema = model.schema_
     facts = {
@@ -91,29 +96,29 @@ def describe(model, names: list[str], types: list[str], front: Front) -> dict[st
 
 
 def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
-    """Write the facts into the model, in place of those that it had.
+    """Write the facts into the model, in place of earlier ones.
 
     Parameters
     ----------
     proto : ModelProto
-        Changed in place. A checksum that it had is of other facts: seal it again.
+        Changed in place. An earlier checksum is then wrong: seal the model again.
     facts : dict
-        As :func:`describe`.
+        The metadata from :func:`describe`.
     """
     _set_entry(proto, _FACTS, json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 def noted(proto: ModelProto, report: Measured) -> bytes:
-    """The model with what was measured in its metadata, sealed; as bytes.
+    """The model as bytes, with the measured quality in its metadata and a new checksum.
 
-    The graph is not touched, so that what was proven of it still holds.
+    The graph does not change, so that it need not be verified again.
 
     Parameters
     ----------
     proto : ModelProto
-        Changed in place; sealed or not.
+        Changed in place; with or without a checksum.
     report : Measured
-        Its `skill_kept` and the `metric` behind it are noted.
+        Its `skill_kept` and the `metric` of that are stored.
     """
     kept = report.skill_kept
     facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
@@ -124,16 +129,16 @@ def noted(proto: ModelProto, report: Measured) -> bytes:
 
 
 def seal(proto: ModelProto) -> bytes:
-    """Write the checksum of the model into it, by which `tabkd.load` finds damage; the model as bytes.
+    """The model as bytes, with its checksum, by which `tabkd.load` detects damage.
 
-    The checksum proves the file whole, not who made it: anyone can compute it again for other bytes.
+    The checksum proves that the file is undamaged, but not who made it: anyone can compute it for other bytes.
 
     Parameters
     ----------
     proto : ModelProto
-        Changed in place. A checksum that it had is replaced.
+        Changed in place. An earlier checksum is replaced.
     """
-    # Metadata is the last field of a model: the checksum comes behind everything that it is taken of.
+    # The metadata is the last field of a model, so that the checksum follows everything that it is computed from.
     _remove_entry(proto, wire.CHECKSUM)
     _set_entry(proto, wire.CHECKSUM, hashlib.sha256(proto.SerializeToString()).hexdigest())
     return proto.SerializeToString()
@@ -154,7 +159,7 @@ def _remove_entry(proto: ModelProto, key: str) -> None:
 
 
 def _filled(front: Front) -> dict[str, list] | None:
-    """By what missing numbers are filled, in the fewest digits, and which columns are told of."""
+    """The numbers that replace missing ones, in the fewest digits, and the columns with an indicator of them."""
     if front.filled is None:
         return None
     fill, indicators = front.filled
@@ -162,7 +167,7 @@ def _filled(front: Front) -> dict[str, list] | None:
 
 
 def _table(column: Column, kind: str, row_of: np.ndarray) -> dict[str, list] | None:
-    """Categories and rows where the graph has no LabelEncoder to read them from."""
+    """The categories and rows of a column, if the graph has no LabelEncoder with them."""
     if kind != "DOUBLE" or are_whole(np.array(column.keys)):
         return None
     return {"categories": column.keys, "rows": [int(row) for row in row_of]}

@@ -1,9 +1,9 @@
-"""The parity gate: ONNX Runtime has to score as the student does, or nothing is written."""
+"""The parity check: ONNX Runtime has to reproduce the scores of the student, or nothing is written."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,37 +15,42 @@ from tabkd.scoring import _wire as wire
 from tabkd.scoring._exported import _session
 from tabkd.students._registry import student_names
 
-#: The most that a probability, or a prediction in standard deviations of the target, may differ.
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
+#: Largest difference of a probability, or of a prediction in standard deviations of the target.
 TOLERANCE = 1e-5
-# Columns of a row that an error shows.
+# Largest number of columns that an error shows.
 _SHOWN = 40
 
 
-def check_parity(model, content: bytes) -> dict[str, Any]:
+def check_parity(model: DistilledClassifier | DistilledRegressor, content: bytes) -> dict[str, Any]:
     """Compare a distilled estimator with its ONNX model on rows of every kind.
 
-    Both ways are compared that lead through the file: the whole graph in ONNX Runtime, and `tabkd.load`.
+    Both ways to score with the file are compared: the whole graph in ONNX Runtime, and `tabkd.load`.
 
     Parameters
     ----------
     model : DistilledClassifier or DistilledRegressor
+        The fitted estimator.
     content : bytes
         The model as it would be written.
 
     Returns
     -------
     dict
-        rows: how many were compared; max_difference: the largest, in standard deviations for regression.
+        rows: the number of compared rows; max_difference: the largest difference, in standard deviations of the target
+        for regression.
 
     Raises
     ------
     ParityError
-        With the row, both values and the remedy.
+        If a difference is too large; the message has the row, both values and the remedy.
     """
     codes = probe_codes(model)
     frame = frame_of(model.schema_, codes)
     expected = model._scores(frame)
-    # A difference of probabilities is measured as it is, one of values in standard deviations of the target.
+    # Differences of probabilities are absolute; those of values are in standard deviations of the target.
     scale = model._student.target_scale_
     exported, whole = ExportedStudent(content, n_jobs=1), _run_whole(model, content, frame)
     scores = whole[model._task.onnx_outputs(model._student)[-1].name].astype(np.float64)
@@ -62,8 +67,10 @@ def check_parity(model, content: bytes) -> dict[str, Any]:
     return {"rows": len(codes), "max_difference": worst}
 
 
-def _run_whole(model, content: bytes, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The outputs of the file as it is by their names, fed as any user of ONNX Runtime would."""
+def _run_whole(
+    model: DistilledClassifier | DistilledRegressor, content: bytes, frame: pd.DataFrame
+) -> dict[str, np.ndarray]:
+    """The outputs of the whole file, by name, from inputs that any user of ONNX Runtime would pass."""
     session = _session(content)
     columns = json.loads(wire.metadata(content)["tabkd"])["columns"]
     if columns[0]["input"] == "X" and len({c["input"] for c in columns}) == 1 and model.schema_.is_numeric:
@@ -91,8 +98,10 @@ def _numbers(values: np.ndarray, kind: str) -> np.ndarray:
     return np.ascontiguousarray(np.clip(values, -limit, limit).astype(np.float32))
 
 
-def _check_labels(model, frame, expected: np.ndarray, labels) -> None:
-    """Refuse a label other than Python's, unless the two best classes are a draw."""
+def _check_labels(
+    model: DistilledClassifier | DistilledRegressor, frame: pd.DataFrame, expected: np.ndarray, labels: np.ndarray
+) -> None:
+    """Refuse a label that differs from Python's, unless the two best classes are equally likely."""
     top = np.sort(expected, axis=1)[:, -2:]
     best = model.classes_[expected.argmax(axis=1)]
     wrong = (top[:, 1] - top[:, 0] > 2 * TOLERANCE) & (best.astype(str) != _as_classes(model, labels).astype(str))
@@ -101,12 +110,14 @@ def _check_labels(model, frame, expected: np.ndarray, labels) -> None:
         raise _error(model, frame, row, best[row], labels[row], "the label")
 
 
-def _as_classes(model, labels) -> np.ndarray:
+def _as_classes(model: DistilledClassifier | DistilledRegressor, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     return labels.astype(model.classes_.dtype) if model.classes_.dtype.kind in "iufb" else labels
 
 
-def _error(model, frame: pd.DataFrame, row: int, python, onnx, what: str) -> ParityError:
+def _error(
+    model: DistilledClassifier | DistilledRegressor, frame: pd.DataFrame, row: int, python: Any, onnx: Any, what: str
+) -> ParityError:
     values = [f"{name}={value!r}" for name, value in frame.iloc[row].items()]
     if len(values) > _SHOWN:
         values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]

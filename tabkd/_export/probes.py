@@ -1,6 +1,8 @@
-"""Rows to prove a model on: real, with values missing, out of range, next to each threshold."""
+"""Rows to verify a model with: real ones, and ones with missing values, out of range, or next to a threshold."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,15 +11,18 @@ from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd.students import Edges
 
-# Rows with a value next to a threshold, at most; and how far beyond its range a column is taken, in ranges.
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
+# Most rows with a value next to a threshold; and the farthest value outside a column's range, in units of the range.
 _EDGE_ROWS = 3000
 _FAR = (0.5, 1e3)
 
 
-def probe_codes(model) -> np.ndarray:
-    """Codes (n, d) of the rows to prove a distilled estimator on.
+def probe_codes(model: DistilledClassifier | DistilledRegressor) -> np.ndarray:
+    """The codes, shape (n, d), of the rows to verify a distilled estimator with.
 
-    A student of another library is asked no more than what it was fitted on.
+    A student of another library is only given rows that it was fitted on.
     """
     rng = np.random.default_rng(0)
     schema, base = model.schema_, model._probe_codes
@@ -29,14 +34,14 @@ def probe_codes(model) -> np.ndarray:
 
 
 def frame_of(schema: TableSchema, codes: np.ndarray) -> pd.DataFrame:
-    """A frame with these codes, float64 and object columns: it can hold what the user's own dtypes cannot."""
+    """A frame with these codes, in float64 and object columns: they hold values that the user's dtypes could not."""
     frame = pd.DataFrame({i: _column(codes[:, i], column) for i, column in enumerate(schema.columns)})
     frame.columns = pd.Index(schema.names)
     return frame
 
 
-def unseen_category(column: Column):
-    """A value that is none of the categories, and exact in float32 where it is a number."""
+def unseen_category(column: Column) -> float | str:
+    """A value that is not a category, and is exact in float32 if it is a number."""
     if column.numeric_categories:
         return float(np.ceil(max(column.keys) + 1)) if max(column.keys) < 2**24 else -1234567.0
     unseen = "unseen"
@@ -56,8 +61,8 @@ def _column(codes: np.ndarray, column: Column) -> pd.Series:
     return pd.Series(found, dtype=object)
 
 
-def _missing(base: np.ndarray, rng) -> np.ndarray:
-    """The rows with a fifth of their values missing; a row for each column without it; a row without any."""
+def _missing(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The rows with a fifth of their values missing; for each column a row without its value; and a row without any."""
     some = np.where(rng.random(base.shape) < 0.2, np.nan, base)
     one = base[np.arange(base.shape[1]) % len(base)]
     np.fill_diagonal(one, np.nan)
@@ -65,7 +70,7 @@ def _missing(base: np.ndarray, rng) -> np.ndarray:
 
 
 def _unseen(schema: TableSchema, base: np.ndarray) -> np.ndarray:
-    """A row for each categorical column with an unseen category, and one with nothing else."""
+    """A row for each categorical column with an unseen category there, and a row of unseen categories only."""
     positions = schema.positions("categorical")
     rows = base[np.arange(len(positions) + 1) % len(base)]
     for k, i in enumerate(positions):
@@ -74,7 +79,7 @@ def _unseen(schema: TableSchema, base: np.ndarray) -> np.ndarray:
 
 
 def _out_of_range(schema: TableSchema, base: np.ndarray) -> np.ndarray:
-    """A row for each numeric column and each of several values that it never had."""
+    """A row for each numeric column and each of several values: its bounds, zero, and values outside its range."""
     rows = []
     for i in schema.positions("numeric"):
         low, high = np.nan_to_num([schema.columns[i].low, schema.columns[i].high])
@@ -87,8 +92,8 @@ def _out_of_range(schema: TableSchema, base: np.ndarray) -> np.ndarray:
     return np.vstack([base[:1], *rows])
 
 
-def _beside_edges(found: list[Edges], base: np.ndarray, rng) -> np.ndarray:
-    """Rows with one value at a threshold or knot, and at the float32 numbers beside it."""
+def _beside_edges(found: list[Edges], base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows with one value at a threshold or knot, or at one of the neighbouring float32 numbers."""
     places = [(i, edge + center) for i, center, edges in found for edge in beside(edges)]
     if not places:
         return base[:0]

@@ -12,7 +12,7 @@ from tabkd._formats.parquet import Parquet
 
 PARQUET, CSV = Parquet(), Csv()
 
-#: All of them.
+#: All formats.
 FORMATS: tuple[Format, ...] = (PARQUET, CSV, Arrow(), JsonLines())
 
 _BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
@@ -22,7 +22,7 @@ SUFFIXES = tuple(_BY_SUFFIX)
 
 
 def format_of(path: str | PurePath) -> Format | None:
-    """The format of a file by its suffix; None where no format has it.
+    """The format of a file, by its suffix; None if no format has it.
 
     Examples
     --------

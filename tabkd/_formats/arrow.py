@@ -1,4 +1,4 @@
-"""Arrow's own files, which Feather is another name for."""
+"""Arrow's own file format, also known as Feather."""
 
 from __future__ import annotations
 

@@ -18,14 +18,14 @@ class Csv(Format):
     instead = "Parquet"
 
     def written_as(self, kind: pa.DataType) -> pa.DataType:
-        """Text for spans of time, and for floats: whole ones, as ids in files with gaps are, have no point then."""
+        """Text for spans of time and for floats: whole floats, such as ids in files with gaps, then have no point."""
         import pyarrow as pa
         import pyarrow.csv
 
         if is_span(kind) or pa.types.is_floating(kind):
             return pa.string()
-        if is_bytes(kind):  # which Arrow would write, be they text or not
-            raise pa.ArrowInvalid("bytes are no text")
+        if is_bytes(kind):  # Arrow would write them, whether they are text or not
+            raise pa.ArrowInvalid("bytes are not text")
         pa.csv.write_csv(pa.table({"kept": pa.nulls(1, kind)}), pa.BufferOutputStream())
         return kind
 

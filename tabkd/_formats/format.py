@@ -1,4 +1,4 @@
-"""What a file format is to a job: the protocol that every format in this package follows."""
+"""The interface of a file format, which every format in this package implements."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class Writer(Protocol):
         """Add rows, whose schema is the one that the writer was opened with."""
 
     def close(self) -> None:
-        """Write what is left. The stream stays open; the job closes it."""
+        """Write the remaining rows. The stream stays open; the job closes it."""
 
 
 class Format(ABC):
     """A file format that rows are written in.
 
-    A new format is a subclass in a file of its own, an instance in `tabkd._formats.FORMATS` and a reader in
+    A new format needs a subclass in a separate file, an instance in `tabkd._formats.FORMATS` and a reader in
     ``tests/batch/readers.py``. Suffixes, errors, the help of the command and the tests follow from these. The methods
-    import pyarrow themselves, because the command reads the suffixes for its help.
+    import pyarrow themselves, because the command reads the suffixes for its help without pyarrow.
 
     Attributes
     ----------
     name : str
-        What errors call a file of it, as in "which a CSV cannot hold".
+        The name of such a file in errors, as in "which a CSV cannot hold".
     suffixes : tuple of str
-        In lower case, each with its dot.
+        Its suffixes in lower case, each with its dot.
     instead : str
-        What to write a column to that the format cannot hold, as in "write Parquet".
+        The remedy for a column that the format cannot hold, as in "write Parquet".
     """
 
     name: ClassVar[str]
@@ -43,22 +43,22 @@ class Format(ABC):
 
     @abstractmethod
     def written_as(self, kind: pa.DataType) -> pa.DataType:
-        """The type that values are converted to before they are written; asked before the first row.
+        """The type that values are converted to before they are written; called before the first row.
 
         Parameters
         ----------
         kind : pyarrow.DataType
-            A plain type: no dictionary, view or extension.
+            A plain type, not a dictionary, view or extension type.
 
         Returns
         -------
         pyarrow.DataType
-            `kind`, or text where the format has no such type and text says the same.
+            `kind`, or text if the format has no such type and text loses nothing.
 
         Raises
         ------
         pyarrow.ArrowException
-            The format cannot hold such values.
+            If the format cannot store such values.
         """
 
     @abstractmethod
@@ -68,18 +68,18 @@ class Format(ABC):
         Parameters
         ----------
         stream : file-like
-            Takes bytes; it is only written to, never read or moved in.
+            Takes bytes; it is only written to, without reading or seeking.
         schema : pyarrow.Schema
-            Of the rows, by `written_as`.
+            The schema of the rows, with types from `written_as`.
         """
 
     def n_rows(self, path: Path) -> int | None:
-        """How many rows a finished file says it has; None where its format does not say."""
+        """The number of rows according to a finished file's metadata; None if the format has no such metadata."""
         return None
 
 
 def is_span(kind: pa.DataType) -> bool:
-    """Whether values are spans of time, which files other than Arrow's hold as ISO 8601 text."""
+    """Whether values are spans of time, which formats other than Arrow's store as ISO 8601 text."""
     import pyarrow as pa
 
     return pa.types.is_duration(kind) or pa.types.is_interval(kind)

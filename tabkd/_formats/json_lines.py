@@ -64,16 +64,17 @@ def as_json(values: pa.Array) -> pa.Array:
     Parameters
     ----------
     values : pyarrow.Array
+        The values of a column.
 
     Returns
     -------
     pyarrow.LargeStringArray
-        Without nulls, for which it has the text ``null``.
+        The texts, without nulls: a missing value is the text ``null``.
 
     Raises
     ------
     pyarrow.ArrowNotImplementedError
-        JSON has no such values.
+        If JSON has no such values.
     """
     import pyarrow as pa
 

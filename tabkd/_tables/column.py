@@ -1,4 +1,4 @@
-"""One column of a table: its kind, its categories, and what stands for a missing value in it."""
+"""One column of a table: its kind, its categories, and its sign for a missing value."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ class Column:
     Attributes
     ----------
     name : str or int
-        As the user wrote it; the position for arrays.
+        The name as the user wrote it; for arrays, the position.
     kind : {"numeric", "categorical"}
+        Whether the values are numbers or categories.
     dtype : object
-        The dtype of the user's column, given back by `TableSchema.decode`.
+        The dtype of the user's column, which `TableSchema.decode` restores.
     integer : bool
         Whether the values are whole numbers by dtype.
     boolean : bool
-        Whether they are True and False, whatever the dtype.
+        Whether the values are True and False, which a column of any dtype may hold.
     missing : object
-        What stands for a missing value in a column of objects: None, NaN or pandas.NA, as the user has it.
+        The user's sign for a missing value in a column of objects: None, NaN or pandas.NA.
     categories : tuple
         The categories in the order of their codes; empty for numeric columns.
     low, high : float
-        The range of the values seen at fit, NaN where there were none. Codes for categorical columns.
+        The range of the values seen at fit, or of the codes for a categorical column; NaN if there were none.
     has_missing : bool
         Whether a value was missing at fit.
     """
@@ -58,7 +59,7 @@ class Column:
 
     @property
     def keys(self) -> list:
-        """The categories as ONNX meets them: floats, or strings."""
+        """The categories in the form that ONNX compares: floats, or strings."""
         return list(map(float if self.numeric_categories else str, self.categories))
 
     @property
@@ -75,7 +76,7 @@ class Column:
 
 
 def code_with_zeros(categories: Iterable) -> str | None:
-    """The first category that is whole digits with zeros in front, as in 01234; None where there is none."""
+    """The first category of digits only that begins with a zero, such as 01234; None if there is none."""
     return next((c for c in categories if isinstance(c, str) and len(c) > 1 and c[0] == "0" and c.isdecimal()), None)
 
 

@@ -1,38 +1,41 @@
-"""What a table may come in: frames and arrays. Their packages are not imported: anyone with a frame has them."""
+"""The containers of tables: frames and arrays. Their libraries are not imported here: anyone with a frame has them."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from tabkd._typing import TableLike
 
-def is_pandas(X) -> TypeGuard[Any]:
-    """Whether `X` is a frame of pandas."""
+
+def is_pandas(X: Any) -> TypeGuard[Any]:
+    """Whether `X` is a pandas frame."""
     return is_of("pandas", "DataFrame", X)
 
 
-def is_polars(X) -> TypeGuard[Any]:
-    """Whether `X` is a frame of polars."""
+def is_polars(X: Any) -> TypeGuard[Any]:
+    """Whether `X` is a polars frame."""
     return is_of("polars", "DataFrame", X)
 
 
-def is_of(module: str, name: str, value) -> bool:
-    """Whether a value is of a class of a module, which then is imported already."""
+def is_of(module: str, name: str, value: object) -> bool:
+    """Whether a value is an instance of a class of a module, which is then already imported."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(value, kind)
 
 
-def as_table(X):
-    """`X` as it is if it is a frame, else as a 2-D array.
+def as_table(X: TableLike) -> Any:
+    """`X` itself if it is a frame, otherwise `X` as a 2-D array.
 
     Raises
     ------
     TypeError
         For sparse matrices.
     ValueError
-        For arrays that are not 2-D, complex ones, and columns of one name.
+        For arrays that are not 2-D or are complex, and for two columns with the same name.
     """
     if is_of("scipy.sparse", "spmatrix", X) or is_of("scipy.sparse", "sparray", X):
         raise TypeError(
@@ -47,7 +50,7 @@ def as_table(X):
     return X if is_polars(X) else _as_array(X)
 
 
-def _as_array(X) -> np.ndarray:
+def _as_array(X: TableLike) -> np.ndarray:
     array = np.asarray(X)
     if array.ndim != 2:
         raise ValueError(

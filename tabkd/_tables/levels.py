@@ -1,4 +1,4 @@
-"""The categories of a column, looked up: from each value to the number of its category."""
+"""Look up the category of each value of a column."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import numbers
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tabkd._tables.column import Column, code_with_zeros
 from tabkd._tables.values import are_all, as_float, as_objects, is_missing
 
-# What Python would read as a number and others would not, such as 1_000, is none.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Text that only Python would parse as a number, such as 1_000, is not one.
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-# Whole numbers below it are floats exactly.
+# Whole numbers below this one are exact as floats.
 _EXACT = 2**53
 
 
 class Dictionary(NamedTuple):
-    """A column by its distinct values, each of which is then looked at once and not once a row.
+    """A column as its distinct values, so that each is looked up once and not once for each row.
 
     Attributes
     ----------
     values : sequence or pandas.Index
-        They may repeat, and None may be one of them.
+        The values that occur; they may repeat, and may include None.
     codes : array of int of shape (n,)
         The position of each row's value; -1 where it is missing.
     """
@@ -40,6 +43,7 @@ class Levels:
     Parameters
     ----------
     column : Column
+        The column, with its categories.
 
     Examples
     --------
@@ -51,10 +55,10 @@ class Levels:
     def __init__(self, column: Column):
         self._column, self._n = column, len(column.categories)
         self._places = (_NumberPlaces if column.numeric_categories else _TextPlaces)(column)
-        self._known: tuple[Sequence | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._known: tuple[Sequence | pd.Index | None, np.ndarray] = (None, np.empty(0, np.int64))
 
-    def __call__(self, values: np.ndarray | Dictionary | Sequence) -> np.ndarray:
-        """int64 (n,): for each value its category, counted from 0, then that for unseen ones, then for missing ones.
+    def __call__(self, values: np.ndarray | Dictionary | Sequence | pd.Index) -> np.ndarray:
+        """The position of each value's category, int64 of shape (n,); n_categories if unseen, one more if missing.
 
         Raises
         ------
@@ -64,24 +68,24 @@ class Levels:
         if isinstance(values, Dictionary):
             return self._of_dictionary(values.values)[values.codes]
         if isinstance(values, np.ndarray):
-            # Objects of Python have the same hash as those of NumPy, and are much faster to look up.
+            # Python's objects have the same hash as NumPy's, and are much faster to look up.
             values = as_objects(values) if values.dtype.kind in "mM" else values.tolist()
         try:
             return np.fromiter(map(self._places.__getitem__, values), np.int64, len(values))
-        except (_UnusualError, TypeError):  # or what has no hash
+        except (_UnusualError, TypeError):  # the latter for a value without a hash
             return self._unusual(list(values))
 
-    def _of_dictionary(self, values: Sequence) -> np.ndarray:
-        """The place of each of the distinct values, then, for the code -1, that of a missing value."""
+    def _of_dictionary(self, values: Sequence | pd.Index) -> np.ndarray:
+        """The place of each distinct value, and at the end, where the code -1 points, that of a missing value."""
         known, places = self._known
         if known is not values:
             places = np.append(self(values), self._n + 1)
-            # Lists may change, and belong to one table; an index of pandas is that of all its tables.
+            # A list belongs to one table and may change; a pandas index is shared by many tables.
             self._known = (None if isinstance(values, list) else values, places)
         return places
 
     def _unusual(self, values: list) -> np.ndarray:
-        """The places of values that are not all of the type of the categories."""
+        """The places of values, some of which have another type than the categories."""
         given = [value for value in values if not is_missing(value)]
         _check_zeros(given, self._column)
         places = [self._places.of_any(value) for value in given]
@@ -97,25 +101,25 @@ class _UnusualError(Exception):
 
 
 class _Places(dict):
-    """Category to place, and what is not among the categories to the places behind them."""
+    """The place of each category; all other values have the places after these."""
 
     def __init__(self, column: Column):
         self._unseen, self._missing = len(column.categories), len(column.categories) + 1
         super().__init__(zip(column.keys, range(len(column.categories)), strict=True))
 
-    def __missing__(self, value) -> int:
+    def __missing__(self, value: object) -> int:
         if self._is_usual(value):
             return self._unseen
         if is_missing(value):
             return self._missing
         raise _UnusualError
 
-    def _is_usual(self, value) -> bool:
-        """Whether a value that is not among the categories is of their type."""
+    def _is_usual(self, value: object) -> bool:
+        """Whether a value that is not a category has the type of the categories."""
         raise NotImplementedError
 
-    def of_any(self, value) -> int:
-        """The place of a value of any type, read as the graph of the model would read it."""
+    def of_any(self, value: Any) -> int:
+        """The place of a value of any type, which is read like in the graph of the model."""
         raise NotImplementedError
 
 
@@ -124,20 +128,20 @@ class _TextPlaces(_Places):
         super().__init__(column)
         self.update(dict.fromkeys(column.missing_spellings, self._missing))
 
-    def _is_usual(self, value) -> bool:
+    def _is_usual(self, value: object) -> bool:
         return isinstance(value, str)
 
-    def of_any(self, value) -> int:
+    def of_any(self, value: Any) -> int:
         return self[str(value)]
 
 
 class _NumberPlaces(_Places):
-    def _is_usual(self, value) -> bool:
+    def _is_usual(self, value: object) -> bool:
         if isinstance(value, (float, np.floating)):
             return value == value
         return isinstance(value, (int, np.integer)) and abs(int(value)) < _EXACT
 
-    def of_any(self, value) -> int:
+    def of_any(self, value: Any) -> int:
         if isinstance(value, str):
             is_number = _NUMBER.fullmatch(value.strip()) is not None
         else:
@@ -146,7 +150,7 @@ class _NumberPlaces(_Places):
 
 
 def _check_zeros(given: list, column: Column) -> None:
-    """Refuse whole numbers where categories have zeros in front, as in 01234, which numbers have lost."""
+    """Refuse whole numbers if categories have leading zeros, such as 01234: the numbers have lost them."""
     code = code_with_zeros(column.categories)
     if code is None or not are_all("integer", given):
         return
@@ -156,8 +160,8 @@ def _check_zeros(given: list, column: Column) -> None:
     )
 
 
-def _check_comparable(example, column: Column) -> None:
-    """Refuse a column none of whose values could ever be one of the categories: a wrong type, not new levels."""
+def _check_comparable(example: object, column: Column) -> None:
+    """Refuse a column of another type than the categories, whose values are therefore all unseen."""
     if not column.categories or isinstance(example, str) == isinstance(column.categories[0], str):
         return
     raise ValueError(

@@ -1,4 +1,4 @@
-"""Text that looks like something else: numbers, numbers spelt in another way, dates, times of day."""
+"""Text that looks like something else: numbers, numbers in other notations, dates, times of day."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ GAPS = frozenset(
 
 Kind = Literal["numbers", "spelt numbers", "dates", "times"]
 
-# The share of cells that decides what a column looks like, and the levels beyond which no one means categories.
+# The share of cells that decides what a column looks like, and the largest number of levels of intended categories.
 _NEARLY_ALL, _FEW_LEVELS = 0.9, 20
-# Whole numbers of so few levels for their cells are codes, such as those of branches, even without zeros before them.
+# Whole numbers with few levels for their number of cells are codes, such as those of branches, even without leading
+# zeros.
 _CODES_SHARE = 0.2
-# Levels that decide whether to look at all of them.
+# Number of levels that are sampled to decide whether to look at all levels.
 _SAMPLE = 1000
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
@@ -58,15 +59,16 @@ class Look:
     Attributes
     ----------
     kind : {"numbers", "spelt numbers", "dates", "times"}
+        What the levels look like.
     like, other : bool arrays of shape (number of levels,)
-        The levels that look so, and those that do not; spellings of missing numbers are neither.
+        The levels that look like this, and those that do not; spellings of missing numbers are in neither.
     telling : bool array
-        The levels that show what is the matter: those that do not look so, or else spellings of missing numbers, or
-        else those that look most so.
+        The levels that explain the problem: for numbers those that are not, or else spellings of missing numbers, or
+        else all numbers; for other kinds those that look like it and are not plain numbers.
     n_like, n_other, n_gaps : int
-        How many cells have them, and how many the spellings of missing numbers.
+        The numbers of cells with such levels, and with spellings of missing numbers.
     misleads : bool
-        Whether there are too many levels for a category that someone wants.
+        Whether there are too many levels for an intended category.
     """
 
     kind: Kind
@@ -80,23 +82,23 @@ class Look:
 
     @property
     def n_cells(self) -> int:
-        """How many cells hold text."""
+        """The number of cells with text."""
         return self.n_like + self.n_other + self.n_gaps
 
 
 def look(levels: Sequence[str], counts: np.ndarray, decimal: str = ".", thousands: str | None = None) -> Look | None:
-    """What a column of text looks like by nearly all of its cells; None for text.
+    """What nearly all cells of a text column look like; None for ordinary text.
 
     Parameters
     ----------
     levels : sequence of str
-        Its different values.
+        The distinct values of the column.
     counts : int array of the same length
-        How many cells have each.
+        The number of cells with each value.
     decimal : str, default="."
-        What stands before the fraction of a number.
+        The decimal mark of numbers.
     thousands : str, optional
-        What stands between groups of digits.
+        The character between groups of digits.
 
     Examples
     --------
@@ -131,17 +133,17 @@ def look(levels: Sequence[str], counts: np.ndarray, decimal: str = ".", thousand
 
 
 def _likes(text: pd.Series, decimal: str, thousands: str | None) -> dict[Kind, np.ndarray]:
-    """For each kind, which of the levels look so."""
+    """For each kind, a mask of the levels that look like it."""
     likes: dict[Kind, np.ndarray] = {"numbers": parsed(text, decimal, thousands).notna().to_numpy()}
     for kind, pattern in _PATTERNS.items():
         likes[kind] = np.array([pattern.fullmatch(value) is not None for value in text], dtype=bool)
-    # A column of amounts has whole ones among those with a sign or a comma.
+    # A column of amounts may contain plain numbers among those with a currency sign or a comma.
     likes["spelt numbers"] |= likes["numbers"]
     return likes
 
 
 def parsed(text: pd.Series, decimal: str = ".", thousands: str | None = None) -> pd.Series:
-    """Text as float64, NaN for what is no number."""
+    """Text as float64, NaN where it is not a number."""
     text = text.astype(object).str.strip()
     if thousands is not None:
         group, point = re.escape(thousands), re.escape(decimal)
@@ -153,7 +155,7 @@ def parsed(text: pd.Series, decimal: str = ".", thousands: str | None = None) ->
 
 
 def _are_codes(numbers: pd.Series, other: np.ndarray, n_cells: int) -> bool:
-    """Whether all are whole numbers that name something: written with zeros before them, or repeated often."""
+    """Whether the values are whole numbers that name something: with leading zeros, or repeated often."""
     if numbers.str.fullmatch(r"0\d+").any():
         return True
     return not other.any() and bool(numbers.str.fullmatch(r"\d+").all()) and len(numbers) <= _CODES_SHARE * n_cells

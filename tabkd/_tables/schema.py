@@ -1,14 +1,14 @@
-"""What a table is: its columns, and the way from a frame to one matrix of codes and back.
+"""The schema of a table: its columns, and the conversion of a frame to one matrix of codes and back.
 
 Everything between the user's frame and the ONNX graph works on *codes*: a float64 matrix with one column for each
-column of the table. A numeric column holds its values, a categorical column the position of its category; a missing
-value is NaN, and a category that was not there at `fit` is the number of categories.
+column of the table. A numeric column holds its values, and a categorical column the position of each value's category.
+A missing value is NaN, and the number of categories is the code of every category that was not seen at `fit`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,11 @@ from tabkd._tables.containers import as_table, is_polars
 from tabkd._tables.series import as_dtype, decode_column, encode_column, learn_column, whole, widest
 from tabkd._tables.values import check_finite
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tabkd._typing import TableLike
+
 
 @dataclass(frozen=True)
 class TableSchema:
@@ -26,9 +31,11 @@ class TableSchema:
     Attributes
     ----------
     columns : tuple of Column
+        The columns, in the order of the table.
     container : {"numpy", "pandas", "polars"}
+        The library of the table.
     dtype : numpy.dtype or None
-        The dtype of the whole array, for NumPy.
+        The dtype of the whole array; None for frames.
     """
 
     columns: tuple[Column, ...]
@@ -36,11 +43,11 @@ class TableSchema:
     dtype: Any = None
     _position: dict = field(default_factory=dict, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._position.update({column.name: i for i, column in enumerate(self.columns)})
 
     @classmethod
-    def of(cls, X) -> TableSchema:
+    def of(cls, X: Any) -> TableSchema:
         """Learn the schema of `X`: a pandas or polars frame or a 2-D array of shape (n, d)."""
         frame, container = as_frame(X)
         columns = tuple(learn_column(frame, i) for i in range(frame.shape[1]))
@@ -63,13 +70,13 @@ class TableSchema:
         """The positions of the columns of one kind."""
         return np.array([i for i, c in enumerate(self.columns) if c.kind == kind], dtype=np.int64)
 
-    def encode(self, X) -> np.ndarray:
-        """Codes of `X`, float64 of shape (n, d), its columns matched by name.
+    def encode(self, X: TableLike) -> np.ndarray:
+        """The codes of `X`, float64 of shape (n, d); columns are matched by name.
 
         Raises
         ------
         ValueError
-            For missing, unexpected or infinite columns and values, with the name of the column.
+            For missing and unexpected columns and for infinite values; the message names the column.
         """
         frame, container = as_frame(X)
         frame = self._align(frame, named=container != "numpy")
@@ -84,23 +91,23 @@ class TableSchema:
         check_finite(codes[:, numeric], [self.names[i] for i in numeric])
         return codes
 
-    def decode(self, codes: np.ndarray):
-        """The table that has these codes: same container, columns, dtypes and categories as at fit.
+    def decode(self, codes: np.ndarray) -> Any:
+        """The table with these codes, and with the container, columns, dtypes and categories of the fit.
 
-        An unseen category becomes a missing value. NumPy's whole numbers and booleans have none: such a column is
-        float64 where its codes hold NaN.
+        An unseen category becomes a missing value. NumPy's integers and booleans cannot be missing: such an array
+        becomes float64 if its codes contain NaN.
         """
         if self.container == "numpy":
             return self._decode_array(codes)
         if self.container == "polars":
             return self._decode_polars(codes)
-        # Keyed by position: names may be of any type, and pandas would order them otherwise.
+        # Keyed by position, because names may have any type and pandas would sort some of them.
         columns = {i: decode_column(codes[:, i], column) for i, column in enumerate(self.columns)}
         frame = pd.DataFrame({i: pd.Series(values, dtype=values.dtype) for i, values in columns.items()})
         frame.columns = pd.Index(self.names)
         return frame
 
-    def _decode_array(self, codes):
+    def _decode_array(self, codes: np.ndarray) -> np.ndarray:
         if self.is_numeric and self.dtype is not None and self.dtype != object:
             return np.ascontiguousarray(as_dtype(codes, self.dtype))
         out = np.empty(codes.shape, dtype=object)
@@ -108,10 +115,10 @@ class TableSchema:
             out[:, i] = np.asarray(decode_column(codes[:, i], column), dtype=object)
         return out if self.dtype is None or self.dtype == object else out.astype(self.dtype)
 
-    def _decode_polars(self, codes):
+    def _decode_polars(self, codes: np.ndarray) -> pl.DataFrame:
         import polars as pl
 
-        def series(i, column):
+        def series(i: int, column: Column) -> pl.Series:
             missing = without_value(codes[:, i], column)
             if column.kind == "numeric" and column.integer:
                 values = whole(np.where(missing, 0, codes[:, i]), widest(column.dtype.is_unsigned_integer()))
@@ -125,7 +132,7 @@ class TableSchema:
 
         return pl.DataFrame([series(i, column) for i, column in enumerate(self.columns)])
 
-    def _align(self, frame, named: bool):
+    def _align(self, frame: pd.DataFrame, named: bool) -> pd.DataFrame:
         """The columns of `frame` in the order of the schema."""
         if not named or self.container == "numpy":
             if frame.shape[1] != len(self.columns):
@@ -145,15 +152,15 @@ class TableSchema:
         return frame[self.names]
 
 
-def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
-    """`X` as a pandas frame, without a copy where that is possible, and the container it came in.
+def as_frame(X: TableLike) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
+    """`X` as a pandas frame, if possible without a copy, and the name of its container.
 
     Raises
     ------
     TypeError
         For sparse matrices and other containers.
     ValueError
-        For empty tables, and what `as_table` refuses.
+        For empty tables, and for tables that `as_table` refuses.
     """
     X = as_table(X)
     if isinstance(X, pd.DataFrame):
@@ -161,7 +168,7 @@ def as_frame(X) -> tuple[pd.DataFrame, Literal["numpy", "pandas", "polars"]]:
     elif is_polars(X):
         frame, container = X.to_pandas(), "polars"
     else:
-        # pandas would make columns of its own strings out of objects, and another missing value with them.
+        # Without a dtype, pandas would convert objects to its own strings, with another missing value.
         frame, container = pd.DataFrame(X, dtype=object if X.dtype == object else None), "numpy"
     if len(frame) == 0:
         raise ValueError(
@@ -186,6 +193,6 @@ def _names_message(missing: list, unexpected: list) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _replace_dtype(column: Column, dtype) -> Column:
+def _replace_dtype(column: Column, dtype: Any) -> Column:
     integer = column.kind == "numeric" and (dtype.is_integer() or str(dtype) == "Boolean")
     return Column(**{**column.__dict__, "dtype": dtype, "integer": integer})

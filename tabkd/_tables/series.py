@@ -1,6 +1,8 @@
-"""One column of a pandas frame: learnt, turned into codes, and made of codes again."""
+"""One column of a pandas frame: learning it, encoding it, and decoding its codes."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,12 @@ from tabkd._tables.levels import Levels
 from tabkd._tables.pandas_values import array_of, categories_of, kind_of_array, numbers_of
 from tabkd._tables.values import are_all
 
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionArray
+
 
 def learn_column(frame: pd.DataFrame, position: int) -> Column:
-    """What a column of a frame is, with its categories and its range.
+    """The description of a frame's column, with its categories and its range.
 
     Raises
     ------
@@ -51,8 +56,8 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     return (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
 
 
-def _missing_sign(series: pd.Series):
-    """What the user writes for a missing value in a column of objects; None for other dtypes."""
+def _missing_sign(series: pd.Series) -> object:
+    """The user's sign for a missing value in a column of objects; None for other dtypes."""
     if series.dtype != object:
         return None
     missing = series[series.isna()]
@@ -80,7 +85,7 @@ def encode_column(series: pd.Series, column: Column) -> np.ndarray:
     return np.where(places > len(column.categories), np.nan, places)
 
 
-def decode_column(codes: np.ndarray, column: Column):
+def decode_column(codes: np.ndarray, column: Column) -> np.ndarray | ExtensionArray:
     """The values as an array with the dtype of the column."""
     missing = without_value(codes, column)
     if column.kind == "categorical":
@@ -113,13 +118,13 @@ def widest(unsigned: bool) -> np.dtype:
 
 
 def as_dtype(codes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """float64 as another dtype of NumPy; as they are where it has no missing value and the codes do."""
+    """float64 codes as another NumPy dtype; unchanged if some are missing and the dtype has no missing value."""
     if dtype.kind in "iub" and np.isnan(codes).any():
         return codes
     return whole(codes, dtype) if dtype.kind in "iu" else codes.astype(dtype)
 
 
 def whole(codes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """float64 as an integer dtype; the largest float64 below its limit stands for all beyond."""
+    """float64 codes as an integer dtype; larger numbers are clipped to the largest float64 that it can hold."""
     info = np.iinfo(dtype)
     return np.clip(codes, float(info.min), np.nextafter(float(info.max) + 1, 0)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Columns that a model would learn from in a way that no one expects: an index, numbers and dates that are text."""
+"""Columns that a model would read in an unexpected way: an index, or numbers and dates stored as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabkd._tables.column import Column
 from tabkd._tables.lookalikes import look
 from tabkd._tables.schema import TableSchema
 
-#: What pandas and others call a column without a name, such as an index that was written to a CSV.
+#: The name that pandas and others give to a column without one, such as an index that was written to a CSV.
 NO_NAME = re.compile(r"\s*|Unnamed: \d+(\.\d+)?")
 
 _REMEDIES = {
@@ -25,17 +25,18 @@ _WHAT = {"numbers": "numbers", "spelt numbers": "numbers", "dates": "dates", "ti
 
 
 class SurpriseWarning(UserWarning):
-    """A column is read in a way that no one may expect."""
+    """A column is read in an unexpected way."""
 
 
 def warn_of_surprises(schema: TableSchema, codes: np.ndarray) -> None:
-    """Warn, once for each, of columns that are an index without a name, or text that looks like something else.
+    """Warn of each column that is an index without a name, or text that looks like something else.
 
     Parameters
     ----------
     schema : TableSchema
+        The columns of the table.
     codes : array of shape (n, d)
-        What the table has.
+        The codes of the table.
     """
     for column, values in zip(schema.columns, codes.T, strict=True):
         text = _of_index(column, values) or _of_text(column, values)
@@ -57,7 +58,7 @@ def _of_index(column: Column, values: np.ndarray) -> str | None:
 
 
 def _of_text(column: Column, values: np.ndarray) -> str | None:
-    # A category that someone made is meant.
+    # A column that the user made a category is intended.
     if column.kind != "categorical" or _is_category(column.dtype) or not len(column.categories):
         return None
     codes = values[~np.isnan(values)].astype(np.int64)
@@ -75,5 +76,5 @@ def _of_text(column: Column, values: np.ndarray) -> str | None:
     )
 
 
-def _is_category(dtype) -> bool:
+def _is_category(dtype: object) -> bool:
     return isinstance(dtype, pd.CategoricalDtype) or str(dtype).startswith(("Categorical", "Enum"))

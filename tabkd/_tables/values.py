@@ -1,7 +1,7 @@
-"""What the values of a column are, and their numbers: NumPy arrays and Python objects, wherever they come from.
+"""The kind of a column's values, and their conversion to numbers, for NumPy arrays and Python objects of any origin.
 
-Training and scoring read values by the same rules. Scoring does without pandas where no frame of pandas is given, so
-nothing here imports it; its own missing values can only occur once it is imported.
+Training and scoring read values by the same rules. Scoring works without pandas unless a pandas frame is given, so
+nothing here imports pandas; its own missing values can only occur after it was imported.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numbers
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from tabkd._tables.column import Kind
 
 _FLOATS = (float, np.floating)
-# Classes in the order in which they are looked for, as True is an int and a datetime is a date.
+# Classes in the order in which they are tried, because True is an int and a datetime is a date.
 _FAMILIES: dict[str, tuple[type, ...]] = {
     "boolean": (bool, np.bool_),
     "timedelta": (datetime.timedelta, np.timedelta64),
@@ -38,20 +38,20 @@ _REMEDIES = {
     "timedelta": "convert it to a number: `X[c].dt.total_seconds()`",
     "complex": "split it into its real and its imaginary part",
     "mixed": "make the column all numbers or all strings, for example with `pd.to_numeric(X[c], errors='coerce')`, "
-    "which makes anything else missing, or with `X[c].astype(str)`, which makes a category of it",
+    "which makes anything else missing, or with `X[c].astype(str)`, which makes it a category",
 }
-# Values whose types an error lists.
+# Largest number of values whose types an error lists.
 _MOST_LISTED = 10_000
 
 
 def as_objects(values: np.ndarray) -> np.ndarray:
-    """An array of Python objects; dates and durations as those of `datetime`."""
+    """The values as an array of Python objects; dates and durations become objects of `datetime`."""
     if values.dtype.kind in "mM":
         values = values.astype(f"{values.dtype.kind}8[us]")
     return values.astype(object)
 
 
-def is_missing(value) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a value is None, NaN, or NA or NaT of pandas.
 
     Examples
@@ -66,27 +66,28 @@ def is_missing(value) -> bool:
     return value.is_nan() if isinstance(value, Decimal) else _is_of_pandas(value)
 
 
-def _is_of_pandas(value) -> bool:
-    """Whether a value is one of the missing values that pandas brings."""
+def _is_of_pandas(value: object) -> bool:
+    """Whether a value is one of pandas' own missing values."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
-def kind_of(values: np.ndarray, name, dtype=None) -> Kind:
+def kind_of(values: np.ndarray, name: object, dtype: object = None) -> Kind:
     """Whether the values of a column are numbers or categories.
 
     Parameters
     ----------
     values : array of shape (n,)
+        The values.
     name : object
-        Of the column, for errors.
+        The name of the column, for errors.
     dtype : object, optional
-        What the user's column has, for errors; that of the array by default.
+        The dtype of the user's column, for errors; by default that of the array.
 
     Raises
     ------
     TypeError, ValueError
-        For values that are neither numbers nor text, with the name of the column and a remedy.
+        For values that are neither numbers nor text; the message names the column and a remedy.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def _families(values: Iterable) -> set[str]:
 
 
 def _family(kind: type) -> str:
-    """What values of a type are; empty for types of missing values only."""
+    """The family of values of a type; empty for types of missing values."""
     if kind in (type(None), *_missing_types()):
         return ""
     found = next((family for family, kinds in _FAMILIES.items() if issubclass(kind, kinds)), "other")
@@ -140,17 +141,19 @@ def _missing_types() -> tuple[type, ...]:
     return () if pandas is None else (type(pandas.NA), type(pandas.NaT))
 
 
-def unfit(values: np.ndarray, name, what: str, dtype=None) -> Exception:
+def unfit(values: np.ndarray, name: object, what: str, dtype: object = None) -> Exception:
     """The error for a column that holds neither numbers nor categories.
 
     Parameters
     ----------
     values : array of shape (n,)
+        The values.
     name : object
-        Of the column.
+        The name of the column.
     what : {"datetime", "time", "timedelta", "complex", "mixed"}
+        The family of the values, which chooses the remedy.
     dtype : object, optional
-        What the user's column has; that of the array by default.
+        The dtype of the user's column; by default that of the array.
     """
     dtype = values.dtype if dtype is None else dtype
     given = [value for value in values.tolist() if not is_missing(value)]
@@ -172,18 +175,18 @@ def unfit(values: np.ndarray, name, what: str, dtype=None) -> Exception:
     )
 
 
-def as_numbers(values: np.ndarray, name, dtype=None) -> np.ndarray:
-    """The values of a column that was numeric at fit, of a numeric dtype of NumPy, NaN where missing.
+def as_numbers(values: np.ndarray, name: object, dtype: object = None) -> np.ndarray:
+    """The values of a column that was numeric at fit, with a numeric NumPy dtype; NaN if missing.
 
     Parameters
     ----------
     values, name, dtype
-        As of `kind_of`.
+        Like those of `kind_of`.
 
     Raises
     ------
     TypeError, ValueError
-        For values that are not numbers, with the name of the column and a remedy.
+        For values that are not numbers; the message names the column and a remedy.
 
     Examples
     --------
@@ -200,12 +203,12 @@ def as_numbers(values: np.ndarray, name, dtype=None) -> np.ndarray:
     if kind_of(values, name, dtype) != "numeric":
         raise not_numeric(values, name, dtype)
     try:
-        return values.astype(np.float64)  # None is NaN to NumPy
+        return values.astype(np.float64)  # NumPy converts None to NaN
     except (TypeError, OverflowError):  # other missing values, or a whole number beyond float64
         return np.fromiter((math.nan if is_missing(v) else as_float(v) for v in values), np.float64, len(values))
 
 
-def not_numeric(values: np.ndarray, name, dtype=None) -> ValueError:
+def not_numeric(values: np.ndarray, name: object, dtype: object = None) -> ValueError:
     """The error for a column of categories that was numeric at fit."""
     example = next((value for value in values.tolist() if not is_missing(value)), None)
     return ValueError(
@@ -215,8 +218,8 @@ def not_numeric(values: np.ndarray, name, dtype=None) -> ValueError:
     )
 
 
-def as_float(value) -> float:
-    """A number as a float; one beyond float64 is infinite, which is refused later, with its row."""
+def as_float(value: Any) -> float:
+    """A number as a float; one beyond float64 becomes infinite, which is refused later with the row."""
     try:
         return float(value)
     except OverflowError:
@@ -224,7 +227,7 @@ def as_float(value) -> float:
 
 
 def check_finite(values: np.ndarray, names: list, first_row: int = 0) -> None:
-    """Refuse infinite values, naming the first row, counted from `first_row`, and column that has one; NaN passes."""
+    """Refuse infinite values, and name the first one's column and row, counted from `first_row`; NaN is accepted."""
     # A sum is one pass with no copy, and it is finite unless something is wrong or missing.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):

@@ -83,7 +83,7 @@ class Dialect:
         """What was given, by its name; what was left out is not in it."""
         return {name: value for name, value in asdict(self).items() if value != getattr(PLAIN, name)}
 
-    def spelt_for_arrow(self, text: pa.Array) -> pa.Array:
+    def spelt_for_arrow(self, text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
         """Numbers spelt so that Arrow parses them; text that is not a number in this dialect is not one for Arrow."""
         if self.thousands is not None:
             grouped = pc.match_substring_regex(text, self._grouped())

@@ -99,7 +99,7 @@ class Drift:
             return self._of_categories(i, values)
         if pa.types.is_boolean(values.type):
             values = values.cast(pa.uint8())
-        if not pa.types.is_float32(values.type):  # float16, and large integers beside floats, cannot be compared
+        if not pa.types.is_float32(values.type):  # float16, and large integers next to floats, cannot be compared
             values = values.cast(pa.float64(), safe=False)
         numbers = values.to_numpy()  # NaN for a missing value
         n_missing = int(np.count_nonzero(np.isnan(numbers)))

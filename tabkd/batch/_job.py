@@ -73,64 +73,64 @@ def score_dataset(
         A .parquet, .csv, .arrow, .feather or .jsonl file (see `tabkd._formats`), "-" for CSV on standard output, the
         address of a PostgreSQL server, or with `partition_by` a folder.
     keep : sequence of str
-        Columns of the input that stand beside the scores.
+        Columns of the input to write next to the scores.
     column_map : mapping of str to str, optional
-        For a column of the model, what it is called in the input.
+        For a column of the model, its name in the input.
     threshold : float, optional
         Write only the rows whose probability of the second class reaches it.
     top_fraction : float, optional
-        Write only this share of the scored rows, those of the highest probability of the second class.
+        Write only this fraction of the scored rows: those with the highest probability of the second class.
     batch_size : int, default=65536
-        About how many rows are in memory at a time.
+        Approximate number of rows in memory at a time.
     rejects : str or path-like, optional
         A file for the rows that cannot be scored, in the formats of `output`: their source, row (from 0), column,
         value and reason. It appears just after the output.
     max_rejects : int, default=0
-        How many rows may be rejected; with more the job fails.
+        Maximum number of rejected rows; with more, the job fails.
     resume : bool, default=False
-        Keep what is finished in a hidden folder until the job is done, and go on from there where a job with the same
-        model, inputs and options was interrupted. The output is byte for byte the same. The folder is beside the
-        output, that of a table in the working directory.
+        Keep finished rows in a hidden folder until the job is done, and continue from them if a job with the same
+        model, inputs and options was interrupted. The output is the same, byte for byte. The folder is next to the
+        output or, for a table, in the working directory.
     query : str, optional
-        What gives the rows of a database.
+        The query that gives the rows of a database.
     table : str, optional
         The table of a PostgreSQL server that the scores are copied into, in one transaction.
     append : bool, default=False
-        Add to a table that is there already.
+        Add the rows to a table that exists already.
     partition_by : sequence of str
-        Columns of the input for each of whose values the output has a folder of its own, as in ``month=2026-10``.
+        Columns of the input; the output has a separate folder for each of their values, as in ``month=2026-10``.
     delimiter : str, optional
-        What stands between two values of a CSV; None for what its header shows, which the summary then reports.
+        Character between two values of a CSV; None detects it from the header, and the summary reports what was found.
     decimal : str, default="."
-        What stands before the fraction of a number in a CSV.
+        Decimal mark of the numbers in a CSV.
     thousands : str, optional
-        What stands between groups of three digits in a CSV; None for nothing.
+        Character between groups of three digits in a CSV; None for no such character.
     encoding : str, optional
-        The encoding of a CSV, as Python calls it; None for what the byte order mark shows, which is UTF-8 without one.
+        The encoding of a CSV, by Python's name; None detects it from the byte order mark: UTF-8 if there is none.
     progress : tabkd._progress.Silent, optional
-        Told how many rows there are, where the inputs say so, and of every batch how many it had.
+        Receives the number of rows, if the inputs give it, and the number of rows of each batch.
     stop : callable, optional
-        Asked whether to stop: after every batch and, while a database works, by another thread, which then cancels what
-        it does.
+        Returns whether to stop. It is called after every batch and, while a database works, from another thread, which
+        then cancels the statement.
     on_commit : callable, optional
-        Called once when all is ready, just before the output appears.
+        Called once when everything is ready, just before the output appears.
 
     Returns
     -------
     Summary
-        How many rows were read, scored, rejected and written, the drift of the rows, and warnings.
+        The numbers of rows that were read, scored, rejected and written, the drift of the rows, and warnings.
 
     Raises
     ------
     OSError, ValueError
         A column is missing, an input cannot be read, more rows than `max_rejects` cannot be scored
-        (`TooManyRejectsError`), a manifest is that of another job, or rows would get lost. Nothing is written then.
+        (`TooManyRejectsError`), a manifest belongs to another job, or rows would be lost. Nothing is written then.
     BusyError
         Another job is writing the output.
     StoppedError
-        `stop` said so.
+        `stop` returned True.
     RejectsError
-        All rows are written, but the file of rejects could not be put in its place; the message says where it is.
+        All rows are written, but the file of rejects could not be moved to its place; the message says where it is.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def score_dataset(
     columns.check({source.path: source.types(columns.known) for source in sources})
     columns.kept_types = target.check_types(columns.kept_types)
     job = options.identity(exported, scoring.before, batch_size=batch_size)
-    # The outputs before the parts: what is in their way is reported before the first row.
+    # The outputs before the parts: anything in their way is reported before the first row.
     with (
         target.folder(resume) as folder,
         Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
@@ -203,16 +203,16 @@ def score_dataset(
 def score_batches(
     model: ExportedStudent | str | os.PathLike, batches: Iterable, keep: Sequence[str] = ()
 ) -> Generator[pa.Table, None, None]:
-    """Score batch after batch; the next is fetched by another thread while one is scored.
+    """Score one batch after another; another thread fetches the next batch meanwhile.
 
     Parameters
     ----------
     model : ExportedStudent or path-like
         What `tabkd.load` returns, or takes.
     batches : iterable
-        Of Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
+        Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
     keep : sequence of str
-        Columns of the batches that stand beside the scores.
+        Columns of the batches to return next to the scores.
 
     Yields
     ------
@@ -237,9 +237,9 @@ def score_batches(
     with contextlib.closing(ahead(batches)) as waiting:
         for batch in waiting:
             if keep and isinstance(batch, np.ndarray):
-                raise ValueError(f"keep={list(keep)} takes tables, for the columns of an array have no names.")
+                raise ValueError(f"keep={list(keep)} needs tables, because the columns of an array have no names.")
             kept = {name: batch[name] for name in keep}
-            if keep:  # which the model need not know
+            if keep:  # the model may not have these columns
                 names = exported.feature_names_in_.tolist()
                 batch = batch.select(names) if is_arrow(batch) else batch[names]
             yield pa.table({**kept, **score_columns(exported, batch)})
@@ -248,16 +248,24 @@ def score_batches(
 class _Scoring:
     """Reading, scoring and writing of all batches, each in its own thread."""
 
-    def __init__(self, columns: Columns, sources: Sequence[Source], batch_size: int, max_rejects: int, progress, stop):
+    def __init__(
+        self,
+        columns: Columns,
+        sources: Sequence[Source],
+        batch_size: int,
+        max_rejects: int,
+        progress: Silent,
+        stop: Callable[[], bool],
+    ) -> None:
         self._columns, self._sources, self._batch_size, self._max_rejects = columns, sources, batch_size, max_rejects
         self._progress, self._stop = progress, stop
         self._counts = Counts(drift=columns.drift.none)
         self._found = found(sources, columns.known)
-        # Before anything is read of them.
+        # Before anything is read.
         self.before = [source.state() for source in sources]
 
     def run(self, write: Callable[[Scored], Any], done: Counts | None = None) -> None:
-        """Score all batches but those that are `done`, the first ones."""
+        """Score all batches except the first ones, which are `done`."""
         n_done = 0 if done is None else done.batches
         self._counts += done or Counts()
         check_number(self._counts.rejected, [], self._max_rejects)
@@ -275,20 +283,20 @@ class _Scoring:
                 self._progress.advance(scored.n_read)
                 if stopped := self._stop():
                     break
-        # Not before all that was scored is written.
+        # Only after everything that was scored is written.
         if stopped:
             raise StoppedError(f"stopped after {self._counts.read:,} rows")
         self._check()
 
     def put_together(self, batches: Iterable[Rows], outputs: Outputs) -> None:
-        """Write the outputs from what was kept of all batches."""
+        """Write the outputs from the stored rows of all batches."""
         for rows in batches:
             outputs.write(rows)
             if self._stop():
                 raise StoppedError(f"stopped while {self._counts.read:,} scored rows were put together")
 
     def summary(self) -> Summary:
-        """What was done."""
+        """The summary of the job."""
         done = Summary.of(self._counts, self._columns.drift)
         return replace(done, warnings=[*self._found, *done.warnings])
 
@@ -297,12 +305,12 @@ class _Scoring:
             yield from source.batches(self._columns.wanted, self._columns.known, self._batch_size)
 
     def _n_rows(self) -> int | None:
-        """How many rows the sources say that they have; None where one does not say."""
+        """The number of rows according to the metadata of the sources; None if one has no such metadata."""
         found = [source.n_rows() for source in self._sources]
         return None if None in found else sum(found)  # type: ignore[arg-type]
 
     def _check(self) -> None:
-        """Refuse to finish with other rows than the sources have."""
+        """Refuse to finish if the sources have changed or have another number of rows."""
         for source, state in zip(self._sources, self.before, strict=True):
             if source.state() != state:
                 raise ValueError(f"{source.path!r} was changed while it was read: nothing was written; score it again.")
@@ -312,7 +320,7 @@ class _Scoring:
 
 
 def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
-    """What was found out about how files are written without being said: a sentence for each, whatever their number."""
+    """What was detected about the format of the files: one sentence for each finding, however many files share it."""
     files: dict[str, list[str]] = {}
     for source in sources:
         for what in source.found(known) if isinstance(source, File) else ():

@@ -101,7 +101,7 @@ def _moment(kinds: Sequence[pa.DataType]) -> pa.DataType:
         return pa.date64()
     zones = {kind.tz if pa.types.is_timestamp(kind) else None for kind in kinds}
     if len(zones) > 1 and None in zones:
-        raise ValueError("a time without a zone is no moment of one with a zone")
+        raise ValueError("a time without a zone cannot be converted to one with a zone")
     unit = max((kind.unit for kind in kinds if pa.types.is_timestamp(kind)), key=_UNITS.index)
     if any(map(pa.types.is_date64, kinds)):
         unit = max(unit, "ms", key=_UNITS.index)
@@ -139,7 +139,9 @@ def written_type(name: str, kind: pa.DataType, format: Format) -> pa.DataType:
     name : str
         The name of the column.
     kind : pyarrow.DataType
+        Its type.
     format : Format
+        The format of the output.
 
     Raises
     ------

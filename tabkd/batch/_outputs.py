@@ -1,4 +1,4 @@
-"""Where a job writes: its scores, and beside them its rejects."""
+"""The outputs of a job: its scores and its rejects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any, Self
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ from tabkd.batch._workplace import folder_of, workplace
 
 @dataclass(frozen=True)
 class Target:
-    """What the user says of the output; see `tabkd.batch._job.score_dataset`."""
+    """The user's options for the output; see `tabkd.batch.score_dataset`."""
 
     path: str
     rejects: str | None = None
@@ -36,11 +37,12 @@ class Target:
     partition_by: tuple[str, ...] = ()
 
     def check(self, inputs: Sequence[str], max_rejects: int, resume: bool) -> None:
-        """Refuse what cannot be written, or would overwrite the input.
+        """Refuse an output that cannot be written or would overwrite the input.
 
         Raises
         ------
         ValueError
+            If an option does not fit the output, or the output is in the way of something.
         """
         for path in (self.path, *inputs, self.rejects or ""):
             check_form(path)
@@ -63,7 +65,7 @@ class Target:
         self._check_unfinished()
 
     def _check_unfinished(self) -> None:
-        """Refuse to write where the job removes what is not finished."""
+        """Refuse to write into the hidden folder, which the job removes."""
         if self.rejects is None or self.path == sinks.STDOUT or is_postgres(self.path):
             return
         if folder_of(Path(os.path.realpath(self.path))) in Path(os.path.realpath(self.rejects)).parents:
@@ -83,10 +85,10 @@ class Target:
     def _check_folder(self) -> None:
         path = Path(self.path)
         if self.path == sinks.STDOUT or formats.format_of(path) is not None:
-            raise ValueError(f"{option('output', self.path)} is no folder, which {option('partition_by')} writes.")
+            raise ValueError(f"{option('output', self.path)} is not a folder, and {option('partition_by')} writes one.")
         if self.rejects is not None and path.resolve() in Path(self.rejects).resolve().parents:
             raise ValueError(
-                f"{option('rejects', self.rejects)} is in the folder of the output; choose a place beside it."
+                f"{option('rejects', self.rejects)} is in the folder of the output; choose a place outside it."
             )
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"{option('output', self.path)} is there already and not an empty folder; choose another.")
@@ -97,7 +99,7 @@ class Target:
         Raises
         ------
         ValueError
-            The format of the output has no place for one.
+            If the format of the output cannot store one.
         """
         if is_postgres(self.path):
             return dict(kinds)
@@ -111,27 +113,27 @@ class Target:
         return {name: written_type(name, kind, format) for name, kind in kinds.items()}
 
     def folder(self, resume: bool) -> contextlib.AbstractContextManager:
-        """A folder for what is not finished, on the disk of the output where that is a file or a folder.
+        """A folder for unfinished files, on the disk of the output if that is a file or a folder.
 
-        That of a table is in the working directory, where a job that goes on must find it again.
+        For a table it is in the working directory, where a resumed job finds it again.
         """
         kept = Path(self._resume_name()) if is_postgres(self.path) else None
-        # Without `resume`, too, what a job left there is removed.
+        # What an earlier job left there is removed, also without `resume`.
         if kept is not None and (resume or folder_of(kept).exists()):
             return workplace(kept, keep=resume, name=self.table, lasting=commit_note.NAME)
         if self.path == sinks.STDOUT or is_postgres(self.path):
             return tempfile.TemporaryDirectory()
-        # That of the file itself: a link may lead to another disk, and two links to one file.
+        # The folder of the file itself: a link may lead to another disk, and two links to one file.
         return workplace(Path(os.path.realpath(self.path)), keep=resume)
 
     def _resume_name(self) -> str:
-        """What the folder of the table is named after: the table and its database, however the user logs in."""
+        """The name of the table's folder: it depends on the table and its database, but not on how the user logs in."""
         return f"{quote(str(self.table), safe='')[:100]}-{key_of(self.path, str(self.table))}"
 
     def sink(
         self, folder: Path, job: str, schema: pa.Schema, stop: Callable[[], bool]
     ) -> PostgresTable | sinks.Folder | sinks.File:
-        """What takes the rows of scores, which are of this schema."""
+        """The sink for the rows of scores, which have this schema."""
         if is_postgres(self.path):
             return PostgresTable(self.path, str(self.table), self.append, folder, job, schema, stop)
         if self.partition_by:
@@ -140,25 +142,26 @@ class Target:
 
 
 class RejectsError(RuntimeError):
-    """The scores are written for good, but the rejects could not be put in their place."""
+    """The scores are in their place, but the rejects could not be moved to theirs."""
 
 
 @contextlib.contextmanager
 def rejects_file(path: str, folder: Path | None, output: str) -> Iterator[sinks.File]:
-    """A file of rejects, which is put in its place where the block succeeds: the scores are there by then.
+    """A file of rejects, which is moved to its place if the block succeeds: by then the scores are in theirs.
 
     Parameters
     ----------
     path : str
+        The place of the file.
     folder : Path, optional
         Where the file is until then.
     output : str
-        Where the scores are, for the message of the error.
+        The place of the scores, for the error message.
 
     Raises
     ------
     RejectsError
-        At the end of the block.
+        At the end of the block, if the file cannot be moved.
     """
     file = sinks.File(path, folder, rejected.SCHEMA)
     file.__enter__()
@@ -176,27 +179,28 @@ def rejects_file(path: str, folder: Path | None, output: str) -> Iterator[sinks.
 
 
 class Outputs(contextlib.AbstractContextManager):
-    """The scores and the rejects of a job; where it succeeds both appear, the scores first.
+    """The scores and the rejects of a job; if it succeeds, both appear, the scores first.
 
-    When the scores appear, the rejects are on the disk and need only a rename: so an old file of rejects is replaced
-    only by a job that succeeded.
+    When the scores appear, the rejects are on the disk and need only a rename, so that only a successful job replaces
+    an old file of rejects.
 
     Parameters
     ----------
     target : Target
+        The user's options for the output.
     folder : Path
-        For what is not finished.
+        The folder for unfinished files.
     job : str
         A digest of the job.
     schema : pyarrow.Schema
-        Of the rows of scores.
+        The schema of the rows of scores.
     stop : callable
-        Asked while a database works.
+        Returns whether to stop; called while a database works.
 
     Raises
     ------
     RejectsError
-        At the end of the block.
+        At the end of the block, if the rejects cannot be moved to their place.
     """
 
     def __init__(self, target: Target, folder: str | Path, job: str, schema: pa.Schema, stop: Callable[[], bool]):
@@ -206,23 +210,23 @@ class Outputs(contextlib.AbstractContextManager):
         self._target, self._folder = target, Path(folder)
         self._n_rows = self._n_rejects = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             if self._target.rejects is not None:
                 rejects = rejects_file(self._target.rejects, self._folder, self._target.path)
                 self._rejects = stack.enter_context(rejects)
-            # The last to be entered is the first to appear.
+            # The last one entered is the first to appear.
             stack.enter_context(self._scores)
             self._stack = stack.pop_all()
         return self
 
     @property
     def was_written(self) -> bool:
-        """Whether an earlier process of the job had written the scores for good."""
+        """Whether an earlier process of the job had already committed the scores."""
         return getattr(self._scores, "was_written", False)
 
     def write(self, rows: Rows) -> int:
-        """Add a batch, and return how many rows of scores it had."""
+        """Add a batch, and return its number of rows with scores."""
         self._scores.write(rows.table)
         if self._rejects is not None and rows.rejects:
             self._rejects.write(rejected.table(rows.rejects))
@@ -231,12 +235,12 @@ class Outputs(contextlib.AbstractContextManager):
         return rows.table.num_rows
 
     def finish(self, n_rows: int, n_rejects: int) -> None:
-        """Write what is left, so that what follows is quick and can hardly fail.
+        """Write the remaining rows, so that the rest is quick and can hardly fail.
 
         Raises
         ------
         ValueError
-            Other rows were written than were scored, or other rejects than were counted.
+            If the number of written rows or rejects differs from the number counted.
         """
         for what, written, expected in (("rows", self._n_rows, n_rows), ("rejects", self._n_rejects, n_rejects)):
             if written != expected:
@@ -248,7 +252,7 @@ class Outputs(contextlib.AbstractContextManager):
             if isinstance(sink, (sinks.File, sinks.Folder)):
                 sink.finish()
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> bool | None:
         return self._stack.__exit__(*error)
 
 
@@ -263,18 +267,19 @@ def _names_folders(kind: pa.DataType) -> bool:
 
 
 def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
-    """Whether a file is one of those that are taken, or in a folder among them."""
+    """Whether a file is one of those in use, or in a folder among them."""
     resolved = Path(os.path.realpath(path))
     places = [Path(os.path.realpath(name)) for name in taken]
     return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
 
 
 def check_model(model: str | os.PathLike, output: str, rejects: str | None) -> None:
-    """Refuse to replace the model of a job, whatever its suffix is.
+    """Refuse to replace the model of a job, whose file may have any suffix.
 
     Raises
     ------
     ValueError
+        If the path leads to the model.
     """
     for name, path in (("output", output), ("rejects", rejects)):
         if path is not None and os.path.realpath(path) == os.path.realpath(model):
@@ -287,6 +292,7 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
     Raises
     ------
     ValueError
+        If the file has another format or is used otherwise, or rejects are allowed without a file.
     """
     if path is not None:
         _check_file("rejects", path, taken)
@@ -298,7 +304,7 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
 
 
 def _check_file(name: str, path: str, taken: Sequence[str]) -> None:
-    """Refuse a file of another format, and one that the job reads or writes as something else."""
+    """Refuse a file of an unknown format, and one that the job reads or writes for another purpose."""
     if formats.format_of(path) is None:
         raise ValueError(
             f"{option(name, shown(path))} has the suffix {PurePath(path).suffix!r}; it is written as a "

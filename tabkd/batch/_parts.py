@@ -1,4 +1,4 @@
-"""Scored batches on the disk, and the manifest that says which of them are whole, so that a killed job can go on."""
+"""Scored batches on the disk, and the manifest that lists the complete ones, so that a killed job can be resumed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -20,9 +21,9 @@ from tabkd.batch._counts import Counts
 from tabkd.batch._scored import Rows, Scored
 from tabkd.batch._scoring_options import check_same_job
 
-#: Raised when a manifest of before means something else.
+#: Increased when the meaning of a manifest changes.
 FORMAT = 1
-# Rows after which a part is finished: what a kill can cost at most.
+# Rows after which a part is finished: a killed job loses at most these.
 _PART_ROWS = 1_000_000
 _MANIFEST = "manifest.json"
 
@@ -30,24 +31,25 @@ _MANIFEST = "manifest.json"
 class Parts(contextlib.AbstractContextManager):
     """The scored batches of one job, in the order of the input.
 
-    A part is a file of batches and a file of their rejects. It counts from the moment on at which the manifest that
-    names it has replaced the one before; what a manifest does not name is written again.
+    A part is a file of batches and a file of their rejects. It counts as soon as the manifest that names it has
+    replaced the previous manifest; parts that the manifest does not name are written again.
 
     Parameters
     ----------
     folder : Path
+        The folder of the parts.
     job : mapping
-        What makes it this job and no other: model, inputs and options, as JSON has them.
+        The identity of the job: its model, inputs and options, as JSON values.
 
     Attributes
     ----------
     done : Counts
-        Of the finished parts, whose batches need not be scored again.
+        The counts of the finished parts, whose batches need not be scored again.
 
     Raises
     ------
     ValueError
-        The folder has the parts of another job.
+        If the folder has the parts of another job.
     """
 
     def __init__(self, folder: Path, job: Mapping[str, Any]):
@@ -62,7 +64,7 @@ class Parts(contextlib.AbstractContextManager):
         return sum((Counts.from_json(part["counts"]) for part in self._manifest["parts"]), start=Counts())
 
     def write(self, scored: Scored) -> None:
-        """Add a batch; from time to time a part is finished, and the disk has it for good."""
+        """Add a batch; from time to time a part is finished, which is then durable on the disk."""
         if self._schema is None:
             self._schema = scored.rows.table.schema
         if self._open is None:
@@ -72,11 +74,11 @@ class Parts(contextlib.AbstractContextManager):
             self.finish_part()
 
     def finish_part(self) -> None:
-        """Finish the part that is being written, if there is one."""
+        """Finish the part that is being written, if any."""
         if self._open is not None:
             part, self._open = self._open, None
             part.close()
-            # A list of its own: the manifest must not name the part if writing it fails.
+            # A new list: the manifest must not name the part if writing it fails.
             parts = [
                 *self._manifest["parts"],
                 {"name": part.path.name, "counts": part.counts.to_json(), "sha256": _digests(part.path)},
@@ -84,8 +86,10 @@ class Parts(contextlib.AbstractContextManager):
             atomic_write_bytes(self._folder / _MANIFEST, json.dumps(self._manifest | {"parts": parts}).encode())
             self._manifest["parts"] = parts
 
-    def __exit__(self, kind, error, traceback) -> None:
-        """Finish the last part, where a full disk does not prevent it: a job that fails may go on from there."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish the last part, unless a full disk prevents it: a failed job can be resumed from there."""
         if error is None:
             self.finish_part()
         else:
@@ -98,7 +102,7 @@ class Parts(contextlib.AbstractContextManager):
         Raises
         ------
         ValueError
-            A part is not what was written, or has other rows than were counted.
+            If a part was changed, or its number of rows differs from the number counted.
         """
         for part in self._manifest["parts"]:
             path, found = self._folder / part["name"], Counts()
@@ -136,10 +140,10 @@ class Parts(contextlib.AbstractContextManager):
             known, parts = dict(found["job"]), [dict(part) for part in found["parts"]]
             sum((Counts.from_json(part["counts"]) for part in parts), start=Counts())
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{str(path)!r} is no manifest of tabkd; remove its folder to begin anew.") from error
+            raise ValueError(f"{str(path)!r} is not a manifest of tabkd; remove its folder to begin anew.") from error
         known |= {} if found.get("format") == FORMAT else {"version": found.get("format")}
         check_same_job(known, self._manifest["job"], str(self._folder))
-        # What is missing or damaged is scored again, with all behind it.
+        # A missing or damaged part is scored again, and so are all that follow it.
         whole = (self._is_whole(i, part) for i, part in enumerate(parts))
         return [part for part, _ in zip(parts, takewhile(bool, whole), strict=False)]
 
@@ -163,9 +167,9 @@ class _OpenPart:
         self._rows = self._opened(_rows_of(path), schema)
         self._rejects = self._opened(_rejects_of(path), rejects.SCHEMA)
 
-    def _opened(self, path: Path, schema: pa.Schema):
+    def _opened(self, path: Path, schema: pa.Schema) -> pa.ipc.RecordBatchFileWriter:
         with writing(path):
-            # What stands there is of a job that was killed, or a link to what is not ours: it is never written to.
+            # A file there is from a killed job, or a link to a file that is not ours: it is never written to.
             path.unlink(missing_ok=True)
             create(path, 0o600)
             file = self._stack.enter_context(pa.OSFile(str(path), "wb"))

@@ -95,7 +95,7 @@ class Local:
         return [self._entry(name, path) for name, path in names]
 
     def _entry(self, name: str, path: str) -> Entry:
-        # A hidden name is skipped, whatever it is.
+        # A hidden name is skipped, even if it is a broken link.
         kind = Kind.OTHER if is_hidden(name) and not os.path.exists(path) else self.kind(path)
         return Entry(name, path, kind)
 
@@ -149,7 +149,7 @@ class Store:
         """
         try:
             listed = self._store.ls(folder, detail=True)
-        except Exception as error:  # whatever the driver of a store raises
+        except Exception as error:  # the driver of a store may raise any error
             raise ValueError(f"cannot read {folder!r}: {' '.join(str(error).split())}") from error
         entries = []
         for info in listed:

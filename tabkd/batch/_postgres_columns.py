@@ -1,8 +1,9 @@
-"""The columns of a table of PostgreSQL, compared with those of the scores before any row is scored."""
+"""The columns of a PostgreSQL table, compared with those of the scores before any row is scored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,19 +35,20 @@ FROM base JOIN pg_catalog.pg_type t USING (oid) WHERE typtype <> 'd' ORDER BY at
 """
 
 
-def columns_of(cursor, table: int) -> list[Column]:
+def columns_of(cursor: Any, table: int) -> list[Column]:
     """The columns of a table by its object identifier."""
     cursor.execute(_COLUMNS, (table,))
     return [Column(*row) for row in cursor.fetchall()]
 
 
 def matched(table: str, columns: Sequence[Column], rows: pa.Schema) -> dict[str, Column]:
-    """The column of a table for each column of rows.
+    """The column of a table for each column of the rows.
 
     Raises
     ------
     ValueError
-        The table has no such column, or it does not hold the values; or a column of the table would have none.
+        If the table has no such column or one that cannot store the values, or if the rows have no value for a column
+        of the table that needs one.
     """
     by_name = {column.name: column for column in columns}
     for field in rows:
@@ -75,12 +77,12 @@ def matched(table: str, columns: Sequence[Column], rows: pa.Schema) -> dict[str,
 
 
 def made(rows: pa.Schema) -> dict[str, Column]:
-    """The columns of the table that is made for rows.
+    """The columns of the table that is created for the rows.
 
     Raises
     ------
     ValueError
-        PostgreSQL has no type for one of them.
+        If PostgreSQL has no type for a column.
     """
     found = {field.name: Column.made_for(field.name, field.type) for field in rows}
     for name, column in found.items():

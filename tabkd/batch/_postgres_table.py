@@ -1,10 +1,12 @@
-"""A table of PostgreSQL that rows are copied into in one transaction: all of them are in it, or none."""
+"""A PostgreSQL table that rows are copied into in one transaction: it then has all of the rows or none."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -20,7 +22,7 @@ from tabkd.batch._sql import quoted
 from tabkd.batch._stopping import apart, cancelling
 from tabkd.batch._workplace import BusyError, empty
 
-# Rows that this transaction has added to a table and its partitions: what COPY is given, a trigger can leave out.
+# Rows that this transaction has added to a table and its partitions: a trigger can drop rows that COPY was given.
 _ADDED = """
 SELECT coalesce(sum(n_tup_ins - n_tup_del), 0)::bigint FROM pg_catalog.pg_stat_xact_all_tables
 WHERE relid = $1::oid OR relid IN (SELECT relid FROM pg_partition_tree($1::oid))
@@ -28,29 +30,29 @@ WHERE relid = $1::oid OR relid IN (SELECT relid FROM pg_partition_tree($1::oid))
 
 
 class PostgresTable(contextlib.AbstractContextManager):
-    """Rows on their way to a table, through COPY.
+    """Copy rows into a table with COPY.
 
-    Until the block has succeeded no other connection sees them; where it fails or its process is killed, the server
-    takes them back. So it does where the table has other rows in the end than it was given.
+    No other connection sees the rows until the block has succeeded. The server rolls them back if the block fails, if
+    its process is killed, or if the table did not gain exactly the rows that it was given.
 
     Parameters
     ----------
     uri : str
         The address of the server.
     table : str
-        Its name, with its schema and a dot before it where that is not the default one.
+        The name of the table, preceded by its schema and a dot if that is not the default schema.
     append : bool
-        Add to a table that is there; else there must be none.
+        Whether to add to an existing table; otherwise the table must not exist.
     folder : Path
-        Of the job. Where an earlier process of it was killed while it committed, the server is asked what became of
-        that transaction: if the rows are in the table, they are not written again. What another job left there that
-        was committed is removed.
+        The folder of the job. If an earlier process of the job was killed while it committed, the server is asked how
+        that transaction ended: rows that are in the table are not written again. The note of another job whose
+        transaction was committed is removed.
     job : str
         A digest of the job.
     schema : pyarrow.Schema
-        Of the rows.
+        The schema of the rows.
     stop : callable
-        Asked while the server works; where it says so, what it does is cancelled.
+        Called while the server works; if it returns True, the statement is cancelled.
 
     Attributes
     ----------
@@ -60,12 +62,12 @@ class PostgresTable(contextlib.AbstractContextManager):
     Raises
     ------
     ValueError
-        The table is there already, it does not hold the rows as they are, the server refuses, or it cannot tell what
-        became of the transaction.
+        If the table exists already, it cannot store the rows unchanged, the server refuses a statement, or it does not
+        know how the transaction ended.
     BusyError
-        Another job is writing the table.
+        If another job is writing the table.
     StoppedError
-        `stop` said so.
+        If `stop` returned True.
     """
 
     def __init__(
@@ -79,15 +81,15 @@ class PostgresTable(contextlib.AbstractContextManager):
         self._columns: dict[str, Column] = {}
         self._n_sent = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self._connection = stack.enter_context(connected(self._uri))
             self._cursor = stack.enter_context(self._connection.cursor())
-            # Where rows are copied to, which need not be where a table is looked for.
+            # New tables are created here; existing ones may be found in another schema.
             self._in = self._in or self._ask("SELECT current_schema()")
             if self._in is None:
                 raise ValueError(f"{option('table', self._table)} is in no schema; give SCHEMA.NAME.")
-            # Held until the transaction ends, however it does.
+            # The lock is held until the transaction ends, whether it is committed or not.
             locked = self._ask("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"tabkd {self._quoted()}")
             if not locked:
                 raise BusyError(f"another job is writing the table {self._table!r}; wait until it is finished.")
@@ -115,7 +117,7 @@ class PostgresTable(contextlib.AbstractContextManager):
             self.was_written = status == "committed"
 
     def _look_at_table(self) -> None:
-        """Refuse a table that does not keep the rows as they are, before there are any."""
+        """Refuse a table that cannot store the rows unchanged, before any row is scored."""
         if self.was_written:
             return
         if str(self._in).startswith("pg_temp"):
@@ -138,7 +140,7 @@ class PostgresTable(contextlib.AbstractContextManager):
             )
         if self._ask("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = $1::oid", table) not in ("r", "p"):
             raise ValueError(f"{option('table', self._table)} is a view or another kind of relation; give a table.")
-        # Nobody changes its columns from here on.
+        # From here on nobody can change its columns.
         lock = f"LOCK TABLE {self._quoted()} IN ROW EXCLUSIVE MODE"
         with self._working("waiting for"):
             apart(lambda: self._cursor.execute(lock))
@@ -147,16 +149,16 @@ class PostgresTable(contextlib.AbstractContextManager):
 
     @contextlib.contextmanager
     def _working(self, what: str) -> Iterator[None]:
-        """A block in which the server may take long."""
+        """A block in which the server may take a long time."""
         stopped = cancelling(self._connection.adbc_cancel, self._stop, f"{what} the table {self._table!r}")
         with driver_errors(self._uri), stopped:
             yield
 
     def _identifier(self) -> int | None:
-        """The object identifier of the table, None where there is none."""
+        """The object identifier of the table; None if it does not exist."""
         return self._ask("SELECT to_regclass($1)::oid::bigint", self._quoted())
 
-    def _ask(self, query: str, *values):
+    def _ask(self, query: str, *values: object) -> Any:
         with driver_errors(self._uri):
             self._cursor.execute(query, values or None)
             return self._cursor.fetchone()[0]
@@ -167,7 +169,7 @@ class PostgresTable(contextlib.AbstractContextManager):
         Raises
         ------
         ValueError
-            A value is none that its column holds as it is, or the server refuses the rows.
+            If a column cannot store a value unchanged, or the server refuses the rows.
         """
         if self.was_written:
             return
@@ -192,7 +194,7 @@ class PostgresTable(contextlib.AbstractContextManager):
         return ".".join(quoted(part) for part in (str(self._in), self._name))
 
     def _check(self, table: int) -> None:
-        """Refuse to commit other rows than were given."""
+        """Refuse to commit if the table did not gain exactly the rows that were sent."""
         n_added = self._ask(_ADDED, table)
         if n_added != self._n_sent:
             raise ValueError(
@@ -200,7 +202,9 @@ class PostgresTable(contextlib.AbstractContextManager):
                 "trigger leaves rows out, or adds some. Nothing was written; give a table without it."
             )
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
         if kind is not None:
             return self._stack.__exit__(kind, error, traceback)
         with self._stack:

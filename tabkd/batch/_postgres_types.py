@@ -1,7 +1,8 @@
-"""Which columns of PostgreSQL hold the values of an Arrow column, and as what they are sent there.
+"""Which PostgreSQL columns can store the values of an Arrow column, and the type in which they are sent.
 
-COPY takes bytes as they come: the eight of a double are a `bigint` as well. So a value goes only into a column of the
-type that tabkd itself would make for it, or of one that holds the same values, and is converted before it is sent.
+COPY stores bytes as they come: the eight bytes of a double also form a `bigint`. So a value only goes into a column of
+the type that tabkd itself would choose for it, or of one that stores the same values, and is converted before it is
+sent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as of
 
-# What the driver sends as a column of a type.
+# The Arrow type that the driver sends for a PostgreSQL type.
 _SENT = {
     "bool": pa.bool_(),
     "int2": pa.int16(),
@@ -29,7 +30,7 @@ _SENT = {
     "interval": pa.duration("us"),
     "uuid": pa.binary(16),
 }
-# Of the same bytes as text; the server checks them.
+# Types with the same bytes as text; the server checks the values.
 _LIKE_TEXT = ("varchar", "bpchar", "name", "json", "xml", "citext", "enum")
 _INTEGERS = ("int2", "int4", "int8")
 _LARGEST_DECIMAL = 38
@@ -37,22 +38,23 @@ _DIGITS_OF_SECONDS = 6
 
 
 class Column(NamedTuple):
-    """A column of a table of PostgreSQL.
+    """A column of a PostgreSQL table.
 
     Attributes
     ----------
     name : str
+        Its name.
     shown : str
         Its type as PostgreSQL shows it, as in ``numeric(10,2)``.
     kind : str
-        Its type by the catalogue, `typname`; "enum" for those, for a domain that of the type that it is over, with "_"
-        before it for an array; "" for others.
+        Its `typname` in the catalogue, which begins with "_" for an array; for a domain, that of its base type; "enum"
+        for an enumeration; "" for other types.
     limit : int or None
-        Most characters of a text, or digits behind the point of a `numeric` and of seconds.
+        Largest number of characters of a text, or of decimal places of a `numeric` or of seconds.
     is_needed : bool
-        Whether every row must give a value.
+        Whether every row must have a value.
     is_computed : bool
-        Whether PostgreSQL gives the values.
+        Whether PostgreSQL computes the values.
     """
 
     name: str
@@ -64,13 +66,13 @@ class Column(NamedTuple):
 
     @classmethod
     def made_for(cls, name: str, given: pa.DataType) -> Column | None:
-        """The column that tabkd makes for an Arrow type; None where PostgreSQL has none for it."""
+        """The column that tabkd creates for an Arrow type; None if PostgreSQL has no such type."""
         kind = kind_of(given)
         return None if kind is None else cls(name, kind, kind)
 
 
 def kind_of(given: pa.DataType) -> str | None:
-    """The `typname` of the column that tabkd makes for an Arrow type; None where PostgreSQL has none for it."""
+    """The `typname` of the column that tabkd creates for an Arrow type; None if PostgreSQL has no such type."""
     if of.is_dictionary(given):
         return kind_of(given.value_type)
     if of.is_list(given) or of.is_large_list(given) or of.is_fixed_size_list(given):
@@ -98,7 +100,7 @@ def kind_of(given: pa.DataType) -> str | None:
 
 
 def fits(given: pa.DataType, column: Column) -> bool:
-    """Whether a column of a table holds the values of an Arrow type as they are, if perhaps not all of them."""
+    """Whether a column of a table stores values of an Arrow type unchanged; some values may still be out of range."""
     own = kind_of(given)
     if own is None or own == column.kind:
         return own is not None
@@ -111,12 +113,12 @@ def fits(given: pa.DataType, column: Column) -> bool:
 
 
 def sent(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
-    """Values as a column takes them, where it `fits`.
+    """Values converted for a column that `fits` their type.
 
     Raises
     ------
     pyarrow.ArrowInvalid
-        The column does not hold one of them as it is.
+        If the column cannot store a value unchanged.
     """
     if of.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
@@ -148,7 +150,7 @@ def _sent_as(given: pa.DataType, column: Column) -> pa.DataType:
 
 
 def _numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers in PostgreSQL's own way to write them, as decimals of as many digits."""
+    """Numbers in PostgreSQL's own notation, as decimals with this number of digits."""
     pattern = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?$"
     _check(pc.match_substring_regex(text, pattern), "it is not a number written like 42 or -42.5")
     behind = pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))
@@ -156,7 +158,7 @@ def _numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _whole_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Whole numbers in the one way to write each, so that a code such as 007 does not become 7."""
+    """Whole numbers in their canonical notation only, so that a code such as 007 does not become 7."""
     _check(pc.match_substring_regex(text, r"^(?:0|-?[1-9]\d*)$"), "it is not a whole number written like 42 or -42")
     return text.cast(pa.int64())
 

@@ -1,4 +1,4 @@
-"""Rows that cannot be scored: what is said of them, how they are found, and how many a job bears."""
+"""Rows that cannot be scored: how they are described and found, and how many a job accepts."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ class Reject(NamedTuple):
     Attributes
     ----------
     source : str
-        The file or query that it is of.
+        The name of its file or query.
     row : int
-        Its position there, from 0; -1 where that is not known.
+        Its position there, from 0; -1 if that is not known.
     column : str or None
-        The first column whose value is wrong; None where the row as a whole is.
+        The first column with an invalid value; None if the row as a whole is invalid.
     value : str
+        The invalid value, as text.
     reason : str
+        Why it is invalid.
     """
 
     source: str
@@ -46,20 +48,21 @@ class Reject(NamedTuple):
     value: str
     reason: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         what = f"column {self.column!r} is {self.value!r}" if self.column is not None else repr(self.value)
         row = f", row {self.row:,}" if self.row >= 0 else ""
         return f"{self.source}{row}: {what}: {self.reason}"
 
 
 class TooManyRejectsError(ValueError):
-    """More rows cannot be scored than the job bears.
+    """More rows cannot be scored than the job accepts.
 
     Parameters
     ----------
     message : str
+        The error message.
     reject : Reject, optional
-        One of them.
+        One of these rows.
     """
 
     def __init__(self, message: str, reject: Reject | None = None):
@@ -68,11 +71,12 @@ class TooManyRejectsError(ValueError):
 
 
 def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
-    """Refuse more than `most` rejects, those before and these.
+    """Refuse more than `most` rejects, the earlier ones and these together.
 
     Raises
     ------
     TooManyRejectsError
+        If there are more.
     """
     if n_before + len(rejects) > most:
         first = f"{rejects[0]}. " if rejects else ""
@@ -91,29 +95,30 @@ def table(rejects: Sequence[Reject]) -> pa.Table:
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA)
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A value as text, cut off where it is long."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception]]:
-    """The positions of the values that `check` refuses, with what it raises for each.
+def failures(check: Callable, values: pa.Array | pa.ChunkedArray) -> Iterator[tuple[int, Exception]]:
+    """The positions of the values that `check` refuses, each with the error that it raises.
 
-    Halves what fails until it is one value, so that few wrong values among many are found by few checks.
+    A slice that fails is halved until a single value is left, so that few checks find few invalid values among many.
 
     Parameters
     ----------
     check : callable
-        Takes a slice of the values and raises where one of them is wrong.
+        Takes a slice of the values and raises an error if one of them is invalid.
     values : pyarrow.Array or ChunkedArray
+        The values.
     """
     open_ranges = [(0, len(values))]
     while open_ranges:
         start, stop = open_ranges.pop()
         try:
             check(values.slice(start, stop - start))
-        except Exception as error:  # whatever a check raises on what it does not know
+        except Exception as error:  # a check may raise any error for a type that it does not know
             if stop - start == 1:
                 yield start, error
             elif stop > start:
@@ -121,16 +126,19 @@ def failures(check: Callable, values: pa.Array) -> Iterator[tuple[int, Exception
                 open_ranges += [(middle, stop), (start, middle)]
 
 
-def failures_by_value(check: Callable, values: pa.Array, most: int | None = None) -> Iterator[tuple[int, Exception]]:
-    """What `failures` gives, at the price of the distinct values: a wrong value that repeats is looked for once.
+def failures_by_value(
+    check: Callable, values: pa.Array | pa.ChunkedArray, most: int | None = None
+) -> Iterator[tuple[int, Exception]]:
+    """The result of `failures`, but only distinct values are checked: a repeated invalid value is searched for once.
 
     Parameters
     ----------
     check : callable
-        Takes some of the values and raises where one of them is wrong, whatever the others are.
+        Takes some of the values and raises an error if one of them is invalid, which must not depend on the others.
     values : pyarrow.Array or ChunkedArray
+        The values.
     most : int, optional
-        How many failures are wanted; None for all.
+        Number of failures to find; None for all.
     """
     plain = decoded(values)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,24 +19,28 @@ from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._arrow import is_text
 
+if TYPE_CHECKING:
+    from tabkd._typing import TableLike
+
 
 class Rows(NamedTuple):
-    """What is written of a batch: the scores, and the rows that have none."""
+    """The output of a batch: the scores, and the rows that have none."""
 
     table: pa.Table
     rejects: list[Reject]
 
 
 class Scored(NamedTuple):
-    """What came of a batch.
+    """The result of a batch.
 
     Attributes
     ----------
     rows : Rows
+        The scores and the rejects.
     n_read : int
-        Rows of the input, those that were rejected among them.
+        Number of rows of the input, including rejected ones.
     drift : array of int64
-        By `Drift.counts`.
+        The counts from `Drift.counts`.
     """
 
     rows: Rows
@@ -45,24 +49,25 @@ class Scored(NamedTuple):
 
 
 class Columns:
-    """What a model and its user want of the columns of an input.
+    """The columns of an input that a model and its user need.
 
     Parameters
     ----------
     exported : ExportedStudent
+        The model.
     keep : sequence of str
-        Columns of the input that stand beside the scores.
+        Columns of the input to write next to the scores.
     column_map : mapping of str to str
-        For a column of the model, what it is called in the input.
+        For a column of the model, its name in the input.
     threshold : float or None
         Write only the rows whose probability of the second class reaches it.
     drift : bool
-        Whether to count it.
+        Whether to count drift.
 
     Raises
     ------
     ValueError
-        Where the model has no such columns, or no such class.
+        If the model has no such columns, or no such class.
     """
 
     def __init__(
@@ -76,15 +81,15 @@ class Columns:
         self._scorer, self._threshold = exported, threshold
         self.drift = Drift(exported)
         self._counts_drift = drift
-        #: The columns of the input that stand beside the scores.
+        #: The columns of the input that are written next to the scores.
         self.kept = list(dict.fromkeys(keep))
         names = [str(name) for name in exported.feature_names_in_]
         known_names = set(names)
         if unknown := [name for name in column_map if name not in known_names]:
             raise ValueError(
-                f"{option('column_map', unknown[0])} is no column of the model; `tabkd inspect` shows them."
+                f"{option('column_map', unknown[0])} is not a column of the model; `tabkd inspect` shows them."
             )
-        # As it is called in the input, and in the model.
+        # The name of each column in the input, and in the model.
         self._features = {column_map.get(name, name): name for name in names}
         called = Counter(column_map.get(name, name) for name in names)
         if twice := [name for name in self._features if called[name] > 1]:
@@ -96,9 +101,9 @@ class Columns:
         if threshold is not None:
             self.check_two_classes("threshold", threshold)
         check_kept(exported, self.kept)
-        #: What the metadata of the model says of each of its columns, by its name in the input.
+        #: The model's metadata of each of its columns, by the name of the column in the input.
         self.known = dict(zip(self._features, exported.metadata["columns"], strict=True))
-        # Those of text that know no category "": in a CSV it then stands for a missing value, as in files that quote
+        # Columns of text without a category "": in a CSV it then stands for a missing value, as in files that quote
         # every value.
         self._without_empty = {
             name
@@ -114,13 +119,13 @@ class Columns:
         return f"probability_{self._scorer.classes_[1]}"
 
     def check_two_classes(self, name: str, value: float) -> None:
-        """Refuse a parameter that ranks rows by the second of two classes, where there are others."""
+        """Refuse a parameter that ranks rows by the second of two classes if the model does not have two classes."""
         if not (self._is_classifier and len(self._scorer.classes_) == 2):
             kind = f"{len(self._scorer.classes_)} classes" if self._is_classifier else "regression"
             raise ValueError(f"{option(name, value)} is for models of two classes, not of {kind}; leave it out.")
 
     def check(self, sources: Mapping[str, Mapping[str, pa.DataType]]) -> None:
-        """Refuse inputs without the columns that are needed, before any row is read.
+        """Refuse inputs that lack needed columns, before any row is read.
 
         Parameters
         ----------
@@ -132,7 +137,7 @@ class Columns:
         kinds = {name: [types[name] for types in sources.values()] for name in self.kept}
         #: The type that each kept column has in the output.
         self.kept_types = {name: common_type(name, found) for name, found in kinds.items()}
-        # Those that are floats in some inputs, and something else in others.
+        # Columns that are floats in some inputs and have another type in others.
         self._exact = {
             name
             for name, found in kinds.items()
@@ -141,7 +146,7 @@ class Columns:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns that are written, as they are known after `check`."""
+        """The columns that are written; they are known after `check`."""
         kinds = (
             (known["name"], pa.string() if known["type"] == "STRING" else pa.float64()) for known in self.known.values()
         )
@@ -149,11 +154,12 @@ class Columns:
         return pa.schema([*self.kept_types.items(), *((name, values.type) for name, values in scores.items())])
 
     def check_names(self, source: str, present: Sequence[str]) -> None:
-        """Refuse an input without the columns that are needed.
+        """Refuse an input that lacks needed columns.
 
         Raises
         ------
         ValueError
+            If a column is missing.
         """
         there = set(present)
         if missing := [name for name in self._features if name not in there]:
@@ -171,21 +177,23 @@ class Columns:
         Parameters
         ----------
         batch : Batch
+            Rows of an input.
         n_rejected : int
-            Rows of other batches that have none.
+            Number of rejects in earlier batches.
         max_rejects : int
+            Maximum number of rejects of the whole job.
 
         Raises
         ------
         TooManyRejectsError
-            Where with those of this batch there are more than `max_rejects`.
+            If this batch exceeds the maximum.
         """
         table, rejects = batch.table, batch.rejects
         n_read = table.num_rows + len(rejects)
         check_number(n_rejected, rejects, max_rejects)
         try:
             scores, drift = self._scores(table, batch.is_csv)
-        except Exception as error:  # whatever the types of Arrow and the values of users make of a exported
+        except Exception as error:  # unusual types and values may raise any error
             good, wrong = self._faults(batch, max_rejects - n_rejected)
             if not wrong:
                 raise ValueError(f"{batch.source!r} cannot be scored: {error}") from error
@@ -200,8 +208,8 @@ class Columns:
             out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
         return Scored(Rows(out, rejects), n_read, drift)
 
-    def _kept(self, batch: Batch, name: str):
-        """A column that stands beside the scores."""
+    def _kept(self, batch: Batch, name: str) -> pa.ChunkedArray:
+        """A column of the input that is written next to the scores."""
         kind, exact, values = self.kept_types[name], name in self._exact, batch.table.column(name)
         try:
             return as_kept(values, kind, exact)
@@ -212,8 +220,8 @@ class Columns:
             row, reason = wrong
             raise ValueError(
                 f"{batch.source}, row {batch.positions[row]:,}: column {name!r} is {shown(values[row].as_py())!r}, "
-                f"which is no {kind} as in other inputs ({' '.join(str(reason).split())}). Store it with the same type "
-                f"in all inputs, or leave {option('keep')} out for it."
+                f"which is not of type {kind} as in other inputs ({' '.join(str(reason).split())}). Store it with the "
+                f"same type in all inputs, or leave {option('keep')} out for it."
             ) from error
 
     def _scores(self, table: pa.Table, is_csv: bool) -> tuple[dict[str, pa.Array], np.ndarray]:
@@ -230,7 +238,7 @@ class Columns:
         return scores, self.drift.counts(X, scores) if self._counts_drift else self.drift.none
 
     def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
-        """Which rows of a batch can be scored, and the others with the first value of theirs that is wrong."""
+        """Which rows of a batch can be scored, and the others, each with its first invalid value."""
         good, wrong = np.ones(batch.table.num_rows, bool), []
         for i, (name, column) in enumerate(self.known.items()):
             values = batch.table.column(name)
@@ -252,6 +260,7 @@ def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
     Raises
     ------
     ValueError
+        If a kept column has such a name.
     """
     outputs = exported.metadata["n_outputs"]
     scores = {"prediction", *(f"prediction_{k}" for k in range(outputs))}
@@ -260,13 +269,15 @@ def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
         raise ValueError(f"{option('keep', clash[0])} has the name of a column of scores; rename it in the table.")
 
 
-def score_columns(exported: ExportedStudent, X) -> dict[str, pa.Array]:
+def score_columns(exported: ExportedStudent, X: TableLike | pa.Table | pa.RecordBatch) -> dict[str, pa.Array]:
     """The scores of a table as columns: the prediction and, for classes, the probability of each.
 
     Parameters
     ----------
     exported : ExportedStudent
-    X : what `ExportedStudent.predict` takes
+        The model.
+    X : table
+        The rows, in any form that `ExportedStudent.predict` takes.
     """
     if exported.metadata["task"] != "classification":
         values = exported.predict(X)
@@ -301,7 +312,7 @@ def _first(names: Sequence[str]) -> str:
 
 
 def _otherwise_delimited(names: Sequence[str], missing: Sequence[str]) -> str:
-    """What to do where names have delimiters in them, between which the missing ones stand."""
+    """A hint at the delimiter, if the missing names are in a present name, separated by another delimiter."""
     for delimiter in DELIMITERS:
         if set(missing).issubset(part for name in names for part in name.split(delimiter)):
             return f"; is the delimiter {delimiter!r}? Then say so by {option('delimiter')}"

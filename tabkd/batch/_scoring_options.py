@@ -1,4 +1,4 @@
-"""What a job scores and how: the options that every engine knows, checked together."""
+"""The options of a job that every engine has, checked together."""
 
 from __future__ import annotations
 
@@ -24,15 +24,20 @@ class Options:
     Attributes
     ----------
     keep, partition_by : sequence of str
+        Columns of the input to write next to the scores, and columns whose values get separate folders.
     column_map : mapping of str to str
+        For a column of the model, its name in the input.
     threshold, top_fraction : float or None
+        The two ways to write only the rows with the highest probabilities of the second class.
     max_rejects : int
+        Maximum number of rejected rows.
     dialect : Dialect
+        The format of CSV files.
 
     Raises
     ------
     ValueError
-        A number is out of its range, or alerts are chosen in two ways.
+        If a number is out of its range, or alerts are chosen in two ways.
     """
 
     keep: Sequence[str] = ()
@@ -43,7 +48,7 @@ class Options:
     partition_by: Sequence[str] = ()
     dialect: Dialect = PLAIN
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
         check_least("max_rejects", self.max_rejects, 0)
         for name in ("threshold", "top_fraction"):
@@ -61,7 +66,7 @@ class Options:
         Raises
         ------
         ValueError
-            The model has no such columns, or not two classes where alerts are chosen.
+            If the model has no such columns, or alerts are chosen and it does not have two classes.
         """
         columns = Columns(exported, [*self.keep, *self.partition_by], self.column_map, self.threshold)
         if self.top_fraction is not None:
@@ -69,15 +74,16 @@ class Options:
         return columns
 
     def identity(self, exported: ExportedStudent, inputs: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
-        """Everything that identifies a job: a job that differs in any of it must not continue this one.
+        """Everything that identifies a job: a job with any difference must not continue this one.
 
         Parameters
         ----------
         exported : ExportedStudent
+            The model.
         inputs : sequence of mapping
-            The state of each input, as JSON has it.
+            The state of each input, as JSON values.
         **more
-            What else identifies a job of one engine.
+            Further parts of the identity that only one engine has.
         """
         import onnxruntime
 
@@ -101,6 +107,7 @@ def check_least(name: str, value: int, least: int) -> None:
     Raises
     ------
     ValueError
+        If it is smaller than `least`.
     """
     if value < least:
         raise ValueError(f"{option(name)} is {value}; expected a number from {least}.")
@@ -119,6 +126,7 @@ def check_same_job(known: Mapping[str, Any], job: Mapping[str, Any], folder: str
     Raises
     ------
     ValueError
+        If they differ; the message names the options.
     """
     if known != job:
         other = [option(name) for name, value in job.items() if known.get(name) != value]
@@ -135,7 +143,7 @@ def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
     Raises
     ------
     ValueError
-        There are none, or one that is not in a list.
+        If there are none, or a single one is not in a list.
     """
     if isinstance(inputs, (str, os.PathLike)):
         raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")

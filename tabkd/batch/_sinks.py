@@ -1,4 +1,4 @@
-"""Where rows go: a file or folder that appears whole or not at all, or standard output as CSV."""
+"""The destinations of rows: a file or folder that appears whole or not at all, or standard output as CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import quote
 
 import numpy as np
@@ -24,13 +25,13 @@ from tabkd.batch._rejects import shown
 from tabkd.batch._sources import NO_VALUE
 from tabkd.batch._workplace import ROWS
 
-#: What `output` is for standard output.
+#: The value of `output` that means standard output.
 STDOUT = "-"
-# Files that are open at a time, and rows that wait for them.
+# Most files that are open at a time, and most rows that wait for them.
 _MOST_FOLDERS = 500
 _MOST_WAITING = 1_000_000
 _PART = "part-0.parquet"
-# What file systems allow, in bytes; quoted names are ASCII.
+# The limit of file systems, in bytes; quoted names are ASCII.
 _LONGEST_NAME = 255
 
 
@@ -42,23 +43,23 @@ def format_at(path: str) -> Format:
 
 
 class File(contextlib.AbstractContextManager):
-    """Rows of one schema on their way to a file or to standard output.
+    """Write rows of one schema to a file or to standard output.
 
     A file is moved to its place when the block has succeeded.
 
     Parameters
     ----------
     path : str
-        `STDOUT`, or a file of a suffix of `tabkd._formats.SUFFIXES`.
+        `STDOUT`, or a file with a suffix from `tabkd._formats.SUFFIXES`.
     folder : Path, optional
         Where the file is until then, on the same disk.
     schema : pyarrow.Schema, optional
-        None is that of the first rows, which the others are cast to.
+        The schema; None for that of the first rows, to which all others are cast.
 
     Attributes
     ----------
     n_rows : int
-        How many rows were added.
+        Number of rows that were added.
     """
 
     def __init__(self, path: str, folder: Path | None = None, schema: pa.Schema | None = None):
@@ -70,7 +71,7 @@ class File(contextlib.AbstractContextManager):
         self._draft: Draft | None = None
         self.n_rows = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self._path != STDOUT:
             self._draft = Draft(self._path, self._folder)
         elif sys.stdout is None:
@@ -87,7 +88,7 @@ class File(contextlib.AbstractContextManager):
         """Add rows."""
         if self._writer is None:
             self._open(table.schema)
-        # In one piece: what is written must not depend on the pieces that rows came in.
+        # In one piece: the bytes of the file must not depend on the pieces in which rows arrive.
         rows = table.cast(self._schema).combine_chunks()
         assert self._writer is not None
         with self._writing():
@@ -122,12 +123,12 @@ class File(contextlib.AbstractContextManager):
         return writing("standard output" if self._path == STDOUT else self._path)
 
     def publish(self) -> None:
-        """Put the finished file in its place."""
+        """Move the finished file to its place."""
         if self._draft is not None:
             self._draft.publish()
 
     def saved(self) -> str:
-        """Copy the finished file to where temporary files go, for one that cannot be put in its place."""
+        """Copy the finished file to the folder for temporary files, if it cannot be moved to its place."""
         assert self._draft is not None
         descriptor, name = tempfile.mkstemp(prefix="tabkd-", suffix=self._draft.path.suffix)
         with os.fdopen(descriptor, "wb") as file, self._draft.temporary.open("rb") as source:
@@ -135,14 +136,16 @@ class File(contextlib.AbstractContextManager):
         return name
 
     def discard(self) -> None:
-        """Remove what is not published."""
+        """Remove the file unless it was published."""
         self._writer = None
         with contextlib.suppress(OSError, pa.ArrowException):  # of a disk that is full, say, as was reported
             self._open_ones.close()
         if self._draft is not None:
             self._draft.discard()
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 if self._schema is None:
@@ -154,23 +157,24 @@ class File(contextlib.AbstractContextManager):
 
 
 class Folder(contextlib.AbstractContextManager):
-    """Rows on their way to a folder of Parquet files, in folders of their own for the values of some columns.
+    """Write rows to a folder of Parquet files, with a separate subfolder for each value of some columns.
 
-    As Hive has it: ``month=2026-10/part-0.parquet``, and the file without the column. The folder is moved to its place
-    when the block has succeeded.
+    The layout is Hive's: ``month=2026-10/part-0.parquet``, where the file does not have the column. The folder is moved
+    to its place when the block has succeeded.
 
     Parameters
     ----------
     path : str
+        The place of the folder.
     folder : Path
         Where it is until then, on the same disk.
     by : sequence of str
-        The columns, each of few values.
+        The columns, each with few values.
 
     Attributes
     ----------
     n_rows : int
-        How many rows were added.
+        Number of rows that were added.
     """
 
     def __init__(self, path: str, folder: Path, by: Sequence[str]):
@@ -184,7 +188,7 @@ class Folder(contextlib.AbstractContextManager):
         self._finished = False
         self.n_rows = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with writing(self._path):
             _check_folder(self._path)
             if self._folder.exists():  # of a job that was killed
@@ -193,7 +197,7 @@ class Folder(contextlib.AbstractContextManager):
         return self
 
     def write(self, table: pa.Table) -> None:
-        """Add rows; they are written many at a time, for the files of all folders get some of them."""
+        """Add rows; they are collected first and written many at a time, because each folder gets only a few rows."""
         self._schema = self._schema or table.schema
         self._check_values(table)
         self._waiting.append(table.cast(self._schema))
@@ -202,7 +206,7 @@ class Folder(contextlib.AbstractContextManager):
             self._flush()
 
     def _check_values(self, table: pa.Table) -> None:
-        """Refuse values that no folder can be named after as soon as they come."""
+        """Refuse values that cannot name a folder as soon as they arrive."""
         for name, seen in self._seen.items():
             for value in table.column(name).unique().to_pylist():
                 if value not in seen:
@@ -256,7 +260,9 @@ class Folder(contextlib.AbstractContextManager):
             _check_stored(formats.PARQUET, folder / _PART, n_rows, str(self._path))
         self._finished = True
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self.finish()
@@ -273,11 +279,12 @@ class Folder(contextlib.AbstractContextManager):
 
 
 def _check_folder(path: Path) -> None:
-    """Refuse early what a folder cannot take the place of in the end.
+    """Refuse early a path that a folder cannot replace at the end of the job.
 
     Raises
     ------
     OSError, ValueError
+        If the path is in use, or a folder cannot be put there.
     """
     check_text(path)
     if os.path.ismount(path) or path == Path(os.path.realpath(os.curdir)):
@@ -288,14 +295,14 @@ def _check_folder(path: Path) -> None:
 
 
 def _check_stored(format: Format, path: Path, n_rows: int, shown: str) -> None:
-    """Refuse a finished file that says that it has other rows than were written to it."""
+    """Refuse a finished file whose metadata give another number of rows than were written."""
     stored = format.n_rows(path)
     if stored not in (None, n_rows):
         raise ValueError(f"{n_rows:,} rows were written to {shown!r}, but it has {stored:,}; it is removed.")
 
 
 def _groups(table: pa.Table, by: Sequence[str]) -> tuple[np.ndarray, list[tuple]]:
-    """The group of each row (n,) by its values in some columns, and the values of each group."""
+    """The group of each row, shape (n,), by its values in some columns, and the values of each group."""
     codes = []
     values = []
     for name in by:
@@ -306,13 +313,13 @@ def _groups(table: pa.Table, by: Sequence[str]) -> tuple[np.ndarray, list[tuple]
     return group.ravel(), [tuple(values[i][k] for i, k in enumerate(row)) for row in combined]
 
 
-def folder_name(column: str, value) -> str:
+def folder_name(column: str, value: Any) -> str:
     """The name of the folder for the rows with a value in a column, as in ``month=2026-10``.
 
     Raises
     ------
     ValueError
-        It is too long.
+        If the name is too long.
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         value = int(value)  # the same folder as for whole numbers

@@ -197,7 +197,7 @@ class File:
             try:
                 values[name] = convert(pa.array([text], pa.string()), kind)[0]
             except pa.ArrowInvalid as error:
-                raise ValueError(f"{self.path!r}: its folder says {name}={text}, which is no {kind}.") from error
+                raise ValueError(f"{self.path!r}: its folder says {name}={text}, which is not a {kind}.") from error
         return values
 
     @contextlib.contextmanager
@@ -210,7 +210,7 @@ class File:
         except (pa.ArrowException, OSError, HeaderError) as error:
             reason = " ".join(str(error).split())[:300]
             if "straddling" in reason:
-                reason = f"a line is longer than a block of it; give a larger {option('batch_size')}, or cut the line."
+                reason = f"a line is longer than a block; give a larger {option('batch_size')}, or shorten the line."
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
 
 
@@ -376,7 +376,7 @@ def _remote(url: str) -> list[File]:
         ) from error
     try:
         store, path = url_to_fs(url)
-    except Exception as error:  # whatever the driver of a store raises
+    except Exception as error:  # the driver of a store may raise any error
         raise ValueError(f"{shown_url(url)!r} cannot be opened: {without_password(str(error), url)}") from None
     if has_key_of(path, url):
         raise ValueError(

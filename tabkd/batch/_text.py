@@ -22,7 +22,8 @@ Values: TypeAlias = pa.Array | pa.ChunkedArray
 
 # In lower case: the spellings of SQL, pandas, Spark and R, and those of PostgreSQL's COPY.
 _TRUE, _FALSE = ["true", "t"], ["false", "f"]
-# What Arrow takes for a number, and some more; nothing else is one. Likewise for truth values.
+# Everything that Arrow parses as a number matches the first pattern, which also matches other text; likewise for
+# booleans.
 _MAYBE_NUMBER = r"(?is)^([+-]?([0-9.]+(e[+-]?[0-9]*)?|inf(inity)?|nan.*))$"
 _MAYBE_TRUTH = _MAYBE_NUMBER.replace("^(", "^(t|true|f|false|")
 
@@ -105,11 +106,11 @@ def convert(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> Valu
         return dialect.spelt_for_arrow(_without_gaps(text)).cast(kind)
 
 
-def wrong_values(values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndarray:
+def wrong_values(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndarray:
     """The positions of the values that `convert` refuses, in their order.
 
-    What is plainly wrong is found in one pass. Only the others are tried, so that a column of wrong values takes about
-    as long as one of right ones.
+    One pass finds the values that are clearly invalid. Only the others are converted one by one, so that a column of
+    invalid values takes about as long as a column of valid ones.
     """
     plainly = _plainly_wrong(decoded(values), kind, dialect)
     others = np.flatnonzero(~plainly)
@@ -117,8 +118,8 @@ def wrong_values(values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndar
     return np.sort(np.concatenate([np.flatnonzero(plainly), others[[i for i, _ in found]]]))
 
 
-def _plainly_wrong(values, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
-    """Which values `convert` surely refuses, bool (n,); it may refuse others as well."""
+def _plainly_wrong(values: Values, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
+    """A mask, shape (n,), of values that `convert` certainly refuses; it may refuse others as well."""
     if is_text(kind) and not may_be_text(values.type):
         return _mask(pc.invert(pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))))
     bad = np.zeros(len(values), bool)
@@ -133,7 +134,7 @@ def _plainly_wrong(values, kind: pa.DataType, dialect: Dialect) -> np.ndarray:
     return bad
 
 
-def _mask(flags) -> np.ndarray:
+def _mask(flags: Values) -> np.ndarray:
     return flags.fill_null(False).to_numpy(zero_copy_only=False)
 
 
@@ -145,8 +146,8 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
-def are_missing(values) -> bool:
-    """Whether there is no value among them, NaN being none."""
+def are_missing(values: Values) -> bool:
+    """Whether all values are missing, where NaN counts as missing."""
     if values.null_count == len(values):
         return True
     if not pa.types.is_floating(values.type):
@@ -197,7 +198,7 @@ def may_be_text(kind: pa.DataType) -> bool:
     )
 
 
-def _reason(stored: pa.DataType, kind: pa.DataType, value, dialect: Dialect) -> str:
+def _reason(stored: pa.DataType, kind: pa.DataType, value: object, dialect: Dialect) -> str:
     if is_text(kind) and not may_be_text(stored):
         return f"{stored}, but text in the model; store the column as text, as it was in training"
     if is_text(kind) or (isinstance(value, bytes) and not _is_text(value)):

@@ -1,4 +1,4 @@
-"""What a distillation kept of its teacher, and what it gained."""
+"""Evaluation of distilled models: how much of the teacher's skill the student keeps, and what distilling gains."""
 
 from tabkd.evaluation._evaluate import evaluate
 from tabkd.evaluation._report import Report

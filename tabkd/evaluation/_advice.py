@@ -12,20 +12,20 @@ from tabkd.evaluation._verdict import Case, Decision, Facts, Verdict, decide, fa
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the sentences name.
+    """The facts that the sentences mention.
 
     Attributes
     ----------
     facts : Facts
-        What the decision was made by.
+        The facts behind the decision.
     label : str
-        What the measure is called.
+        The name of the measure.
     values : mapping of str to float
         The measure of each contestant, and of the reference.
     n_rows : int
-        Test rows.
+        The number of test rows.
     small_bytes : int or None
-        The size of the LightGBM, where one was fitted.
+        The size of the LightGBM; None if none was fitted.
     reason : str or None
         Why the rows are too few, or the measure is not defined on them.
     """
@@ -39,7 +39,7 @@ class Evidence:
 
     @property
     def names(self) -> dict[str, str]:
-        """What the rivals are called, in the order that a sentence has them."""
+        """The names of the rivals, in the order of a sentence."""
         return {
             "small": f"a LightGBM of {(self.small_bytes or 0) / 1000:,.0f} KB fitted on the labels",
             "hard": "the same student fitted on the labels",
@@ -47,7 +47,7 @@ class Evidence:
 
     @property
     def do_not_tell(self) -> str:
-        """How a sentence begins where the rows are at fault."""
+        """The beginning of a sentence if the rows are the reason."""
         return f"These {self.n_rows:,} test rows do not tell whether to distil"
 
     def against(self, one: str, other: str) -> str:
@@ -67,11 +67,11 @@ def advise(contest: Contest, comparison: Comparison, undefined: str | None = Non
     Parameters
     ----------
     contest : Contest
-        Who is compared, on which rows.
+        The contestants and the rows.
     comparison : Comparison
-        The same contestants by what decides.
+        The same contestants by the criterion that decides.
     undefined : str, optional
-        Why the measure is not defined on the test rows, where that is known.
+        Why the measure is not defined on the test rows, if that is known.
     """
     scores = contest.scores
     too_few = too_few_rows(scores)
@@ -89,9 +89,9 @@ def sentence(decision: Decision, evidence: Evidence) -> str:
     Parameters
     ----------
     decision : Decision
-        What was decided.
+        The decision.
     evidence : Evidence
-        What the sentence names.
+        The facts that the sentence mentions.
     """
     return _SENTENCES[decision.case](decision, evidence)
 
@@ -138,14 +138,14 @@ def _rival_beats_teacher(decision: Decision, evidence: Evidence) -> str:
 def _skill_unseen(decision: Decision, evidence: Evidence) -> str:
     who = "teacher" if evidence.facts.teacher_gain.low <= 0 else "student"
     return (
-        f"{evidence.do_not_tell}: by {evidence.label}, the {who} cannot be told from a constant "
+        f"{evidence.do_not_tell}: by {evidence.label}, the {who} cannot be distinguished from a constant "
         f"({evidence.against(who, 'reference')}). Measure on more rows."
     )
 
 
 def _no_rival(decision: Decision, evidence: Evidence) -> str:
     return (
-        "Cannot tell whether to distil: the student was compared with no rival. Pass X_train and y_train, and as "
+        "Cannot tell whether to distil: the student was not compared with a rival. Pass X_train and y_train, and as "
         "exported what tabkd.load gives for the exported student."
     )
 

@@ -1,4 +1,4 @@
-"""Which criterion decides, and why: the teacher's own loss, or a ranking where its probabilities are not calibrated."""
+"""The criterion that decides, and why: the teacher's own loss, or a ranking if its probabilities are not calibrated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabkd.evaluation._intervals import mean_difference
 from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._scores import Scores
 
-# A teacher is uncalibrated that loses this share of its skill because its mean probabilities are no frequencies.
+# A teacher is uncalibrated if it loses this share of its skill because its mean probabilities differ from frequencies.
 _LOST_SHARE = 0.25
 _STEPS = 20
 
@@ -20,7 +20,7 @@ Choice = tuple[Criterion, str | None]
 
 
 def choose(metric: str, contest: Contest, random_state: int = 0) -> Choice:
-    """The criterion that decides, and why where it is not the usual one.
+    """The criterion that decides, with the reason if it is not the usual one.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def choose(metric: str, contest: Contest, random_state: int = 0) -> Choice:
     Raises
     ------
     ValueError
-        The metric is not known for the task, or not defined for the values of the test rows.
+        If the metric is not known for the task, or not defined for the values of the test rows.
     """
     if contest.scores.task == "regression":
         return for_values(metric, contest.objective, contest.scores.truth)
@@ -42,7 +42,7 @@ def choose(metric: str, contest: Contest, random_state: int = 0) -> Choice:
 
 
 def for_classes(metric: str, scores: Scores, favoured: str | None, random_state: int = 0) -> Choice:
-    """The criterion for a classifier, with the reason where it is not the log-loss.
+    """The criterion for a classifier, with the reason if it is not the log-loss.
 
     Parameters
     ----------
@@ -67,21 +67,21 @@ def for_classes(metric: str, scores: Scores, favoured: str | None, random_state:
 
 
 def for_values(metric: str, objective: Objective, y: np.ndarray) -> Choice:
-    """The criterion for a regressor, with the reason where it is not the loss that the teacher was fitted for.
+    """The criterion for a regressor, with the reason if it is not the loss that the teacher was fitted for.
 
     Parameters
     ----------
     metric : str
         "auto", or the name of a criterion.
     objective : Objective
-        What the teacher was fitted for.
+        The loss that the teacher was fitted for.
     y : array of shape (n,) or (n, n_outputs)
         The values of the test rows.
 
     Raises
     ------
     ValueError
-        The user's metric is not defined for these values.
+        If the user's metric is not defined for these values.
     """
     if metric != "auto":
         criterion = criteria.named(metric, "regression")
@@ -99,10 +99,10 @@ def for_values(metric: str, objective: Objective, y: np.ndarray) -> Choice:
 
 
 def uncalibrated(scores: Scores, random_state: int = 0) -> str | None:
-    """Why the teacher's probabilities cannot be read as frequencies; None where they can.
+    """Why the teacher's probabilities cannot be read as frequencies; None if they can.
 
     Either they are no better than a constant by log-loss, or their means are so far from the frequencies of the test
-    rows that a quarter of the skill is lost with that, and more than chance explains.
+    rows that this costs a quarter of the skill, and more than chance explains.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def uncalibrated(scores: Scores, random_state: int = 0) -> str | None:
     constant = measure.log_losses(codes, np.tile(frequencies, (len(codes), 1)))
     skill = float(measure.mean(constant - shifted, weights))
     lost = mean_difference(losses, shifted, sample_weight=weights, random_state=random_state)
-    # What offsets gain on the rows that they are fitted on: half a nat each, whether they are needed or not.
+    # Offsets always gain on the rows that they are fitted on: half a nat each, even if they are not needed.
     by_chance = (len(frequencies) - 1) / (2 * len(codes))
     if skill <= 0 or lost.low - by_chance <= _LOST_SHARE * skill:
         return None
@@ -138,16 +138,16 @@ def with_frequencies(P: np.ndarray, frequencies: np.ndarray, weights: np.ndarray
     """Probabilities (n, K) with one offset for each class in the logarithms, so that their means are `frequencies`.
 
     The fixed point of Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori
-    Probabilities", 2002. Classes without a row keep what they have.
+    Probabilities", 2002. Classes without a row keep their probabilities.
 
     Parameters
     ----------
     P : array of shape (n, K)
         Probabilities.
     frequencies : array of shape (K,)
-        What the means become.
+        The means of the result.
     weights : array of shape (n,)
-        How much each row counts in them.
+        The weights of the rows in the means.
     """
     factors, present = np.ones(P.shape[1]), frequencies > 0
     for _ in range(_STEPS):

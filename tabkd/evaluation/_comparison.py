@@ -1,4 +1,4 @@
-"""The contestants compared by what decides: mean losses, and the shares of a gain that follow from them."""
+"""The contestants compared by the criterion that decides: mean losses, and the shares of a gain."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _UNBOUNDED = "too few test rows to tell the teacher's gain from zero, so the int
 
 @dataclass(frozen=True)
 class Comparison:
-    """The mean loss of each contestant, on the test rows and on resamples of them.
+    """The mean loss of each contestant, on the test rows and on their bootstrap resamples.
 
     Attributes
     ----------
     criterion : Criterion
-        What the losses are those of.
+        The criterion of the losses.
     drawn : mapping of str to Resampled
-        For each contestant, and for the reference that skill is measured from.
+        The losses of each contestant, and of the reference that skill is measured from.
     """
 
     criterion: Criterion
@@ -45,13 +45,13 @@ def compare(scores: Scores, criterion: Criterion, n_resamples: int = 999, random
     Parameters
     ----------
     scores : Scores
-        Of the contestants.
+        The scores of the contestants.
     criterion : Criterion
-        What decides.
+        The criterion that decides.
     n_resamples : int
-        Bootstrap resamples of the test rows.
+        The number of bootstrap resamples of the test rows.
     random_state : int
-        Their seed.
+        The seed of the resamples.
     """
     losses = losses_of(scores, criterion)
     return Comparison(
@@ -67,13 +67,14 @@ def losses_of(scores: Scores, criterion: Criterion) -> dict[str, np.ndarray]:
     Parameters
     ----------
     scores : Scores
-        Of the contestants.
+        The scores of the contestants.
     criterion : Criterion
-        What is lost.
+        The criterion of the losses.
 
     Returns
     -------
     dict of str to array of shape (n,)
+        The losses by name.
     """
     truth, weights = scores.truth, scores.weights
     losses = {name: criterion.losses(truth, score, weights) for name, score in scores.items()}
@@ -89,14 +90,14 @@ def skill_kept(comparison: Comparison, undefined: str | None = None) -> tuple[In
     Parameters
     ----------
     comparison : Comparison
-        With teacher, student and reference.
+        The losses of teacher, student and reference.
     undefined : str, optional
-        Why the criterion is not defined on the test rows, where that is known.
+        Why the criterion is not defined on the test rows, if that is known.
 
     Returns
     -------
     tuple of Interval and dict
-        The reasons are named as in a report: skill_kept, skill_kept_interval.
+        The reasons have the same names as in a report: skill_kept, skill_kept_interval.
     """
     criterion, drawn, values = comparison.criterion, comparison.drawn, comparison.values
     kept = share(drawn["reference"], drawn["student"], drawn["teacher"])
@@ -109,18 +110,18 @@ def skill_kept(comparison: Comparison, undefined: str | None = None) -> tuple[In
 
 
 def recovered_gap(comparison: Comparison) -> tuple[Interval | None, dict[str, str]]:
-    """The share of the teacher's lead over the student on the labels that distilling recovered.
+    """The share of the teacher's lead over the student fitted on the labels that distilling recovered.
 
     Parameters
     ----------
     comparison : Comparison
-        With teacher, student and reference; with the student on the labels as `hard` where it was fitted.
+        The losses of teacher, student and reference, and as `hard` those of the student fitted on the labels, if any.
 
     Returns
     -------
     tuple of Interval or None, and dict
-        None where there is no student on the labels. NaN, with the reason as recovered_gap, where the teacher's lead
-        is next to nothing or cannot be told from it: a share of it says nothing.
+        None if no student was fitted on the labels. NaN, with the reason as recovered_gap, if the teacher's lead is
+        negligible or cannot be distinguished from zero: a share of such a lead has no meaning.
     """
     drawn, label, values = comparison.drawn, comparison.criterion.label, comparison.values
     if "hard" not in drawn:
@@ -133,21 +134,21 @@ def recovered_gap(comparison: Comparison) -> tuple[Interval | None, dict[str, st
     elif lead.value <= 0:
         reason = f"the teacher is no better than the same student on the labels {numbers}"
     elif lead.low <= 0:
-        reason = f"the teacher's lead over the same student on the labels cannot be told from zero {numbers}"
+        reason = f"the teacher's lead over the same student on the labels cannot be distinguished from zero {numbers}"
     elif lead.value < MARGIN * (drawn["reference"].value - drawn["teacher"].value):
-        reason = f"the teacher's lead over the same student on the labels is next to nothing {numbers}"
+        reason = f"the teacher's lead over the same student on the labels is negligible {numbers}"
     if reason is None:
         return share(drawn["hard"], drawn["student"], drawn["teacher"]), {}
     return Interval(np.nan, np.nan, np.nan), {"recovered_gap": reason}
 
 
 def against(value: float, other: float) -> str:
-    """Two values in as many digits as tell them apart, six at most.
+    """Two values with as many digits as distinguish them, but at most six.
 
     Parameters
     ----------
     value, other : float
-        The values, in the order that they are named.
+        The values, in the order in which they are mentioned.
 
     Examples
     --------

@@ -1,13 +1,14 @@
-"""Who is compared: teacher, student, what could be shipped in its place, and a constant, each asked once."""
+"""The contestants, each asked once: teacher, student, the models that could be shipped instead, and a constant."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from tabkd._typing import ColumnLike
 from tabkd._weights import weight_params
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._criteria import Criterion, of_objective
@@ -16,19 +17,22 @@ from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
 from tabkd.teachers._answers import soft_targets
 
+if TYPE_CHECKING:
+    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with what is known of them.
+    """Rows with their targets, and with their features and weights if these are known.
 
     Attributes
     ----------
     y : array of shape (n,) or (n, n_outputs)
         Labels or real values.
     X : frame or array of shape (n, d), or None
-        The features; None where only the labels or values are known.
+        The features; None if only the labels or values are known.
     sample_weight : array of shape (n,) or None
-        How much each row counts; None for equally.
+        The weights of the rows; None for equal weights.
     """
 
     y: np.ndarray
@@ -38,20 +42,20 @@ class Rows:
 
 @dataclass(frozen=True)
 class Contest:
-    """The scores of the contestants, and what of the teacher and the training rows the comparison depends on.
+    """The scores of the contestants, and the facts about the teacher and the training rows that the comparison needs.
 
     Attributes
     ----------
     scores : Scores
-        Of every contestant on the test rows.
+        The scores of every contestant on the test rows.
     known : Rows
-        The rows that a constant is fitted on: those of training, or else the test rows; without features.
+        The rows that a constant is fitted on, without features: the training rows, or else the test rows.
     objective : Objective
         The loss that the teacher was fitted for; regression only.
     favoured : str or None
         The parameter by which the teacher favours classes.
     small_bytes : int or None
-        The size of the LightGBM; None where none was fitted.
+        The size of the LightGBM; None if none was fitted.
     """
 
     scores: Scores
@@ -61,14 +65,14 @@ class Contest:
     small_bytes: int | None = None
 
     def with_constant(self, criterion: Criterion) -> Contest:
-        """The contest with the constant that is best on the known rows as the prior, where there is none yet.
+        """The contest, with the best constant on the known rows as the prior unless it has one.
 
-        For classes the frequencies are best by every criterion; for real values it depends on the criterion.
+        For classes the frequencies are best by every criterion; for real values the best constant depends on it.
 
         Parameters
         ----------
         criterion : Criterion
-            What the constant is best by.
+            The criterion that the constant is best by.
         """
         if criterion.constant is None:
             return self
@@ -78,31 +82,33 @@ class Contest:
 
 
 def hold(model: Any, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int) -> Contest:
-    """Ask teacher and student about the test rows, and fit their rivals on the training rows where these are known.
+    """Ask teacher and student about the test rows, and fit their rivals on the training rows if these are known.
 
     Parameters
     ----------
     model : DistilledClassifier or DistilledRegressor
-        Fitted.
+        The fitted model.
     test : Rows
         The rows to predict.
     training : Rows or None
         The rows that the model was fitted on. Rivals need their features.
     n_bytes : int or None
-        The size that a LightGBM may have; None for no LightGBM.
+        The largest size of the LightGBM; None for no LightGBM.
     random_state : int
         The seed of the LightGBM.
 
     Raises
     ------
     ValueError
-        A label is not known to the model.
+        If the model does not know a label.
     """
     of_task = _classification if is_classifier(model) else _regression
     return of_task(model, test, training, n_bytes, random_state)
 
 
-def _classification(model, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int) -> Contest:
+def _classification(
+    model: DistilledClassifier, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int
+) -> Contest:
     classes = np.asarray(model.classes_)
     truth = measure.class_codes(_flat(test.y), classes)
     known = Rows(truth, sample_weight=test.sample_weight)
@@ -134,14 +140,16 @@ def _classification(model, test: Rows, training: Rows | None, n_bytes: int | Non
     )
 
 
-def _of_classes(small: SmallLightGBM, X_test, classes: np.ndarray) -> np.ndarray:
+def _of_classes(small: SmallLightGBM, X_test: Any, classes: np.ndarray) -> np.ndarray:
     """The probabilities of a model that may not have seen every class."""
     P = np.zeros((len(X_test), len(classes)))
     P[:, measure.class_codes(small.classes_, classes)] = small.predict(X_test)
     return measure.normalised(P)
 
 
-def _regression(model, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int) -> Contest:
+def _regression(
+    model: DistilledRegressor, test: Rows, training: Rows | None, n_bytes: int | None, random_state: int
+) -> Contest:
     truth = _values(test.y)
     known = Rows(truth, sample_weight=test.sample_weight)
     if training is not None:
@@ -152,7 +160,7 @@ def _regression(model, test: Rows, training: Rows | None, n_bytes: int | None, r
     if training is not None and training.X is not None:
         scores["hard"] = _twin(model, training.X, known.y, known.sample_weight).predict(test.X)
         if n_bytes and known.y.ndim == 1:
-            # A frozen teacher may have been fitted on other values than these, which its loss does not take.
+            # A frozen teacher may have been fitted on other values, and its loss may not allow these.
             loss = Objective() if of_objective(objective).undefined(known.y) else objective
             small = SmallLightGBM(n_bytes, task="regression", objective=loss, random_state=random_state)
             small.fit(training.X, known.y, known.sample_weight)
@@ -166,22 +174,24 @@ def _regression(model, test: Rows, training: Rows | None, n_bytes: int | None, r
     )
 
 
-def _twin(model, X, targets: np.ndarray, weights: np.ndarray | None):
+def _twin(
+    model: DistilledClassifier | DistilledRegressor, X: Any, targets: np.ndarray, weights: np.ndarray | None
+) -> Any:
     """The same student, fitted on the labels alone."""
     student = clone(model.student_)
     try:
         params = weight_params(student, weights)
-    except ValueError:  # a regressor of the user's own that takes no weights, which the teacher's classes have
+    except ValueError:  # a user's regressor that takes no weights, but the weights come from the teacher's classes
         params = {}
     return student.fit(X, targets, **params)
 
 
-def _flat(y) -> np.ndarray:
-    """Labels as an array of shape (n,), also where they are a column."""
+def _flat(y: ColumnLike) -> np.ndarray:
+    """Labels as an array of shape (n,), also if they are a column."""
     y = np.asarray(y)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def _values(y) -> np.ndarray:
-    """Values as float64, a copy that nobody else changes, of shape (n,) for one output."""
+def _values(y: ColumnLike) -> np.ndarray:
+    """A copy of the values as float64, which the caller cannot change, of shape (n,) for one output."""
     return _flat(np.array(y, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""What decides: the measures that contestants are compared by, each as a loss of every row."""
+"""The measures that contestants are compared by, each as a loss of every row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._rankings import auc_losses, average_precision_losses, balanced_errors
 
-# Where a deviance is not defined for a prediction of zero or less, this share of the mean stands for it.
+# A deviance is not defined for predictions of zero or less; this share of the mean replaces them.
 _LEAST_SHARE = 1e-6
 
 
@@ -25,11 +25,11 @@ class Criterion:
     Attributes
     ----------
     name : str
-        The name of scikit-learn's scorer, with a parameter behind a colon where it has one.
+        The name of scikit-learn's scorer, followed by a colon and its parameter, if any.
     key : str
         Its name among the metrics of a report.
     label : str
-        What a sentence calls it.
+        Its name in a sentence.
     losses : callable
         (truth, scores, weights) to a loss for each row, of shape (n,); lower is better. For classes the truth is
         codes (n,) and the scores are probabilities (n, K), for regression both are values of one shape.
@@ -60,7 +60,7 @@ class Criterion:
         return 1 - loss if self.is_gain else loss
 
     def undefined(self, y: np.ndarray) -> str | None:
-        """Why the measure is not defined for the values of a target; None where it is.
+        """Why the measure is not defined for the values of a target; None if it is.
 
         Parameters
         ----------
@@ -75,25 +75,27 @@ class Criterion:
         return None
 
 
-def _ranking(losses, codes, P, weights) -> np.ndarray:
-    """The mean over the classes, one against the rest; of two classes the second."""
+def _ranking(losses: Callable[..., np.ndarray], codes: np.ndarray, P: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean over the classes, each against the rest; for two classes the loss of the second."""
     columns = measure.ranked_classes(codes, P.shape[1], weights)
     if not columns:
         return np.full(len(codes), np.nan)
     return np.mean([losses(codes == k, P[:, k], weights) for k in columns], axis=0)
 
 
-def _over_outputs(losses, y, prediction, weights) -> np.ndarray:
-    """The mean over the outputs, where there are several."""
+def _over_outputs(
+    losses: Callable[..., np.ndarray], y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """The mean over the outputs, if there are several."""
     found = losses(y, prediction, weights)
     return found if found.ndim == 1 else found.mean(axis=1)
 
 
-def _squared_errors(y, prediction, weights) -> np.ndarray:
+def _squared_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (y - prediction) ** 2
 
 
-def _root_squared_errors(y, prediction, weights) -> np.ndarray:
+def _root_squared_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     squared = (y - prediction) ** 2
     # The root of a mean, with the influence of each row, as in `rankings`.
     mean = measure.mean(squared, weights)
@@ -101,19 +103,19 @@ def _root_squared_errors(y, prediction, weights) -> np.ndarray:
     return root + np.divide(squared - mean, 2 * root, out=np.zeros_like(squared), where=root > 0)
 
 
-def _absolute_errors(y, prediction, weights) -> np.ndarray:
+def _absolute_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.abs(y - prediction)
 
 
-def _relative_errors(y, prediction, weights) -> np.ndarray:
+def _relative_errors(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.abs(y - prediction) / np.maximum(np.abs(y), np.finfo(np.float64).eps)
 
 
-def _pinball_losses(level: float, y, prediction, weights) -> np.ndarray:
+def _pinball_losses(level: float, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.maximum(level * (y - prediction), (level - 1) * (y - prediction))
 
 
-def _deviances(power: float, y, prediction, weights) -> np.ndarray:
+def _deviances(power: float, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     least = _LEAST_SHARE * float(np.mean(measure.mean(np.abs(y), weights)))
     mu = np.maximum(prediction, least or np.finfo(np.float64).tiny)
     if power == 1:
@@ -124,12 +126,12 @@ def _deviances(power: float, y, prediction, weights) -> np.ndarray:
     return 2 * (low - y * mu ** (1 - power) / (1 - power) + mu ** (2 - power) / (2 - power))
 
 
-def _mean(y, weights) -> np.ndarray:
+def _mean(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return measure.mean(y, weights)
 
 
-def _quantile(level: float, y, weights) -> np.ndarray:
-    """The weighted quantile of each output: the least value with at least this share of the weight."""
+def _quantile(level: float, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted quantile of each output: the smallest value that reaches this share of the weight."""
     columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
     found = []
     for values in columns.T:
@@ -140,7 +142,7 @@ def _quantile(level: float, y, weights) -> np.ndarray:
     return np.array(found).reshape(np.shape(y)[1:])
 
 
-def _relative_median(y, weights) -> np.ndarray:
+def _relative_median(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     least = np.finfo(np.float64).eps
     if np.ndim(y) == 1:
         return _quantile(0.5, y, weights / np.maximum(np.abs(y), least))
@@ -170,7 +172,7 @@ def deviance(power: float) -> Criterion:
     Parameters
     ----------
     power : float
-        Of the mean, which the variance is proportional to.
+        The power of the mean to which the variance is proportional.
     """
     if power == 0:
         return SQUARED_ERROR
@@ -260,14 +262,14 @@ _WITH_PARAMETER: dict[str, tuple[str, float, Callable[[float], bool], Callable[[
 
 
 def named(name: str, task: str) -> Criterion:
-    """The criterion that is called like a scorer of scikit-learn.
+    """The criterion with the name of a scikit-learn scorer.
 
     Parameters
     ----------
     name : str
-        The name, with a parameter behind a colon where it has one.
+        The name, followed by a colon and the parameter, if any.
     task : {"classification", "regression"}
-        What it has to measure.
+        The task that it has to measure.
 
     Examples
     --------
@@ -279,7 +281,7 @@ def named(name: str, task: str) -> Criterion:
     Raises
     ------
     ValueError
-        There is none of this name for the task.
+        If the task has no criterion with this name.
     """
     for criterion in _CRITERIA[task]:
         if criterion.name == name:

@@ -1,4 +1,4 @@
-"""What a distillation kept and what it gained, on rows that nobody was fitted on."""
+"""Measure what a distillation kept and gained, on rows that no model was fitted on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
 from tabkd._sklearn import check_sample_weight
+from tabkd._typing import ColumnLike
 from tabkd._validation import as_labels, as_targets
 from tabkd._weights import check_weights
 from tabkd.evaluation._advice import advise
@@ -143,7 +144,9 @@ def evaluate(
     )
 
 
-def _test_rows(model, X, y, sample_weight) -> Rows:
+def _test_rows(
+    model: DistilledClassifier | DistilledRegressor, X: Any, y: Any, sample_weight: ColumnLike | None
+) -> Rows:
     """The rows to measure on, checked."""
     if len(y) == 0:
         raise ValueError("X_test has 0 rows; give the rows to measure on.")
@@ -153,12 +156,14 @@ def _test_rows(model, X, y, sample_weight) -> Rows:
     if not np.any(np.asarray(sample_weight)):
         raise ValueError("sample_weight is zero for every test row, so there is nothing to measure on.")
     weights = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    # A copy, which stays as it is with the scores whatever becomes of the caller's array.
+    # A copy, which stays with the scores and does not change with the caller's array.
     return Rows(y, X, np.array(weights, dtype=np.float64))
 
 
-def _training_rows(model, X, y, sample_weight) -> Rows | None:
-    """The rows that the model was fitted on, checked; None where their labels or values are not known."""
+def _training_rows(
+    model: DistilledClassifier | DistilledRegressor, X: Any, y: ColumnLike | None, sample_weight: ColumnLike | None
+) -> Rows | None:
+    """The rows that the model was fitted on, checked; None if their labels or values are not known."""
     if y is None:
         if sample_weight is not None:
             raise ValueError("sample_weight_train weights the rows of X_train and y_train; pass these as well.")
@@ -167,5 +172,5 @@ def _training_rows(model, X, y, sample_weight) -> Rows | None:
     return Rows(y, X, None if sample_weight is None else check_weights(sample_weight, y))
 
 
-def _target(model, y):
+def _target(model: DistilledClassifier | DistilledRegressor, y: ColumnLike) -> np.ndarray:
     return as_labels(y, model) if is_classifier(model) else as_targets(y, model)

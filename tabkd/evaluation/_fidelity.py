@@ -1,4 +1,4 @@
-"""How alike teacher and student are, whatever the truth."""
+"""How similar teacher and student are, regardless of the truth."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike
 
 from tabkd.evaluation._metrics import EPS, mean, regression_metrics, two_d
 
-# Nearer to zero and one than this, a probability says no more.
+# Probabilities are clipped to this distance from zero and one.
 _LOGIT_EPS = 1e-7
 
 
 def classification_fidelity(
     teacher: np.ndarray, student: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> dict[str, float]:
-    """How alike two matrices of probabilities are, whatever the truth.
+    """How similar two matrices of probabilities are, regardless of the truth.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def classification_fidelity(
 def regression_fidelity(
     teacher: ArrayLike, student: ArrayLike, sample_weight: np.ndarray | None = None
 ) -> dict[str, float]:
-    """How alike two sets of predictions are: R², RMSE and correlation of the student to the teacher.
+    """How similar two sets of predictions are: R², RMSE and correlation of the student with the teacher.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def resample(
     n_resamples: int = 999,
     random_state: int = 0,
 ) -> dict[str, Resampled]:
-    """Mean losses on the test rows and on bootstrap resamples of them, the same for every contestant.
+    """Mean losses on the test rows and on their bootstrap resamples, which are the same for every contestant.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def kept_share(
     -------
     Interval
         NaN throughout where the teacher gains nothing over the reference. The ends are infinite where the
-        gain cannot be told from zero at this confidence, since a ratio is then unbounded (Fieller, 1954).
+        gain cannot be distinguished from zero at this confidence: a ratio is then unbounded (Fieller, 1954).
     """
     losses = {"reference": reference, "student": student, "teacher": teacher}
     drawn = resample(losses, sample_weight, n_resamples=n_resamples, random_state=random_state)
@@ -211,7 +211,7 @@ def _drawn_means(losses: np.ndarray, weights: np.ndarray | None, n_resamples: in
     return np.where(np.isnan(total), np.nanmean(found, axis=1, keepdims=True), found)
 
 
-def _kept(reference, student, teacher):
+def _kept(reference: float | np.ndarray, student: float | np.ndarray, teacher: float | np.ndarray) -> np.ndarray:
     gain = reference - teacher
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(gain > 0, (reference - student) / gain, np.nan)

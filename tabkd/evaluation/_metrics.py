@@ -1,4 +1,4 @@
-"""What a distillation is measured by: pure functions of labels, probabilities and predictions.
+"""The measures of a distillation: pure functions of labels, probabilities and predictions.
 
 Probabilities are of shape (n, K), their columns in the order of `classes`; `codes` are the positions of
 the true classes. `sample_weight` says how much each row counts, equally without it. A measure that is not defined on
@@ -7,7 +7,7 @@ a test set (one class only, say) is NaN, never an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -251,7 +251,9 @@ def ranked_classes(codes: np.ndarray, n_classes: int, sample_weight: np.ndarray 
     return ranked[1:] if n_classes == 2 else ranked
 
 
-def _one_vs_rest(measure, onehot, P, sample_weight) -> float:
+def _one_vs_rest(
+    measure: Callable[..., float], onehot: np.ndarray, P: np.ndarray, sample_weight: np.ndarray | None
+) -> float:
     """The mean of a ranking measure over the classes for which it is defined; two classes: the second."""
     columns = ranked_classes(onehot.argmax(axis=1), P.shape[1], sample_weight)
     values = [measure(onehot[:, k], P[:, k], sample_weight=sample_weight) for k in columns]

@@ -1,4 +1,4 @@
-"""What a teacher was fitted for: the loss of a regressor, and the classes that a classifier favours on purpose.
+"""The goal that a teacher was fitted for: the loss of a regressor, or the classes that a classifier favours on purpose.
 
 Both are read from parameters by their names, so that no library is imported: scikit-learn, LightGBM, XGBoost, CatBoost,
 and anything that follows their conventions.
@@ -25,15 +25,16 @@ class Objective:
     Attributes
     ----------
     name : {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"}
+        The name of the loss.
     parameter : float or None
-        The level of a quantile, the power of Tweedie, the threshold of Huber where it is known.
+        The level of a quantile, the power of Tweedie, or the threshold of Huber if it is known.
     """
 
     name: str = "squared_error"
     parameter: float | None = None
 
     def lightgbm(self) -> dict[str, Any]:
-        """LightGBM's parameters for the same loss, or for the nearest that it has."""
+        """LightGBM's parameters for the same loss, or for the most similar one that it has."""
         if self.name == "quantile":
             return {"objective": "quantile", "alpha": self.parameter}
         if self.name == "huber" and self.parameter is not None:
@@ -47,7 +48,7 @@ class Objective:
 
 _LIGHTGBM = {"absolute_error": "regression_l1", "poisson": "poisson", "gamma": "gamma"}
 
-# Under these names the libraries have what is fitted for; the first that is set counts.
+# The parameters by which libraries name the loss; the first one that is set counts.
 _SPECIFICATIONS = ("objective", "loss_function", "application", "app", "objective_type", "loss", "family", "criterion")
 _NAMES = {
     "absolute_error": ("absolute_error", "absoluteerror", "regression_l1", "l1", "mae", "mean_absolute_error", "lad"),
@@ -58,7 +59,7 @@ _NAMES = {
     "tweedie": ("tweedie", "tweedie_deviance"),
 }
 _OBJECTIVES = {alias: name for name, aliases in _NAMES.items() for alias in aliases}
-# Estimators that say by their class what they are fitted for.
+# Estimators whose class determines the loss.
 _CLASSES = {
     "PoissonRegressor": "poisson",
     "GammaRegressor": "gamma",
@@ -77,10 +78,10 @@ _NUMBER = re.compile(r"\d+\.?\d*(?:e-?\d+)?|\.\d+")
 
 
 def objective_of(teacher: Any) -> Objective:
-    """The loss that a regressor was fitted for; the squared error where it cannot be known.
+    """The loss that a regressor was fitted for; the squared error if it is unknown.
 
-    Looks behind frozen estimators, into the last step of a pipeline, the best of a search, and what a meta-estimator
-    fits. A bare object may say it in an attribute `objective`.
+    Looks into frozen estimators, the last step of a pipeline, the best estimator of a search, and the estimator of a
+    meta-estimator. An object without parameters may have an attribute `objective`.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def objective_of(teacher: Any) -> Objective:
     if isinstance(teacher, TransformedTargetRegressor):
         found = objective_of(_inner(teacher))
         plain = teacher.func is None and teacher.transformer is None
-        # Quantiles stay quantiles on another scale; a mean of logarithms is no mean.
+        # Quantiles stay quantiles on another scale; the mean of logarithms does not become the mean.
         return found if plain or found.name in ("absolute_error", "quantile") else Objective()
     members = _members(teacher)
     if members:
@@ -108,7 +109,7 @@ def objective_of(teacher: Any) -> Objective:
     return _own_objective(teacher) if inner is None else objective_of(inner)
 
 
-def _own_objective(estimator) -> Objective:
+def _own_objective(estimator: Any) -> Objective:
     params = _params(estimator)
     given = [params[name] for name in _SPECIFICATIONS if params.get(name) is not None]
     text = _CLASSES.get(type(estimator).__name__) or (given[0] if given and isinstance(given[0], str) else "")
@@ -121,12 +122,12 @@ def _own_objective(estimator) -> Objective:
         at_powers = {0.0: "squared_error", 1.0: "poisson", 2.0: "gamma"}
         if parameter in at_powers:
             return Objective(at_powers[parameter])
-    if name in ("quantile", "tweedie") and parameter is None:  # several quantiles at once, say
+    if name in ("quantile", "tweedie") and parameter is None:  # for example several quantiles at once
         return Objective()
     return Objective(name, parameter if name in ("quantile", "tweedie", "huber") else None)
 
 
-def _parameter(estimator, params: dict, name: str) -> float | None:
+def _parameter(estimator: Any, params: dict[str, Any], name: str) -> float | None:
     library = type(estimator).__module__.partition(".")[0]
     if name == "huber":
         threshold = {"lightgbm": ("alpha", 0.9), "xgboost": ("huber_slope", 1.0)}.get(library)
@@ -136,8 +137,8 @@ def _parameter(estimator, params: dict, name: str) -> float | None:
     return _number(given[0] if given else None, defaults.get(name))
 
 
-def _number(value, default: float | None) -> float | None:
-    """A parameter as a number, also where it is text or the only one of a list; None for what is neither."""
+def _number(value: object, default: float | None) -> float | None:
+    """A parameter as a number, also if it is text or the only entry of a list; None for anything else."""
     if value is None:
         return default
     try:
@@ -147,7 +148,7 @@ def _number(value, default: float | None) -> float | None:
 
 
 def class_weights_of(teacher: Any, classes: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, str] | None:
-    """How much more each class counts in the fit of a teacher, and the parameter that says so.
+    """The weights of the classes in the fit of a teacher, and the parameter that sets them.
 
     Parameters
     ----------
@@ -156,12 +157,12 @@ def class_weights_of(teacher: Any, classes: np.ndarray, codes: np.ndarray) -> tu
     classes : array of shape (K,)
         The labels, sorted.
     codes : array of int of shape (n,)
-        Positions of the classes of the training rows, for weights that follow from how frequent they are.
+        Positions of the classes of the training rows, for weights that depend on their frequencies.
 
     Returns
     -------
     tuple of array of shape (K,) and str, or None
-        None where no class is favoured, or where a calibration behind the teacher takes it back.
+        None if no class is favoured, or if a calibration after the fit reverses the weights.
     """
     members = _members(teacher)
     if members:
@@ -180,18 +181,18 @@ def class_weights_of(teacher: Any, classes: np.ndarray, codes: np.ndarray) -> tu
     return None
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _of_class_weight(value, classes, codes) -> np.ndarray | None:
+def _of_class_weight(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     if isinstance(value, str):
         return _balanced(classes, codes) if value.startswith("balanced") else None
     if isinstance(value, dict):
         named = {_plain(key): float(weight) for key, weight in value.items()}
         labels = [_plain(label) for label in classes]
-        # A teacher that was fitted on positions names them, and not the labels.
+        # A teacher that was fitted on positions has weights by position, not by label.
         keys = labels if set(named) & set(labels) else list(range(len(labels)))
         return np.array([named.get(key, 1.0) for key in keys])
     if isinstance(value, (list, tuple, np.ndarray)) and np.shape(value) == classes.shape:
@@ -199,25 +200,25 @@ def _of_class_weight(value, classes, codes) -> np.ndarray | None:
     return None
 
 
-def _plain(label):
+def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _of_scale(value, classes, codes) -> np.ndarray | None:
+def _of_scale(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     scale = _number(value, None)
     return np.array([1.0, scale]) if scale is not None and len(classes) == 2 else None
 
 
-def _of_unbalance(value, classes, codes) -> np.ndarray | None:
+def _of_unbalance(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     return _balanced(classes, codes) if value in (True, 1) else None
 
 
-def _of_automatic(value, classes, codes) -> np.ndarray | None:
+def _of_automatic(value: object, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     weights = _balanced(classes, codes) if value in ("Balanced", "SqrtBalanced") else None
     return np.sqrt(weights) if weights is not None and value == "SqrtBalanced" else weights
 
 
-def _balanced(classes, codes) -> np.ndarray:
+def _balanced(classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
     weights, present = np.ones(len(classes)), np.unique(codes)
     weights[present] = compute_class_weight("balanced", classes=present, y=codes)
     return weights
@@ -234,8 +235,8 @@ _WEIGHTS = {
 }
 
 
-def _params(estimator) -> dict[str, Any]:
-    """The parameters of an estimator; of an object that has none, what it says in `params` and `objective`."""
+def _params(estimator: Any) -> dict[str, Any]:
+    """The parameters of an estimator; for an object without `get_params`, those in its attributes."""
     if hasattr(estimator, "get_params"):
         return dict(estimator.get_params(deep=False))
     given = getattr(estimator, "params", None)
@@ -244,7 +245,7 @@ def _params(estimator) -> dict[str, Any]:
     return (dict(given) if isinstance(given, dict) else {}) | own
 
 
-def _members(teacher) -> list:
+def _members(teacher: Any) -> list:
     """The estimators whose scores a teacher averages; empty for any other teacher."""
     if isinstance(teacher, (FrozenEstimator, Pipeline)) or not hasattr(teacher, "get_params"):
         return []
@@ -258,8 +259,8 @@ def _members(teacher) -> list:
     return []
 
 
-def _inner(teacher):
-    """What a wrapper wraps; None for an estimator that wraps none."""
+def _inner(teacher: Any) -> Any:
+    """The estimator inside a wrapper; None for any other estimator."""
     if isinstance(teacher, FrozenEstimator):
         return teacher.estimator
     if isinstance(teacher, Pipeline):
@@ -268,7 +269,7 @@ def _inner(teacher):
         return teacher.best_estimator_
     params = _params(teacher)
     for name in ("final_estimator", "regressor", "classifier", "estimator", "base_estimator"):
-        # RandomForest has an attribute `estimator` that is no parameter, and none of what is asked for.
+        # RandomForest has an attribute `estimator` that is not a parameter, and is not searched for here.
         if hasattr(params.get(name), "get_params"):
             return params[name]
     return None

@@ -1,8 +1,8 @@
 """Rankings as losses of rows: one value for each row, whose weighted mean is the loss of the ranking.
 
-A ranking is no mean over rows. What stands for a row is the value of the ranking and the row's influence on it: the
-change that follows when the row counts a little more. The bootstrap of the mean of these values is the bootstrap of the
-ranking to first order (the infinitesimal jackknife), at the cost of a mean.
+A ranking is not a mean over rows. The loss of a row is the value of the ranking plus the row's influence on it: the
+change if the row counts a little more. The bootstrap of the mean of these values is the bootstrap of the ranking to
+first order (the infinitesimal jackknife), at the cost of a mean.
 
 References
 ----------
@@ -32,7 +32,7 @@ def auc_losses(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> 
     Returns
     -------
     array of shape (n,)
-        NaN where one of the classes has no row.
+        NaN if one of the classes has no row.
     """
     groups = _Groups(score)
     of_positive, of_negative = weights * positive, weights * ~positive
@@ -54,7 +54,7 @@ def average_precision_losses(positive: np.ndarray, score: np.ndarray, weights: n
     Parameters
     ----------
     positive, score, weights
-        As :func:`auc_losses`, and so is the result.
+        Like those of :func:`auc_losses`, and so is the result.
     """
     groups = _Groups(score)
     of_positive, total = weights * positive, weights.sum()
@@ -95,13 +95,13 @@ def balanced_errors(codes: np.ndarray, predicted: np.ndarray, weights: np.ndarra
 class _Groups:
     """Rows in groups of equal scores, for sums over the rows that do not score higher."""
 
-    def __init__(self, score):
+    def __init__(self, score: np.ndarray) -> None:
         _, self._group = np.unique(score, return_inverse=True)
 
     def tied(self, values: np.ndarray) -> np.ndarray:
-        """For each row the sum over the rows of its own score."""
+        """For each row the sum over the rows with the same score."""
         return np.bincount(self._group, weights=values)[self._group]
 
     def at_most(self, values: np.ndarray) -> np.ndarray:
-        """For each row the sum over the rows of its own score and of lower ones."""
+        """For each row the sum over the rows with the same score or a lower one."""
         return np.cumsum(np.bincount(self._group, weights=values))[self._group]

@@ -39,7 +39,7 @@ class Report(Findings):
         Its 95 % bootstrap interval.
     recovered_gap : float or None
         The share of the gap between the hard-label student and the teacher that distilling closed; None
-        where no hard-label student was fitted, NaN where the gap is next to nothing or cannot be told from it.
+        if no hard-label student was fitted, NaN if the gap is negligible or cannot be distinguished from zero.
     recovered_gap_interval : tuple of float or None
         Its 95 % bootstrap interval.
     verdict : {"distil", "do not distil", "cannot tell"}
@@ -88,7 +88,7 @@ class Report(Findings):
     >>> report.verdict
     'cannot tell'
     >>> report.advice
-    'Cannot tell whether to distil: the student was compared with no rival. Pass X_train and y_train, and as exported
+    'Cannot tell whether to distil: the student was not compared with a rival. Pass X_train and y_train, and as exported
     what tabkd.load gives for the exported student.'
     >>> report.scores["student"].shape
     (269, 2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,11 @@ from sklearn.model_selection import train_test_split
 
 from tabkd._tables.schema import TableSchema
 from tabkd._threads import lightgbm_threads
+from tabkd._typing import TableLike
 from tabkd.evaluation._objective import Objective
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 # What is tried: few bytes make either many small trees or few large ones.
 _LEAVES, _RATES = (4, 8, 16, 32), (0.1, 0.3)
@@ -105,13 +109,13 @@ class SmallLightGBM:
             return np.column_stack([1 - said, said])
         return said
 
-    def _codes(self, X) -> np.ndarray:
+    def _codes(self, X: TableLike) -> np.ndarray:
         codes = self._schema.encode(X)
         for i in self._schema.positions("categorical"):
             codes[codes[:, i] >= len(self._schema.columns[i].categories), i] = np.nan
         return codes
 
-    def _split(self, y) -> tuple[np.ndarray, np.ndarray]:
+    def _split(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = np.random.RandomState(self.random_state).permutation(len(y))[:_MAX_TUNING_ROWS]
         stratify = None
         if self.task == "classification" and np.bincount(y[rows])[np.unique(y[rows])].min() > 1:
@@ -121,7 +125,9 @@ class SmallLightGBM:
         except ValueError:  # fewer rows than classes: choose on the rows themselves
             return rows, rows
 
-    def _trials(self, codes, y, train, valid) -> Iterator[tuple[float, int, float, int]]:
+    def _trials(
+        self, codes: np.ndarray, y: np.ndarray, train: np.ndarray, valid: np.ndarray
+    ) -> Iterator[tuple[float, int, float, int]]:
         """Validation loss, leaves, learning rate and rounds of each setting that is tried."""
         import lightgbm
 
@@ -137,7 +143,17 @@ class SmallLightGBM:
             (curve,) = found["valid_0"].values()
             yield curve[rounds - 1], leaves, rate, rounds
 
-    def _train(self, codes, y, rows, leaves: int, rate: float, rounds: int, valid=None, callbacks=()):
+    def _train(
+        self,
+        codes: np.ndarray,
+        y: np.ndarray,
+        rows: np.ndarray,
+        leaves: int,
+        rate: float,
+        rounds: int,
+        valid: np.ndarray | None = None,
+        callbacks: Sequence[Any] = (),
+    ) -> Booster:
         """A booster fitted on the given rows, stopped early by the rows `valid` where they are given."""
         import lightgbm
 
@@ -179,7 +195,7 @@ class SmallLightGBM:
     def _trees_per_round(self) -> int:
         return len(self.classes_) if self.task == "classification" and len(self.classes_) > 2 else 1
 
-    def _within(self, booster, rounds: int) -> tuple[int, int]:
+    def _within(self, booster: Booster, rounds: int) -> tuple[int, int]:
         """The most rounds, no more than `rounds`, whose file is small enough, and its bytes."""
         rounds = max(1, min(rounds, booster.current_iteration()))
         fewest, n_bytes = 1, self._size(booster, rounds)
@@ -193,7 +209,7 @@ class SmallLightGBM:
                 rounds = middle
         return fewest, self._size(booster, fewest)
 
-    def _size(self, booster, rounds: int) -> int:
+    def _size(self, booster: Booster, rounds: int) -> int:
         text = booster.model_to_string(num_iteration=rounds)
         if len(self._schema.positions("categorical")):  # ONNX's trees have no splits by sets of categories
             return len(text)

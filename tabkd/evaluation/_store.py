@@ -1,4 +1,4 @@
-"""A report as it is stored: plain types that JSON has."""
+"""A report in the form in which it is stored: plain JSON types."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 
 from tabkd.evaluation._findings import Findings
 
-# Values of single test rows are no part of what is told of a model.
+# The scores of single test rows are not stored.
 _NOT_STORED = ("scores",)
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:
-    """The fields by name, in types that JSON has; None for what is not a finite number.
+    """The fields by name, as JSON types; None for numbers that are not finite.
 
     Parameters
     ----------
     findings : Findings
-        What to store. Its scores are left out.
+        The findings to store, without their scores.
     """
     names = (field.name for field in dataclasses.fields(findings))
     return {name: _json_safe(getattr(findings, name)) for name in names if name not in _NOT_STORED}
 
 
 def _json_safe(value: Any) -> Any:
-    """`value` in types that JSON has; what is not finite becomes None."""
+    """`value` as JSON types; numbers that are not finite become None."""
     if isinstance(value, dict):
         return {str(key): _json_safe(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):

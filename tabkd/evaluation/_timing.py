@@ -60,7 +60,7 @@ def speed(
     }
 
 
-def _rows(X, rows):
+def _rows(X: Any, rows: np.ndarray | slice) -> Any:
     """The rows of a frame or an array, in its own form."""
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 

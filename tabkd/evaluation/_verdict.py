@@ -14,7 +14,7 @@ a rival is better than the student beyond chance, or the student's           do 
 lead over it is less than the margin beyond chance
 a rival is better than the teacher itself beyond chance, and the student     do not distil
 is not better than that rival
-the teacher or the student cannot be told from a constant                    cannot tell
+the teacher or the student cannot be distinguished from a constant           cannot tell
 there is no rival                                                            cannot tell
 the student leads every rival beyond chance, by more than the margin         distil
 anything else                                                                cannot tell
@@ -69,7 +69,7 @@ class Rival:
     teacher_lead: Interval
 
     def standing(self, margin: float) -> Standing:
-        """How the rival stands to the student.
+        """The relation of the rival to the student.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a verdict follows from.
+    """The facts that a verdict follows from.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Facts:
 
     @property
     def margin(self) -> float:
-        """The difference in loss that makes none in practice."""
+        """The largest difference in loss that does not matter in practice."""
         return MARGIN * max(0.0, self.teacher_gain.value)
 
 
@@ -131,7 +131,7 @@ class Decision:
 
 
 def too_few_rows(scores: Scores) -> str | None:
-    """Why the test rows are too few for an interval; None where they are not.
+    """Why the test rows are too few for an interval; None if they are enough.
 
     A few rows that hold most of the weight are few rows (Kish's effective sample size).
 

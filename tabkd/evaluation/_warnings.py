@@ -1,4 +1,4 @@
-"""What a user should know of a student besides the verdict."""
+"""Warnings about a student that the verdict does not cover."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.stats import binom
 from tabkd.evaluation._criteria import Criterion
 from tabkd.evaluation._scores import Scores
 
-#: Bytes beyond which an exported student is no small model.
+#: Largest size of an exported student that counts as small, in bytes.
 MOST_BYTES = 1_000_000
 _CHANCE = 0.05
 _MOST_NAMED = 5
@@ -34,8 +34,8 @@ def warnings_of(scores: Scores, criterion: Criterion, n_bytes: int | None) -> li
 def lost_classes(scores: Scores) -> list[tuple[str, int, int, int]]:
     """The classes that the teacher finds and the student does not; none for real values.
 
-    A class is lost of which the student finds no row, and the teacher a tenth or more; or less than half of what the
-    teacher finds, beyond chance (an exact sign test on the rows that one of the two finds).
+    A class is lost if the student finds none of its rows and the teacher a tenth or more, or if the student finds less
+    than half as many as the teacher, beyond chance (an exact sign test on the rows that only one of them finds).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Graphs: what a student writes itself with, and the error where ONNX Runtime does not reproduce it."""
+"""Graphs: the tools by which a student writes its graph, and the error if ONNX Runtime does not reproduce it."""
 
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs

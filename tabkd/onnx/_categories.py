@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def _unused(keys: np.ndarray, start: np.float32) -> np.float32:
     return start
 
 
-def _encode(graph: Graph, name: str, kind: str, keys, rows, row_of: np.ndarray) -> str:
+def _encode(graph: Graph, name: str, kind: str, keys: Iterable, rows: Iterable[int], row_of: np.ndarray) -> str:
     plain = {"strings": str, "floats": float, "int64s": int}[kind]
     attributes: dict[str, Any] = {f"keys_{kind}": [plain(key) for key in keys]}
     attributes |= {"values_int64s": [int(row) for row in rows], "default_int64": int(row_of[-2])}

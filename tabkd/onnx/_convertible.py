@@ -1,11 +1,10 @@
-"""Models that plain skl2onnx converts: the hooks that it looks for on a model that it does not know.
+"""Models that skl2onnx converts without registration: the methods that it looks for on unknown models.
 
-skl2onnx asks a model for `onnx_parser`, `onnx_shape_calculator` and `onnx_converter`. It refuses options
-such as ``zipmap`` for classes that are not registered, though, and asks before any hook is called; so
-ours register themselves as soon as scikit-learn's tags are read while skl2onnx is loaded. Importing
-tabkd never imports skl2onnx.
+skl2onnx calls `onnx_parser`, `onnx_shape_calculator` and `onnx_converter` of a model. But before that it refuses
+options such as ``zipmap`` for classes that are not registered. So tabkd's classes register themselves as soon as
+scikit-learn's tags are read while skl2onnx is loaded. Importing tabkd never imports skl2onnx.
 
-Our classifiers give one tensor of probabilities, whatever ``zipmap`` says: there never is a ZipMap.
+Our classifiers return one tensor of probabilities. The option ``zipmap`` is accepted, but never adds a ZipMap.
 """
 
 from __future__ import annotations
@@ -13,11 +12,15 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn.utils import Tags
 
 from tabkd.onnx._graph import Graph
+
+if TYPE_CHECKING:
+    from skl2onnx.common._container import ModelComponentContainer
+    from skl2onnx.common._topology import Operator, Scope
 
 _registered: set[type] = set()
 
@@ -28,7 +31,9 @@ class Output(NamedTuple):
     Attributes
     ----------
     name : str
+        Its name.
     kind : {"FLOAT", "DOUBLE", "INT64", "STRING"}
+        Its ONNX type.
     width : int or None
         The number of its columns; None for a tensor of shape (n,).
     """
@@ -39,7 +44,7 @@ class Output(NamedTuple):
 
 
 class Convertible:
-    """Base of a model that writes its own graph: it declares its outputs, and gives a tensor for each."""
+    """Base class of models that write their own graph: they declare their outputs, and write a tensor for each."""
 
     @abstractmethod
     def onnx_outputs(self) -> list[Output]:
@@ -47,13 +52,14 @@ class Convertible:
 
     @abstractmethod
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph behind the inputs.
+        """Write the graph from the inputs to the outputs.
 
         Parameters
         ----------
         graph : Graph
+            Takes the nodes.
         variables : sequence of skl2onnx Variable
-            What the graph has so far, of this model's table.
+            The inputs: the columns of the model's table.
 
         Returns
         -------
@@ -71,7 +77,7 @@ class Convertible:
         """
         allow_options(type(self))
 
-        def outputs(scope=None, inputs=None):
+        def outputs(scope: Any = None, inputs: Any = None) -> list[tuple[str, Any]]:
             from skl2onnx.common.data_types import FloatTensorType
 
             return [(output.name, FloatTensorType()) for output in self.onnx_outputs()]
@@ -108,7 +114,7 @@ def allow_options(cls: type) -> None:
     if cls in _registered:
         return
     register = getattr(sys.modules.get("skl2onnx"), "update_registered_converter", None)
-    if register is None:  # not loaded, or not to the end
+    if register is None:  # not loaded, or not completely
         return
     from sklearn.base import ClassifierMixin
 
@@ -117,14 +123,14 @@ def allow_options(cls: type) -> None:
     _registered.add(cls)
 
 
-def parse(scope, model, inputs, custom_parsers=None):
-    """Declare the operator of `model`: the parser of a registered class, one that adds no ZipMap."""
+def parse(scope: Scope, model: Convertible, inputs: list, custom_parsers: dict | None = None) -> Any:
+    """Declare the operator of `model`: a parser for registered classes that adds no ZipMap."""
     from skl2onnx._parse import _parse_sklearn_simple_model
 
     return _parse_sklearn_simple_model(scope, model, inputs, custom_parsers=custom_parsers)
 
 
-def set_types(operator) -> None:
+def set_types(operator: Operator) -> None:
     """Set the types and shapes of the outputs of an operator."""
     from skl2onnx.common import data_types
 
@@ -139,15 +145,15 @@ def set_types(operator) -> None:
         output.type = types[declared.kind](shape)
 
 
-def write_nodes(scope, operator, container) -> None:
-    """Write the nodes of one of ours.
+def write_nodes(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
+    """Write the nodes of one of tabkd's models.
 
     Raises
     ------
     ValueError
-        Where the inputs do not fit the table that the model was fitted on.
+        If the inputs do not fit the table that the model was fitted on.
     NotImplementedError
-        For a student that skl2onnx cannot convert.
+        If skl2onnx cannot convert the student.
     """
     graph = Graph(scope, container)
     tensors = operator.raw_operator.onnx_tensors(graph, operator.inputs)

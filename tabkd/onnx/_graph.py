@@ -110,7 +110,7 @@ class Graph:
         Parameters
         ----------
         hint : str
-            Part of it.
+            Part of the name.
 
         Returns
         -------

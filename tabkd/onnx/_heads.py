@@ -1,4 +1,4 @@
-"""From a student's targets to what a model gives: probabilities, labels and values."""
+"""The last nodes of a graph: from a student's targets to probabilities, labels and values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
 def write_probabilities(graph: Graph, targets: str, temperature: float, on_simplex: bool) -> str:
-    """Targets (n, K) as probabilities: clipped, to the power of the temperature, over their sum."""
+    """Targets (n, K) as probabilities: clipped, raised to the power of the temperature, and divided by their sum."""
     if on_simplex and temperature == 1:
         return targets
     weights = targets if on_simplex else graph.node("Relu", [targets])
@@ -23,7 +23,7 @@ def write_probabilities(graph: Graph, targets: str, temperature: float, on_simpl
     share = graph.node("Div", [weights, graph.node("Max", [total, graph.constant(_TINY)])])
     if on_simplex:
         return share
-    # Where a regressor called every class impossible, all are as likely.
+    # If a regressor gives no class a positive probability, all classes are equally likely.
     possible = graph.node("Greater", [total, graph.constant(np.float32(0))])
     n_classes = graph.node("Gather", [graph.node("Shape", [targets]), graph.constant(np.array([1]))])
     uniform = graph.node("Reciprocal", [graph.cast(n_classes, TensorType.FLOAT)])
@@ -41,7 +41,7 @@ def write_labels(graph: Graph, probabilities: str, classes: np.ndarray) -> str:
 
 
 def write_values(graph: Graph, scores: str, scale: np.ndarray, mean: np.ndarray, wide: bool) -> str:
-    """Scores (n, K) in standard deviations as values of the target: float32, or float64 where `wide`."""
+    """Scores (n, K) in standard deviations as values of the target: float32, or float64 if `wide`."""
     dtype = np.float64 if wide else np.float32
     if wide:
         scores = graph.cast(scores, TensorType.DOUBLE)
@@ -51,6 +51,6 @@ def write_values(graph: Graph, scores: str, scale: np.ndarray, mean: np.ndarray,
 
 
 def write_two_classes(graph: Graph, positive: str) -> str:
-    """The probabilities (n, 2) from those of the second class (n, 1): a product is faster than a concatenation."""
+    """The probabilities (n, 2) from those of the second class (n, 1), by a product: a concatenation would be slower."""
     signs, base = graph.constant(np.array([[-1, 1]], np.float32)), graph.constant(np.array([1, 0], np.float32))
     return graph.node("Gemm", [positive, signs, base])

@@ -94,7 +94,7 @@ class Inputs:
 
     def __init__(self, graph: Graph, variables: Sequence[Any], schema: TableSchema) -> None:
         self._graph, self._schema = graph, schema
-        #: What skl2onnx handed over.
+        #: The inputs that skl2onnx passed.
         self.variables = list(variables)
         self.pieces = _pieces(variables, len(schema.columns))
         places = [(piece, k) for piece in self.pieces for k in range(piece.width)]
@@ -167,7 +167,7 @@ class Inputs:
         return graph.cast(graph.node("Clip", [name, *limits]), TensorType.FLOAT)
 
 
-def _pieces(variables, n_columns: int) -> list[Piece]:
+def _pieces(variables: Sequence[Any], n_columns: int) -> list[Piece]:
     from skl2onnx.common.data_types import guess_proto_type
 
     widths = [variable.get_second_dimension() for variable in variables]

@@ -1,18 +1,21 @@
-"""Decision trees as one node of ONNX, compared in float32 as ONNX Runtime does.
+"""Decision trees as one ONNX node, whose values ONNX Runtime compares in float32.
 
-A value x of float32 lies at or below the float64 threshold t exactly if it lies at or below the largest
-float32 that is no greater than t; with thresholds rounded down so, each value goes the way it goes in Python.
+A float32 value x is at most the float64 threshold t if and only if it is at most the largest float32 that does not
+exceed t. So with thresholds rounded down, each value takes the same way as in Python.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabkd.onnx._graph import Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass
@@ -24,11 +27,13 @@ class Nodes:
     left, right : int arrays
         The children; -1 for a leaf.
     feature : int array
+        The position of the column that is compared.
     threshold : float64 array
+        The largest value that goes left.
     missing_left : bool array
         Whether NaN goes left.
     values : float array of shape (nodes, k)
-        What a leaf adds to each target.
+        The amount that a leaf adds to each target.
     """
 
     left: np.ndarray
@@ -39,9 +44,9 @@ class Nodes:
     values: np.ndarray
 
     def filled(self, fill: np.ndarray) -> Nodes:
-        """The same tree without the fill in front of it: NaN goes where the fill of its column would go.
+        """The same tree without filling before it: NaN takes the way of the number that would replace it.
 
-        Filling a matrix takes ONNX Runtime as long as walking the tree.
+        Filling a matrix takes ONNX Runtime as long as the tree itself.
         """
         of_node = fill[np.where(self.left < 0, 0, self.feature)].astype(np.float64)
         goes_left = np.where(np.isnan(of_node), self.missing_left, of_node <= self.threshold)
@@ -51,7 +56,7 @@ class Nodes:
 _LIGHTGBM_ZERO = float(np.float32(1e-35))
 
 
-def sklearn_nodes(tree) -> Nodes:
+def sklearn_nodes(tree: Any) -> Nodes:
     """The nodes of scikit-learn's `tree_`."""
     state = tree.__getstate__()["nodes"]
     return Nodes(
@@ -65,9 +70,9 @@ def sklearn_nodes(tree) -> Nodes:
 
 
 def lightgbm_nodes(text: str) -> list[Nodes]:
-    """The nodes of each tree of a LightGBM model, given as its text, in the order of its rounds.
+    """The nodes of each tree of a LightGBM model, given as its text, in the order of the rounds.
 
-    It must have no splits by categories.
+    The model must not have splits by categories.
     """
     return [_lightgbm_tree(tree) for tree in text.split("\nTree=")[1:]]
 
@@ -75,7 +80,7 @@ def lightgbm_nodes(text: str) -> list[Nodes]:
 def _lightgbm_tree(text: str) -> Nodes:
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
-    def numbers(key, dtype=np.int64):
+    def numbers(key: str, dtype: DTypeLike = np.int64) -> np.ndarray:
         return np.array(facts.get(key, "").split(), dtype=dtype)
 
     leaf = numbers("leaf_value", np.float64)
@@ -83,12 +88,12 @@ def _lightgbm_tree(text: str) -> Nodes:
     if n_inner == 0:
         none = np.array([-1])
         return Nodes(none, none, np.zeros(1, int), np.zeros(1), np.zeros(1, bool), leaf[:, None])
-    # LightGBM numbers inner nodes and leaves apart: child -1 is leaf 0. Here leaves follow.
+    # LightGBM numbers inner nodes and leaves separately: child -1 is leaf 0. Here the leaves follow the inner nodes.
     left, right = (np.where(c >= 0, c, n_inner + ~c) for c in (numbers("left_child"), numbers("right_child")))
     threshold, decision = numbers("threshold", np.float64), numbers("decision_type")
-    # LightGBM reads numbers up to this size as zero, which is right of the threshold just below it.
+    # LightGBM reads numbers up to this size as zero, which goes right at the threshold just below it.
     threshold[threshold == -_LIGHTGBM_ZERO] = np.nextafter(np.float32(-_LIGHTGBM_ZERO), np.float32(-np.inf))
-    # Two bits tell what is missing; where nothing is, NaN is read as zero.
+    # Two bits give the kind of missing values; if there are none, NaN is read as zero.
     missing_left = np.where(decision >> 2 & 3, decision & 2 > 0, threshold >= 0)
     ends = np.full(n_inner + 1, -1)
     return Nodes(
@@ -102,7 +107,7 @@ def _lightgbm_tree(text: str) -> Nodes:
 
 
 def rounded_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 that is no greater than each float64.
+    """For each float64 the largest float32 that does not exceed it.
 
     Examples
     --------
@@ -123,12 +128,12 @@ def thresholds(trees: Sequence[Nodes]) -> dict[int, np.ndarray]:
     return {int(i): threshold[finite & (feature == i)] for i in np.unique(feature)}
 
 
-def write_ensemble(graph: Graph, table: str, trees, n_targets: int) -> str:
-    """The sum of trees; each comes with the targets that its values are added to."""
+def write_ensemble(graph: Graph, table: str, trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int) -> str:
+    """The sum of trees, each given with the targets that its values are added to."""
     return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets))
 
 
-def ensemble_attributes(trees, n_targets: int) -> dict[str, Any]:
+def ensemble_attributes(trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int) -> dict[str, Any]:
     """The attributes of a `TreeEnsembleRegressor`."""
     split: dict[str, list] = {
         name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")

@@ -1,31 +1,35 @@
-"""Columns of Arrow tables as the reader takes them; pyarrow is not imported: anyone with a table has it."""
+"""Columns of Arrow tables, converted for the reader; pyarrow is not imported here: anyone with a table has it."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tabkd._tables.levels import Dictionary
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def is_arrow(X) -> bool:
-    """Whether `X` is a table or a batch of Arrow's."""
+
+def is_arrow(X: object) -> bool:
+    """Whether `X` is an Arrow table or record batch."""
     pa = sys.modules.get("pyarrow")
     return pa is not None and isinstance(X, (pa.Table, pa.RecordBatch))
 
 
-def check_names(table) -> None:
-    """Refuse columns of one name."""
+def check_names(table: pa.Table | pa.RecordBatch) -> None:
+    """Refuse two columns with the same name."""
     names = table.schema.names
     if len(set(names)) < len(names):
         repeated = [name for name, times in Counter(names).items() if times > 1]
         raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
 
 
-def plain_type(kind):
-    """The type of a column by its values, however they are stored: without dictionary, views, run ends, extensions."""
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of a column's values, without the way they are stored: dictionary, view, run ends or extension."""
     import pyarrow as pa
 
     if isinstance(kind, pa.UuidType):
@@ -39,21 +43,22 @@ def plain_type(kind):
     return pa.binary() if pa.types.is_binary_view(kind) else kind
 
 
-def is_text(kind) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     """Whether a plain type is text."""
     import pyarrow as pa
 
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def plain(column):
-    """A column as Arrow's functions take it: of its plain type, or a dictionary of such with signed positions.
+def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column in a form that all Arrow functions take: its plain type, or a dictionary of it with signed positions.
 
-    Not all of them know views, run ends, and dictionaries of these or with unsigned positions.
+    Some functions do not support views, run ends, dictionaries of these, or unsigned positions.
 
     Parameters
     ----------
     column : pyarrow.Array or pyarrow.ChunkedArray
+        A column of any type.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -87,8 +92,8 @@ def plain(column):
     return column.cast(wanted)
 
 
-def decoded(column):
-    """A column as an array of its plain type."""
+def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column as an array of its plain type, without a dictionary."""
     import pyarrow as pa
 
     column = plain(column)
@@ -99,28 +104,29 @@ def decoded(column):
     return column.dictionary_decode()
 
 
-def to_array(column, numeric: bool):
-    """What the reader takes of a column: an array of NumPy, NaN for null numbers, or a `Dictionary`.
+def to_array(column: pa.Array | pa.ChunkedArray, numeric: bool) -> np.ndarray | Dictionary:
+    """A column in a form that the reader takes: a NumPy array, with NaN for null numbers, or a `Dictionary`.
 
     Parameters
     ----------
     column : pyarrow.Array or pyarrow.ChunkedArray
+        A column of any type.
     numeric : bool
-        Whether the model reads numbers. Else text becomes a `Dictionary`.
+        Whether the model reads numbers; if not, text becomes a `Dictionary`.
     """
     import pyarrow as pa
 
     column = plain(column)
     text = is_text(plain_type(column.type))
     if numeric or not text:
-        # Dictionaries of other values may have nulls among them, which decoding makes nulls of the column.
+        # Dictionaries of other values may contain nulls, which decoding turns into nulls of the column.
         column = decoded(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # what does not fit into one array
             return _objects(column)
     kind = column.type
-    if column.null_count == len(column):  # missing, whatever its type
+    if column.null_count == len(column):  # a column of any type without a value
         return np.full(len(column), np.nan)
     if numeric and pa.types.is_boolean(kind):
         column, kind = column.cast(pa.uint8()), pa.uint8()
@@ -138,8 +144,8 @@ def to_array(column, numeric: bool):
     return Dictionary(column.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False))
 
 
-def _objects(column) -> np.ndarray:
-    """A column as Python objects, which count no nanoseconds."""
+def _objects(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """A column as Python objects, whose dates and times have no nanoseconds."""
     import pyarrow as pa
 
     kind = column.type

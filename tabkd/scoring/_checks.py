@@ -1,4 +1,4 @@
-"""Checks of a JSON value, put together to say what a whole document is: a small schema, read as one."""
+"""Checks of JSON values, which combine to the schema of a whole document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Callable
 from typing import Any
 
-#: Takes a value and the place that errors call it, gives the value that is checked, or raises `WrongError`.
+#: Takes a value and the name of its place for errors; returns the checked value or raises `WrongError`.
 Check = Callable[[Any, str], Any]
 
 
@@ -15,18 +15,18 @@ class WrongError(ValueError):
     """A value that a student's metadata cannot have."""
 
 
-def _wrong(place: str, value, expected: str) -> WrongError:
+def _wrong(place: str, value: object, expected: str) -> WrongError:
     return WrongError(f"{place} is {reprlib.repr(value)}, where {expected} is expected")
 
 
-def is_text(value, place: str) -> str:
+def is_text(value: object, place: str) -> str:
     """Any text."""
     if not isinstance(value, str):
         raise _wrong(place, value, "text")
     return value
 
 
-def is_flag(value, place: str) -> bool:
+def is_flag(value: object, place: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         raise _wrong(place, value, "true or false")
@@ -34,9 +34,9 @@ def is_flag(value, place: str) -> bool:
 
 
 def whole(low: int, high: int) -> Check:
-    """A whole number within these bounds."""
+    """A check for a whole number within these bounds."""
 
-    def check(value, place: str) -> int:
+    def check(value: object, place: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise _wrong(place, value, f"a whole number from {low} to {high}")
         return value
@@ -45,9 +45,9 @@ def whole(low: int, high: int) -> Check:
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Check:
-    """A finite number within these bounds."""
+    """A check for a finite number within these bounds."""
 
-    def check(value, place: str) -> float:
+    def check(value: object, place: str) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not _finite(value):
             raise _wrong(place, value, "a number")
         if not low <= value <= high:
@@ -65,9 +65,9 @@ def _finite(value: int | float) -> bool:
 
 
 def one_of(*words: str) -> Check:
-    """One of these words."""
+    """A check for one of these words."""
 
-    def check(value, place: str) -> str:
+    def check(value: object, place: str) -> str:
         if not isinstance(value, str) or value not in words:
             raise _wrong(place, value, f"one of {', '.join(words)}")
         return value
@@ -76,14 +76,14 @@ def one_of(*words: str) -> Check:
 
 
 def maybe(inner: Check) -> Check:
-    """Null, or what `inner` wants."""
+    """A check for null, or a value that passes `inner`."""
     return lambda value, place: None if value is None else inner(value, place)
 
 
 def either(*inner: Check) -> Check:
-    """What one of these wants."""
+    """A check for a value that passes at least one of these checks."""
 
-    def check(value, place: str):
+    def check(value: object, place: str) -> Any:
         for one in inner:
             try:
                 return one(value, place)
@@ -95,9 +95,9 @@ def either(*inner: Check) -> Check:
 
 
 def each(inner: Check) -> Check:
-    """A list of what `inner` wants."""
+    """A check for a list of values that pass `inner`."""
 
-    def check(value, place: str) -> list:
+    def check(value: object, place: str) -> list:
         if not isinstance(value, list):
             raise _wrong(place, value, "a list")
         return [inner(item, f"{place}[{i}]") for i, item in enumerate(value)]
@@ -106,9 +106,9 @@ def each(inner: Check) -> Check:
 
 
 def record(optional: tuple[str, ...] = (), **fields: Check) -> Check:
-    """An object with these keys; others are left out, and those that are `optional` may be missing."""
+    """A check for an object with these keys; other keys are dropped, and `optional` ones may be missing."""
 
-    def check(value, place: str) -> dict:
+    def check(value: object, place: str) -> dict:
         if not isinstance(value, dict):
             raise _wrong(place, value, "an object")
         if missing := [key for key in fields if key not in value and key not in optional]:

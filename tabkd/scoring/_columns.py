@@ -1,6 +1,8 @@
-"""A column of any package as the reader takes it: an array of NumPy, or a `Dictionary`."""
+"""Columns of any library, converted for the reader to a NumPy array or a `Dictionary`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -9,21 +11,23 @@ from tabkd._tables.levels import Dictionary
 from tabkd.scoring import _arrow as arrow
 
 
-def to_array(column, numeric: bool, name) -> np.ndarray | Dictionary:
-    """What the reader takes of a column.
+def to_array(column: Any, numeric: bool, name: object) -> np.ndarray | Dictionary:
+    """A column in a form that the reader takes.
 
     Parameters
     ----------
-    column : array of NumPy, Arrow or pandas, pandas.Series, pandas.Index, polars.Series, or what NumPy takes
+    column : array-like
+        An array of NumPy, Arrow or pandas, a series or an index of pandas, a series of polars, or anything that NumPy
+        converts.
     numeric : bool
         Whether the model reads numbers.
     name : object
-        Of the column, for errors.
+        The name of the column, for errors.
     """
     if isinstance(column, np.ndarray):
         return column
     if is_of("polars", "Series", column):
-        if str(column.dtype) == "Object":  # which Arrow has no type for
+        if str(column.dtype) == "Object":  # Arrow has no such type
             return np.fromiter(column.to_list(), object, len(column))
         column = column.to_arrow()
     if is_of("pyarrow", "Array", column) or is_of("pyarrow", "ChunkedArray", column):

@@ -8,7 +8,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,15 +21,19 @@ from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
 
-# Rows of a network at a time: few enough that what lies between its layers stays in a core's own cache, which makes it
-# two to three times as fast as all rows at once; many enough that calling ONNX Runtime costs little beside them.
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from onnxruntime import InferenceSession
+
+# Rows of a network at a time: few enough that the values between its layers stay in a core's own cache, which makes it
+# two to three times as fast as all rows at once; many enough that calls of ONNX Runtime cost little in comparison.
 _NETWORK_ROWS = 512
-# Trees keep nothing between layers, and score so fast that the calls would show.
+# Trees have no layers, and score so fast that more calls would be noticeable.
 _TREE_ROWS = 8192
-# Blocks that a thread gets at least: starting one takes as long as it takes to score about as many.
+# Fewest blocks of a thread: starting a thread takes about as long as scoring them.
 _LEAST_BLOCKS = 4
 _FLOAT, _INT64 = 1, 7
-# Protobuf, which ONNX is stored in, has no larger messages.
+# ONNX is stored as a Protocol Buffers message, which cannot be larger.
 _MOST_BYTES = 2**31
 
 
@@ -43,7 +47,7 @@ class ExportedStudent:
     n_jobs : int, optional
         Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
     source : str, default="the model"
-        What errors call it.
+        The name of the model in errors.
 
     Attributes
     ----------
@@ -58,15 +62,15 @@ class ExportedStudent:
     n_bytes : int
         Its size.
     further_outputs_ : dict of str to int
-        The width of each output that the student has beside its scores, by name; see `output`.
+        The number of columns of each output that the student has besides its scores, by name; see `output`.
     metadata : dict
         The metadata of the model: task, columns, teacher, version and so on.
 
     Raises
     ------
     ValueError
-        Where the bytes are no ONNX model, or not one as tabkd writes them: damaged, with weights in other files, with
-        operators that no student has, or with metadata that do not fit the graph.
+        If the bytes are not an ONNX model that tabkd wrote, or the model is damaged, has weights in other files,
+        operators that no student has, or metadata that do not fit the graph.
 
     Examples
     --------
@@ -105,11 +109,11 @@ class ExportedStudent:
             trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(graph))
             self._block_rows = _TREE_ROWS if trees else _NETWORK_ROWS
             self._try()
-        except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
+        except Exception as error:  # the errors of ONNX Runtime have no narrower base class than Exception
             raise unreadable(self._source, error) from error
 
     def _prepare(self) -> None:
-        """Find the tables of the categories, and cut the graph behind them and behind the filling of numbers."""
+        """Find the tables of the categories, and cut the graph after them and after missing numbers are filled."""
         facts = self.metadata
         tables = [] if self._single else category_tables(self.content, facts)
         self._reader = Reader(facts, tables)
@@ -123,16 +127,16 @@ class ExportedStudent:
             inputs[facts["rows"]["name"]] = (_INT64, len(tables))
         inputs = {name: entry for name, entry in inputs.items() if entry[1]}
         self._inputs = ["X"] if self._single and not inputs else list(inputs)
-        # A graph none of whose columns says anything still counts their rows.
+        # A graph that uses none of its columns still counts their rows.
         self._says_nothing = not self._inputs
         self._cut_at = inputs
 
     def _graph(self, output: str) -> bytes:
-        """The model with only what leads to one output."""
+        """The model, reduced to the nodes that lead to one output."""
         return self.content if self._says_nothing else wire.cut(self.content, self._cut_at, output)
 
     def _try(self) -> None:
-        """Score two rows, of the first and of the last row of each table: what the graph cannot do shows here."""
+        """Score two rows, with the first and the last row of each table: a graph that cannot be run fails here."""
         if self._says_nothing:
             feeds = self._reader.nothing(2)
         else:
@@ -145,7 +149,7 @@ class ExportedStudent:
             raise ValueError(f"it gives {scores.shape[1:]} scores a row, not the {self.metadata['n_outputs']} expected")
 
     def _entry(self) -> tuple[str, Numbers, int]:
-        """Where numbers enter the graph, how they are made ready for it, and how many columns they have there."""
+        """Where numbers enter the graph, how they are prepared for it, and how many columns they have there."""
         facts, filled = self.metadata, self.metadata["filled"]
         names, positions = [column["name"] for column in facts["columns"]], facts["values"]["columns"]
         width = len(positions) + (len(filled["indicators"]) if filled else 0)
@@ -158,15 +162,15 @@ class ExportedStudent:
         some = None if len(positions) == len(names) else positions
         return filled["name"], Numbers(names, some, self._reader.centers, filled), width
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, float64 of shape (n, K).
 
         Parameters
         ----------
         X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
-            The columns the model was fitted on, by name: in any order, and others are ignored. An array has them in
-            order and no others. A dict of single values is one row, a dict of lists or arrays of one length has the
-            columns, and a list of dicts has rows; None is a missing value.
+            The columns that the model was fitted on. Named columns may be in any order, and others are ignored; an
+            array has exactly these columns, in order. A dict of single values is one row, a dict of lists or arrays of
+            equal length holds columns, and a list of dicts holds rows; None is a missing value.
 
         Returns
         -------
@@ -208,7 +212,7 @@ class ExportedStudent:
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
 
     def output(self, X: Any, name: str) -> np.ndarray:
-        """A further output of the student, beside its scores, for each row.
+        """An output of the student besides its scores, for each row.
 
         Parameters
         ----------
@@ -225,7 +229,7 @@ class ExportedStudent:
         Raises
         ------
         ValueError
-            Where the student has no such output.
+            If the student has no such output.
         """
         if name not in self.further_outputs_:
             known = list(self.further_outputs_)
@@ -236,8 +240,8 @@ class ExportedStudent:
             self._sessions[name] = _session(self._graph(name))
         return self._scores(X, name)
 
-    def check_column(self, i: int, values) -> None:
-        """Refuse values that the model's column `i`, from 0, cannot have.
+    def check_column(self, i: int, values: pa.Array | pa.ChunkedArray) -> None:
+        """Refuse values that the model's column `i`, counted from 0, cannot have.
 
         Parameters
         ----------
@@ -249,15 +253,15 @@ class ExportedStudent:
         Raises
         ------
         ValueError, TypeError
-            For infinite numbers and for what is no number, and for categories of other types.
+            For infinite numbers, values that are not numbers, and categories of another type.
         """
         self._reader.check_column(i, values)
 
-    def _scores(self, X, output: str | None = None) -> np.ndarray:
-        """An output for all rows, float64 (n, width): by default the scores."""
+    def _scores(self, X: Any, output: str | None = None) -> np.ndarray:
+        """An output for all rows, float64 of shape (n, width); by default the scores."""
         output = output or self._output
         if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
-            # For one row, reading a table takes longer than scoring it.
+            # A shortcut, because reading a table of one row takes longer than scoring it.
             return self._run({self._numbers_name: self._numbers(X)}, output).astype(np.float64)
         if are_rows(X):
             X = self._reader.rows(X)
@@ -281,8 +285,8 @@ class ExportedStudent:
                 share.result()
         return scores
 
-    def _is_matrix(self, X) -> bool:
-        """Whether `X` is the one matrix that a model of numeric columns takes."""
+    def _is_matrix(self, X: Any) -> bool:
+        """Whether `X` is already the matrix that a model of numeric columns takes."""
         return (
             self._single
             and type(X) is np.ndarray
@@ -298,7 +302,7 @@ class ExportedStudent:
             scores[start:stop] = self._run(self._block(feeds, start, stop), output)
 
     def _block(self, feeds: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
-        """What the graph takes for the rows from `start` to before `stop`."""
+        """The inputs of the graph for the rows from `start` to before `stop`."""
         block = {name: part[start:stop] for name, part in feeds.items()}
         if self._numbers_name in block:
             block[self._numbers_name] = self._numbers(block[self._numbers_name], start)
@@ -307,8 +311,8 @@ class ExportedStudent:
     def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
         return self._sessions[output].run([output], feeds)[0]
 
-    def _feeds(self, X) -> dict[str, np.ndarray]:
-        """All rows of the table, as the graph takes them but for what `Numbers` does to each block."""
+    def _feeds(self, X: Any) -> dict[str, np.ndarray]:
+        """The inputs of the graph for all rows, except that `Numbers` has yet to convert each block."""
         if self._says_nothing:
             return self._reader.nothing(self._reader.n_rows(X))
         if self._single:
@@ -317,19 +321,19 @@ class ExportedStudent:
         feeds = {self._numbers_name: values, self.metadata["rows"]["name"]: rows}
         return {name: feeds[name] for name in self._inputs}
 
-    def _scores_of_none(self, X, output: str) -> np.ndarray:
-        """No rows in, no rows out; the columns are checked all the same."""
+    def _scores_of_none(self, X: Any, output: str) -> np.ndarray:
+        """The result for a table without rows, whose columns are checked nevertheless."""
         self._reader.check_names(X)
         return np.empty((0, self._widths[output]))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"content": self.content, "n_jobs": self.n_jobs, "source": self._source}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.content, self.n_jobs, self._source = state["content"], state["n_jobs"], state["source"]
         self._open()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         facts = self.metadata
         return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
 
@@ -352,9 +356,9 @@ def load(path: str | os.PathLike, n_jobs: int | None = None) -> ExportedStudent:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        If the file does not exist.
     ValueError
-        It is a folder, a pipe or a device, or no ONNX file that tabkd wrote.
+        If the path is a folder, a pipe or a device, or the file was not written by tabkd.
 
     Examples
     --------
@@ -384,7 +388,7 @@ def load(path: str | os.PathLike, n_jobs: int | None = None) -> ExportedStudent:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what would have no end, or be too large for the memory, before it is read."""
+    """Refuse a file without an end, or too large for the memory, before it is read."""
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")
@@ -403,18 +407,18 @@ def _classes(facts: dict[str, Any]) -> np.ndarray:
     return np.array(facts["classes"], dtype=dtypes.get(facts["classes_dtype"]))
 
 
-def _session(content: bytes):
+def _session(content: bytes) -> InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # Threads share rows, not the work on a layer: the rows of a core then stay with it through all layers.
+    # Threads share the rows and not the work of a layer, so that each row stays with one core through all layers.
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _shares(n_rows: int, most: int, block_rows: int) -> list[range]:
-    """Ranges of whole blocks, one for each thread that gets enough of them."""
+    """Ranges of whole blocks, one for each thread that gets enough blocks."""
     n_blocks = -(-n_rows // block_rows)
     n_shares = max(1, min(most, n_blocks // _LEAST_BLOCKS))
     edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]

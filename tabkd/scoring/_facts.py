@@ -1,7 +1,7 @@
-"""The metadata of a student, read from its file: what is not as tabkd writes it is one clear error.
+"""The metadata of a student, read from its file; anything that tabkd would not write is refused with a clear error.
 
-A checksum proves a file whole, not who made it, so nothing of the metadata is taken for granted: `FACTS` says what each
-value is, `_check_sums` what they have to do with each other, and `check_fit` what with the graph.
+A checksum proves that a file is undamaged, but not who made it. So all metadata is checked: `FACTS` describes each
+value, `_check_sums` how values depend on each other, and `check_fit` how they depend on the graph.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import reprlib
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
 from tabkd.scoring._safety import check_graph
 
-#: Raised when a reader of today's files could not read those of tomorrow.
+#: Increased when earlier versions can no longer read new files.
 FORMAT = 1
 _MOST_OUTPUTS, _MOST_CATEGORIES = 100_000, 100_000_000
 _LARGEST = float(np.finfo(np.float32).max)
-# What reading bytes of any kind as messages can come to.
+# The errors that can occur when arbitrary bytes are read as messages.
 _NO_MESSAGE = (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError)
 
 _INT64 = whole(-(2**63), 2**64 - 1)
@@ -92,13 +92,15 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
     Parameters
     ----------
     content : bytes
+        The model.
     source : str
-        What errors call it.
+        The name of the model in errors.
 
     Raises
     ------
     ValueError
-        It is no ONNX model, not one of tabkd's, of another format, damaged, or more than a student can be.
+        If the bytes are not an ONNX model that tabkd wrote, or the model has another format, is damaged, or has parts
+        that no student has.
     """
     try:
         entries = wire.metadata(content)
@@ -138,7 +140,7 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
 
 
 def unreadable(source: str, error: BaseException) -> ValueError:
-    """The error for a file that is no model, or not a whole one."""
+    """The error for a file that is not a complete model."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return ValueError(
         f"{source} is not a whole ONNX file of tabkd ({reason:.300}). It may be cut off, damaged or of another kind; "
@@ -146,8 +148,8 @@ def unreadable(source: str, error: BaseException) -> ValueError:
     )
 
 
-def _no_number(word: str):
-    raise ValueError(f"{word} is no number of JSON")
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number in JSON")
 
 
 def _require(holds: bool, what: str) -> None:
@@ -244,17 +246,17 @@ def _check_bins(part: dict[str, Any]) -> None:
 
 
 def is_matrix(facts: dict[str, Any]) -> bool:
-    """Whether all columns of a model are one matrix of numbers, its input "X"."""
+    """Whether the columns of a model are one matrix of numbers, the input "X"."""
     return all(column["input"] == "X" and column["kind"] == "numeric" for column in facts["columns"])
 
 
 def scores_name(facts: dict[str, Any]) -> str:
-    """The output that has the scores."""
+    """The name of the output with the scores."""
     return "probabilities" if facts["task"] == "classification" else "variable"
 
 
 def further_widths(content: bytes, facts: dict[str, Any]) -> dict[str, int]:
-    """The number of columns of each output beside the scores and the label, by its name."""
+    """The number of columns of each output other than the scores and the label, by its name."""
     outputs = wire.outputs(content)
     return {name: int(outputs[name].shape[1] or 0) for name in _further(facts)}
 
@@ -264,11 +266,12 @@ def _further(facts: dict[str, Any]) -> list[str]:
 
 
 def check_fit(content: bytes, facts: dict[str, Any]) -> None:
-    """Refuse metadata that speak of other inputs, outputs and nodes than the graph has.
+    """Refuse metadata with other inputs, outputs and nodes than the graph has.
 
     Raises
     ------
     ValueError
+        If the metadata do not fit the graph.
     """
     inputs, outputs = wire.inputs(content), wire.outputs(content)
     if is_matrix(facts):
@@ -310,12 +313,12 @@ def _shown(tensor: tuple[str, int | None] | None) -> str:
 def category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, np.ndarray]]:
     """Categories and rows of each categorical column, from its LabelEncoder or the metadata.
 
-    The rows of the categories are followed by that of an unseen and of a missing one.
+    The rows of the categories are followed by the row of an unseen and that of a missing category.
 
     Raises
     ------
     ValueError
-        The graph has no LabelEncoder with as many categories.
+        If the graph has no LabelEncoder with as many categories.
     """
     part, tables = facts["rows"], []
     makers = {name: node for node in wire.nodes(content) for name in node.outputs}
@@ -332,7 +335,7 @@ def category_tables(content: bytes, facts: dict[str, Any]) -> list[tuple[list, n
         keys: Any = next((entry[kind] for kind in kinds if entry.get(kind)), [])
         values: Any = entry.get("values_int64s")
         unseen = entry.get("default_int64")
-        # Behind the categories stand the spellings of a missing value, all with its row.
+        # The categories are followed by the spellings of a missing value, all with the same row.
         n = column["n_categories"]
         fit = isinstance(keys, list) and isinstance(values, list) and isinstance(unseen, int)
         fit = fit and n < len(keys) == len(values)

@@ -1,41 +1,52 @@
-"""Numeric columns as the graph of an exported model takes them."""
+"""Numeric columns, converted to the input of an exported model's graph."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tabkd._tables.values import check_finite
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Numbers:
-    """Blocks of numeric columns as the graph takes them; a block is in the processor's cache, a table is not.
+    """Convert blocks of numeric columns for the graph; a block fits into the processor's cache, a table does not.
 
     Parameters
     ----------
     names : list
-        Of the columns of a block.
+        The names of the columns of a block.
     positions : list of int, optional
         The columns that the graph takes; None for all.
     centers : array of shape (m,), optional
-        What is taken off these in float64.
+        The number that is subtracted from each of these columns in float64.
     filled : dict, optional
-        "fill", what stands for a missing number in each of these columns, and "indicators", the columns of which it is
-        told that one was missing. None leaves missing numbers to the graph.
+        "fill": the number that replaces a missing one in each of these columns; "indicators": the columns with an
+        indicator of missing values. None leaves missing numbers to the graph.
     dtype : dtype, default=float32
-        Of what the graph takes.
+        The type of the graph's input.
     """
 
-    def __init__(self, names: list, positions=None, centers=None, filled: dict | None = None, dtype=np.float32):
+    def __init__(
+        self,
+        names: list,
+        positions: list[int] | None = None,
+        centers: np.ndarray | None = None,
+        filled: dict | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self._names, self._positions, self._centers, self._dtype = names, positions, centers, dtype
         self._fill = None if filled is None else np.array(filled["fill"], np.float32)
         self._indicators = filled["indicators"] if filled else []
 
     def __call__(self, block: np.ndarray, first_row: int = 0) -> np.ndarray:
-        """The numbers of the rows of `block`; a number beyond float32 becomes its largest.
+        """The numbers of the rows of `block`; numbers beyond the range of float32 are clipped to it.
 
         Raises
         ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from tabkd._tables.values import as_numbers, check_finite
 from tabkd.scoring._arrow import check_names, is_arrow
 from tabkd.scoring._columns import to_array
 from tabkd.scoring._rows import Rows, missing_error, read_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import DTypeLike
 
 _DTYPES = {"FLOAT": np.float32, "DOUBLE": np.float64, "STRING": object}
 
@@ -26,7 +30,7 @@ class Reader:
     facts : dict
         The metadata of the model.
     categories : list of (list, array)
-        For each column of ``facts["rows"]`` its categories and the row of each, of an unseen and of a
+        For each column of ``facts["rows"]`` its categories, and the row of each category, of an unseen one and of a
         missing one.
     """
 
@@ -43,36 +47,36 @@ class Reader:
             i: _CategoryRows(self._columns[i], row_of) for i, (_, row_of) in levels.items()
         }
 
-    def matrix(self, X) -> np.ndarray:
-        """A table of numeric columns as one matrix; what came as a matrix is not looked at."""
+    def matrix(self, X: Any) -> np.ndarray:
+        """A table of numeric columns as one matrix; values that arrive as a matrix are not checked."""
         values = self._plain_numbers(X)
         return self._all_numbers(self._aligned(X)) if values is None else values
 
-    def _all_numbers(self, table) -> np.ndarray:
-        """The columns of a table, all of them numbers, side by side."""
+    def _all_numbers(self, table: Any) -> np.ndarray:
+        """The columns of a table of numbers as one matrix."""
         arrays = [self._numbers(i, array) for i, array in enumerate(self._arrays(table))]
         for dtype in (np.float32, np.float64):
             out = np.empty((len(arrays[0]), len(arrays)), dtype)
             with np.errstate(over="ignore", invalid="ignore"):
                 for k, array in enumerate(arrays):
                     out[:, k] = array
-                # Those that are too large for float32 are not infinite, and centres are taken off in float64.
+                # Numbers beyond float32 are not infinite, and centres are subtracted in float64: then try again.
                 if self.centers is None and (np.isfinite(out.sum()) or not np.isinf(out).any()):
                     break
         return out
 
-    def tensors(self, X) -> tuple[np.ndarray, np.ndarray]:
-        """What a cut graph is fed with: numbers, float32 or float64 (n, m), and rows, int64 (n, j)."""
+    def tensors(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs of a cut graph: numbers, float32 or float64 of shape (n, m), and rows, int64 of shape (n, j)."""
         frame = self._aligned(X)
         if self.centers is None:
             with np.errstate(over="ignore", invalid="ignore"):
                 numbers, rows = self._read(frame, np.float32)
                 if np.isfinite(numbers.sum()) or not np.isinf(numbers).any():
                     return numbers, rows
-        # Once more without rounding, to take off centres, or to tell the infinite from the large.
+        # Again without rounding, to subtract centres, or to distinguish infinite numbers from large ones.
         return self._read(frame, np.float64)
 
-    def _read(self, frame, dtype) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, frame: Any, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
         n_rows = frame.shape[0]
         numbers = np.empty((n_rows, len(self._values)), dtype)
         rows = np.empty((n_rows, len(self._rows)), np.int64)
@@ -86,23 +90,23 @@ class Reader:
                 self._check_numbers(i, array)
         return numbers, rows
 
-    def n_rows(self, X) -> int:
-        """How many rows a table has, once its columns are those of the model."""
+    def n_rows(self, X: Any) -> int:
+        """The number of rows of a table, whose columns are checked."""
         return self._aligned(X).shape[0]
 
     def extreme_rows(self) -> np.ndarray:
-        """int64 (2, j): the least and the largest row of each column of categories."""
+        """int64 of shape (2, j): the smallest and the largest row of each categorical column."""
         return np.array([look_up.extremes for look_up in self._rows.values()], np.int64).reshape(-1, 2).T
 
     def nothing(self, n: int) -> dict[str, np.ndarray]:
-        """So many rows, whatever is in them, for a graph that only counts them."""
+        """Inputs with this number of rows, for a graph that ignores their values."""
         return {
             entry["input"]: np.full((n, 1), "" if entry["type"] == "STRING" else 0, _DTYPES[entry["type"]])
             for entry in self._entries
         }
 
-    def _plain_numbers(self, X) -> np.ndarray | None:
-        """The values of an array or a frame that needs no conversion, None for all others."""
+    def _plain_numbers(self, X: Any) -> np.ndarray | None:
+        """The values of an array or a frame that needs no conversion; None for any other table."""
         if isinstance(X, np.ndarray):
             fits = X.ndim == 2 and X.shape[1] == len(self._columns) and X.dtype.kind in "fiub"
             return X if fits else None
@@ -111,13 +115,13 @@ class Reader:
             return values if values.dtype.kind in "fiub" and values.shape[1] == len(self._columns) else None
         return None
 
-    def rows(self, X) -> Rows:
-        """What `tabkd.scoring._rows` makes of a dict or of a list of dicts."""
+    def rows(self, X: Any) -> Rows:
+        """A dict or a list of dicts, read by `tabkd.scoring._rows`."""
         names = self._names if self._by_name else [f"x{name}" for name in self._names]
         return read_rows(X, self._columns, names)
 
-    def check_names(self, X) -> None:
-        """Refuse a table without the columns of the model, whatever rows it has."""
+    def check_names(self, X: Any) -> None:
+        """Refuse a table without the columns of the model; its rows are not looked at."""
         if isinstance(X, Rows):
             return
         if is_arrow(X):
@@ -127,8 +131,8 @@ class Reader:
         else:
             self._check_width(X.shape[1])
 
-    def _aligned(self, X):
-        """A table with the columns of the model in their order; others are left out."""
+    def _aligned(self, X: Any) -> Any:
+        """The table with the columns of the model only, in their order."""
         if isinstance(X, Rows):
             return X
         if is_arrow(X):
@@ -142,7 +146,7 @@ class Reader:
         self._check_width(X.shape[1])
         return X
 
-    def _aligned_arrow(self, table):
+    def _aligned_arrow(self, table: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
         check_names(table)
         if self._by_name:
             names = table.schema.names
@@ -151,14 +155,14 @@ class Reader:
         return table
 
     def _places(self, names: list) -> list[int]:
-        """Where the columns of the model stand among others.
+        """The positions of the model's columns among the given names.
 
         Raises
         ------
         ValueError
-            One of them is missing.
+            If a column is missing.
         """
-        # Names that are neither text nor whole numbers stand in the model as text, and in Arrow all do.
+        # The model stores names that are neither text nor whole numbers as text, and Arrow stores all of them so.
         place = {str(name): i for i, name in enumerate(names)} | {name: i for i, name in enumerate(names)}
         if missing := [name for name in self._names if name not in place and str(name) not in place]:
             raise missing_error(missing)
@@ -170,8 +174,8 @@ class Reader:
                 f"X has {width} features, but this model is expecting {len(self._columns)} features as input."
             )
 
-    def _arrays(self, table) -> Iterable:
-        """The array of each column, None for one of categories that the model does not use."""
+    def _arrays(self, table: Any) -> Iterable:
+        """The array of each column; None for a categorical one that the model does not use."""
         if isinstance(table, Rows):
             return table.arrays
         if isinstance(table, np.ndarray):
@@ -183,8 +187,8 @@ class Reader:
         columns = table.columns if is_arrow(table) else table.get_columns()
         return (self._array(i, column) for i, column in enumerate(columns))
 
-    def _array(self, i: int, array) -> np.ndarray | Dictionary | None:
-        """What is read of a column of a table."""
+    def _array(self, i: int, array: Any) -> np.ndarray | Dictionary | None:
+        """The values of a column of a table; None if it is categorical and the model does not use it."""
         column = self._columns[i]
         if column.kind != "numeric" and i not in self._rows:
             return None
@@ -193,15 +197,15 @@ class Reader:
     def _numbers(self, i: int, array: np.ndarray) -> np.ndarray:
         return as_numbers(array, self._names[i])
 
-    def check_column(self, i: int, column) -> None:
-        """Refuse values of a column, one of Arrow's, that cannot be read."""
+    def check_column(self, i: int, column: pa.Array | pa.ChunkedArray) -> None:
+        """Refuse values of an Arrow column that cannot be read."""
         array = self._array(i, column)
         if self._columns[i].kind == "numeric":
             self._check_numbers(i, array)
         elif array is not None:
             self._rows[i](array)
 
-    def _check_numbers(self, i: int, array) -> None:
+    def _check_numbers(self, i: int, array: Any) -> None:
         check_finite(self._numbers(i, array)[:, None], [self._names[i]])
 
 
@@ -211,7 +215,7 @@ class _CategoryRows:
     Parameters
     ----------
     column : Column
-        Its categories are those of the model.
+        The column, with the categories of the model.
     row_of : array of shape (n_categories + 2,)
         The row of each category, then that of an unseen one, then that of a missing one.
     """
@@ -221,13 +225,13 @@ class _CategoryRows:
 
     @property
     def extremes(self) -> tuple[int, int]:
-        """The least and the largest row."""
+        """The smallest and the largest row."""
         return int(self._row_of.min()), int(self._row_of.max())
 
     def __call__(self, values: np.ndarray | Dictionary) -> np.ndarray:
-        """int64 (n,): the rows of a column's values."""
+        """The rows of a column's values, int64 of shape (n,)."""
         return self._row_of[self._levels(values)]
 
 
-def _column(entry: dict[str, Any], categories) -> Column:
+def _column(entry: dict[str, Any], categories: Iterable) -> Column:
     return Column(entry["name"], entry["kind"], entry["dtype"], categories=tuple(categories))

@@ -1,4 +1,4 @@
-"""Rows as a service has them: a dict for a row, a list of dicts, a dict of columns."""
+"""Rows in the forms that a service receives: a dict for one row, a list of dicts, a dict of columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabkd._tables.levels import Dictionary
 from tabkd._tables.values import as_float, is_missing
 from tabkd.scoring._columns import to_array
 
-# Whose values are one each, beside the missing ones.
+# Types of single values, besides the missing ones.
 _SINGLE = (str, bytes, numbers.Number, np.generic, datetime.date, datetime.time, datetime.timedelta)
 
 
@@ -26,40 +26,41 @@ class Rows:
     Attributes
     ----------
     shape : tuple of int
-        Rows and columns.
+        The numbers of rows and columns.
     arrays : list
-        For each column an array of NumPy, or a `Dictionary`.
+        For each column a NumPy array or a `Dictionary`.
     """
 
     def __init__(self, arrays: list, n_rows: int):
         self.arrays, self.shape = arrays, (n_rows, len(arrays))
 
 
-def are_rows(X) -> bool:
-    """Whether `X` is a dict, or a list of dicts or of nothing."""
+def are_rows(X: object) -> bool:
+    """Whether `X` is a dict, a list of dicts, or an empty list."""
     if isinstance(X, (list, tuple)):
         return not X or isinstance(X[0], Mapping)
     return isinstance(X, Mapping)
 
 
-def read_rows(X, columns: Sequence[Column], names: Sequence) -> Rows:
+def read_rows(X: Mapping | Sequence[Mapping], columns: Sequence[Column], names: Sequence) -> Rows:
     """The columns of a model in a dict or in a list of dicts; other keys are ignored.
 
     Parameters
     ----------
     X : mapping, or sequence of mappings
-        Name to value for one row, name to values for columns of one length, or a list of rows.
+        Name to value for one row, name to values for columns of equal length, or a list of rows.
     columns : sequence of Column
+        The columns of the model.
     names : sequence
-        What they are called; a number may be given as text, as JSON has it.
+        Their names; a number may be given as text, as in JSON.
 
     Raises
     ------
     ValueError
-        A column is missing, in all rows or in some; values that are no numbers stand in a column of numbers; columns
-        are not of one length.
+        If a column is missing in all rows or in some, a column of numbers has other values, or columns differ in
+        length.
     TypeError
-        A row is no dict.
+        If a row is not a dict.
     """
     if isinstance(X, Mapping):
         given = _known(X, names)
@@ -82,7 +83,7 @@ def _known(row: Mapping, names: Sequence) -> list:
 
 def missing_error(missing: Sequence) -> ValueError:
     """The error for columns that a table does not have."""
-    # As scikit-learn says it.
+    # The wording of scikit-learn.
     lines = ["The feature names should match those that were passed during fit."]
     lines += ["Feature names seen at fit time, yet now missing:", *(f"- {name}" for name in missing[:5])]
     lines += [f"and {len(missing) - 5} more"] if len(missing) > 5 else []
@@ -109,7 +110,7 @@ def _transposed(rows: Iterable, names: Sequence) -> list[list]:
     return [list(values) for values in zip(*found, strict=True)] if found else [[] for _ in names]
 
 
-def _is_sequence(value) -> bool:
+def _is_sequence(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, (str, bytes, Mapping)) and np.ndim(value) > 0
 
 
@@ -144,7 +145,7 @@ def _from_lists(given: Sequence[Sequence], columns: Sequence[Column], names: Seq
     return Rows(arrays, len(given[0]))
 
 
-def _array(values: Sequence, column: Column, name):
+def _array(values: Sequence, column: Column, name: object) -> np.ndarray | Dictionary:
     if column.kind == "numeric":
         return _numbers(values, name)
     for row, value in enumerate(values):
@@ -156,7 +157,7 @@ def _array(values: Sequence, column: Column, name):
     return Dictionary(list(values), np.arange(len(values)))
 
 
-def _numbers(values: Sequence, name) -> np.ndarray:
+def _numbers(values: Sequence, name: object) -> np.ndarray:
     out = np.empty(len(values))
     for row, value in enumerate(values):
         if type(value) is float or type(value) is int:

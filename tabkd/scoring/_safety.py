@@ -1,7 +1,7 @@
-"""What the graph of a student may hold, checked before ONNX Runtime sees it.
+"""Checks of a student's graph before ONNX Runtime sees it.
 
-A checksum proves a file whole, not who made it. So a graph that reads other files, calls other libraries, loops without
-an end or asks for more memory than any student needs is refused, whoever wrote it.
+A checksum proves that a file is undamaged, but not who made it. So every graph is refused that reads other files, calls
+other libraries, loops without end or needs more memory than any student.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from tabkd.scoring import _wire as wire
 
 # fmt: off
-# What the converters of tabkd write.
+# Operators that the converters of tabkd write.
 _OURS = {
     "Add", "ArgMax", "Cast", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Flatten", "Floor", "Gather",
     "Gemm", "Greater", "Identity", "IsNaN", "LabelEncoder", "MatMul", "Max", "Mul", "OneHot", "Pow", "Reciprocal",
     "ReduceMax", "ReduceSum", "Relu", "Reshape", "ScatterElements", "Shape", "Sigmoid", "Softmax", "Sub",
     "TreeEnsembleRegressor", "Where",
 }
-# What skl2onnx writes besides for regressors of scikit-learn as students.
+# Further operators that skl2onnx writes for scikit-learn regressors as students.
 _FOREIGN = {
     "Abs", "And", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "Ceil", "Cos", "Erf", "Exp", "FeatureVectorizer",
     "GatherElements", "GreaterOrEqual", "Imputer", "Less", "LessOrEqual", "LinearRegressor", "Log", "LogSoftmax",
@@ -31,7 +31,7 @@ _FOREIGN = {
     "ReduceMin", "ReduceProd", "ReduceSumSquare", "Round", "SVMRegressor", "Scaler", "Scan", "Sign", "Sin", "Slice",
     "Split", "Sqrt", "Squeeze", "Sum", "Tan", "Tanh", "TopK", "Transpose", "Unsqueeze", "Xor",
 }
-# What may lie between a constant and a shape: nothing that multiplies.
+# Operators that may come between a constant and a shape: none of them multiplies.
 _SHAPE_WAYS = {
     "ArrayFeatureExtractor", "Cast", "Concat", "Gather", "Identity", "ReduceProd", "Shape", "Slice", "Squeeze",
     "Unsqueeze",
@@ -39,7 +39,7 @@ _SHAPE_WAYS = {
 # fmt: on
 _OPERATORS = _OURS | _FOREIGN
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-# Where a shape or a count enters these operators.
+# The inputs of these operators that are a shape or a count.
 _SHAPES = {"ConstantOfShape": 0, "OneHot": 1, "Reshape": 1, "TopK": 1}
 _MOST_VALUES, _MOST_TARGETS = 10_000_000, 100_000
 # Field numbers in onnx.proto.
@@ -47,17 +47,17 @@ _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTION = 7, 20, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _TENSOR_TYPE, _TENSOR_INT64, _TENSOR_RAW, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 2, 7, 9, 13, 14
 _NODE_ATTRIBUTE = 5
-# The code of the type int64.
+# The code of int64.
 _INT64 = 7
 _ATTRIBUTE_INT, _ATTRIBUTE_SPARSE = 3, (22, 23)
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH = (5, 10), (6, 11)
-# Numbers, and the words of trees, one after the other in a list: ten thousands of them, to be skipped at once.
+# Lists of numbers and of words in the nodes of trees: tens of thousands of entries, which are skipped at once.
 _LISTED = re.compile(rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x4a\x04.{4}|\x4a\x0a.{10})+", re.DOTALL)
 _DEEPEST = 4
 
 
 def check_graph(content: bytes) -> None:
-    """Refuse a model that is more than a student can be.
+    """Refuse a model with parts that no student has.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def check_graph(content: bytes) -> None:
     Raises
     ------
     ValueError
-        It has data in other files, other operators than students have, more than one graph, or shapes out of measure.
+        If it has data in other files, other operators than students have, more than one graph, or excessive shapes.
     """
     graphs = []
     for number, value in wire.fields(content):
@@ -81,7 +81,7 @@ def check_graph(content: bytes) -> None:
 
 
 def _check(graph: bytes, depth: int, constants: dict[str, bytes], makers: dict[str, wire.Node]) -> None:
-    """Check a graph, or one within it, which knows the names of what is around it."""
+    """Check a graph, or a subgraph, which can use the names of the graph around it."""
     if depth > _DEEPEST:
         raise ValueError("it has graphs within graphs, deeper than any student")
     constants, makers, nodes = dict(constants), dict(makers), []
@@ -105,7 +105,7 @@ def _check(graph: bytes, depth: int, constants: dict[str, bytes], makers: dict[s
 
 
 def _graphs(node: wire.Node) -> Iterator[bytes]:
-    """The graphs in a node's attributes, which are checked otherwise."""
+    """The subgraphs in a node's attributes; its other attributes are checked here."""
     for number, attribute in wire.fields(node.content):
         if number != _NODE_ATTRIBUTE:
             continue
@@ -139,7 +139,7 @@ def _check_tensor(tensor: bytes) -> None:
 
 
 def _check_shape(node: wire.Node, constants: dict[str, bytes], makers: dict[str, wire.Node]) -> None:
-    """Refuse a shape that constants make large; those that follow from the rows are as large as these."""
+    """Refuse a shape that constants make large; a shape that depends on the rows is only as large as they are."""
     place = _SHAPES.get(node.type)
     if place is None or place >= len(node.inputs):
         return

@@ -1,8 +1,7 @@
 """Reading and cutting ONNX files by the wire format of Protocol Buffers, so that scoring needs no `onnx`.
 
-A message is a row of fields, each a tag (field number times eight, plus how it is written), then its
-contents: a varint, 4 or 8 bytes, or a length and as many bytes. The field numbers are those of
-`onnx.proto`, which never change.
+A message is a sequence of fields. Each has a tag (field number times eight, plus the wire type) and its contents: a
+varint, 4 or 8 bytes, or a length and that many bytes. The field numbers are those of `onnx.proto`, which never change.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from typing import Any, NamedTuple
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
-#: Of the name in a tensor.
+#: The field number of the name in a tensor.
 TENSOR_NAME = 8
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
-# Tensors' types in onnx.proto, those that tables meet.
+# The tensor types of onnx.proto that tables can have.
 _TYPES = {1: "FLOAT", 6: "INT32", 7: "INT64", 8: "STRING", 9: "BOOL", 11: "DOUBLE"}
 
-#: The key of the SHA-256 of everything before its own entry, the last of a model that tabkd wrote.
+#: The key of the checksum, the last entry of a model that tabkd wrote: the SHA-256 of everything before it.
 CHECKSUM = "tabkd_sha256"
 # Tag and length of the entry, of its key, and of its value of 64 hexadecimal digits.
 _SEAL = bytes([114, 80, 10, len(CHECKSUM)]) + CHECKSUM.encode() + bytes([18, 64])
@@ -39,7 +38,7 @@ class Node(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """An input or output of a graph: its type, as in "FLOAT", and its shape, None where a dimension is free."""
+    """An input or output of a graph: its type, as in "FLOAT", and its shape, with None for a free dimension."""
 
     type: str
     shape: list[int | None]
@@ -51,7 +50,7 @@ def metadata(content: bytes) -> dict[str, str]:
     Raises
     ------
     ValueError
-        Where the bytes are not a message.
+        If the bytes are not a message.
     """
     entries = (dict(fields(value)) for number, value in fields(content) if number == _MODEL_METADATA)
     return {entry[1].decode(): entry.get(2, b"").decode() for entry in entries}
@@ -60,7 +59,7 @@ def metadata(content: bytes) -> dict[str, str]:
 def is_whole(content: bytes) -> bool:
     """Whether the model is undamaged: its checksum is that of its bytes.
 
-    This does not say who wrote it, for anyone can compute a checksum.
+    This does not show who wrote it, because anyone can compute a checksum.
     """
     body, seal = content[: -len(_SEAL) - 64], content[-len(_SEAL) - 64 :]
     return seal == _SEAL + hashlib.sha256(body).hexdigest().encode()
@@ -94,12 +93,12 @@ def _tensors(content: bytes, number: int) -> dict[str, Tensor]:
 
 
 def _inner(content: bytes, field: int) -> bytes:
-    """The message in a field; an empty one where there is none."""
+    """The message in a field; an empty one if there is none."""
     return next((value for number, value in fields(content) if number == field), b"")
 
 
 def attributes(of: Node) -> dict[str, Any]:
-    """The attributes of a node: numbers, bytes, and lists of them."""
+    """The attributes of a node: numbers, bytes, and lists of numbers or bytes."""
     out = {}
     for number, value in fields(of.content):
         if number != _NODE_ATTRIBUTE:
@@ -122,14 +121,16 @@ def attributes(of: Node) -> dict[str, Any]:
 
 
 def cut(content: bytes, inputs: dict[str, tuple[int, int]], output: str) -> bytes:
-    """The model with only what leads from `inputs`, any values inside it, to `output`.
+    """The model, reduced to the nodes from `inputs`, which may be any values inside it, to `output`.
 
     Parameters
     ----------
     content : bytes
+        The model.
     inputs : dict
         Name to (ONNX type, columns); empty keeps the inputs that are used.
     output : str
+        The name of the output.
     """
     whole = graph(content)
     kept, needed = [], {output}
@@ -157,7 +158,7 @@ def graph(content: bytes) -> bytes:
     Raises
     ------
     ValueError
-        Where the bytes are no message, or one without a graph.
+        If the bytes are not a message with a graph.
     """
     for number, value in fields(content):
         if number == _MODEL_GRAPH:
@@ -181,7 +182,7 @@ def node(content: bytes) -> Node:
 
 
 def text(content: bytes, field: int) -> str:
-    """The text in a field, the last where there are several; empty where there is none."""
+    """The text in a field, the last one if there are several; empty if there is none."""
     found = [value for number, value in fields(content) if number == field]
     if found and not isinstance(found[-1], bytes):
         raise ValueError("a number stands where a text should be")
@@ -189,18 +190,18 @@ def text(content: bytes, field: int) -> str:
 
 
 def _tensor(name: str, kind: int, width: int) -> bytes:
-    """A ValueInfoProto: a tensor of `kind`, any number of rows, `width` columns."""
+    """A ValueInfoProto: a tensor of `kind` with any number of rows and `width` columns."""
     shape = _field(1, _field(2, b"n")) + _field(1, _field(1, width))
     return _field(1, name.encode()) + _field(2, _field(1, _field(1, kind) + _field(2, shape)))
 
 
 def fields(content: bytes) -> Iterator[tuple[int, Any]]:
-    """The number and the contents of each field: an int for varints, bytes for all else.
+    """The number and the contents of each field: an int for varints, bytes for all other types.
 
     Raises
     ------
     ValueError
-        Where the bytes are not a message.
+        If the bytes are not a message.
     """
     if not isinstance(content, bytes):
         raise ValueError("a number stands where a message should be")
@@ -211,9 +212,9 @@ def fields(content: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def field_at(content: bytes, position: int) -> tuple[int, Any, int]:
-    """The number and the contents of the field at a position, and where the next begins."""
+    """The number and the contents of the field at a position, and the position of the next field."""
     tag, position = _varint(content, position)
-    if not 8 <= tag < 1 << 32:  # of which other readers drop digits
+    if not 8 <= tag < 1 << 32:  # other readers drop digits of it
         raise ValueError(f"unknown field {tag >> 3}")
     kind = tag & 7
     if kind == _VARINT:
@@ -252,7 +253,7 @@ def varints(content: bytes) -> list[int]:
 
 
 def signed(value: int) -> int:
-    """A varint as the int64 that it stands for."""
+    """The int64 that a varint stands for."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

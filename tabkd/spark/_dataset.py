@@ -1,4 +1,4 @@
-"""Score what Spark reads into a folder, which appears when all of its rows are written and counted."""
+"""Score the rows that Spark reads into a folder, which appears when all of its rows are written and counted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
-# What a kill costs at most: files of together so many bytes, or as many as keep all cores busy.
+# The files of a part have this many bytes together, or keep all cores busy; a killed job loses at most one part.
 _PART_BYTES = 1 << 30
 _BYTES_PER_CORE = 1 << 28
 
@@ -60,37 +60,37 @@ def score_dataset(
     thousands: str | None = None,
     encoding: str | None = None,
 ) -> Summary:
-    """Score files that Spark reads into a folder that Spark writes; the session is the one there is, or a new one.
+    """Score files that Spark reads into a folder that Spark writes, in the existing session or in a new one.
 
     Parameters
     ----------
     model : ExportedStudent or path-like
         What `tabkd.load` returns, or takes, on the driver.
     inputs : sequence of str
-        Paths and URLs that Spark knows: .csv files with a header, or else Parquet.
+        Paths and URLs that Spark can read: .csv files with a header, or else Parquet.
     output : str or path-like
-        A folder that does not exist yet; its files are CSV where its name ends in .csv, else Parquet.
+        A folder that does not exist yet; its files are CSV if its name ends in .csv, otherwise Parquet.
     keep : sequence of str
-        Columns of the input that stand beside the scores.
+        Columns of the input to write next to the scores.
     column_map : mapping of str to str, optional
-        For a column of the model, what it is called in the input.
+        For a column of the model, its name in the input.
     threshold : float, optional
         Write only the rows whose probability of the second class reaches it.
     top_fraction : float, optional
-        Write only this share of the scored rows: those with the highest probability of the second class. They are the
-        rows that `tabkd.batch.score_dataset` chooses.
+        Write only this fraction of the scored rows: those with the highest probability of the second class. They are
+        the rows that `tabkd.batch.score_dataset` chooses.
     rejects : str or path-like, optional
         A file of this machine for the rows that cannot be scored.
     max_rejects : int, default=0
-        With more of them the job fails.
+        Maximum number of rejected rows; with more, the job fails.
     resume : bool, default=False
-        Keep what is finished in a hidden folder beside the output until the job is done, and continue from there where
-        a job with the same model, inputs and options was interrupted. Files are scored whole.
+        Keep finished rows in a hidden folder next to the output until the job is done, and continue from them if a job
+        with the same model, inputs and options was interrupted. Unfinished files are scored again.
     partition_by : sequence of str
-        Columns of the input for each of whose values the output has a folder.
+        Columns of the input; the output has a separate folder for each of their values.
     delimiter, decimal, thousands, encoding : str, optional
-        How CSV files are written; see `tabkd.batch.score_dataset`. Spark finds none of it in the files: without these
-        options they have commas, points and UTF-8.
+        The format of CSV files; see `tabkd.batch.score_dataset`. Spark detects nothing in the files: the defaults are
+        commas, decimal points and UTF-8.
 
     Returns
     -------
@@ -100,13 +100,13 @@ def score_dataset(
     Raises
     ------
     OSError, ValueError
-        A column is missing, formats are mixed, Spark does not write such an output, more rows than `max_rejects` cannot
-        be scored (`TooManyRejectsError`), an input was changed, or the unfinished job is another one. There is no
-        output then.
+        If a column is missing, formats are mixed, Spark does not write such an output, more rows than `max_rejects`
+        cannot be scored (`TooManyRejectsError`), an input was changed, or the unfinished job is another one. No output
+        is written then.
     BusyError
-        Another job is writing the output.
+        If another job is writing the output.
     RejectsError
-        All rows are written, but the file of rejects could not be put in its place; the message says where it is.
+        If all rows are written, but the file of rejects could not be moved to its place; the message says where it is.
 
     Examples
     --------
@@ -128,20 +128,25 @@ def score_dataset(
 
 
 class _Job:
-    """A job in a session of Spark.
+    """A job in a Spark session.
 
     Parameters
     ----------
     exported : ExportedStudent
+        The model.
     columns : Columns
+        The columns that it reads and writes.
     options : Options
+        The options of the job.
     inputs : list of str
+        The paths and URLs to read.
     output : str
+        The folder to write.
 
     Raises
     ------
     ValueError
-        A column is missing.
+        If a column is missing.
     """
 
     def __init__(
@@ -157,7 +162,7 @@ class _Job:
         self._files = find_files(self.spark, self._rows, inputs)
 
     def run(self, folder: str, rejects: str | None, resume: bool) -> Summary:
-        """Score all rows into parts, and put the output together from them."""
+        """Score all rows into parts, and assemble the output from them."""
         if not resume:
             self._check_free()
         none = Counts(drift=self._columns.drift.none)
@@ -206,7 +211,7 @@ class _Job:
         return self._options.top_fraction is not None
 
     def _score(self, parts: Parts, resume: bool) -> None:
-        """Score the files that are not in the parts, and make sure that no file was changed meanwhile."""
+        """Score the files that are not in the parts yet, and make sure that no file was changed meanwhile."""
         check_number(parts.counts.rejected, [], self._options.max_rejects)
         done = set(parts.done)
         left = [number for number in range(len(self._files)) if number not in done]
@@ -220,11 +225,12 @@ class _Job:
                 raise ValueError(f"{file.path!r} was changed while it was read: nothing was written; score it again.")
 
     def _check_part(self, group: Sequence[int], counts: Counts, notes: Sequence[Mapping[str, Any]]) -> None:
-        """Refuse a part with too many rejects, or without the rows of a file that has some.
+        """Refuse a part with too many rejects, or without any row of a file that has rows.
 
         Raises
         ------
         ValueError
+            If the part is refused.
         """
         rejects = rejects_of(notes, self._sources)
         check_number(counts.rejected - len(rejects), rejects, self._options.max_rejects)
@@ -278,11 +284,12 @@ class _Job:
         return placed.mapInArrow(stage_part, self._schema())
 
     def _write(self, rows: DataFrame, folder: str, n_rows: int) -> None:
-        """Write the output, and make sure that all rows are there.
+        """Write the output, and make sure that it has all rows.
 
         Raises
         ------
         ValueError
+            If it has more or fewer rows.
         """
         from pyspark.sql.functions import col
 
@@ -299,18 +306,19 @@ class _Job:
 
 
 def _check_inputs(inputs: Sequence[str]) -> None:
-    """Refuse inputs that Spark does not read, or not together.
+    """Refuse inputs that Spark cannot read, or cannot read together.
 
     Raises
     ------
     ValueError
+        If there is such an input.
     """
     for given in inputs:
         check_form(given)
         if is_postgres(given):
             raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; score it without Spark.")
     if any(map(is_csv, inputs)) and not all(map(is_csv, inputs)):
-        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in jobs of their own.")
+        raise ValueError("Spark reads inputs of one format; score CSV and Parquet in separate jobs.")
     if other := [given for given in inputs if _is_other_format(given)]:
         raise ValueError(
             f"{other[0]!r} has the suffix {PurePath(other[0]).suffix!r}, but Spark reads Parquet and .csv files. "
@@ -324,6 +332,7 @@ def _check_output(output: str) -> None:
     Raises
     ------
     ValueError
+        If it is a database, standard output, a file of another format, or a pattern.
     """
     check_form(output)
     what = ""
@@ -336,7 +345,7 @@ def _check_output(output: str) -> None:
     if what:
         raise ValueError(
             f"{option('output', shown(output))} {what}, but Spark writes a folder of Parquet files, or of CSV files "
-            "where its name ends in .csv. Choose such a folder, or score without Spark."
+            "if its name ends in .csv. Choose such a folder, or score without Spark."
         )
     if any(character in output for character in "*?[]{}"):
         raise ValueError(
@@ -345,6 +354,6 @@ def _check_output(output: str) -> None:
 
 
 def _is_other_format(path: str) -> bool:
-    """Whether a name ends in letters that stand for a format, but neither Parquet nor CSV."""
+    """Whether a name has a suffix of a format other than Parquet and CSV."""
     suffix = PurePath(path).suffix.lower()
     return suffix not in (".parquet", ".csv") and re.fullmatch(r"\.[a-z]\w*", suffix) is not None

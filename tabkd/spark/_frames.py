@@ -27,7 +27,7 @@ def score(
     column_map: Mapping[str, str] | None = None,
     threshold: float | None = None,
 ) -> DataFrame:
-    """The scores of a DataFrame, a row for each of its rows.
+    """The scores of a DataFrame, with a row for each of its rows.
 
     Batches reach the workers as Arrow's columns (`mapInArrow`). The model is broadcast once, and read once by each
     worker process, which scores with one thread: Spark runs as many of them as it has cores.
@@ -39,9 +39,9 @@ def score(
     model : ExportedStudent or path-like
         What `tabkd.load` returns, or takes, on the driver.
     keep : sequence of str
-        Columns that stand beside the scores.
+        Columns to return next to the scores.
     column_map : mapping of str to str, optional
-        For a column of the model, what it is called in `df`.
+        For a column of the model, its name in `df`.
     threshold : float, optional
         Keep only the rows whose probability of the second class reaches it.
 
@@ -79,9 +79,9 @@ def score(
 
 
 def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
-    """The columns that the model reads, in its order, then others, all of them with names of ours.
+    """The columns that the model reads, in its order, then others, all of them renamed.
 
-    Spark itself trips over names with dots and backticks, and over those that differ in case alone.
+    Spark itself cannot handle some names: those with dots and backticks, and those that differ only in case.
 
     Raises
     ------
@@ -98,12 +98,12 @@ def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
 
 
 def fields(df: DataFrame, columns: Columns, exported: ExportedStudent) -> list[Any]:
-    """The kept columns of a DataFrame and the scores, as Spark describes columns."""
+    """The schema, in Spark's terms, of the kept columns of a DataFrame and the scores."""
     return [*(df.schema.fields[df.columns.index(name)] for name in columns.kept), *_score_fields(exported)]
 
 
 def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> DataFrame:
-    """The soft labels of a fitted teacher, beside the columns of a DataFrame of any size.
+    """The columns of a DataFrame of any size with the soft labels of a fitted teacher.
 
     The workers need what the teacher needs, such as scikit-learn.
 
@@ -114,7 +114,7 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
     teacher : object with `predict_proba` and `classes_`, or with `predict`
         It is pickled to the workers.
     columns : sequence of str, optional
-        What the teacher was fitted on; None for its `feature_names_in_`, or all columns where it has none.
+        The columns that the teacher was fitted on; None for its `feature_names_in_`, or for all columns if it has none.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
     Raises
     ------
     ValueError
-        The DataFrame has not all of the columns, two of one name, or one with the name of a label.
+        If the DataFrame lacks a column, has two with the same name, or has one with the name of a label.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
         import pyarrow as pa
 
         for batch in batches:
-            # The teacher's columns alone become pandas': the others keep their types, whatever is missing in them.
+            # Only the teacher's columns become pandas columns; others keep their types, also if values are missing.
             table = pa.Table.from_batches([batch]).rename_columns(present)
             soft = soft_targets(sent.value, table.select(known).to_pandas(), classes)
             for name, values in zip(names, np.asarray(soft).reshape(len(batch), -1).T, strict=True):
@@ -164,14 +164,14 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
 
 
 class _Captured:
-    """What stands for a broadcast where a session has none: Spark Connect."""
+    """The replacement of a broadcast in sessions without one: Spark Connect."""
 
     def __init__(self, value: Any):
         self.value = value
 
 
 def broadcast(df: DataFrame, value: Any) -> Any:
-    """A value that the workers get once, as `value` of what is returned."""
+    """An object whose `value` is the given value, which is sent to the workers once."""
     from pyspark.errors import PySparkAttributeError
 
     try:

@@ -1,4 +1,4 @@
-"""The rows that Spark reads, and the files that they are in."""
+"""The rows that Spark reads, and their files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tabkd.spark._store import Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# What no text of a CSV is.
+# A text that does not occur in a CSV.
 _NULL = "\0tabkd: null\0"
-# Where Java does not know the name that Python has for it.
+# Java's names of encodings whose Python names it does not know.
 _CHARSETS = {
     "utf-8-sig": "UTF-8",
     "iso8859-1": "ISO-8859-1",
@@ -27,7 +27,7 @@ _CHARSETS = {
     "utf-16-le": "UTF-16LE",
     "utf-16-be": "UTF-16BE",
 }
-#: The columns behind others that `with_places` adds.
+#: The columns that `with_places` appends.
 PLACE = ("tabkd: file", "tabkd: row")
 
 
@@ -37,11 +37,11 @@ class InputFile(NamedTuple):
     Attributes
     ----------
     url : str
-        As Spark has it in the metadata of a row.
+        Its address in Spark's metadata of a row.
     path : str
-        As messages have it.
+        Its name in messages.
     state : dict
-        What it is known again by, as JSON has it.
+        What identifies the file and its version, as JSON values.
     """
 
     url: str
@@ -51,17 +51,17 @@ class InputFile(NamedTuple):
 
 def read(spark: SparkSession, paths: Sequence[str], dialect: Dialect, as_csv: bool) -> DataFrame:
     """The rows of all paths, of CSV or of Parquet files."""
-    # Like RFC 4180, and no broken line: Spark would fill it up with nulls by default.
+    # RFC 4180, and broken lines are errors: by default Spark would fill them with nulls.
     reader = spark.read.options(header=True, multiLine=True, escape='"', mode="FAILFAST")
-    # Without a value of its own for null, "" in quotes would be null as well.
+    # A special text for null: otherwise "" in quotes would be null as well.
     reader = reader.options(nullValue=_NULL, emptyValue="", sep=dialect.delimiter or ",")
     reader = reader.options(encoding=_charset(dialect.encoding))
-    # Whatever the cluster is set to: a file that cannot be read is an error, and its rows are not left out.
+    # Overrides the settings of the cluster: a file that cannot be read is an error, and is never skipped.
     spark.conf.set("spark.sql.files.ignoreCorruptFiles", False)
     spark.conf.set("spark.sql.files.ignoreMissingFiles", False)
-    # Without it a broken line is not noticed where only some columns are asked for.
+    # Without this option a broken line is not noticed if only some columns are selected.
     spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
-    # Values in the names of folders are text, as for the local engine: 01 is not 1.
+    # Values in the names of folders are text, like in the local engine: 01 is not 1.
     spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", False)
     return reader.csv(list(paths)) if as_csv else reader.parquet(*paths)
 
@@ -72,9 +72,9 @@ def find_files(spark: SparkSession, rows: DataFrame, inputs: Sequence[str]) -> l
     Raises
     ------
     ValueError
-        Spark leaves out one of them.
+        If Spark would skip a file.
     """
-    # As in the metadata of rows, where a path of a disk has one slash; and as a store has it.
+    # By the address in the metadata of rows, where a local path has one slash, and by that of the store.
     urls = {unquote(url): url for url in (re.sub("^file:/+", "file:/", url) for url in rows.inputFiles())}
     states = [state for given in inputs for state in _in_order(Store(spark, given).files(given))]
     for state in states:
@@ -84,10 +84,10 @@ def find_files(spark: SparkSession, rows: DataFrame, inputs: Sequence[str]) -> l
 
 
 def left_out(path: str) -> str:
-    """What to say of a file that Spark does not read."""
+    """The error for a file that Spark does not read."""
     return (
         f"Spark leaves out {path!r}: of a folder it reads either the files in it, or those in folders such as "
-        "'month=2026-10'. Give the others as inputs of their own, or in a job of their own; nothing was written."
+        "'month=2026-10'. Give the others as separate inputs, or score them in a separate job; nothing was written."
     )
 
 
@@ -100,7 +100,7 @@ def _shown(path: str) -> str:
 
 
 def with_places(rows: DataFrame, *, positions: bool) -> DataFrame:
-    """The rows with the file of each and its position there, or -1: Spark does not know positions in a CSV."""
+    """The rows, each with its file and its position there, or -1 for a CSV, whose positions Spark does not know."""
     from pyspark.sql.functions import lit
 
     place = rows.metadataColumn("_metadata")
@@ -115,13 +115,13 @@ def of_files(rows: DataFrame, urls: Sequence[str], *, others: bool = False) -> D
 
 
 def local_paths(inputs: Sequence[str]) -> list[str]:
-    """The files and folders of this machine that inputs of Spark mean; URLs of other places as they are.
+    """The files and folders of this machine that Spark's inputs stand for; URLs of other places stay as they are.
 
     Raises
     ------
     OSError, ValueError
-        One of them is meant twice: its rows would be scored twice. Or something that matches cannot be read, which
-        Spark would leave out; see `tabkd.batch._paths.files`.
+        If a file is given twice, because its rows would be scored twice, or if a match cannot be read, because Spark
+        would skip it; see `tabkd.batch._paths.files`.
     """
     plain = [re.sub("^file:(//)?/", "/", given) for given in inputs]
     paths = [path for given in plain for path in (_here(given) or [given])]
@@ -132,12 +132,12 @@ def local_paths(inputs: Sequence[str]) -> list[str]:
 
 
 def is_csv(path: str) -> bool:
-    """Whether the name of a file or a folder says that there is CSV; else there is Parquet."""
+    """Whether a file or a folder has CSV, by its name; otherwise it has Parquet."""
     return path.rstrip("/").lower().endswith(".csv")
 
 
 def _here(given: str) -> list[str]:
-    """What a path or a pattern of Hadoop's means on this machine; nothing where it is a URL of another place."""
+    """The local paths that a path or a Hadoop pattern stands for; none for a URL of another place."""
     if "://" in given:
         return []
     if alternatives := re.search(r"\{([^{}]*)\}", given):
@@ -145,11 +145,11 @@ def _here(given: str) -> list[str]:
         return [path for part in alternatives[1].split(",") for path in _here(f"{before}{part}{after}")]
     matched = matching(Local(), given)
     for path in matched:
-        files(Local(), path, lambda name: True)  # Spark reads files of whatever suffix
+        files(Local(), path, lambda name: True)  # Spark reads files with any suffix
     return matched
 
 
 def _charset(encoding: str | None) -> str:
-    """What Java calls an encoding of Python's."""
+    """Java's name of a Python encoding."""
     name = codecs.lookup(encoding or "utf-8").name
     return _CHARSETS.get(name, name)

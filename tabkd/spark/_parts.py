@@ -1,8 +1,8 @@
-"""What a job on Spark has scored so far, and the notes that say which of it is complete.
+"""The rows that a job on Spark has scored so far, and the notes that list the complete parts.
 
 A part is a folder of Parquet files that Spark wrote, and a file that names it. That file is written last; a folder that
-no file names is ignored. Names are used once: a process of Spark that outlives a killed driver may still write into the
-folder of its own.
+no file names is ignored. Names are never reused, because a Spark process that outlives a killed driver may still write
+into its folder.
 """
 
 from __future__ import annotations
@@ -28,25 +28,27 @@ _PART = re.compile(r"part-[0-9a-f]{32}\.json")
 
 
 class Parts:
-    """The scored rows of one job, with the notes of the workers on them.
+    """The scored rows of one job, with the workers' notes.
 
     Parameters
     ----------
     spark : SparkSession
+        The session that writes and reads the parts.
     store : Store
+        The file system of the parts.
     folder : str
-        Where they are.
+        The folder of the parts.
     job : mapping
-        What identifies the job; see `tabkd.batch._scoring_options.Options.identity`.
+        The identity of the job; see `tabkd.batch._scoring_options.Options.identity`.
     schema : StructType
-        The columns of the rows, "note" the last.
+        The columns of the rows; the last one is "note".
     none : Counts
-        Those of no rows.
+        The counts of no rows.
 
     Raises
     ------
     ValueError
-        The folder has the parts of another job.
+        If the folder has the parts of another job.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Parts:
 
     @property
     def was_published(self) -> bool:
-        """Whether an earlier process of this job has put the output in its place."""
+        """Whether an earlier process of this job has moved the output to its place."""
         written = self._read(_OUTPUT)
         return (
             written is not None
@@ -99,9 +101,9 @@ class Parts:
         Parameters
         ----------
         files : sequence of int
-            The numbers of the files that the rows are of.
+            The numbers of the files of the rows.
         staged : DataFrame
-            What `tabkd.spark._worker.staged` gives.
+            The result of `tabkd.spark._worker.staged`.
         check : callable
             Refuses the part: takes the counts of all parts and the notes of this one.
         """
@@ -143,7 +145,7 @@ class Parts:
         return f"{self._folder}/{part['folder']}"
 
     def _table(self, folders: Sequence[str]) -> DataFrame:
-        # The folders as they are: a "=" in a name above them must not become a column.
+        # The folders themselves, so that a "=" in a folder above them does not become a column.
         return self._spark.read.schema(self._schema).option("recursiveFileLookup", True).parquet(*folders)
 
     def _scored(self, folders: Sequence[str]) -> DataFrame:
@@ -163,7 +165,7 @@ class Parts:
         return False
 
     def _read(self, name: str) -> dict[str, Any] | None:
-        """A note of this job; None where there is none, or one that was not written to its end."""
+        """A note of this job; None if it does not exist or was not written completely."""
         path = f"{self._folder}/{name}"
         if not self._store.exists(path):
             return None

@@ -1,4 +1,4 @@
-"""The session of Spark that a job runs in."""
+"""The Spark session that a job runs in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -17,7 +17,7 @@ _PYTHON = "PYSPARK_PYTHON"
 
 
 def session() -> SparkSession:
-    """A session with settings of its own, on the workers of the session that there is, or of a new one."""
+    """A session with separate settings, which shares the workers of the existing session or of a new one."""
     from pyspark.sql import SparkSession
 
     with _python_of_workers():
@@ -26,10 +26,10 @@ def session() -> SparkSession:
 
 @contextlib.contextmanager
 def _python_of_workers() -> Iterator[None]:
-    """Let workers on this machine run this interpreter, whatever `python3` is on the PATH.
+    """Let workers on this machine run this interpreter, and not the `python3` that is on the PATH.
 
-    Where `PYSPARK_PYTHON` or `spark.pyspark.python` is set, that counts. On a cluster, the path of this interpreter
-    need not exist. A context that is there already has its interpreter.
+    `PYSPARK_PYTHON` and `spark.pyspark.python` take precedence. On a cluster nothing is set, because the path of this
+    interpreter may not exist there. An existing context already has its interpreter.
     """
     from pyspark import SparkConf
 
@@ -47,7 +47,7 @@ def _python_of_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def cancelled_on_error(context: SparkContext) -> Iterator[None]:
-    """Cancel what the block has started on the workers where it fails: they must not write what nobody waits for."""
+    """Cancel the work that the block has started on the workers if it fails, so that they write nothing afterwards."""
     tag = f"tabkd-{uuid.uuid4().hex}"
     context.addJobTag(tag)
     try:
@@ -61,11 +61,12 @@ def cancelled_on_error(context: SparkContext) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Report errors of Java by their messages, and workers without tabkd by the remedy.
+    """Report Java errors by their messages, and workers without tabkd with the remedy.
 
     Raises
     ------
     ValueError
+        If the block raises such an error.
     """
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PythonException
@@ -84,8 +85,8 @@ def explained() -> Iterator[None]:
         raise ValueError(_causes(error.java_exception)) from error
 
 
-def _causes(error) -> str:
-    """The messages of a Java exception and its causes, in a line."""
+def _causes(error: Any) -> str:
+    """The messages of a Java exception and its causes, in one line."""
     found: list[str] = []
     while error is not None:
         text = str(error.getMessage() or "").split("\n")[0]

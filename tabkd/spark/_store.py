@@ -1,4 +1,4 @@
-"""Where an output is: the file system of Hadoop's that its path belongs to, and a folder for what is not finished."""
+"""The place of an output: the Hadoop file system that its path belongs to, and a folder for unfinished files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ _LOCAL = "file:"
 
 
 class Store:
-    """A file system that Hadoop knows: a disk, HDFS, or an object store.
+    """A file system that Hadoop supports: a disk, HDFS, or an object store.
 
     Parameters
     ----------
     spark : SparkSession
+        The session that accesses it.
     path : str
-        A path of it.
+        A path on the file system.
 
     Attributes
     ----------
     path : str
-        That path, with the scheme of its file system.
+        The same path, with the scheme of its file system.
     """
 
     def __init__(self, spark: SparkSession, path: str):
@@ -44,24 +45,24 @@ class Store:
         return self.path.startswith(_LOCAL)
 
     def local(self, path: str) -> Path:
-        """A path of the disk of this machine."""
+        """A path on the disk of this machine."""
         return Path(path.removeprefix(_LOCAL))
 
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(path)
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or a folder."""
+        """Whether a file or a folder exists."""
         return self._files.exists(self._path(path))
 
     def names(self, folder: str) -> list[str]:
-        """What is in a folder; nothing where it does not exist."""
+        """The contents of a folder; nothing if it does not exist."""
         if not self.exists(folder):
             return []
         return sorted(status.getPath().getName() for status in self._files.listStatus(self._path(folder)))
 
     def files(self, pattern: str) -> list[dict[str, Any]]:
-        """What each file is known again by, as JSON has it: those that a path or a pattern of Hadoop's means.
+        """What identifies each file and its version, as JSON values, for the files of a path or a Hadoop pattern.
 
         Hidden names are left out; see `tabkd.batch._paths.is_hidden`.
         """
@@ -76,7 +77,7 @@ class Store:
         return found
 
     def make(self, folder: str) -> None:
-        """Make a folder, with those that it is in."""
+        """Create a folder, with its parents."""
         self._files.mkdirs(self._path(folder))
 
     def delete(self, path: str) -> None:
@@ -84,11 +85,12 @@ class Store:
         self._files.delete(self._path(path), True)
 
     def rename(self, path: str, to: str) -> None:
-        """Move a folder to a path where nothing is.
+        """Move a folder to a path that does not exist.
 
         Raises
         ------
         ValueError
+            If it cannot be moved.
         """
         if self.exists(to) or not self._files.rename(self._path(path), self._path(to)):
             raise ValueError(f"cannot move what was written to {to!r}: {'it exists' if self.exists(to) else 'refused'}")
@@ -117,7 +119,7 @@ class Store:
             stream.close()
 
     def sync(self, folder: str) -> None:
-        """Make the files of a folder durable; other stores than a disk have done that when a file is closed."""
+        """Make the files of a folder durable; stores other than a disk do that when a file is closed."""
         if self.is_local:
             for path in (*self.local(folder).rglob("*"), self.local(folder)):
                 sync(path)
@@ -125,20 +127,22 @@ class Store:
 
 @contextlib.contextmanager
 def work_folder(store: Store, *, keep: bool) -> Iterator[str]:
-    """A hidden folder beside the output of a store for what is not finished, removed in the end.
+    """A hidden folder for unfinished files next to the output of a store, which is removed at the end.
 
-    On a disk one job at a time has it, by a lock that a killed process loses. Other stores have no such locks.
+    On a disk only one job at a time can use it, by a lock that a killed process releases. Other stores have no such
+    locks.
 
     Parameters
     ----------
     store : Store
+        The file system and the path of the output.
     keep : bool
-        Begin with what an earlier job left there, and leave what is there where the block fails.
+        Whether to start with the files that an earlier job left there, and to keep the files if the block fails.
 
     Raises
     ------
     BusyError
-        Another job has it.
+        If another job uses the folder.
     """
     if store.is_local:
         with workplace(store.local(store.path), keep=keep) as folder:

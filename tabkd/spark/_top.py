@@ -1,4 +1,4 @@
-"""The rows of the highest ranks among those of a DataFrame, without a sort and without collecting rows."""
+"""The rows of a DataFrame with the highest ranks, without a sort and without collecting rows."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ import numpy as np
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-# Each pass over the keys finds the next bits of the one that is looked for, by counts of that many values at most.
+# Each pass over the keys finds the next bits of the wanted key, by counting at most that many values.
 _BITS = 16
 _PASSES = 4
 _HIGHEST = 2**63 - 1
 
 
 def top(rows: DataFrame, n: int) -> tuple[DataFrame, float | None]:
-    """The rows of the highest ranks; of equal ranks, those that come first.
+    """The rows with the highest ranks; among equal ranks, the first ones.
 
     Spark counts ranks by their leading bits, then by the next ones: four passes over one column find the last rank, and
-    four more the last place where rows of that rank are left out.
+    four more the last place, if only some rows of that rank belong to the result.
 
     Parameters
     ----------
     rows : pyspark.sql.DataFrame
         With the whole numbers "rank" and "place", which are not negative; see `tabkd.spark._worker.staged`.
     n : int
-        How many rows.
+        The number of rows.
 
     Returns
     -------
     rows : pyspark.sql.DataFrame
+        These rows.
     threshold : float or None
-        The least probability among them; None where there are none.
+        The smallest probability among them; None if there are none.
     """
     from pyspark.sql.functions import col, lit
 
@@ -49,7 +50,7 @@ def top(rows: DataFrame, n: int) -> tuple[DataFrame, float | None]:
 
 
 class _Found(NamedTuple):
-    """The n-th smallest key, how many are smaller, and how many are equal to it."""
+    """The n-th smallest key, the number of smaller keys, and the number of equal ones."""
 
     key: int
     n_before: int
@@ -57,7 +58,7 @@ class _Found(NamedTuple):
 
 
 def _nth(rows: DataFrame, key: Column, n: int) -> _Found:
-    """The n-th smallest key of rows, of whole numbers that are not negative."""
+    """The n-th smallest key of rows, where keys are non-negative whole numbers."""
     from pyspark.sql.functions import shiftright
 
     keys = rows.select(key.alias("key"))
@@ -70,7 +71,7 @@ def _nth(rows: DataFrame, key: Column, n: int) -> _Found:
 
 
 def _bucket(counts: list[tuple[int, int]], n_before: int, n: int) -> _Found:
-    """The one of the counted values, in their order, that the n-th key is among."""
+    """The counted value, in ascending order, that the n-th key has."""
     for key, count in counts:
         if n_before + count >= n:
             return _Found(key, n_before, count)

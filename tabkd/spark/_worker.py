@@ -1,4 +1,4 @@
-"""What Spark's workers do: batches of rows become batches of scores."""
+"""The functions that Spark's workers run: batches of rows become batches of scores."""
 
 from __future__ import annotations
 
@@ -23,31 +23,34 @@ from tabkd.scoring._arrow import is_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A row is known by the number of its file and its position there, in one whole number.
+# The place of a row, one whole number, combines the number of its file and its position there.
 _ROW_BITS = 40
-# What Java's decoders have for bytes that are not text.
+# Java's decoders replace bytes that are not text by this character.
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
 class Task:
-    """How a worker scores rows, whose first columns are those of the model, in its order.
+    """The way in which a worker scores rows, whose first columns are those of the model, in its order.
 
     Attributes
     ----------
     n_features : int
+        The number of the model's columns.
     kept : tuple of str
-        What the next columns are called, which stand beside the scores.
+        The names of the next columns, which are written next to the scores.
     threshold : float or None
         Keep only the rows whose probability of the second class reaches it.
     ranked : bool
-        Whether rows have their rank and their place beside them; see `staged`.
+        Whether to add the rank and the place of each row; see `staged`.
     max_rejects : int
-        How many rows may be without a score.
+        Maximum number of rows without a score.
     dialect : Dialect
+        The format of numbers in text.
     is_csv : bool
+        Whether the rows come from CSV files.
     called : mapping of str to str
-        What messages of the driver call parameters; see `tabkd._options`.
+        The names of parameters in messages of the driver; see `tabkd._options`.
     """
 
     n_features: int
@@ -62,7 +65,7 @@ class Task:
 
 @lru_cache(maxsize=4)
 def exported_of(content: bytes) -> ExportedStudent:
-    """The student of a worker process, which Spark uses again for other parts."""
+    """The student of a worker process, which Spark reuses for other parts."""
     return ExportedStudent(content, n_jobs=1)
 
 
@@ -72,7 +75,7 @@ def scored(exported: ExportedStudent, task: Task, batches: Iterable[pa.RecordBat
     Raises
     ------
     ValueError
-        A row cannot be scored.
+        If a row cannot be scored.
     """
     import pyarrow as pa
 
@@ -88,25 +91,27 @@ def scored(exported: ExportedStudent, task: Task, batches: Iterable[pa.RecordBat
 def staged(
     exported: ExportedStudent, task: Task, files: Mapping[str, int], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """What `scored` gives, without the rows that have no score, and in the end one row with a note on all of them.
+    """The result of `scored` for the rows that can be scored, and finally one row with a note on all rows.
 
-    Scores and note reach the output of Spark's task together, so that rows are counted as often as they are written,
-    however often Spark repeats the task.
+    Scores and note reach the output of Spark's task together, so that the counts match the written rows even if Spark
+    repeats the task.
 
     Parameters
     ----------
     exported : ExportedStudent
+        The model.
     task : Task
+        The way to score the rows.
     files : mapping of str to int
-        The numbers of the files that rows are of.
+        The number of each file.
     batches : iterable of pyarrow.RecordBatch
-        The last two columns are the file and the position of each row in it, -1 where Spark does not know it.
+        The rows; the last two columns are the file of each row and its position there, -1 if Spark does not know it.
 
     Yields
     ------
     pyarrow.RecordBatch
-        Kept columns, scores, with `task.ranked` the rank and the place of each row, and the note. The rank is a whole
-        number in the order of the probabilities of the second class.
+        Kept columns, scores, the rank and the place of each row if `task.ranked`, and the note. The rank is a whole
+        number, in the same order as the probability of the second class.
     """
     import pyarrow as pa
 
@@ -123,7 +128,7 @@ def staged(
         except TooManyRejectsError as error:
             if error.reject is None:
                 raise
-            # The job fails: one of them is enough.
+            # The job will fail, so one reject is enough.
             counts, wrong = Counts(rejected=task.max_rejects + 1, drift=columns.drift.none), [error.reject]
             rejects = [(int(place[row]), *what) for _, row, *what in wrong]
             break
@@ -138,14 +143,14 @@ def staged(
 
 
 def _with_note(rows: pa.Table, columns: Columns, task: Task) -> pa.Table:
-    """Rows with rank and place, or without both, and with an empty note."""
+    """Rows with an empty note, and with rank and place or without both."""
     import pyarrow as pa
 
     place, rows = rows.column("place"), rows.drop_columns("place")
     # By number: a kept column may have any name.
     arrays = rows.columns
     if task.ranked:
-        # The bits of numbers that are not negative are in the order of the numbers.
+        # The bits of non-negative floats, read as whole numbers, have the same order as the floats.
         probability = rows.column(columns.second_class).to_numpy() + 0.0
         arrays += [pa.chunked_array([pa.array(probability.view(np.int64))]), place]
     arrays.append(pa.chunked_array([pa.nulls(rows.num_rows, pa.string())]))
@@ -153,7 +158,7 @@ def _with_note(rows: pa.Table, columns: Columns, task: Task) -> pa.Table:
 
 
 def _scored(columns: Columns, task: Task, table: pa.Table) -> tuple[pa.Table, Scored]:
-    """The columns behind those of the model, and the scores, of the rows that have them."""
+    """The kept columns and the scores of the rows that can be scored."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -170,7 +175,7 @@ def _scored(columns: Columns, task: Task, table: pa.Table) -> tuple[pa.Table, Sc
 
 
 def _batch(table: pa.Table, columns: Columns, task: Task) -> Batch:
-    """The columns of the model, with their names there, and the rows that could not be read."""
+    """The columns of the model, with its names, and the rows that could not be read."""
     import pyarrow as pa
 
     X = table.select(range(task.n_features)).rename_columns(list(columns.known))
@@ -190,7 +195,7 @@ def _batch(table: pa.Table, columns: Columns, task: Task) -> Batch:
 
 
 def _undecoded(table: pa.Table, names: Sequence[str]) -> list[Reject]:
-    """The rows of a CSV with bytes that are not text, for which Spark has put the replacement character."""
+    """The rows of a CSV with bytes that are not text, which Spark has replaced by the replacement character."""
     import pyarrow.compute as pc
 
     found = []
@@ -202,17 +207,17 @@ def _undecoded(table: pa.Table, names: Sequence[str]) -> list[Reject]:
 
 
 class _Places:
-    """Where the rows of a task are: in the files, and in the order in which a task reads each of them.
+    """The places of a task's rows, by their file and the order in which the task reads it.
 
     Parameters
     ----------
     files : mapping of str to int
-        The numbers of all files.
+        The number of each file.
 
     Attributes
     ----------
     files : set of int
-        The numbers of those that rows came from.
+        The numbers of the files with rows so far.
     """
 
     def __init__(self, files: Mapping[str, int]):
@@ -221,9 +226,9 @@ class _Places:
         self._n_read: dict[str, int] = {}
 
     def of(self, paths: pa.Array, positions: pa.Array) -> np.ndarray:
-        """The places (n,) of the next rows.
+        """The places, shape (n,), of the next rows.
 
-        Spark does not know positions in a CSV; but one task reads the whole file, from its first row on.
+        Spark does not know positions in a CSV, but one task reads the whole file from its first row on.
         """
         places = np.array(positions)
         encoded = paths.dictionary_encode()
@@ -245,9 +250,9 @@ def rejects_of(notes: Iterable[Mapping[str, Any]], sources: Sequence[str]) -> li
     Parameters
     ----------
     notes : iterable of mapping
-        Those of `staged`.
+        The notes from `staged`.
     sources : sequence of str
-        The files, by their numbers.
+        The names of the files, by number.
     """
     found = sorted((reject for note in notes for reject in note["rejects"]), key=lambda reject: reject[0])
     return [Reject(sources[place >> _ROW_BITS], place & ((1 << _ROW_BITS) - 1), *what) for place, *what in found]

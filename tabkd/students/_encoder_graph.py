@@ -1,4 +1,4 @@
-"""What `TableEncoder` reads of a table and computes, as ONNX."""
+"""The part of `TableEncoder` that writes its graph."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class EncoderGraph:
     unit_bias_: np.ndarray
 
     def front(self) -> Front:
-        """Say what the encoder reads of the table.
+        """Describe what the encoder reads from the table.
 
-        Columns of few levels come first, their rows numbered as in `level_units_`; columns of many levels
-        follow, their rows numbered through all of their tables of means.
+        Columns with few levels come first, with their rows numbered as in `level_units_`. Columns with many levels
+        follow, with rows numbered consecutively over all tables of means.
 
         Returns
         -------
         tabkd.onnx.Front
-            Numeric columns, and tables of the categorical ones.
+            The numeric columns, and the tables of the categorical ones.
         """
         tables = [(int(i), row_of) for i, row_of in zip(self.level_columns_, self.level_of_, strict=True)]
         first = 0
@@ -47,7 +47,7 @@ class EncoderGraph:
         return Front(self.numeric_, self.center_, tables, filled)
 
     def edges(self) -> list[Edges]:
-        """Say where units begin and end.
+        """List where units begin and end.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class EncoderGraph:
         Returns
         -------
         tuple of (str or None, str or None)
-            The names of the tensors, float32 of shape (n, u) and (n, r); None where there are none.
+            The names of the tensors, float32 of shape (n, u) and (n, r); None if there are no such columns.
         """
         front = self.front()
         values, rows = inputs.values(front.positions, front.centers), inputs.rows(front.tables)
@@ -109,14 +109,14 @@ class EncoderGraph:
         return units, _one_hot(graph, rows, len(self.level_units_)) if rows is not None and n_levels else None
 
     def _write_units(self, graph: Graph, values: str) -> str:
-        """``clip(x * scale + bias, 0, 1)`` as one matrix product, which is faster than looking columns up."""
+        """``clip(x * scale + bias, 0, 1)`` as one matrix product, which is faster than selecting columns."""
         missing = graph.node("IsNaN", [values])
         hint = None if len(self.missing_) else FILLED
         filled = graph.node("Where", [missing, graph.float32(self.fill_, "fill"), values], hint=hint)
         if len(self.missing_):
             indicators = graph.cast(graph.columns(missing, self.missing_), TensorType.FLOAT)
             filled = graph.concat([filled, indicators], FILLED)
-        # One entry a column: stored as its position; ONNX Runtime folds it when a session is made.
+        # One entry for each column, stored as its position; ONNX Runtime expands it when a session is created.
         depth = graph.constant(np.array(len(self.fill_) + len(self.missing_)))
         onoff = graph.constant(np.array([0, 1], np.float32))
         position = graph.constant(self.unit_column_.astype(np.int64), "unit_column")
@@ -136,7 +136,7 @@ def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:
 
 
 def _one_hot(graph: Graph, rows: str, width: int) -> str:
-    """float32 (n, width), 1 where `rows` (n, j) points: faster than adding up rows of weights."""
+    """Ones at the positions in `rows` (n, j), float32 of shape (n, width): faster than adding rows of weights."""
     from onnx.helper import make_tensor
 
     one = make_tensor("one", TensorType.FLOAT, [1], [1.0])

@@ -50,5 +50,5 @@ def centers(values: np.ndarray) -> np.ndarray:
 def to_float32(values: np.ndarray, center: np.ndarray) -> np.ndarray:
     """`values - center` as float32; values beyond its range are clipped to it."""
     shifted = values - center if center.any() else values
-    # In row order, whatever the order of `values`: training picks rows at random.
+    # In row order, even if `values` has another order: training selects random rows.
     return np.clip(shifted, -LARGEST, LARGEST).astype(np.float32, order="C")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from tabkd._weights import fit_with, weight_params
 from tabkd.onnx._graph import Graph
@@ -23,25 +23,25 @@ class ForeignStudent(Student):
     Parameters
     ----------
     estimator : regressor
-        Takes 2-D targets.
+        A regressor that takes 2-D targets.
 
     Attributes
     ----------
     estimator_ : regressor
-        The fitted one.
+        The fitted regressor.
     """
 
     answers_any_row = False
     is_wide = False  # what skl2onnx converts computes in float32
     estimator_: Any = None
 
-    def __init__(self, estimator=None):
+    def __init__(self, estimator: BaseEstimator | None = None) -> None:
         self.estimator = estimator
 
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         rows = SoftRows.concatenate([real, *synthetic])
         weights = rows.weights if np.ptp(rows.weights) else None
-        # One target is what most regressors want as (n,), and some warn of (n, 1).
+        # Most regressors expect a single target in shape (n,), and some warn of (n, 1).
         targets = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets
         X = self.schema_.decode(rows.codes)
         self.estimator_ = fit_with(clone(self.estimator), X, targets, weight_params(self.estimator, weights))
@@ -52,7 +52,7 @@ class ForeignStudent(Student):
         return predicted.reshape(len(codes), -1)
 
     def front(self) -> Front:
-        """The numeric columns as they are."""
+        """The numeric columns, as they are."""
         numeric = self.schema_.positions("numeric")
         return Front(numeric, np.zeros(len(numeric)), [])
 
@@ -61,12 +61,12 @@ class ForeignStudent(Student):
         return []
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
-        """Write what the regressor predicts by the converter that skl2onnx has for it.
+        """Write the predictions of the regressor with skl2onnx's converter.
 
         Raises
         ------
         NotImplementedError
-            Where skl2onnx has none.
+            If skl2onnx has no converter.
         """
         missing = _without_converter(self.estimator_)
         if missing is not None:
@@ -85,13 +85,13 @@ class ForeignStudent(Student):
         )
 
 
-def as_student(estimator) -> Student:
-    """An estimator that learns as a student does: ours as it is, any other regressor inside of a `ForeignStudent`."""
+def as_student(estimator: Any) -> Student:
+    """The estimator as a student: one of tabkd's is returned as it is, any other regressor in a `ForeignStudent`."""
     return estimator if isinstance(estimator, Student) else ForeignStudent(estimator)
 
 
-def _without_converter(estimator):
-    """The estimator, or the first step of it, that skl2onnx does not know; None if it knows all."""
+def _without_converter(estimator: Any) -> Any:
+    """The estimator, or the first step of a pipeline, that skl2onnx does not know; None if it knows all."""
     from skl2onnx._parse import sklearn_parsers_map
     from skl2onnx._supported_operators import sklearn_operator_name_map
 

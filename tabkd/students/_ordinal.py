@@ -72,7 +72,7 @@ class OrdinalTable:
         return out
 
     def front(self) -> Front:
-        """What is read of the table."""
+        """The parts of the table that are read."""
         numeric = np.array([i for i in range(len(self.center_)) if i not in self.ranks_], dtype=int)
         tables, first = [], 0
         for i, ranks in self.ranks_.items():
@@ -81,7 +81,7 @@ class OrdinalTable:
         return Front(numeric, self.center_[numeric], tables)
 
     def edges(self) -> list[Edges]:
-        """None: a column of numbers is read as it is."""
+        """None, because numeric columns are read as they are."""
         return []
 
     def edges_of(self, trees: Sequence[Nodes]) -> list[Edges]:
@@ -90,7 +90,7 @@ class OrdinalTable:
         return [Edges(i, float(self.center_[i]), values) for i, values in found if i not in self.ranks_]
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> str:
-        """What `transform_codes` gives, float32 (n, d), without its fill, which the trees know: see `Nodes.filled`."""
+        """The result of `transform_codes`, float32 (n, d), before missing numbers are filled: see `Nodes.filled`."""
         front = self.front()
         positions, tables = front.positions, front.tables
         values, rows = inputs.values(positions, front.centers), inputs.rows(tables)

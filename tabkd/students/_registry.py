@@ -1,4 +1,4 @@
-"""The students by the names that the distilled estimators and the command take."""
+"""The students, by the names that the distilled estimators and the command accept."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from tabkd.students._mlp import MLPStudent
 from tabkd.students._student import Student
 from tabkd.students._tree import TreeStudent
 
-#: A further student is one more entry: whatever lists students reads this.
+#: A new student needs one more entry here: everything that lists students reads this.
 STUDENTS: dict[str, type[Student]] = {"mlp": MLPStudent, "tree": TreeStudent, "boosted_trees": BoostedTreesStudent}
 
 
 def student_names() -> str:
-    """The names as errors list them.
+    """The names, as a list for errors.
 
     Examples
     --------

@@ -101,7 +101,7 @@ class SoftStream:
         return iter(self._chunks)
 
     def kept(self) -> SoftStream:
-        """The same rows in memory: where many students learn from them, they are made and labelled once.
+        """The same rows in memory, so that they are made and labelled only once if many students learn from them.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What a student is: a regressor on soft targets that learns from a stream of rows and writes its own graph."""
+"""The base class of students: regressors on soft targets that learn from a stream of rows and write their own graph."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _WIDE = 32
 
 
 class Tensors(NamedTuple):
-    """What `Student.write_onnx` returns: the tensors that it wrote, by name.
+    """The result of `Student.write_onnx`: the tensors that it wrote, by name.
 
-    A student with further outputs returns a named tuple of its own. Its first field is `targets`; every other field is
-    an output of the graph by that name, as `Student.further_outputs` declares it.
+    A student with further outputs returns another named tuple. Its first field is `targets`; every other field is an
+    output of the graph with that name, declared by `Student.further_outputs`.
 
     Attributes
     ----------
     targets : str
-        The targets, float32 (n, K), or float64 where `Student.is_wide`.
+        The targets, float32 of shape (n, K), or float64 if `Student.is_wide`.
 
     Examples
     --------
@@ -51,14 +51,14 @@ class Tensors(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Where the answer to a numeric column may change abruptly, so that the file is proven there.
+    """Where predictions may change abruptly with a numeric column, so that the file is verified there.
 
     Attributes
     ----------
     position : int
         The column.
     center : float
-        What is taken off it in float64 before it becomes float32.
+        The number that is subtracted in float64 before the column becomes float32.
     edges : array of shape (m,)
         Thresholds or knots, in centred values.
 
@@ -76,30 +76,30 @@ class Edges(NamedTuple):
 
 
 class Encoder(Protocol):
-    """What a student reads a table by: `TableEncoder` and `OrdinalTable` are such."""
+    """The encoder by which a student reads a table, such as `TableEncoder` and `OrdinalTable`."""
 
     def front(self) -> Front:
-        """What is read of the table."""
+        """The parts of the table that are read."""
 
     def edges(self) -> list[Edges]:
-        """Where what is read may change abruptly."""
+        """Where the encoded values may change abruptly."""
 
 
 class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):
     """Base class of students: it checks the input, and hands codes and targets to the subclass.
 
-    A subclass learns in `_fit_rows`, predicts in `predict_codes` and writes its graph in `write_onnx`. It reads the
-    table by an encoder, which it fits as `encoder_`; without one, it defines `front` and `edges` itself. Nothing else
-    is needed to distil into it, to export it and to score its file.
+    A subclass learns in `_fit_rows`, predicts in `predict_codes` and writes its graph in `write_onnx`. It fits the
+    encoder by which it reads the table as `encoder_`; without an encoder, it defines `front` and `edges` itself.
+    Nothing else is needed to distil into it, to export it and to score its file.
 
     Attributes
     ----------
     schema_ : TableSchema
-        What the codes mean.
+        The columns of the table at fit.
     n_outputs_ : int
         Number K of target columns.
     task_ : {"classification", "regression"}
-        "classification" where every row of the targets is a distribution.
+        "classification" if every row of the targets at fit was a probability distribution.
     target_mean_, target_scale_ : arrays of shape (K,)
         The mean and the standard deviation of real targets (1 for a constant one); zeros and ones for probabilities.
 
@@ -133,7 +133,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     _parameter_constraints: dict[str, list] = {}
     #: Whether predicted probabilities are never negative and sum to one.
     on_simplex = False
-    #: Whether any row is answered alike in Python and in the graph: missing, unseen and far values too.
+    #: Whether Python and the graph agree on any row, also with missing, unseen and distant values.
     answers_any_row = True
 
     def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
@@ -146,7 +146,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         y : array of shape (n, K) or (n,)
             Class probabilities, or real values.
         sample_weight : array of shape (n,), optional
-            Weights of the rows; all alike by default.
+            Weights of the rows; equal by default.
 
         Returns
         -------
@@ -205,12 +205,12 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         Parameters
         ----------
         X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit; by name where they have names, in any order.
+            A table with the columns of the one at fit, in any order if they have names.
 
         Returns
         -------
         array of shape (n, K), float64
-            Of shape (n,) where the targets were 1-D at fit.
+            Class probabilities, or real values; of shape (n,) if the targets were 1-D at fit.
 
         Raises
         ------
@@ -262,43 +262,43 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         )
 
     def further_outputs(self) -> dict[str, int]:
-        """Declare the outputs that `write_onnx` returns beside the targets.
+        """Declare the outputs that `write_onnx` returns in addition to the targets.
 
         Returns
         -------
         dict of str to int
-            The number of columns of each, float32 (n, width), by its name.
+            The number of columns of each, float32 of shape (n, width), by its name.
         """
         return {}
 
     def front(self) -> Front:
-        """Say what the student reads of the table.
+        """Describe what the student reads from the table.
 
         Returns
         -------
         tabkd.onnx.Front
-            That of `encoder_`.
+            The front of `encoder_`.
         """
         return self._encoder().front()
 
     def edges(self) -> list[Edges]:
-        """Say where the student may change abruptly: the file is proven on the float32 numbers around these values.
+        """List where predictions may change abruptly: the file is verified on the float32 numbers around these values.
 
         Returns
         -------
         list of Edges
-            Those of `encoder_`.
+            The edges of `encoder_`.
         """
         return self._encoder().edges()
 
     @property
     def is_wide(self) -> bool:
-        """Whether real targets lie so far from zero that float32 would lose what they differ by."""
+        """Whether real targets are so far from zero that float32 could not distinguish them."""
         return bool((np.abs(self.target_mean_) > _WIDE * self.target_scale_).any())
 
     @property
     def estimator_(self) -> BaseEstimator:
-        """What users get to see as the student: the student itself."""
+        """The estimator that users see as the student: the student itself."""
         return self
 
     def onnx_outputs(self) -> list[Output]:
@@ -349,7 +349,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         return [Output(name, "FLOAT", width) for name, width in self.further_outputs().items()]
 
     def _write_values(self, graph: Graph, scores: str) -> str:
-        """Scores (n, K) in standard deviations of the target as values of the target."""
+        """The values of the target for scores (n, K) in standard deviations of the target."""
         return write_values(graph, scores, self.target_scale_, self.target_mean_, self.is_wide)
 
     def _shaped(self, targets: np.ndarray) -> np.ndarray:
@@ -367,7 +367,7 @@ def further_tensors(student: Student, tensors: Tensors) -> list[str]:
     Raises
     ------
     TypeError
-        Where the student returned other tensors than it declares.
+        If the student returned other tensors than it declares.
     """
     given, declared = getattr(tensors, "_fields", ()), ("targets", *student.further_outputs())
     if sorted(given) != sorted(declared):
@@ -380,7 +380,7 @@ def further_tensors(student: Student, tensors: Tensors) -> list[str]:
 
 
 def _spread(real: SoftRows, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the standard deviation of real targets; 0 and 1 of probabilities, which stay as they are."""
+    """The mean and the standard deviation of real targets; 0 and 1 for probabilities, which stay as they are."""
     if task == "classification":
         return np.zeros(real.targets.shape[1]), np.ones(real.targets.shape[1])
     scale = real.targets.std(axis=0)

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import jax
 
 #: Minibatches in one call of the compiled function.
 STEPS = 32
@@ -88,7 +91,7 @@ class Trainer:
         self._params = jax.tree.map(jax.numpy.asarray, layers)
         self._state = _optimizer().init(self._params)
 
-    def step(self, batches: Batches, rates: np.ndarray) -> float:
+    def step(self, batches: Batches, rates: np.ndarray) -> jax.Array:
         """Take one step for each minibatch and return the mean loss."""
         self._params, self._state, loss = self._run(self._params, self._state, self._units, batches, rates, self._decay)
         return loss

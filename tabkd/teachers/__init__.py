@@ -1,4 +1,4 @@
-"""Teachers: the default one, and what any other has to offer.
+"""Teachers: the default one, and the interface of any other.
 
 A distilled estimator takes any of these as its `teacher`:
 
@@ -9,10 +9,10 @@ A distilled estimator takes any of these as its `teacher`:
   in the order of an attribute `classes_`, or a frame whose columns are named by the classes. For values it has
   ``predict(X)``, which returns n numbers, or a column for each target.
 
-A column of a frame belongs to the class that its name equals. Where the names are the classes in text, ``"0"`` for 0 or
-``"True"`` for True, or in H2O's form, ``"p0"`` for 0, they are read so. Any other names are an error. An object without
-`predict_proba` may have a `predict` like H2O's: a frame whose first column is called ``predict``, then one for each
-class. With two classes, an array or a series of shape (n,) holds the probabilities of the second one.
+A column of a frame belongs to the class that its name equals. Names may also be the classes as text, ``"0"`` for 0 or
+``"True"`` for True, or have H2O's form, ``"p0"`` for 0. Any other names are an error. An object without `predict_proba`
+may have a `predict` like H2O's, which returns a frame whose first column is called ``predict``, followed by one for
+each class. With two classes, an array or a series of shape (n,) holds the probabilities of the second one.
 """
 
 from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor

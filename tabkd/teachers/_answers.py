@@ -1,4 +1,4 @@
-"""Soft targets: what a teacher says of the rows of a table, as one array, class order and all."""
+"""Soft targets: a teacher's answers to the rows of a table, in one array with a column for each class."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from tabkd.teachers._classes import AS_COLUMN, aligned, check_known, plain, stat
 from tabkd.teachers._predictor import may_be_unfitted, own_table
 from tabkd.teachers._teacher import no_probabilities, teacher_name, unfrozen
 
-# Rows that a teacher is asked about at a time, so that its own copies of a table stay small.
+# Number of rows that a teacher is asked about at a time, so that its own copies of a table stay small.
 CHUNK_ROWS = 32_768
 
 
 def soft_targets(teacher: Any, X: Any, classes: Any = None, some_classes: bool = False) -> np.ndarray:
-    """What the teacher says of the rows of `X`, asked in chunks.
+    """The teacher's answers to the rows of `X`, chunk by chunk.
 
     Parameters
     ----------
     teacher : fitted estimator
-        Or any other fitted model that teaches.
+        An estimator, or any other fitted model that can teach.
     X : frame or array of shape (n, d)
         Rows in the form that the teacher was fitted on.
     classes : array of shape (K,), optional
-        The order of the columns. Without it, real values are asked for.
+        The order of the columns. Without it, the answers are real values.
     some_classes : bool, default=False
-        Whether the teacher may know some of them only; the others get 0.
+        Whether the teacher may know only some of the classes; the others get 0.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def soft_targets(teacher: Any, X: Any, classes: Any = None, some_classes: bool =
 
 def soft_targets_of_codes(teacher: Any, schema: TableSchema, codes: np.ndarray, classes: Any = None) -> np.ndarray:
     """`soft_targets` of rows given by their codes; the teacher sees them in the table's own form."""
-    # The default teacher reads codes itself: no frame is built only to be taken apart again.
+    # The default teacher reads codes itself, which saves building a frame only to encode it again.
     if getattr(teacher, "schema_", None) == schema and hasattr(teacher, "predict_codes"):
         targets = teacher.predict_codes(codes)
         return targets if targets.ndim == 2 else targets[:, None]
@@ -54,16 +54,16 @@ def soft_targets_of_codes(teacher: Any, schema: TableSchema, codes: np.ndarray, 
 
 
 def classes_of(teacher: Any, X: Any, labels: np.ndarray) -> np.ndarray:
-    """The classes of a frozen teacher in the words of the labels, sorted.
+    """The classes of a frozen teacher, written like the labels and sorted.
 
     Parameters
     ----------
     teacher : fitted estimator
-        Where it states no classes, they are the names of the frame that it returns.
+        If it has no attribute with its classes, they are the column names of the frame that it returns.
     X : frame or array of shape (n, d)
-        Its first row is asked about where no classes are stated.
+        The teacher is asked about the first row if it has no such attribute.
     labels : array of shape (k,)
-        Those of `y`, sorted.
+        The labels in `y`, sorted.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def classes_of(teacher: Any, X: Any, labels: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        Where the teacher neither states nor names its classes.
+        If the teacher has neither such an attribute nor names of columns.
     ValueError
-        For labels that the teacher does not know.
+        If the teacher does not know a label.
     """
     name, known = teacher_name(teacher), stated_classes(unfrozen(teacher))
     if known is None:
@@ -89,7 +89,7 @@ def classes_of(teacher: Any, X: Any, labels: np.ndarray) -> np.ndarray:
 def _probabilities(teacher: Any, classes: list, some_classes: bool) -> Callable[[Any], np.ndarray]:
     name, stated = teacher_name(teacher), stated_classes(unfrozen(teacher))
 
-    def ask(X):
+    def ask(X: Any) -> np.ndarray:
         names, given = _answer(teacher, X)
         known = translated(_named(names, name), classes, AS_COLUMN) if stated is None else stated
         given = _by_class(given, names, known, name)
@@ -111,7 +111,7 @@ def _probabilities(teacher: Any, classes: list, some_classes: bool) -> Callable[
 
 
 def _answer(teacher: Any, X: Any) -> tuple[list | None, Any]:
-    """The names of the columns of a teacher's probabilities, None where these have no names, and the probabilities."""
+    """The column names of a teacher's probabilities, or None if they have no names, and the probabilities."""
     if hasattr(unfrozen(teacher), "predict_proba"):
         given = _asked(teacher, "predict_proba", X)
         return _names(given), given
@@ -123,7 +123,7 @@ def _answer(teacher: Any, X: Any) -> tuple[list | None, Any]:
 
 
 def _asked(teacher: Any, method: str, X: Any) -> Any:
-    """What a method of a teacher returns for the rows of `X`, one entry for each."""
+    """The result of a teacher's method for the rows of `X`, one entry for each row."""
     model, name = unfrozen(teacher), teacher_name(teacher)
     try:
         given = getattr(model, method)(own_table(model, X, name))
@@ -141,7 +141,7 @@ def _asked(teacher: Any, method: str, X: Any) -> Any:
 
 
 def _names(given: Any) -> list | None:
-    """The names of the columns of a frame; None for what has none."""
+    """The names of a frame's columns; None for an array."""
     return plain(given.columns) if hasattr(given, "columns") else None
 
 
@@ -176,7 +176,7 @@ def _by_class(given: Any, names: list | None, known: list, name: str) -> np.ndar
 def _values(teacher: Any) -> Callable[[Any], np.ndarray]:
     name = teacher_name(teacher)
 
-    def ask(X):
+    def ask(X: Any) -> np.ndarray:
         given = np.asarray(_asked(teacher, "predict", X))
         if given.dtype.kind not in "fiub":
             given = _numbers(given, name)

@@ -1,14 +1,14 @@
 """Rows that a frozen teacher knows by heart: scores of students on them are too good.
 
-A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, more often
-than a student that learns from it can be, and more certain of them than of others. The first two need labels and are
-looked at when a student is fitted, the last does not.
+A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, and more
+often than a student that learns from it; it is also more certain of them than of other rows. The first two properties
+need labels and are checked when a student is fitted; the last one does not.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,16 +16,16 @@ from tabkd._tables.schema import TableSchema
 from tabkd.teachers._answers import soft_targets_of_codes
 from tabkd.teachers._teacher import teacher_name
 
-# The share of the loss that the probabilities of the likeliest class call for. Forests grown full and boosters that
-# were not stopped have .03 to .5 of it on rows that they were fitted on. All kinds of teachers have .54 and more on
-# others, except where nearly every row is easy; but then a student is as good.
+# The largest loss of such a teacher, as a share of the loss that its own probabilities of the likeliest class predict.
+# Fully grown forests and boosters without early stopping have .03 to .5 on rows that they were fitted on. Teachers of
+# all kinds have .54 and more on other rows, unless nearly every row is easy; but then a student is as good.
 _SHARE = 0.5
-# By so many standard errors, and such a share of the rows, a teacher must be right more often than its student.
+# A teacher must be right more often than its student by this number of standard errors, and this share of the rows.
 _ERRORS_OF_STUDENT, _LEAD = 3.0, 0.05
-# By so many standard errors such teachers are less certain of other rows: 3.7 to 39, and at most 2.7 of their own.
+# Such teachers are less certain of other rows by 3.7 to 39 standard errors, and of their own rows by at most 2.7.
 _ERRORS = 3.0
 _LEAST_ROWS = 100
-# Rows that the teacher is asked about.
+# Largest number of rows that the teacher is asked about.
 _MOST_ROWS = 1000
 _EPS = 1e-12
 
@@ -36,9 +36,9 @@ class KnownRows(NamedTuple):
     Attributes
     ----------
     mean, variance : float
-        Of the entropies of its probabilities, in nats.
+        The mean and the variance of the entropies of its probabilities, in nats.
     n : int
-        How many rows there are.
+        The number of rows.
     """
 
     mean: float
@@ -46,26 +46,26 @@ class KnownRows(NamedTuple):
     n: int
 
     def are_like(self, probabilities: np.ndarray) -> bool:
-        """Whether the teacher is as certain of other rows, by its probabilities (n, K); not of a handful."""
+        """Whether the teacher is as certain of other rows, by its probabilities (n, K); False for a handful of rows."""
         entropies = _entropies(probabilities)
         error = np.sqrt(self.variance / self.n + entropies.var() / max(len(entropies), 1))
         return bool(len(entropies) >= _LEAST_ROWS and entropies.mean() - self.mean <= _ERRORS * error)
 
 
 def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndarray) -> KnownRows | None:
-    """The rows, where probabilities fit their labels better than those of fresh rows could; else None.
+    """The rows, if the probabilities fit their labels better than they could fit those of new rows; otherwise None.
 
-    What is compared is whether the likeliest class is right: a forest that spreads the rest over many classes is less
-    certain than it could be, of fresh rows as well.
+    Only the likeliest class is compared with the label: a forest that spreads the rest over many classes is less
+    certain than it could be, also of new rows.
 
     Parameters
     ----------
     probabilities : array of shape (n, K)
-        What the teacher says of the rows.
+        The teacher's answers to the rows.
     codes : array of int of shape (n,)
         The position of each row's label among the K classes.
     of_student : array of shape (n, K)
-        What a student of the teacher says of them.
+        The answers of a student of the teacher to the same rows.
 
     Examples
     --------
@@ -96,8 +96,8 @@ def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndar
     return KnownRows(float(entropies.mean()), float(entropies.var()), len(codes))
 
 
-def warn_if_scored(known: KnownRows, teacher, schema: TableSchema, X, classes) -> None:
-    """Warn where rows that are scored, `X` (n, d), are like those that a frozen teacher knows by heart."""
+def warn_if_scored(known: KnownRows, teacher: Any, schema: TableSchema, X: Any, classes: np.ndarray | None) -> None:
+    """Warn if scored rows, `X` of shape (n, d), are like those that a frozen teacher knows by heart."""
     codes = schema.encode(X)
     some = codes[:: -(-len(codes) // _MOST_ROWS)]
     if known.are_like(soft_targets_of_codes(teacher, schema, some, classes)):

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-#: How a class may be written where it is not written as itself.
+#: The forms in which a class may be written as text.
 AS_TEXT = ("{}",)
 #: The same for the name of a column; H2O puts a "p" before the label.
 AS_COLUMN = ("{}", "p{}")
 
 
 def stated_classes(model: Any) -> list | None:
-    """The classes that a fitted model states, in the order of its probabilities; None where it states none."""
+    """The classes in the attributes of a fitted model, in the order of its probabilities; None if it has none."""
     for name in ("classes_", "class_labels", "classes"):
         given = getattr(model, name, None)
         if given is not None and not callable(given):
@@ -34,10 +34,10 @@ def plain(labels: Iterable) -> list:
 
 
 def translated(names: Iterable, classes: Iterable, spellings: Iterable[str] = AS_TEXT) -> list:
-    """Names as the classes that they mean.
+    """Translate names to the classes that they mean.
 
-    Names that have all classes among them stay as they are. Otherwise each name must be the text of one class, and
-    each class the meaning of one name; failing that, they stay as well.
+    Names that include all classes stay as they are. Otherwise each name must be the text of exactly one class, and each
+    class must have exactly one name; if not, the names stay as they are too.
 
     Parameters
     ----------
@@ -78,11 +78,12 @@ def check_known(known: Sequence, classes: Iterable, name: str) -> None:
     classes : iterable
         Labels that the teacher has to know.
     name : str
-        What the error calls the teacher.
+        The name of the teacher in the error.
 
     Raises
     ------
     ValueError
+        If the teacher does not know a label.
     """
     unknown = [label for label in plain(classes) if label not in known]
     if unknown:
@@ -102,12 +103,12 @@ def aligned(names: Sequence, classes: Sequence, name: str) -> list[int]:
     classes : sequence
         The classes of the teacher.
     name : str
-        What the error calls the teacher.
+        The name of the teacher in the error.
 
     Raises
     ------
     ValueError
-        Where the names are not the classes.
+        If the names are not the classes.
     """
     found = translated(names, classes, AS_COLUMN)
     if len(found) != len(classes) or set(found) != set(classes):

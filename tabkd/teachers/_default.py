@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._sklearn import N_JOBS, Interval, validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._threads import lightgbm_threads
+from tabkd._typing import RandomState, TableLike
 from tabkd._validation import TakesTables, check_labels, check_table, check_targets
 from tabkd._weights import check_weights
 
+if TYPE_CHECKING:
+    import lightgbm
+    import xgboost
+
+# The codes, targets and weights of all rows, then the rows to fit on and those to stop by.
+_TrainingData: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 # Rows up to which LightGBM predicts on one thread.
 _SMALL_BATCH = 2048
 
 
 class _BoostedMean(TakesTables, BaseEstimator):
-    """What the classifier and the regressor share."""
+    """The common part of the classifier and the regressor."""
 
     _parameter_constraints = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -40,7 +47,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         early_stopping_rounds: int = 40,
         validation_fraction: float = 0.1,
         n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
     ):
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -49,18 +56,18 @@ class _BoostedMean(TakesTables, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _codes_at_fit(self, X) -> np.ndarray:
+    def _codes_at_fit(self, X: TableLike) -> np.ndarray:
         validate_params(self)
         _require_xgboost()
         X = check_table(self, X)
         self.schema_ = TableSchema.of(X)
         return self._without_unseen(self.schema_.encode(X))
 
-    def _codes(self, X) -> np.ndarray:
+    def _codes(self, X: TableLike) -> np.ndarray:
         check_is_fitted(self)
         return self.schema_.encode(check_table(self, X, reset=False))
 
-    def _without_unseen(self, codes) -> np.ndarray:
+    def _without_unseen(self, codes: np.ndarray) -> np.ndarray:
         """Codes with NaN for unseen categories, which both libraries read as missing."""
         for i in self.schema_.positions("categorical"):
             unseen = codes[:, i] >= len(self.schema_.columns[i].categories)
@@ -69,7 +76,15 @@ class _BoostedMean(TakesTables, BaseEstimator):
                 codes[unseen, i] = np.nan
         return codes
 
-    def _fit_pair(self, codes, y, weights, objective: tuple[str, str], n_classes: int, stratum):
+    def _fit_pair(
+        self,
+        codes: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        objective: tuple[str, str],
+        n_classes: int,
+        stratum: np.ndarray,
+    ) -> tuple[lightgbm.Booster, xgboost.Booster]:
         """LightGBM and XGBoost on one target column."""
         if len(codes) < 2:
             raise ValueError("Found n_samples=1 while a minimum of 2 is required to fit and to stop early.")
@@ -82,7 +97,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
             self._fit_xgboost(data, objective[1], n_classes, seed),
         )
 
-    def _fit_lightgbm(self, data, objective, n_classes, seed):
+    def _fit_lightgbm(self, data: _TrainingData, objective: str, n_classes: int, seed: int) -> lightgbm.Booster:
         import lightgbm
 
         codes, y, weights, train, valid = data
@@ -115,7 +130,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         )
         return booster.free_dataset()
 
-    def _fit_xgboost(self, data, objective, n_classes, seed):
+    def _fit_xgboost(self, data: _TrainingData, objective: str, n_classes: int, seed: int) -> xgboost.Booster:
         import xgboost
 
         codes, y, weights, train, valid = data
@@ -133,7 +148,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
             params["num_class"] = n_classes
         types = ["c" if column.kind == "categorical" else "q" for column in self.schema_.columns]
 
-        def matrix(rows):
+        def matrix(rows: np.ndarray) -> xgboost.DMatrix:
             return xgboost.DMatrix(
                 codes[rows], y[rows], weight=weights[rows], feature_types=types, enable_categorical=True
             )
@@ -388,7 +403,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         scaled = outputs[0] if self._one_dimensional else np.column_stack(outputs)
         return scaled * self.target_scale_ + self.target_mean_
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
@@ -405,21 +420,21 @@ def _require_xgboost() -> None:
         ) from error
 
 
-def _mean_prediction(lightgbm, xgboost, codes) -> np.ndarray:
-    # Each library has threads of its own, and those of the one spin in the way of the other's: that cost several
-    # milliseconds whatever the rows, so that for few of them one of the two does without.
-    threads = {"num_threads": 1} if len(codes) <= _SMALL_BATCH else {}
+def _mean_prediction(lightgbm: lightgbm.Booster, xgboost: xgboost.Booster, codes: np.ndarray) -> np.ndarray:
+    # Each library has its own threads, which keep spinning and slow down the other library's. That costs several
+    # milliseconds for any number of rows, so for few rows LightGBM uses one thread.
+    threads: dict[str, Any] = {"num_threads": 1} if len(codes) <= _SMALL_BATCH else {}
     return (lightgbm.predict(codes, **threads) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
 
 
-def _split(stratum, fraction: float, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to fit on and rows to stop by; a class of a handful of rows is fitted on whole."""
+def _split(stratum: np.ndarray, fraction: float, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """The rows to fit on and the rows that decide when to stop; very small classes are used only for the fit."""
     order = rng.permutation(len(stratum))
     # Within each class, shuffled rows are dealt out evenly: every k-th goes to validation.
     order = order[np.argsort(stratum[order], kind="stable")]
     _, start, counts = np.unique(stratum[order], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(start, counts)
     valid = rank < np.repeat(np.floor(counts * fraction), counts)
-    if not valid.any():  # too few rows to hold any out: stop by the rows themselves
+    if not valid.any():  # too few rows to hold any out: the rows for the fit also decide when to stop
         return order, order
     return order[~valid], order[valid]

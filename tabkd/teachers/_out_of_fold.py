@@ -1,8 +1,9 @@
-"""Out-of-fold soft targets: what a teacher says of rows that it was not fitted on."""
+"""Out-of-fold soft targets: a teacher's answers to rows that it was not fitted on."""
 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,36 +14,49 @@ from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._teacher import fit_teacher, is_frozen, teacher_name
 
 
-def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None, split_params=None) -> np.ndarray:
-    """What copies of the teacher, each fitted on all folds but one, say of the rows of that one.
+def out_of_fold_targets(
+    teacher: Any,
+    X: Any,
+    y: np.ndarray,
+    cv: Any,
+    fit_params: dict[str, Any],
+    classes: np.ndarray | None = None,
+    n_jobs: int | None = None,
+    split_params: dict[str, Any] | None = None,
+) -> np.ndarray:
+    """The answers of copies of the teacher, each fitted on all folds except one and asked about the rows of that one.
 
-    Every fold is fitted on the labels as the user wrote them: scikit-learn's `cross_val_predict` numbers them first,
-    so that parameters that name classes, such as `class_weight`, mean other classes or none.
+    Every copy is fitted on the labels as the user wrote them. scikit-learn's `cross_val_predict` would number them
+    first, so that parameters that name classes, such as `class_weight`, would mean other classes or none.
 
     Parameters
     ----------
     teacher : unfitted estimator
+        The teacher to copy.
     X : frame or array of shape (n, d)
+        The rows.
     y : array of shape (n,) or (n, K)
+        The labels or values of the rows.
     cv : int, splitter or iterable of splits
+        The folds.
     fit_params : dict
-        For the fit of the teacher; what has a value for each row is cut into folds.
+        Arguments of the teacher's `fit`; those with a value for each row are split into folds.
     classes : array of shape (K,), optional
-        The order of the columns; without it, real values are asked for.
+        The order of the columns; without it, the answers are real values.
     n_jobs : int, optional
-        Folds at a time.
+        Number of folds that are fitted at a time.
     split_params : dict, optional
-        For the splitter, such as `groups`.
+        Arguments of the splitter, such as `groups`.
 
     Returns
     -------
     array of shape (n, K), float64
-        A class that a fold's rows to learn from do not have gets 0 there.
+        A class that is missing from the rows that a copy was fitted on has probability 0 in that fold.
 
     Raises
     ------
     ValueError
-        For a frozen teacher, which cannot be fitted again, and for folds that do not hold each row once.
+        If the teacher is frozen and cannot be fitted again, or the folds do not contain each row exactly once.
     """
     if is_frozen(teacher):
         raise ValueError(
@@ -67,13 +81,21 @@ def out_of_fold_targets(teacher, X, y, cv, fit_params, classes=None, n_jobs=None
     return targets
 
 
-def _fold_targets(teacher, X, y, train, test, fit_params, classes) -> np.ndarray:
+def _fold_targets(
+    teacher: Any,
+    X: Any,
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    fit_params: dict[str, Any],
+    classes: np.ndarray | None,
+) -> np.ndarray:
     params = check_method_params(X, fit_params, indices=train)
     fitted = fit_teacher(teacher, safe_indexing(X, train), y[train], params)
     return soft_targets(fitted, safe_indexing(X, test), classes, some_classes=True)
 
 
-def _warn_of_missing_classes(folds, y, classes) -> None:
+def _warn_of_missing_classes(folds: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray, classes: np.ndarray) -> None:
     missing = {c for train, _ in folds for c in np.setdiff1d(classes, y[train]).tolist()}
     if missing:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""Fitted models that are not scikit-learn's estimators, such as AutoGluon's predictor: what they say about themselves.
+"""Fitted models that are not scikit-learn estimators, such as AutoGluon's predictor, and how their task is recognised.
 
 Everything is read from attributes, so that no library is imported.
 """
@@ -22,18 +22,19 @@ def is_estimator(model: Any) -> bool:
 
 
 def check_fitted(model: Any, name: str) -> None:
-    """Refuse a model that is to be used as it is, but says that it is not fitted.
+    """Refuse a model that is used as it is, if it shows that it is not fitted.
 
     Parameters
     ----------
     model : object
-        The model; one that does not say whether it is fitted passes.
+        The model; one that does not show whether it is fitted is accepted.
     name : str
-        What errors call it.
+        The name of the model in errors.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
+        If the model is not fitted.
     """
     if is_estimator(model):
         check_is_fitted(model)
@@ -45,7 +46,7 @@ def check_fitted(model: Any, name: str) -> None:
 
 
 def may_be_unfitted(model: Any) -> bool:
-    """Whether a model could need to be fitted, but tabkd neither fits it nor learns from it whether it is fitted."""
+    """Whether a model may need a fit that tabkd cannot make, and does not show whether it is fitted."""
     return hasattr(model, "fit") and not is_estimator(model) and not hasattr(model, "is_fit")
 
 
@@ -55,7 +56,7 @@ def task_of(model: Any) -> str | None:
     Returns
     -------
     str or None
-        "classification", "regression", another `problem_type` such as "quantile", or None where it is unknown.
+        "classification", "regression", another `problem_type` such as "quantile", or None if it is unknown.
     """
     if hasattr(model, "__sklearn_tags__"):
         return "classification" if is_classifier(model) else "regression" if is_regressor(model) else None
@@ -64,16 +65,16 @@ def task_of(model: Any) -> str | None:
 
 
 def own_table(model: Any, X: Any, name: str) -> Any:
-    """A table in the form that a model takes: a pandas frame, where the model names its columns as AutoGluon does.
+    """A table in the form that a model takes: a pandas frame if the model knows its columns by name, like AutoGluon.
 
     Parameters
     ----------
     model : object
         A model with a method `features` takes frames; to any other, the table is passed unchanged.
     X : pandas or polars frame, or array of shape (n, d)
-        The columns of an array are taken to be those of the rows that the model was fitted on, in their order.
+        The columns of an array are assumed to be those that the model was fitted on, in the same order.
     name : str
-        What errors call the model.
+        The name of the model in errors.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def own_table(model: Any, X: Any, name: str) -> Any:
     if is_estimator(model) or not callable(getattr(model, "features", None)):
         return X
     if isinstance(X, np.ndarray):
-        # All columns that the model was fitted on; `features()` leaves out those that it made no use of.
+        # All columns that the model was fitted on; `features()` leaves out those that it does not use.
         names = list(getattr(model, "original_features", None) or model.features())
         if X.shape[1] != len(names):
             raise ValueError(

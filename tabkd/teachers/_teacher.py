@@ -1,4 +1,4 @@
-"""The teacher: what it has to offer, and how it is fitted or used as it is."""
+"""The teacher: the checks of its interface, and its fit unless it is frozen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabkd._weights import fit_with
 from tabkd.teachers._integer_classes import IntegerClasses, with_integer_classes
 from tabkd.teachers._predictor import check_fitted, is_estimator, task_of
 
-# Task: what a teacher of it is called, and what distils it.
+# For each task, the name of a teacher's kind and the class that distils it.
 _KINDS = {"classification": ("classifier", "DistilledClassifier"), "regression": ("regressor", "DistilledRegressor")}
 
 
@@ -25,26 +25,26 @@ def is_frozen(teacher: Any) -> bool:
 
 
 def unfrozen(teacher: Any) -> Any:
-    """What a `FrozenEstimator` holds; any other teacher itself."""
+    """The estimator in a `FrozenEstimator`; any other teacher itself."""
     return teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher
 
 
 def check_teacher(teacher: Any, task: str) -> None:
-    """Refuse a teacher that cannot say what a student needs.
+    """Refuse a teacher that cannot give the answers that a student needs.
 
     Parameters
     ----------
     teacher : object
-        What the user passed.
+        The teacher that the user passed.
     task : {"classification", "regression"}
-        What it is to teach.
+        The task of the student.
 
     Raises
     ------
     TypeError
-        Where `predict_proba` or `predict` is missing, or the teacher is of another task.
+        If `predict_proba` or `predict` is missing, or the teacher has another task.
     sklearn.exceptions.NotFittedError
-        Where a frozen teacher is not fitted.
+        If a frozen teacher is not fitted.
     """
     model = unfrozen(teacher)
     if isinstance(model, type):
@@ -55,7 +55,7 @@ def check_teacher(teacher: Any, task: str) -> None:
     if task == "regression":
         if not hasattr(model, "predict"):
             raise TypeError(f"teacher {teacher_name(teacher)} has no `predict`; a regressor is needed.")
-    # A bare object may give probabilities by `predict`, as H2O does, which shows when it is asked.
+    # An object may return probabilities from `predict`, like H2O's; only its answers show whether it does.
     elif not _has_probabilities(model) and (is_estimator(model) or not hasattr(model, "predict")):
         raise no_probabilities(teacher)
 
@@ -81,10 +81,10 @@ def no_probabilities(teacher: Any) -> TypeError:
     return TypeError(f"teacher {name} has no `predict_proba`, and a student learns from probabilities. {remedy}")
 
 
-def _has_probabilities(estimator) -> bool:
+def _has_probabilities(estimator: Any) -> bool:
     """Whether a teacher has `predict_proba`, or will have it once it is fitted.
 
-    scikit-learn's stack has none before, where its final estimator is left out: a logistic regression.
+    scikit-learn's stack with its default final estimator, a logistic regression, does not have it before the fit.
     """
     if hasattr(estimator, "predict_proba"):
         return True
@@ -97,8 +97,8 @@ def _has_probabilities(estimator) -> bool:
     return hasattr(inner, "get_params") and _has_probabilities(inner)
 
 
-def teacher_name(estimator) -> str:
-    """What an estimator is called: its class, behind a FrozenEstimator, at the end of a Pipeline.
+def teacher_name(estimator: Any) -> str:
+    """The name of an estimator: its class, or that of the estimator in a FrozenEstimator or at the end of a Pipeline.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def teacher_name(estimator) -> str:
     return str(getattr(estimator, "name", type(estimator).__name__))
 
 
-def unfitted_copy(teacher):
+def unfitted_copy(teacher: Any) -> Any:
     """A clone of the teacher, or a deep copy of one that scikit-learn cannot clone: CatBoost with `cat_features`."""
     try:
         return clone(teacher)
@@ -122,8 +122,8 @@ def unfitted_copy(teacher):
         return deepcopy(teacher)
 
 
-def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
-    """A copy of `teacher` fitted on (X, y), the labels as they are; a frozen teacher as it is."""
+def fit_teacher(teacher: Any, X: Any, y: np.ndarray, fit_params: dict[str, Any]) -> Any:
+    """A copy of `teacher` fitted on (X, y), with unchanged labels; a frozen teacher itself."""
     if is_frozen(teacher):
         return teacher
     teacher = unfitted_copy(teacher)
@@ -132,13 +132,15 @@ def fit_teacher(teacher, X, y, fit_params: dict[str, Any]):
     return fit_with(teacher, X, y, fit_params)
 
 
-def warn_of_positions(teacher, classes) -> None:
+def warn_of_positions(teacher: Any, classes: np.ndarray) -> None:
     """Warn of a histogram gradient boosting whose `class_weight` scikit-learn looks up by the positions of classes.
 
     Parameters
     ----------
     teacher : estimator
+        The teacher, which may contain such an estimator.
     classes : array of shape (K,)
+        The labels, sorted.
     """
     if is_frozen(teacher) or not hasattr(teacher, "get_params") or np.array_equal(classes, np.arange(len(classes))):
         return

@@ -365,7 +365,7 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
         score_dataset(tabkd.load(path), [source], str(out), **options)
     with pytest.raises(ValueError, match="is in the folder of the output"):
         score_dataset(path, [source], str(tmp_path / "o"), **options, rejects=str(tmp_path / "o" / "r.csv"))
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         score_dataset(tabkd.load(path), [source], "-", **options)
     with pytest.raises(ValueError, match="partition_by id has more than 500 values"):
         score_dataset(tabkd.load(path), [source], str(tmp_path / "many"), partition_by=["id"])

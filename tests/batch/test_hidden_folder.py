@@ -78,7 +78,7 @@ def test_nothing_is_written_through_a_link_in_the_folder(path, source, foreign, 
     try:
         score_dataset(path, [source], tmp_path / "q.csv", resume=resume, batch_size=500)
     except ValueError as error:
-        assert "no job of tabkd made" in str(error) or "no manifest" in str(error)  # noqa: PT017
+        assert "no job of tabkd made" in str(error) or "not a manifest" in str(error)  # noqa: PT017
         assert os.path.lexists(hidden / name)
     else:  # another name of a file is removed, not the file
         assert link == "hard"

@@ -279,7 +279,7 @@ def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path
         '{"format": 1, "job": {}, "parts": [{"x": 1}]}',
     ):
         manifest.write_text(garbage)
-        with pytest.raises(ValueError, match="no manifest of tabkd"):
+        with pytest.raises(ValueError, match="not a manifest of tabkd"):
             scored(path, tmp_path / "in.parquet", out, **options)
 
 

@@ -24,7 +24,7 @@ PACKAGE = Path(tabkd.__file__).parent
 CASES = [
     ({"keep": ["x"]}, "keep='x' is not a column of", "--keep 'x' is not a column of"),
     ({"keep": ["prediction"]}, "keep='prediction' has the name", "--keep 'prediction' has the name"),
-    ({"column_map": {"x": "y"}}, "column_map='x' is no column", "--column-map 'x' is no column"),
+    ({"column_map": {"x": "y"}}, "column_map='x' is not a column", "--column-map 'x' is not a column"),
     ({"column_map": {"amount": "y"}}, "what they are called there by column_map", "called there by --column-map"),
     ({"query": "SELECT 1"}, "query is for a database", "--query is for a database"),
     ({"table": "t"}, "table is for an output of PostgreSQL", "--table is for an output of PostgreSQL"),
@@ -33,7 +33,7 @@ CASES = [
     ({"rejects": "r.txt"}, "rejects='r.txt' has the suffix '.txt'", "--rejects 'r.txt' has the suffix '.txt'"),
     ({"output": "o.txt"}, "output='o.txt' has the suffix '.txt'", "--output 'o.txt' has the suffix '.txt'"),
     ({"output": "-", "resume": True}, "resume=True cannot write to", "--resume cannot write to"),
-    ({"partition_by": ["shop"]}, "no folder, which partition_by writes", "no folder, which --partition-by writes"),
+    ({"partition_by": ["shop"]}, "not a folder, and partition_by writes one", "not a folder, and --partition-by writes one"),
     ({"threshold": 0.5, "top_fraction": 0.5}, "threshold and top_fraction are", "--threshold and --top-fraction are"),
     ({"delimiter": ";;"}, "delimiter is ';;'", "--delimiter is ';;'"),
     ({"encoding": "utf-99"}, "encoding='utf-99' is not known", "--encoding 'utf-99' is not known"),

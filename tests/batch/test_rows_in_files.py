@@ -153,7 +153,7 @@ def test_columns_of_other_names(path, frame, expected, tmp_path):
     inputs, output = [tmp_path / "in.csv"], tmp_path / "out.parquet"
     with pytest.raises(ValueError, match=r"has no column 'amount'.*column_map"):
         scores_of(path, inputs, output)
-    with pytest.raises(ValueError, match="'price' is no column of the model"):
+    with pytest.raises(ValueError, match="'price' is not a column of the model"):
         scores_of(path, inputs, output, column_map={"price": "AMT"})
     with pytest.raises(ValueError, match=r"'shop' of the input stand for more than one .* amount, shop"):
         scores_of(path, inputs, output, column_map={"amount": "shop"})

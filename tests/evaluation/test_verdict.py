@@ -188,8 +188,8 @@ def test_differences_are_paired_by_rows():
     [
         (0.2, 0.1, 0.05, 0.75, None),
         (0.2, 0.1, 0.3, -0.5, None),
-        (0.01, 1.0, 0.5, np.nan, "cannot be told from zero by log-loss (0.5 against 0.51)"),
-        (0.0002, 0.001, 0.0106, np.nan, "is next to nothing by log-loss (0.5 against 0.5002)"),
+        (0.01, 1.0, 0.5, np.nan, "cannot be distinguished from zero by log-loss (0.5 against 0.51)"),
+        (0.0002, 0.001, 0.0106, np.nan, "is negligible by log-loss (0.5 against 0.5002)"),
         (-0.1, 0.1, 0.1, np.nan, "the teacher is no better than the same student on the labels by log-loss"),
     ],
 )
