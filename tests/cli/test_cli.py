@@ -1,9 +1,11 @@
 """The command itself; `inspect` and `demo`."""
 
 import os
+import re
 import subprocess
 import sys
 
+import click
 import pytest
 
 import tabkd
@@ -26,9 +28,14 @@ def test_help_explains_arguments(command):
     assert any(words in text for words in ("The table to learn from", "What `tabkd distill` wrote."))
 
 
-def test_a_mistyped_command_or_option_is_answered_by_the_one_that_is_meant():
+def test_a_mistyped_option_is_answered_by_the_one_that_is_meant():
+    message = refused("score", "m.onnx", "t.csv", "--ouput", "o.csv", code=2)
+    assert re.search("Did you mean '?--output", message)
+
+
+@pytest.mark.skipif(not hasattr(click, "NoSuchCommand"), reason="Click suggests commands from 8.4 on")
+def test_a_mistyped_command_is_answered_by_the_one_that_is_meant():
     assert "Did you mean 'score'?" in refused("scor", code=2)
-    assert "Did you mean '--output'" in refused("score", "m.onnx", "t.csv", "--ouput", "o.csv", code=2)
 
 
 @pytest.mark.parametrize(
