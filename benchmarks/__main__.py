@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-
 app = click.Group(help=__doc__, context_settings={"show_default": True})
 
 _folder = click.Path(path_type=Path)
