@@ -84,7 +84,7 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
     yield "outputs", ", ".join(_tensor(name, tensor) for name, tensor in wire.outputs(exported.content).items())
 
 
-def _tensor(name: str, tensor) -> str:
+def _tensor(name: str, tensor: Any) -> str:
     shape = ", ".join("n" if size is None else str(size) for size in tensor.shape)
     return f"{name} {tensor.type} [{shape}]"
 
@@ -139,5 +139,5 @@ def _listed(values: Sequence, most: int) -> str:
     return ", ".join(shown) + more
 
 
-def _word(value) -> str:
+def _word(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -249,7 +249,7 @@ def _check_options_of_spark(local: dict[str, Any]) -> None:
         raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
 
 
-def _scored_by_spark(*arguments, **options) -> Summary:
+def _scored_by_spark(*arguments: Any, **options: Any) -> Summary:
     try:
         from pyspark.errors import PySparkException
 

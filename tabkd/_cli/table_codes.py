@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -27,12 +29,12 @@ class TableCodes(TransformerMixin, BaseEstimator):
     def __init__(self, as_frame: bool = False):
         self.as_frame = as_frame
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the columns of `X`."""
         self.schema_ = TableSchema.of(X)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """The codes of `X`, of shape (n, d)."""
         check_is_fitted(self)
         # A copy: the codes of a frame of floats are the frame's own values.

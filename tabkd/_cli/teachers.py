@@ -90,7 +90,7 @@ def _labels_of_codes(known: np.ndarray, labels: np.ndarray, path: Path) -> np.nd
     )
 
 
-def _behind_codes(estimator, as_frame: bool = False) -> Pipeline:
+def _behind_codes(estimator: Any, as_frame: bool = False) -> Pipeline:
     from sklearn.pipeline import Pipeline
 
     from tabkd._cli.table_codes import TableCodes
@@ -98,7 +98,7 @@ def _behind_codes(estimator, as_frame: bool = False) -> Pipeline:
     return Pipeline([("codes", TableCodes(as_frame)), ("model", estimator)])
 
 
-def _lightgbm(task: str, schema: TableSchema, n_jobs, seed):
+def _lightgbm(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     import lightgbm
 
     model = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
@@ -117,7 +117,7 @@ def _lightgbm(task: str, schema: TableSchema, n_jobs, seed):
     )
 
 
-def _xgboost(task: str, schema: TableSchema, n_jobs, seed):
+def _xgboost(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     import xgboost
 
     model = xgboost.XGBClassifier if task == "classification" else xgboost.XGBRegressor
@@ -136,7 +136,7 @@ def _xgboost(task: str, schema: TableSchema, n_jobs, seed):
     )
 
 
-def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs, seed):
+def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     model = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
@@ -152,21 +152,21 @@ def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs, seed):
     )
 
 
-def _random_forest(task: str, schema: TableSchema, n_jobs, seed):
+def _random_forest(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     model = RandomForestClassifier if task == "classification" else RandomForestRegressor
     return _behind_codes(model(n_estimators=200, min_samples_leaf=3, n_jobs=n_jobs, random_state=seed))
 
 
-def _extra_trees(task: str, schema: TableSchema, n_jobs, seed):
+def _extra_trees(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     model = ExtraTreesClassifier if task == "classification" else ExtraTreesRegressor
     return _behind_codes(model(n_estimators=200, min_samples_leaf=3, n_jobs=n_jobs, random_state=seed))
 
 
-def _ensemble(task: str, schema: TableSchema, n_jobs, seed):
+def _ensemble(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     # The distilled estimators' own default, of which they take care themselves.
     return None
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tabkd import DistilledClassifier, load
-
 from tests.small_tables import mixed_frame, targets
 
 
