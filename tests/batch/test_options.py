@@ -33,7 +33,7 @@ CASES = [
     ({"rejects": "r.txt"}, "rejects='r.txt' has the suffix '.txt'", "--rejects 'r.txt' has the suffix '.txt'"),
     ({"output": "o.txt"}, "output='o.txt' has the suffix '.txt'", "--output 'o.txt' has the suffix '.txt'"),
     ({"output": "-", "resume": True}, "resume=True cannot write to", "--resume cannot write to"),
-    ({"partition_by": ["shop"]}, "not a folder, and partition_by writes one", "not a folder, and --partition-by writes one"),
+    ({"partition_by": ["shop"]}, "a folder, and partition_by writes one", "a folder, and --partition-by writes one"),
     ({"threshold": 0.5, "top_fraction": 0.5}, "threshold and top_fraction are", "--threshold and --top-fraction are"),
     ({"delimiter": ";;"}, "delimiter is ';;'", "--delimiter is ';;'"),
     ({"encoding": "utf-99"}, "encoding='utf-99' is not known", "--encoding 'utf-99' is not known"),
