@@ -155,6 +155,7 @@ def test_distilling_names_the_package_of_training_that_is_missing():
     done = python(WITHOUT_TRAINING + COMMAND, "distill", "t.csv", "--target", "y", "--output", "out", code=1)
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("Error: No module named '")
+    assert "install it, or everything that distilling needs by `pip install tabkd`." in done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
