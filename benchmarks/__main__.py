@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-app = typer.Typer(add_completion=False, help=__doc__)
+app = click.Group(help=__doc__, context_settings={"show_default": True})
+
+_folder = click.Path(path_type=Path)
+data_dir_option = click.option(
+    "--data-dir", type=_folder, help="Folder of Parquet files with a MANIFEST.csv; scikit-learn's tables without."
+)
+openml_option = click.option(
+    "--openml", is_flag=True, help="Fetch tables from openml.org; --datasets adult:2,letter:1 says which."
+)
+datasets_option = click.option(
+    "--datasets", default="", show_default=False, help="Names of tables, with commas between; all without."
+)
+output_option = click.option(
+    "--output",
+    type=_folder,
+    help="Folder for the records, the tables and the plot; what is in it is not done again.",
+)
+quick_option = click.option("--quick", is_flag=True, help="A small version of it, to see that it works.")
 
 
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder of Parquet files with a MANIFEST.csv; scikit-learn's tables without.")
-]
-OpenML = Annotated[
-    bool, typer.Option("--openml", help="Fetch tables from openml.org; --datasets adult:2,letter:1 says which.")
-]
-Datasets = Annotated[str, typer.Option(help="Names of tables, with commas between; all without.")]
-MaxRows = Annotated[int, typer.Option(help="Larger tables are cut to this many rows, at random.")]
-Output = Annotated[
-    Path | None, typer.Option(help="Folder for the records, the tables and the plot; what is in it is not done again.")
-]
-Quick = Annotated[bool, typer.Option("--quick", help="A small version of it, to see that it works.")]
+def seeds_option(default: int) -> Callable:
+    return click.option("--seeds", type=click.IntRange(min=1), default=default, help="Splits of each table.")
+
+
+def max_rows_option(default: int) -> Callable:
+    return click.option("--max-rows", default=default, help="Larger tables are cut to this many rows, at random.")
 
 
 @app.command()
+@data_dir_option
+@openml_option
+@datasets_option
+@seeds_option(3)
+@max_rows_option(100_000)
+@output_option
+@click.option(
+    "--autogluon",
+    type=_folder,
+    help="Folder for a virtual environment with AutoGluon, made where it is not there; else without.",
+)
+@click.option("--time-limit", default=120, help="Seconds that AutoGluon may take to fit its ensemble.")
+@quick_option
 def fidelity(
-    data_dir: DataDir = None,
-    openml: OpenML = False,
-    datasets: Datasets = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 3,
-    max_rows: MaxRows = 100_000,
-    output: Output = None,
-    autogluon: Annotated[
-        Path | None,
-        typer.Option(help="Folder for a virtual environment with AutoGluon, made where it is not there; else without."),
-    ] = None,
-    time_limit: Annotated[int, typer.Option(help="Seconds that AutoGluon may take to fit its ensemble.")] = 120,
-    quick: Quick = False,
+    data_dir: Path | None,
+    openml: bool,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    output: Path | None,
+    autogluon: Path | None,
+    time_limit: int,
+    quick: bool,
 ) -> None:
     """Skill kept by the teacher's students, and by what a user would do instead, on every table."""
     from benchmarks import fidelity, fidelity_tables
@@ -53,16 +74,21 @@ def fidelity(
 
 
 @app.command()
+@data_dir_option
+@openml_option
+@datasets_option
+@seeds_option(1)
+@max_rows_option(40_000)
+@click.option("--variant", multiple=True, help="A variant beside its student's default; may be repeated, all without.")
+@output_option
 def ablation(
-    data_dir: DataDir = None,
-    openml: OpenML = False,
-    datasets: Datasets = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Splits of each table.")] = 1,
-    max_rows: MaxRows = 40_000,
-    variant: Annotated[
-        list[str] | None, typer.Option(help="A variant beside its student's default; may be repeated, all without.")
-    ] = None,
-    output: Output = None,
+    data_dir: Path | None,
+    openml: bool,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    variant: Sequence[str],
+    output: Path | None,
 ) -> None:
     """Evidence for the defaults: one lever moved at a time, on rows held out of the training rows."""
     from benchmarks.ablation import run
@@ -70,11 +96,13 @@ def ablation(
     from benchmarks.runs import Runs
 
     tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows, openml)
-    print(run(tables, seeds, Runs(output, "ablation"), variant))
+    print(run(tables, seeds, Runs(output, "ablation"), list(variant) or None))
 
 
 @app.command()
-def speed(output: Output = None, quick: Quick = False) -> None:
+@output_option
+@quick_option
+def speed(output: Path | None, quick: bool) -> None:
     """Rows per second and latency of the students, of the teacher, and of the teacher compiled."""
     from benchmarks.speed import run
 
@@ -82,7 +110,10 @@ def speed(output: Output = None, quick: Quick = False) -> None:
 
 
 @app.command()
-def score(data_dir: DataDir = None, output: Output = None, quick: Quick = False) -> None:
+@data_dir_option
+@output_option
+@quick_option
+def score(data_dir: Path | None, output: Path | None, quick: bool) -> None:
     """Rows per second and memory of batch scoring, from file to file."""
     from benchmarks.score import run
 
@@ -90,7 +121,9 @@ def score(data_dir: DataDir = None, output: Output = None, quick: Quick = False)
 
 
 @app.command()
-def start(output: Output = None, quick: Quick = False) -> None:
+@output_option
+@quick_option
+def start(output: Path | None, quick: bool) -> None:
     """Seconds of a small job of `tabkd score`, beside the imports that it cannot do without."""
     from benchmarks.start import run
 
@@ -98,11 +131,10 @@ def start(output: Output = None, quick: Quick = False) -> None:
 
 
 @app.command()
-def cost(
-    output: Output = None,
-    quick: Quick = False,
-    most_values: Annotated[int, typer.Option(help="Rows × columns of the largest table that is tried.")] = 300_000_000,
-) -> None:
+@output_option
+@quick_option
+@click.option("--most-values", default=300_000_000, help="Rows × columns of the largest table that is tried.")
+def cost(output: Path | None, quick: bool, most_values: int) -> None:
     """Import time; seconds and peak memory of a distillation by its stages, over rows and columns."""
     from benchmarks.cost import run
 
@@ -110,7 +142,10 @@ def cost(
 
 
 @app.command()
-def article(seeds: Annotated[int, typer.Option(min=1)] = 20, output: Output = None, quick: Quick = False) -> None:
+@click.option("--seeds", type=click.IntRange(min=1), default=20)
+@output_option
+@quick_option
+def article(seeds: int, output: Path | None, quick: bool) -> None:
     """The published example of ensemble distillation, over many seeds."""
     from benchmarks.article import run
 

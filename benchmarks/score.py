@@ -24,7 +24,7 @@ from benchmarks.cost import peak_gigabytes
 from benchmarks.problems import Problem, problems
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd.datasets import make_card_transactions
 from tabkd.teachers._default import DefaultTeacherClassifier
 

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 
 PACKAGE = Path(tabkd.__file__).parent
 TRAINING = {
@@ -111,7 +111,7 @@ def write(table, path):
 
 def test_the_package_itself_imports_next_to_nothing():
     done = python("import tabkd, sys; print({name.partition('.')[0] for name in sys.modules})")
-    assert not ast.literal_eval(done.stdout) & {*TRAINING, "numpy", "onnxruntime", "pyarrow", "rich", "typer"}
+    assert not ast.literal_eval(done.stdout) & {*TRAINING, "numpy", "onnxruntime", "pyarrow", "rich", "click"}
 
 
 def test_the_names_of_the_package_are_those_that_type_checkers_see():
@@ -147,8 +147,14 @@ def test_inspecting_imports_no_package_of_training(model, arguments):
 
 
 def test_help_imports_no_package_of_training():
-    for command in ([], ["score"], ["inspect"], ["distill"], ["demo"]):
-        assert not imported(python(COMMAND, *command, "--help")) & {*TRAINING, "numpy"}
+    for command in ([], ["score"], ["inspect"], ["demo"]):
+        assert not imported(python(COMMAND, *command, "--help")) & {*TRAINING, "numpy", "pyarrow", "rich"}
+
+
+def test_distilling_names_the_package_of_training_that_is_missing():
+    done = python(WITHOUT_TRAINING + COMMAND, "distill", "t.csv", "--target", "y", "--output", "out", code=1)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("Error: No module named '")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
@@ -231,7 +237,7 @@ import sys
 
 class Interrupted:
     def find_spec(self, name, path=None, target=None):
-        if name == "typer":
+        if name == "click":
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupted())

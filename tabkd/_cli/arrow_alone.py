@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 class _Hidden:
@@ -11,7 +12,7 @@ class _Hidden:
     def __init__(self, package: str):
         self._package = package
 
-    def find_spec(self, name: str, path=None, target=None) -> None:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Stop the search for the package; leave all others to the finders behind this one."""
         if name == self._package:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)

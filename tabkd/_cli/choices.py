@@ -36,7 +36,7 @@ class Choices:
     categorical: Sequence[str] = ()
     dialect: Dialect = field(default_factory=Dialect)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if both := sorted(set(self.numeric) & set(self.categorical)):
             raise CommandError(f"--numeric and --categorical both name {both[0]!r}; give one of them.")
 

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from tabkd._cli.signals import ignore_signals
 from tabkd._cli.streams import flush, occupy_closed_streams
 
-# Each is a function in the module of its name.
+# Each is an object in the module of its name.
 _COMMANDS = ("distill", "score", "inspect", "demo")
 
 
-class Commands(TyperGroup):
-    """Commands by name: only the one that runs is imported, and all of them where they are listed with their help."""
+class Commands(click.Group):
+    """Commands by name: only the one that runs is imported, and all of them where they are listed."""
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        # Typer suggests similar names from these.
-        self.commands = dict.fromkeys(_COMMANDS)  # type: ignore[assignment]
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of a user's work."""
+        return list(_COMMANDS)
 
-    def get_command(self, ctx, cmd_name: str):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name; None where there is none."""
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"tabkd._cli.{cmd_name}"), cmd_name)
-        alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
-        alone.command(cmd_name)(command)
-        return typer.main.get_command(alone)
+        return getattr(importlib.import_module(f"tabkd._cli.{cmd_name}"), cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an interrupt before it works ends the process like any other signal."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)
 
-class App(typer.Typer):
-    """The commands; called, it is the whole of a process."""
-
-    def __call__(self, *args, **kwargs):
-        """Run the command that the arguments of the process name, and exit."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command that the arguments of the process name, and exit: the whole of a process."""
         occupy_closed_streams()
         try:
             return super().__call__(*args, **kwargs)
@@ -45,9 +44,10 @@ class App(typer.Typer):
             flush()
 
 
-app = App(cls=Commands, no_args_is_help=True, pretty_exceptions_show_locals=False)
-
-
-@app.callback()
-def tabkd() -> None:
-    """Distil a tabular ensemble into one small student and one ONNX file that scores the same."""
+app = Commands(
+    "tabkd",
+    # Click suggests similar names from these.
+    commands=dict.fromkeys(_COMMANDS),  # type: ignore[arg-type]
+    help="Distil a tabular ensemble into one small student and one ONNX file that scores the same.",
+    context_settings={"show_default": True},
+)

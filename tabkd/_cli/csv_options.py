@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
 
-import typer
+import click
 
-Delimiter = Annotated[
-    str | None, typer.Option(help="What stands between the values of a CSV; by default what its header shows.")
-]
-Decimal = Annotated[str, typer.Option(help="What stands before the fraction of a number in a CSV.")]
-Thousands = Annotated[str | None, typer.Option(help="What stands between groups of digits in a CSV, if anything.")]
-Encoding = Annotated[
-    str | None, typer.Option(help="The encoding of a CSV, as in latin-1; by default UTF-8, or by its byte order mark.")
-]
+_OPTIONS = (
+    click.option("--delimiter", help="What stands between the values of a CSV; by default what its header shows."),
+    click.option("--decimal", default=".", help="What stands before the fraction of a number in a CSV."),
+    click.option("--thousands", help="What stands between groups of digits in a CSV, if anything."),
+    click.option(
+        "--encoding", help="The encoding of a CSV, as in latin-1; by default UTF-8, or by its byte order mark."
+    ),
+)
+
+
+def csv_options(command: Callable) -> Callable:
+    """Give a command the options, which have the names of the parameters of `Dialect`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

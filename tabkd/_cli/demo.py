@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
-import typer
+import click
 
-from tabkd._cli.errors import clear_errors
+from tabkd._cli.command import Command
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from tabkd.evaluation import Report
 
 
-@clear_errors
-def demo(
-    rows: Annotated[int, typer.Option(min=2_000, help="Card payments to simulate.")] = 60_000,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="A folder to keep the files in; by default they are thrown away.", metavar="DIR"),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same payments.")] = 0,
-) -> None:
+@click.command(cls=Command)
+@click.option("--rows", type=click.IntRange(min=2_000), default=60_000, help="Card payments to simulate.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder to keep the files in; by default they are thrown away.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same payments.")
+def demo(rows: int, output: Path | None, seed: int) -> None:
     """Simulate card payments, distil an ensemble on them, export, score, and print what was kept."""
     with nullcontext(output) if output else tempfile.TemporaryDirectory() as folder:
         run(Path(folder), rows, seed, kept=output is not None)

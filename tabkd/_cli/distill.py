@@ -7,21 +7,20 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from tabkd._cli import terminal
-from tabkd._cli.csv_options import Decimal, Delimiter, Encoding, Thousands
-from tabkd._cli.errors import clear_errors
+from tabkd._cli.command import Argument, Command
+from tabkd._cli.csv_options import csv_options
+from tabkd._cli.fraction import Fraction
 from tabkd._cli.streams import say
 from tabkd._cli.teachers import TEACHERS
-from tabkd.students import STUDENTS
-from tabkd.students._registry import student_names
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
     from rich.console import Console
 
     from tabkd import DistilledClassifier, DistilledRegressor
@@ -29,97 +28,116 @@ if TYPE_CHECKING:
     from tabkd.evaluation import Report
 
 
-class TaskName(StrEnum):
-    """What `--task` takes."""
+class StudentName(click.ParamType):
+    """The name of a student of the library, which is imported when its students are asked for."""
 
-    auto = "auto"
-    classification = "classification"
-    regression = "regression"
+    name = "student"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """All names."""
+        from tabkd.students import STUDENTS
+
+        return "|".join(STUDENTS)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is a student of that name."""
+        from tabkd.students import STUDENTS
+        from tabkd.students._registry import student_names
+
+        if value not in STUDENTS:
+            self.fail(f"{value!r} is not a student; choose one of {student_names()}.", param, ctx)
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so."""
+        from click.shell_completion import CompletionItem
+
+        from tabkd.students import STUDENTS
+
+        return [CompletionItem(name) for name in STUDENTS if name.startswith(incomplete)]
 
 
-def known_student(name: str) -> str:
-    """The name of a student, if there is one of that name.
-
-    Parameters
-    ----------
-    name : str
-        What `--student` was given.
-
-    Raises
-    ------
-    typer.BadParameter
-        With the names that there are.
-    """
-    if name not in STUDENTS:
-        raise typer.BadParameter(f"{name!r} is not a student; choose one of {student_names()}.")
-    return name
-
-
-@clear_errors
+@click.command(cls=Command)
+@click.argument(
+    "train",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="TRAIN",
+    help="The table to learn from, .parquet or .csv.",
+)
+@click.option("--target", required=True, metavar="COL", help="The column to predict.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder for student.onnx and report.json.",
+)
+@click.option(
+    "--test",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A table to measure on, instead of a part of TRAIN.",
+)
+@click.option("--test-size", type=Fraction(0.01, 0.9), default=0.25, help="The share of TRAIN to measure on.")
+@click.option(
+    "--time-column", metavar="COL", help="Measure on the latest rows by this column, which is then no feature."
+)
+@click.option(
+    "--teacher",
+    default="ensemble",
+    metavar="NAME|FILE",
+    help=f"{', '.join(TEACHERS)}, or the file of a fitted one: XGBoost .json or .ubj, LightGBM .txt, .onnx, .skops. "
+    "ensemble is the mean of LightGBM and XGBoost.",
+)
+@click.option("--trust", multiple=True, metavar="TYPE", help="A type that a .skops teacher may hold; may be repeated.")
+@click.option("--student", type=StudentName(), default="mlp", help="What learns from the teacher.")
+@click.option(
+    "--task",
+    type=click.Choice(["auto", "classification", "regression"]),
+    default="auto",
+    help="Found from the target by default.",
+)
+@click.option("--drop", multiple=True, metavar="COL", help="A column to leave out; may be repeated.")
+@click.option(
+    "--numeric",
+    multiple=True,
+    metavar="COL",
+    help="A column of text to read as numbers; rows where it is none are left out. May be repeated.",
+)
+@click.option(
+    "--categorical",
+    multiple=True,
+    metavar="COL",
+    help="A column to take as a category, such as text that looks like numbers or dates, or a code in whole numbers; "
+    "may be repeated.",
+)
+@click.option(
+    "--n-synthetic",
+    type=click.IntRange(min=0),
+    help="Number of synthetic rows to learn from; chosen automatically by default.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same student.")
+@click.option("--n-jobs", type=int, help="Threads; -1 for all cores, which is the default, -2 for all but one.")
+@csv_options
 def distill(
-    train: Annotated[Path, typer.Argument(help="The table to learn from, .parquet or .csv.", metavar="TRAIN")],
-    target: Annotated[str, typer.Option(help="The column to predict.", metavar="COL")],
-    output: Annotated[Path, typer.Option(help="The folder for student.onnx and report.json.", metavar="DIR")],
-    test: Annotated[
-        Path | None, typer.Option(help="A table to measure on, instead of a part of TRAIN.", metavar="FILE")
-    ] = None,
-    test_size: Annotated[float, typer.Option(min=0.01, max=0.9, help="The share of TRAIN to measure on.")] = 0.25,
-    time_column: Annotated[
-        str | None,
-        typer.Option(help="Measure on the latest rows by this column, which is then no feature.", metavar="COL"),
-    ] = None,
-    teacher: Annotated[
-        str,
-        typer.Option(
-            help=f"{', '.join(TEACHERS)}, or the file of a fitted one: XGBoost .json or .ubj, LightGBM .txt, .onnx, "
-            ".skops. ensemble is the mean of LightGBM and XGBoost.",
-            metavar="NAME|FILE",
-        ),
-    ] = "ensemble",
-    trust: Annotated[
-        list[str] | None,
-        typer.Option(help="A type that a .skops teacher may hold; may be repeated.", metavar="TYPE"),
-    ] = None,
-    student: Annotated[
-        str,
-        typer.Option(
-            help="What learns from the teacher.",
-            metavar="|".join(STUDENTS),
-            callback=known_student,
-            autocompletion=lambda: list(STUDENTS),
-        ),
-    ] = "mlp",
-    task: Annotated[TaskName, typer.Option(help="Found from the target by default.")] = TaskName.auto,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="A column to leave out; may be repeated.", metavar="COL")
-    ] = None,
-    numeric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A column of text to read as numbers; rows where it is none are left out. May be repeated.",
-            metavar="COL",
-        ),
-    ] = None,
-    categorical: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A column to take as a category, such as text that looks like numbers or dates, or a code in whole "
-            "numbers; may be repeated.",
-            metavar="COL",
-        ),
-    ] = None,
-    n_synthetic: Annotated[
-        int | None,
-        typer.Option(min=0, help="Number of synthetic rows to learn from; chosen automatically by default."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same student.")] = 0,
-    n_jobs: Annotated[
-        int | None, typer.Option(help="Threads; -1 for all cores, which is the default, -2 for all but one.")
-    ] = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = ".",
-    thousands: Thousands = None,
-    encoding: Encoding = None,
+    train: Path,
+    target: str,
+    output: Path,
+    test: Path | None,
+    test_size: float,
+    time_column: str | None,
+    teacher: str,
+    trust: Sequence[str],
+    student: str,
+    task: str,
+    drop: Sequence[str],
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    n_synthetic: int | None,
+    seed: int,
+    n_jobs: int | None,
+    **csv: Any,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
     from tabkd._cli.choices import Choices
@@ -127,10 +145,9 @@ def distill(
     from tabkd._cli.split import TableOptions, read_split
     from tabkd.batch._dialect import Dialect
 
-    dialect = Dialect(delimiter, decimal, thousands, encoding)
-    choices = Choices(drop or [], numeric or [], categorical or [], dialect)
+    choices = Choices(drop, numeric, categorical, Dialect(**csv))
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
-    settings = Settings(teacher, trust or [], student, n_synthetic, seed, n_jobs)
+    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs)
     console = terminal.console()
     with output_folder(output) as folder:
         split = read_split(tables)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import typer
-from typer.models import OptionInfo
+import click
 
 from tabkd._cli.signals import Stopped
 from tabkd._cli.streams import say
@@ -41,43 +38,34 @@ class CommandError(Exception):
 _EXPLAINED = (CommandError, ImportError, OSError, ValueError, TypeError, RuntimeError)
 
 
-def clear_errors(command: Callable) -> Callable:
+@contextlib.contextmanager
+def clear_errors(ctx: click.Context) -> Iterator[None]:
     """Print whatever error a command raises on one line of stderr, and exit with 1 or the code of the error.
 
     Where the command has an option `log`, and it is "json", the line is JSON. Messages of the library call parameters
     by the options of the command that have their names.
     """
-
-    @functools.wraps(command)
-    def guarded(*args, **kwargs):
-        try:
-            with plain_warnings(), called_as(options_of(command)):
-                return command(*args, **kwargs)
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            if os.environ.get(TRACEBACK_VARIABLE):
-                _show_traceback()
-            _report("Error: ", _message(error), kwargs)
-            raise typer.Exit(getattr(error, "exit_code", 1)) from error
-        except KeyboardInterrupt as error:
-            _report("", "Interrupted; nothing was written.", kwargs)
-            raise typer.Exit(130) from error
-        except Stopped as error:
-            _report("", "Interrupted; nothing was written.", kwargs)
-            raise typer.Exit(128 + error.number) from error
-
-    return guarded
+    try:
+        with plain_warnings(), called_as(options_of(ctx.command)):
+            yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            _show_traceback()
+        _report("Error: ", _message(error), ctx)
+        raise click.exceptions.Exit(getattr(error, "exit_code", 1)) from error
+    except KeyboardInterrupt as error:
+        _report("", "Interrupted; nothing was written.", ctx)
+        raise click.exceptions.Exit(130) from error
+    except Stopped as error:
+        _report("", "Interrupted; nothing was written.", ctx)
+        raise click.exceptions.Exit(128 + error.number) from error
 
 
-def options_of(command: Callable) -> dict[str, str]:
+def options_of(command: click.Command) -> dict[str, str]:
     """For each parameter of a command that an option sets, that option."""
-    found = {}
-    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
-        for option in getattr(parameter.annotation, "__metadata__", ()):
-            if isinstance(option, OptionInfo):
-                found[name] = next(iter(option.param_decls or ()), f"--{name.replace('_', '-')}")
-    return found
+    return {str(given.name): given.opts[0] for given in command.params if isinstance(given, click.Option)}
 
 
 @contextlib.contextmanager
@@ -102,11 +90,11 @@ def _show_traceback() -> None:
         say(without_any_password(line), err=True)
 
 
-def _report(prefix: str, message: str, options: dict) -> None:
+def _report(prefix: str, message: str, ctx: click.Context) -> None:
     from tabkd.batch._addresses import without_any_password
 
     message = without_any_password(message)
-    as_json = str(options.get("log")) == "json"
+    as_json = ctx.params.get("log") == "json"
     say(json.dumps({"error": message}) if as_json else f"{prefix}{message}", err=True)
 
 

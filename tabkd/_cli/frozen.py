@@ -38,12 +38,12 @@ class FileClassifier:
         self.classes_ = np.asarray(classes)
         self.params = dict(params or {})
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of shape (n, K), in the order of `classes_`."""
         P = np.asarray(self.scores(X), dtype=np.float64)
         return np.column_stack([1 - P, P]) if P.ndim == 1 or P.shape[1] == 1 else P
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
@@ -56,7 +56,7 @@ class FileRegressor:
         self.scores = scores
         self.params = dict(params or {})
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Predictions of shape (n,) or (n, n_outputs)."""
         values = np.asarray(self.scores(X), dtype=np.float64)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

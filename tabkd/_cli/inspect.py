@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from tabkd._cli.errors import clear_errors
+from tabkd._cli.command import Argument, Command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,11 +20,12 @@ _MOST_CLASSES, _MOST_LEVELS = 30, 12
 _HEADINGS = ("column", "kind", "dtype", "input", "values at fit", "missing at fit")
 
 
-@clear_errors
-def inspect(
-    model: Annotated[Path, typer.Argument(help="What `tabkd distill` wrote.", metavar="MODEL.onnx")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
-) -> None:
+@click.command(cls=Command)
+@click.argument(
+    "model", cls=Argument, type=click.Path(path_type=Path), metavar="MODEL.onnx", help="What `tabkd distill` wrote."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def inspect(model: Path, as_json: bool) -> None:
     """Show the task, classes, columns and origin of an exported student."""
     import json
 
@@ -33,7 +34,7 @@ def inspect(
 
     exported = tabkd.load(model)
     if as_json:  # in ASCII, so that no name in it can be a command to a terminal
-        typer.echo(json.dumps(everything(exported), indent=2, allow_nan=False))
+        click.echo(json.dumps(everything(exported), indent=2, allow_nan=False))
         return
     console = terminal.console()
     for label, value in facts(exported):
@@ -83,7 +84,7 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
     yield "outputs", ", ".join(_tensor(name, tensor) for name, tensor in wire.outputs(exported.content).items())
 
 
-def _tensor(name: str, tensor) -> str:
+def _tensor(name: str, tensor: Any) -> str:
     shape = ", ".join("n" if size is None else str(size) for size in tensor.shape)
     return f"{name} {tensor.type} [{shape}]"
 
@@ -138,5 +139,5 @@ def _listed(values: Sequence, most: int) -> str:
     return ", ".join(shown) + more
 
 
-def _word(value) -> str:
+def _word(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -134,14 +134,14 @@ def _refuse_infinite(frame: pd.DataFrame) -> None:
             )
 
 
-def how_to_spell(series_name, value: str, dialect: Dialect) -> str:
+def how_to_spell(series_name: Any, value: str, dialect: Dialect) -> str:
     """What can be done about a number that is not spelt like 1234.5."""
     hint = dialect.hint(value)
     reads = f", or read it by {hint} --numeric {series_name!r}" if hint else ""
     return f"store numbers such as 1234.5, without signs and units{reads}"
 
 
-def first_of(series: pd.Series, values) -> tuple[Any, Any]:
+def first_of(series: pd.Series, values: Any) -> tuple[Any, Any]:
     """The first row that has one of the values, and the value."""
     position = int(np.argmax(series.isin(values).to_numpy()))
     return series.index[position], series.iloc[position]
@@ -152,7 +152,7 @@ def uncategorised(series: pd.Series) -> pd.Series:
     return series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
 
 
-def _as_text(name) -> str:
+def _as_text(name: Any) -> str:
     return f"--categorical {name!r} takes it as text"
 
 

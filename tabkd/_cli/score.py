@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from tabkd._cli.arrow_alone import use_arrow_alone
-from tabkd._cli.csv_options import Decimal, Delimiter, Encoding, Thousands
-from tabkd._cli.errors import CommandError, clear_errors, one_line
+from tabkd._cli.command import Argument, Command
+from tabkd._cli.csv_options import csv_options
+from tabkd._cli.errors import CommandError, one_line
+from tabkd._cli.fraction import Fraction
 from tabkd._cli.output_folder import json_bytes
 from tabkd._cli.signals import Stopping, stopping
 from tabkd._cli.streams import say
@@ -29,96 +31,94 @@ TOO_MANY_REJECTS, BUSY, WRITTEN = 3, 4, 5
 _INCOMPLETE = "what is on standard output is not all"
 
 
-class Log(StrEnum):
-    """How progress is reported."""
-
-    AUTO = "auto"
-    PLAIN = "plain"
-    JSON = "json"
-
-
-class Engine(StrEnum):
-    """What scores."""
-
-    LOCAL = "local"
-    SPARK = "spark"
-
-
-@clear_errors
+@click.command(cls=Command)
+@click.argument(
+    "model", cls=Argument, type=click.Path(path_type=Path), metavar="MODEL.onnx", help="What `tabkd distill` wrote."
+)
+@click.argument(
+    "inputs",
+    cls=Argument,
+    nargs=-1,
+    required=True,
+    metavar="INPUT...",
+    help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens; or a database, "
+    "postgresql://… or a .duckdb file. In a folder, names that begin with . or _ and files of other formats are left "
+    "out.",
+)
+@click.option(
+    "--output",
+    required=True,
+    metavar="OUT",
+    help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; or a "
+    "folder with --partition-by.",
+)
+@click.option("--query", metavar="SQL", help="The query whose rows of a database are scored.")
+@click.option("--table", help="The table of PostgreSQL that the scores go to, in one transaction.")
+@click.option("--append", is_flag=True, help="Add to a table that is there already.")
+@click.option(
+    "--partition-by", multiple=True, metavar="COL", help="A column whose values each get a folder; may be repeated."
+)
+@click.option("--keep", multiple=True, metavar="COL", help="A column of the input to copy; may be repeated.")
+@click.option(
+    "--column-map",
+    multiple=True,
+    metavar="MODEL=INPUT",
+    help="What a column of the model is called in the input; may be repeated.",
+)
+@click.option(
+    "--threshold", type=Fraction(0, 1), help="Write only rows whose probability of the second class reaches it."
+)
+@click.option(
+    "--top-fraction",
+    type=Fraction(0, 1),
+    help="Write only this fraction of rows: those with the highest such probability.",
+)
+@click.option("--rejects", metavar="FILE", help="A file for the rows that cannot be scored, each with its reason.")
+@click.option(
+    "--max-rejects",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Maximum number of rejected rows; with more, the job fails.",
+)
+@click.option("--resume", is_flag=True, help="Keep finished parts, and continue from them after an interruption.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="About how many rows are in memory at a time; 65536 without.",
+)
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="A JSON file for the counts of the job and the drift of its rows.",
+)
+@csv_options
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    help="What scores: this process, or the workers of Spark.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(["auto", "plain", "json"]),
+    default="auto",
+    help="How progress is reported on standard error; auto is a bar on a terminal, else plain.",
+)
 def score(
-    model: Annotated[Path, typer.Argument(help="What `tabkd distill` wrote.", metavar="MODEL.onnx")],
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens; or a "
-            "database, postgresql://… or a .duckdb file. In a folder, names that begin with . or _ and files of other "
-            "formats are left out.",
-            metavar="INPUT...",
-        ),
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; or "
-            "a folder with --partition-by.",
-            metavar="OUT",
-        ),
-    ],
-    query: Annotated[
-        str | None, typer.Option(help="The query whose rows of a database are scored.", metavar="SQL")
-    ] = None,
-    table: Annotated[
-        str | None, typer.Option(help="The table of PostgreSQL that the scores go to, in one transaction.")
-    ] = None,
-    append: Annotated[bool, typer.Option("--append", help="Add to a table that is there already.")] = False,
-    partition_by: Annotated[
-        list[str] | None,
-        typer.Option(help="A column whose values each get a folder; may be repeated.", metavar="COL"),
-    ] = None,
-    keep: Annotated[
-        list[str] | None, typer.Option(help="A column of the input to copy; may be repeated.", metavar="COL")
-    ] = None,
-    column_map: Annotated[
-        list[str] | None,
-        typer.Option(help="What a column of the model is called in the input; may be repeated.", metavar="MODEL=INPUT"),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Write only rows whose probability of the second class reaches it."),
-    ] = None,
-    top_fraction: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Write only this fraction of rows: those with the highest such probability.",
-        ),
-    ] = None,
-    rejects: Annotated[
-        str | None,
-        typer.Option(help="A file for the rows that cannot be scored, each with its reason.", metavar="FILE"),
-    ] = None,
-    max_rejects: Annotated[
-        int, typer.Option(min=0, help="Maximum number of rejected rows; with more, the job fails.")
-    ] = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Keep finished parts, and continue from them after an interruption.")
-    ] = False,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="About how many rows are in memory at a time; 65536 without.")
-    ] = None,
-    summary: Annotated[
-        Path | None,
-        typer.Option(help="A JSON file for the counts of the job and the drift of its rows.", metavar="FILE.json"),
-    ] = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = ".",
-    thousands: Thousands = None,
-    encoding: Encoding = None,
-    engine: Annotated[Engine, typer.Option(help="What scores: this process, or the workers of Spark.")] = Engine.LOCAL,
-    log: Annotated[
-        Log, typer.Option(help="How progress is reported on standard error; auto is a bar on a terminal, else plain.")
-    ] = Log.AUTO,
+    model: Path,
+    inputs: Sequence[str],
+    output: str,
+    query: str | None,
+    table: str | None,
+    append: bool,
+    column_map: Sequence[str],
+    rejects: str | None,
+    batch_size: int | None,
+    summary: Path | None,
+    engine: str,
+    log: str,
+    **options: Any,
 ) -> None:
     """Score rows of any number, batch by batch, and write a prediction for each of them.
 
@@ -126,29 +126,16 @@ def score(
     writes the same output. 5, all rows are written, but the summary or the file of rejects is not. 129, 130 and 143,
     interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
     """
-    with stopping(at_once=engine == Engine.SPARK) as stop:
-        if engine == Engine.LOCAL:
+    with stopping(at_once=engine == "spark") as stop:
+        if engine == "local":
             use_arrow_alone()
         from tabkd.batch._addresses import shown
 
         if summary is not None:
             _check_summary(summary, [str(model), *_files(engine, inputs, query), output, rejects or output])
+        options |= {"column_map": _pairs(column_map), "rejects": rejects}
         local = {"query": query, "table": table, "append": append, "batch_size": batch_size}
-        options: dict[str, Any] = {
-            "keep": keep or [],
-            "column_map": _pairs(column_map or []),
-            "threshold": threshold,
-            "top_fraction": top_fraction,
-            "rejects": rejects,
-            "max_rejects": max_rejects,
-            "resume": resume,
-            "partition_by": partition_by or [],
-            "delimiter": delimiter,
-            "decimal": decimal,
-            "thousands": thousands,
-            "encoding": encoding,
-        }
-        if engine == Engine.SPARK:
+        if engine == "spark":
             _check_options_of_spark(local)
         else:
             options |= {name: value for name, value in local.items() if value is not None}
@@ -159,11 +146,12 @@ def score(
         # The output is there: from here on nothing may end as an error.
         stop.hold()
         facts |= dataclasses.asdict(done) | {"seconds": round(time.perf_counter() - start, 3)}
-        _tell(facts, log, threshold is not None or top_fraction is not None, summary)
+        are_alerts = options["threshold"] is not None or options["top_fraction"] is not None
+        _tell(facts, log, are_alerts, summary)
 
 
 def _scored(
-    engine: Engine, model: Path, inputs: list[str], output: str, options: dict, log: Log, stop: Stopping
+    engine: str, model: Path, inputs: Sequence[str], output: str, options: dict[str, Any], log: str, stop: Stopping
 ) -> Summary:
     """Do the job; its errors have the exit codes of the command."""
     import tabkd
@@ -180,7 +168,7 @@ def _scored(
         check_model(model, output, options["rejects"])
         if stop():
             raise StoppedError("stopped before the first row")
-        if engine == Engine.SPARK:
+        if engine == "spark":
             return _scored_by_spark(exported, inputs, output, **options)
         with score_log(log) as progress:
             return score_dataset(exported, inputs, output, **options, progress=progress, stop=stop, on_commit=stop.hold)
@@ -200,7 +188,7 @@ def _scored(
         raise CommandError(str(error), WRITTEN) from error
 
 
-def _tell(facts: dict[str, Any], log: Log, are_alerts: bool, summary: Path | None) -> None:
+def _tell(facts: dict[str, Any], log: str, are_alerts: bool, summary: Path | None) -> None:
     """Say what was done, and write it to the summary.
 
     Raises
@@ -217,7 +205,7 @@ def _tell(facts: dict[str, Any], log: Log, are_alerts: bool, summary: Path | Non
         except Exception as error:  # whatever it is, the rows are written
             failed = error
     output = facts["output"]
-    if log == Log.JSON:
+    if log == "json":
         say(json.dumps(facts), err=True)
     else:
         for warning in facts["warnings"]:
@@ -244,9 +232,9 @@ def _check_summary(path: Path, taken: list[str]) -> None:
         raise CommandError(f"--summary {str(path)!r} is no place for a file: {one_line(error)}") from error
 
 
-def _files(engine: Engine, inputs: list[str], query: str | None) -> list[str]:
+def _files(engine: str, inputs: Sequence[str], query: str | None) -> list[str]:
     """The files that a job reads."""
-    if engine == Engine.SPARK:
+    if engine == "spark":
         from tabkd.spark._inputs import local_paths
 
         return local_paths(inputs)
@@ -261,7 +249,7 @@ def _check_options_of_spark(local: dict[str, Any]) -> None:
         raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
 
 
-def _scored_by_spark(*arguments, **options) -> Summary:
+def _scored_by_spark(*arguments: Any, **options: Any) -> Summary:
     try:
         from pyspark.errors import PySparkException
 
@@ -274,7 +262,7 @@ def _scored_by_spark(*arguments, **options) -> Summary:
         raise CommandError(one_line(error)) from error
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def _pairs(given: Sequence[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in given]
     if wrong := next((text for text, (name, _, value) in zip(given, pairs, strict=True) if not (name and value)), None):
         raise CommandError(f"--column-map {wrong!r} is not of the form MODEL=INPUT, as in amount=TX_AMOUNT.")

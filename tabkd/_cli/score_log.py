@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from tabkd._cli.streams import Unbreakable, say
 from tabkd._progress import Bar, Silent
@@ -61,7 +61,7 @@ def score_log(kind: str) -> Iterator[Silent]:
     from rich.text import Text
 
     class Pace(ProgressColumn):
-        def render(self, task) -> Text:
+        def render(self, task: Any) -> Text:
             return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
 
     columns = (BarColumn(), MofNCompleteColumn(), Pace(), TimeRemainingColumn())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -37,7 +38,7 @@ class Stopping:
         for number in self._before:
             signal.signal(number, self._note)
 
-    def _note(self, number: int, frame) -> None:
+    def _note(self, number: int, frame: Any) -> None:
         if self._is_late:
             return
         self.number = self.number or number

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import IO
-
-import typer
+from typing import IO, Any
 
 from tabkd._cli.terminal import printable
 
@@ -28,7 +26,7 @@ def say(text: str, *, err: bool = False) -> None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        typer.echo(printable(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
+        print(printable(text).encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except (OSError, ValueError):  # ValueError: it was closed in this process
         _give_up(stream)
 
@@ -73,7 +71,7 @@ class Unbreakable:
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 

@@ -121,7 +121,7 @@ def _read_csv(path: Path, dialect: Dialect, wanted: Sequence[str]) -> pa.Table:
 def _check_lines(path: Path, header: Header) -> None:
     """Refuse the first line with too few or too many values; only one thread knows its number."""
 
-    def refuse(line) -> str:
+    def refuse(line: Any) -> str:
         malformed.append(line)
         return "error"
 

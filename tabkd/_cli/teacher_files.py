@@ -34,7 +34,7 @@ def read_teacher(path: Path, trusted: Sequence[str] = ()) -> Any:
         raise CommandError(f"cannot read the teacher {str(path)!r} as {suffix}: {reason}") from error
 
 
-def _load_xgboost(path: Path):
+def _load_xgboost(path: Path) -> Any:
     import xgboost
 
     if path.suffix.lower() == ".json":
@@ -50,7 +50,7 @@ def _load_xgboost(path: Path):
     best = booster.attr("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
 
-    def scores(X):
+    def scores(X: Any) -> Any:
         X = select_columns(X, names, booster.num_features())
         if names is None:
             return booster.inplace_predict(X.to_numpy(np.float64), iteration_range=rounds, missing=np.nan)
@@ -80,7 +80,7 @@ def _xgboost_params(learner: dict[str, Any]) -> dict[str, Any]:
     return {key: value for values in parameters for key, value in values.items()} | {"objective": objective["name"]}
 
 
-def _xgboost_levels(booster, path: Path) -> dict[str, list]:
+def _xgboost_levels(booster: Any, path: Path) -> dict[str, list]:
     """The categories of each categorical column of an XGBoost model, in the order of their codes."""
     types = booster.feature_types or []
     if "c" not in types:
@@ -110,7 +110,7 @@ def _with_levels(values: pd.Series, levels: list) -> pd.Categorical:
     return pd.Categorical.from_codes(categories.get_indexer(pd.Index(values)), categories=categories)
 
 
-def _load_lightgbm(path: Path):
+def _load_lightgbm(path: Path) -> Any:
     import lightgbm
 
     with path.open("rb") as file:
@@ -123,7 +123,7 @@ def _load_lightgbm(path: Path):
     names = booster.feature_name()
     named = not all(name == f"Column_{i}" for i, name in enumerate(names))
 
-    def scores(X):
+    def scores(X: Any) -> Any:
         # LightGBM writes spaces of a name as underscores.
         renamed = X.rename(columns={c: str(c).replace(" ", "_") for c in X.columns}) if named else X
         X = select_columns(renamed, names if named else None, len(names))
@@ -142,7 +142,7 @@ def _load_lightgbm(path: Path):
     return FileRegressor("LightGBM", scores, booster.params)
 
 
-def _load_skops(path: Path, trusted: Sequence[str] = ()):
+def _load_skops(path: Path, trusted: Sequence[str] = ()) -> Any:
     try:
         import skops.io
     except ImportError as error:

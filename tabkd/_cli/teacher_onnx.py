@@ -42,7 +42,7 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
         )
     wanted = "probabilities" if "probabilities" in outputs else outputs[-1]
 
-    def scores(X):
+    def scores(X: Any) -> Any:
         (found,) = session.run([wanted], _onnx_feed(X, inputs))
         if isinstance(found, list):  # ZipMap: a dict of class to probability for each row
             return pd.DataFrame(found)[classes]
@@ -53,7 +53,7 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
     return FileClassifier("ONNX", scores, classes)
 
 
-def _check_external(model, path: Path) -> None:
+def _check_external(model: Any, path: Path) -> None:
     """Refuse weights in files that are not there, or not in the folder of the model or below."""
     folder = path.resolve().parent
     for tensor in _tensors(model):
@@ -73,7 +73,7 @@ def _check_external(model, path: Path) -> None:
                 )
 
 
-def _tensors(message) -> Iterator[Any]:
+def _tensors(message: Any) -> Iterator[Any]:
     """All tensors within a message of ONNX: weights, attributes, and those of graphs within graphs."""
     from onnx import TensorProto
 
@@ -86,7 +86,7 @@ def _tensors(message) -> Iterator[Any]:
                 yield from _tensors(inner)
 
 
-def _load_student(path: Path):
+def _load_student(path: Path) -> Any:
     """A student that tabkd exported, as the teacher of another."""
     import tabkd
 
@@ -99,13 +99,13 @@ def _load_student(path: Path):
     )
 
 
-def _quiet(onnxruntime):
+def _quiet(onnxruntime: Any) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return options
 
 
-def _onnx_classes(model) -> list | None:
+def _onnx_classes(model: Any) -> list | None:
     """The class labels that a classifier's graph has among its attributes, or in the metadata of tabkd."""
     import onnx
 
@@ -118,7 +118,7 @@ def _onnx_classes(model) -> list | None:
     return None
 
 
-def _onnx_feed(X: pd.DataFrame, inputs) -> dict[str, np.ndarray]:
+def _onnx_feed(X: pd.DataFrame, inputs: Any) -> dict[str, np.ndarray]:
     """The inputs of a graph: one matrix, or a column for each name."""
     if len(inputs) == 1 and inputs[0].name not in X.columns:
         width = inputs[0].shape[1] if len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) else None
@@ -128,7 +128,7 @@ def _onnx_feed(X: pd.DataFrame, inputs) -> dict[str, np.ndarray]:
     return {i.name: X[i.name].astype(object).to_numpy().astype(_onnx_dtype(i)).reshape(-1, 1) for i in inputs}
 
 
-def _onnx_dtype(node) -> Any:
+def _onnx_dtype(node: Any) -> Any:
     types = {
         "tensor(float)": np.float32,
         "tensor(double)": np.float64,

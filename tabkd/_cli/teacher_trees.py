@@ -166,7 +166,9 @@ def xgboost_json(raw: bytes) -> dict[str, Any]:
         raise ValueError(f"it is no JSON: {error}") from error
 
 
-def _check_tree(left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_features: int, leaves: int | None = None):
+def _check_tree(
+    left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_features: int, leaves: int | None = None
+) -> Any:
     """Refuse children that are not there or are met twice, and columns that are not there.
 
     Without `leaves`, a node whose left child is -1 is a leaf; with `leaves`, child -1 is leaf 0, child -2 leaf 1.

@@ -4,58 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from typing import TYPE_CHECKING, Any
 
 from tabkd._cli.errors import CommandError
-from tabkd._tables.schema import TableSchema
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from tabkd._tables.schema import TableSchema
 
 #: Levels that scikit-learn's histogram gradient boosting takes of a category, at most.
 _MAX_NATIVE_LEVELS = 255
-
-
-class TableCodes(TransformerMixin, BaseEstimator):
-    """A table as float codes: numbers as they are, categories by position, NaN for missing and unseen.
-
-    Parameters
-    ----------
-    as_frame : bool, default=False
-        Give a frame whose categorical columns have pandas' category dtype, as LightGBM wants them, and not
-        a matrix.
-
-    Attributes
-    ----------
-    schema_ : TableSchema
-    """
-
-    def __init__(self, as_frame: bool = False):
-        self.as_frame = as_frame
-
-    def fit(self, X, y=None):
-        """Learn the columns of `X`."""
-        self.schema_ = TableSchema.of(X)
-        return self
-
-    def transform(self, X):
-        """The codes of `X`, of shape (n, d)."""
-        check_is_fitted(self)
-        # A copy: the codes of a frame of floats are the frame's own values.
-        codes, categorical = np.array(self.schema_.encode(X)), self.schema_.positions("categorical")
-        for i in categorical:
-            codes[codes[:, i] >= len(self.schema_.columns[i].categories), i] = np.nan
-        # scikit-learn's histogram gradient boosting has no bins for a column without a value.
-        codes[:, [np.isnan(column.low) for column in self.schema_.columns]] = 0
-        if not self.as_frame:
-            return codes
-        frame = pd.DataFrame(codes, columns=[f"column_{i}" for i in range(codes.shape[1])])
-        levels = {i: pd.RangeIndex(len(self.schema_.columns[i].categories)) for i in categorical}
-        return frame.astype({f"column_{i}": pd.CategoricalDtype(level) for i, level in levels.items()})
 
 
 def ready_teacher(
@@ -94,6 +55,11 @@ def ready_teacher(
     CommandError
         Neither a name nor a file that can be read safely, or other classes than the target has.
     """
+    import numpy as np
+    from sklearn.frozen import FrozenEstimator
+
+    from tabkd._tables.schema import TableSchema
+
     if name in TEACHERS:
         return TEACHERS[name](task, TableSchema.of(X), n_jobs, random_state)
     path = Path(name)
@@ -111,6 +77,8 @@ def ready_teacher(
 
 def _labels_of_codes(known: np.ndarray, labels: np.ndarray, path: Path) -> np.ndarray:
     """The classes of a teacher in the words of the target: its own, or those that its codes mean."""
+    import numpy as np
+
     if set(labels.tolist()) <= set(known.tolist()):
         return known
     # Boosting libraries number the classes in sorted order and forget their names.
@@ -122,11 +90,15 @@ def _labels_of_codes(known: np.ndarray, labels: np.ndarray, path: Path) -> np.nd
     )
 
 
-def _behind_codes(estimator, as_frame: bool = False) -> Pipeline:
+def _behind_codes(estimator: Any, as_frame: bool = False) -> Pipeline:
+    from sklearn.pipeline import Pipeline
+
+    from tabkd._cli.table_codes import TableCodes
+
     return Pipeline([("codes", TableCodes(as_frame)), ("model", estimator)])
 
 
-def _lightgbm(task: str, schema: TableSchema, n_jobs, seed):
+def _lightgbm(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     import lightgbm
 
     model = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
@@ -145,7 +117,7 @@ def _lightgbm(task: str, schema: TableSchema, n_jobs, seed):
     )
 
 
-def _xgboost(task: str, schema: TableSchema, n_jobs, seed):
+def _xgboost(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     import xgboost
 
     model = xgboost.XGBClassifier if task == "classification" else xgboost.XGBRegressor
@@ -164,7 +136,7 @@ def _xgboost(task: str, schema: TableSchema, n_jobs, seed):
     )
 
 
-def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs, seed):
+def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     model = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
@@ -180,21 +152,21 @@ def _hist_gradient_boosting(task: str, schema: TableSchema, n_jobs, seed):
     )
 
 
-def _random_forest(task: str, schema: TableSchema, n_jobs, seed):
+def _random_forest(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     model = RandomForestClassifier if task == "classification" else RandomForestRegressor
     return _behind_codes(model(n_estimators=200, min_samples_leaf=3, n_jobs=n_jobs, random_state=seed))
 
 
-def _extra_trees(task: str, schema: TableSchema, n_jobs, seed):
+def _extra_trees(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     model = ExtraTreesClassifier if task == "classification" else ExtraTreesRegressor
     return _behind_codes(model(n_estimators=200, min_samples_leaf=3, n_jobs=n_jobs, random_state=seed))
 
 
-def _ensemble(task: str, schema: TableSchema, n_jobs, seed):
+def _ensemble(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
     # The distilled estimators' own default, of which they take care themselves.
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def console() -> Console:
     from rich.console import Console
 
     class Plain(Console):
-        def render_str(self, text: str, **options):
+        def render_str(self, text: str, **options: Any) -> Any:
             return super().render_str(printable(text), **options | {"markup": False, "emoji": False})
 
     made = Plain(markup=False, emoji=False, highlight=False)
@@ -50,7 +50,7 @@ def plain_warnings() -> Iterator[None]:
     """Warnings of Python's are a line of standard error, with what they say about a table as it is."""
     before = warnings.formatwarning
 
-    def one_line(message, category, filename, lineno, line=None) -> str:
+    def one_line(message: Any, category: Any, filename: Any, lineno: Any, line: Any = None) -> str:
         return printable(" ".join(f"{category.__name__}: {message}".split())) + "\n"
 
     warnings.formatwarning = one_line

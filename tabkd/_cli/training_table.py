@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -154,11 +154,11 @@ def in_time(times: pd.Series) -> pd.Series:
     return found
 
 
-def _may_be_time(value) -> bool:
+def _may_be_time(value: Any) -> bool:
     return isinstance(value, datetime.date) or (isinstance(value, str) and value[:4].isdigit())
 
 
-def _has_zone(value) -> bool:
+def _has_zone(value: Any) -> bool:
     return getattr(value, "tzinfo", None) is not None
 
 

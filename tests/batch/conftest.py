@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tests.batch.processes import Commands
 
 N_ROWS = 3000

@@ -19,7 +19,7 @@ import fsspec.implementations.local, filelock, numpy.ma, pyarrow.csv, pyarrow.da
 import adbc_driver_postgresql.dbapi
 import tabkd.batch._job, tabkd._cli.score_log, tabkd.scoring
 from tabkd._cli import app
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 # A command that finds no model, for what is imported on the way to it.
 CliRunner().invoke(app, ["score", "none.onnx", "none.csv", "--output", "none.csv"])

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from tabkd._cli import app
 from tabkd.batch._addresses import check, key_of, shown, without_password

@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 
 import tabkd
 from tabkd import DistilledClassifier
+from tabkd._cli.table_codes import TableCodes
 from tabkd._cli.table_files import read_table
-from tabkd._cli.teachers import TableCodes
 from tabkd.batch._job import score_dataset
 from tabkd.batch._rejects import TooManyRejectsError
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from click.testing import CliRunner
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier
 from tabkd._cli import app
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd.batch._job import StoppedError, score_dataset
 from tabkd.batch._rejects import TooManyRejectsError
 

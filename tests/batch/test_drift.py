@@ -8,18 +8,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
-from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._cli import app
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd._reference import counts, reference, stability_index
 from tabkd.batch import score_dataset
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabkd
 from tabkd import DistilledRegressor
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd._reference import by_chance, counts, counts_above, median, reference, stability_index
 from tabkd.batch import score_dataset
 from tabkd.batch._drift import INDEX_LIMIT

@@ -1,6 +1,6 @@
 """Commands as a user gives them."""
 
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tabkd._cli import app
 

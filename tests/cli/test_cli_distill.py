@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import tabkd
-from tabkd._cli.distill import known_student
+from tabkd._cli.distill import StudentName
 from tabkd._cli.teachers import TEACHERS, ready_teacher
 from tabkd.students import STUDENTS
 from tests.cli.commands import SMALL, refused, refused_later, run, write
@@ -221,7 +221,7 @@ def test_students_and_teachers_of_the_registries_are_the_choices(monkeypatch):
     assert "|".join(STUDENTS) in text
     assert all(name in text for name in TEACHERS)
     monkeypatch.setitem(STUDENTS, "forest", STUDENTS["tree"])
-    assert known_student("forest") == "forest"
+    assert StudentName().convert("forest", None, None) == "forest"
 
 
 def test_the_names_of_students_cost_no_library_that_trains():

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from tabkd import DistilledClassifier, load
 from tabkd._cli import terminal
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tests.cli.commands import SMALL, refused, run, write
 
 # Markup, an escape sequence, a change of direction, a line end, and one that is only long.

@@ -248,7 +248,7 @@ def imported(code: str, *names: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-HEAVY = ("jax", "optax", "lightgbm", "xgboost", "skl2onnx", "onnxruntime", "onnx", "polars", "matplotlib", "typer")
+HEAVY = ("jax", "optax", "lightgbm", "xgboost", "skl2onnx", "onnxruntime", "onnx", "polars", "matplotlib", "click")
 
 
 def test_importing_tabkd_imports_nothing_heavy():

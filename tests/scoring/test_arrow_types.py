@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd.batch._job import score_dataset
 
 SHOPS, AMOUNTS = ["a", "b", None, "a", "c", "", None, "b"] * 40, [1, 2, None, 4, 2, 0, 7, None] * 40

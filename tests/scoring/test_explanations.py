@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tabkd import DistilledClassifier, load
-from tabkd._tables.schema import TableSchema
 from tests.small_tables import mixed_frame, targets
 
 
@@ -17,7 +16,7 @@ def test_shap_explains_columns_of_every_kind(tmp_path):
     model.to_onnx(tmp_path / "student.onnx")
     exported = load(tmp_path / "student.onnx")
 
-    schema = TableSchema.of(X_train)
+    schema = model.schema_
     explainer = shap.Explainer(
         lambda codes: exported.predict_proba(schema.decode(codes)),
         schema.encode(X_train[:50]),

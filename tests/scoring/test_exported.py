@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd.batch import score_dataset
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 
 from tabkd import DistilledClassifier
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tests.spark.table import COLUMNS, N_ROWS
 
 

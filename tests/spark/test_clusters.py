@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._cli import app
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tests.spark.table import COLUMNS, N_ROWS
 
 pytestmark = [
