@@ -178,7 +178,7 @@ def test_any_value_of_the_metadata_may_be_another(whole, data):
         (("columns",), {}, "columns is {}, where a list is expected"),
         (("columns", 0, "type"), "FLOTA", r"columns\[0\].type is 'FLOTA', where one of FLOAT"),
         (("columns", 0, "input"), "none", "input"),
-        (("columns", 0, "low"), 1e999, "no number"),
+        (("columns", 0, "low"), 1e999, "not a number"),
         (("container",), "spark", "container is 'spark'"),
         (("values", "columns"), [99], "not numeric"),
         (("values", "centers"), [0.0] * 99, "centers"),
