@@ -152,3 +152,16 @@ def failures_by_value(
     codes = found.indices.to_numpy(zero_copy_only=False)
     for i in np.flatnonzero(np.isin(codes, list(wrong)))[:most]:
         yield int(i), wrong[codes[i]]
+
+
+def failures_of_type(check: Callable, values: pa.Array, most: int | None = None) -> Iterator[tuple[int, Exception]]:
+    """What `failures` gives where the type of the values is wrong: the first error stands for all that are not missing.
+
+    Parameters
+    ----------
+    check, values, most
+        As in `failures_by_value`.
+    """
+    rows = np.flatnonzero(decoded(values).is_valid())
+    for _, error in failures(check, values.slice(rows[0], 1) if len(rows) else values):
+        yield from ((int(row), error) for row in rows[:most])

@@ -14,10 +14,10 @@ from tabkd._options import option
 from tabkd.batch._csv_header import DELIMITERS
 from tabkd.batch._drift import Drift
 from tabkd.batch._kept import as_kept, common_type
-from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, shown
+from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, failures_of_type, shown
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
-from tabkd.scoring._arrow import is_text
+from tabkd.scoring._arrow import is_text, plain_type
 
 if TYPE_CHECKING:
     from tabkd._typing import TableLike
@@ -242,7 +242,8 @@ class Columns:
         good, wrong = np.ones(batch.table.num_rows, bool), []
         for i, (name, column) in enumerate(self.known.items()):
             values = batch.table.column(name)
-            found = failures_by_value(lambda part, i=i: self._scorer.check_column(i, part), values, most + 1)
+            find = failures_by_value if _may_fit(column, plain_type(values.type)) else failures_of_type
+            found = find(lambda part, i=i: self._scorer.check_column(i, part), values, most + 1)
             for row, error in found:
                 if good[row]:
                     value = shown(values[row].as_py())
@@ -295,9 +296,16 @@ def _as_arrow(numbers: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
+def _may_fit(column: Mapping, kind: pa.DataType) -> bool:
+    """Whether values of a type may be right for a column of the model; text was converted by then, see `read_as`."""
+    if column["type"] == "STRING":
+        return is_text(kind) or pa.types.is_null(kind)
+    return (pa.types.is_primitive(kind) and not pa.types.is_temporal(kind)) or pa.types.is_decimal(kind)
+
+
 def _reason(column: Mapping, value: str, error: Exception) -> str:
     if column["kind"] != "numeric":
-        return " ".join(str(error).split())
+        return " ".join(str(error).split()).removesuffix(".")
     return "infinite" if value.lstrip("-") in ("inf", "Infinity") else "not a number"
 
 

@@ -25,7 +25,17 @@ from tabkd.batch._scoring_options import Options, as_paths
 from tabkd.batch._sinks import STDOUT
 from tabkd.scoring import ExportedStudent, load
 from tabkd.spark._frames import broadcast, features, fields
-from tabkd.spark._inputs import PLACE, find_files, is_csv, left_out, local_paths, of_files, read, with_places
+from tabkd.spark._inputs import (
+    PLACE,
+    find_files,
+    is_csv,
+    left_out,
+    local_paths,
+    of_files,
+    parquet_columns,
+    read,
+    with_places,
+)
 from tabkd.spark._parts import Parts
 from tabkd.spark._session import cancelled_on_error, explained, session
 from tabkd.spark._store import Store, work_folder
@@ -37,6 +47,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
+# How a CSV is written: by default Spark leaves out spaces around text, and microseconds.
+_EXACT = {
+    "header": True,
+    "escape": '"',
+    "ignoreLeadingWhiteSpace": False,
+    "ignoreTrailingWhiteSpace": False,
+    "timestampFormat": "yyyy-MM-dd HH:mm:ss.SSSSSSXX",
+    "timestampNTZFormat": "yyyy-MM-dd HH:mm:ss.SSSSSS",
+}
 # The files of a part have this many bytes together, or keep all cores busy; a killed job loses at most one part.
 _PART_BYTES = 1 << 30
 _BYTES_PER_CORE = 1 << 28
@@ -159,7 +178,11 @@ class _Job:
         self._rows = read(self.spark, inputs, options.dialect, self._is_csv)
         columns.check_names(", ".join(inputs), self._rows.columns)
         self._fields = fields(self._rows, columns, exported)
+        self._check_types()
         self._files = find_files(self.spark, self._rows, inputs)
+        if not self._is_csv:
+            for file, names in zip(self._files, parquet_columns(self.spark, self._files), strict=True):
+                columns.check_names(file.path, names)
 
     def run(self, folder: str, rejects: str | None, resume: bool) -> Summary:
         """Score all rows into parts, and assemble the output from them."""
@@ -185,6 +208,29 @@ class _Job:
             if not was_published:
                 parts.publish(lambda path: self._write(rows, path, n_rows))
         return replace(Summary.of(counts, self._columns.drift, threshold), written=n_rows)
+
+    def _check_types(self) -> None:
+        """Refuse kept columns that the output cannot hold; Spark does so when all rows are scored.
+
+        Raises
+        ------
+        ValueError
+        """
+        from pyspark.sql.types import AtomicType, BinaryType
+
+        for name, field in zip(self._columns.kept, self._fields, strict=False):
+            kind = field.dataType
+            if isinstance(kind, AtomicType) and not isinstance(kind, BinaryType):
+                continue
+            if name in self._options.partition_by:
+                raise ValueError(
+                    f"{option('partition_by', name)} is {kind.simpleString()}, whose values cannot name folders; give "
+                    "a column of text, numbers or dates."
+                )
+            if is_csv(self._output):
+                raise ValueError(
+                    f"{option('keep', name)} is {kind.simpleString()}, which a CSV cannot hold; write Parquet."
+                )
 
     @property
     def _sources(self) -> list[str]:
@@ -294,7 +340,7 @@ class _Job:
         from pyspark.sql.functions import col
 
         made = rows.select(*(col(f"c{i}").alias(field.name) for i, field in enumerate(self._fields)))
-        writer = made.write.partitionBy(*self._options.partition_by).options(header=True, escape='"')
+        writer = made.write.partitionBy(*self._options.partition_by).options(**_EXACT)
         as_csv = is_csv(self._output)
         writer.csv(folder) if as_csv else writer.parquet(folder)
         # Folders of partitions without any row do not exist, and cannot be read.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -26,6 +27,20 @@ _CHARSETS = {
     "cp1252": "windows-1252",
     "utf-16-le": "UTF-16LE",
     "utf-16-be": "UTF-16BE",
+}
+# Of the session of a job, whatever the cluster is set to.
+_SETTINGS = {
+    # A file that cannot be read is an error, and is never skipped.
+    "spark.sql.files.ignoreCorruptFiles": False,
+    "spark.sql.files.ignoreMissingFiles": False,
+    # Without this option a broken line is not noticed if only some columns are selected.
+    "spark.sql.csv.parser.columnPruning.enabled": False,
+    # Values in the names of folders are text, like in the local engine: 01 is not 1.
+    "spark.sql.sources.partitionColumnTypeInference.enabled": False,
+    # Like the local engine: `id` is not `ID`.
+    "spark.sql.caseSensitive": True,
+    # What Spark writes by default, other readers take for nanoseconds, which know no year 9999.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 #: The columns that `with_places` appends.
 PLACE = ("tabkd: file", "tabkd: row")
@@ -56,13 +71,10 @@ def read(spark: SparkSession, paths: Sequence[str], dialect: Dialect, as_csv: bo
     # A special text for null: otherwise "" in quotes would be null as well.
     reader = reader.options(nullValue=_NULL, emptyValue="", sep=dialect.delimiter or ",")
     reader = reader.options(encoding=_charset(dialect.encoding))
-    # Overrides the settings of the cluster: a file that cannot be read is an error, and is never skipped.
-    spark.conf.set("spark.sql.files.ignoreCorruptFiles", False)
-    spark.conf.set("spark.sql.files.ignoreMissingFiles", False)
-    # Without this option a broken line is not noticed if only some columns are selected.
-    spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", False)
-    # Values in the names of folders are text, like in the local engine: 01 is not 1.
-    spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", False)
+    # Spark reads columns by their position: a file with another header is an error.
+    reader = reader.options(enforceSchema=False)
+    for name, value in _SETTINGS.items():
+        spark.conf.set(name, value)
     return reader.csv(list(paths)) if as_csv else reader.parquet(*paths)
 
 
@@ -81,6 +93,32 @@ def find_files(spark: SparkSession, rows: DataFrame, inputs: Sequence[str]) -> l
         if state["path"] not in urls:
             raise ValueError(left_out(_shown(state["path"])))
     return [InputFile(urls[state["path"]], _shown(state["path"]), state) for state in states]
+
+
+def parquet_columns(spark: SparkSession, files: Sequence[InputFile]) -> list[list[str]]:
+    """The columns of each Parquet file, with those in the names of its folders.
+
+    Spark takes the columns of one file for those of all, and nulls for what another file does not have.
+    """
+    found: dict[str, list[str]] = {}
+    footers = spark.sparkContext._jvm.org.apache.parquet.hadoop
+    settings = spark.sparkContext._jsc.hadoopConfiguration()
+
+    def columns(file: InputFile) -> list[str]:
+        path = spark.sparkContext._jvm.org.apache.hadoop.fs.Path(file.state["path"])
+        reader = footers.ParquetFileReader.open(footers.util.HadoopInputFile.fromPath(path, settings))
+        try:
+            schema = reader.getFileMetaData().getSchema()
+        finally:
+            reader.close()
+        text = schema.toString()
+        if text not in found:
+            found[text] = [schema.getFieldName(i) for i in range(schema.getFieldCount())]
+        folders = (part.partition("=") for part in file.state["path"].split("/")[:-1])
+        return [*found[text], *(unquote(name) for name, is_value, _ in folders if is_value)]
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(columns, files))
 
 
 def left_out(path: str) -> str:

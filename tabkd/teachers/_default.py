@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._options import option
 from tabkd._sklearn import N_JOBS, Interval, validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._threads import lightgbm_threads
@@ -415,8 +416,8 @@ def _require_xgboost() -> None:
     except ImportError as error:
         raise ImportError(
             "The default teacher is the mean of LightGBM and XGBoost, but XGBoost cannot be imported. Install it, "
-            "`pip install xgboost` or the smaller `pip install xgboost-cpu`, or pass a teacher, for example "
-            "DistilledClassifier(lightgbm.LGBMClassifier()); on the command line, --teacher lightgbm."
+            "`pip install xgboost` or the smaller `pip install xgboost-cpu`, or give another "
+            f"{option('teacher')}, for example one of lightgbm."
         ) from error
 
 

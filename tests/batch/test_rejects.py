@@ -11,12 +11,19 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 import tabkd
+from tabkd import DistilledClassifier
+from tabkd._cli.teachers import TableCodes
 from tabkd.batch._dialect import Dialect
 from tabkd.batch._job import score_dataset
 from tabkd.batch._rejects import TooManyRejectsError, failures, failures_by_value
+from tabkd.batch._scored import Columns
+from tabkd.batch._sources import in_batches
 from tabkd.batch._text import convert, wrong_values
+from tabkd.scoring import ExportedStudent
 
 N_ROWS = 3000
 
@@ -276,11 +283,12 @@ def test_failures_by_value_are_all_failures(values, bad, most):
         ("paid", [f"perhaps {i}" for i in range(N_ROWS)], "neither true nor false"),
         ("shop", [b"\xff%d" % i for i in range(N_ROWS)], "not text in UTF-8"),
         ("shop", [i + 0.5 for i in range(N_ROWS)], "double, but text in the model"),
+        ("amount", [[float(i)] for i in range(N_ROWS)], "not a number"),
+        ("amount", [date.fromordinal(i + 1) for i in range(N_ROWS)], "not a number"),
     ],
 )
 def test_a_column_of_wrong_values_takes_few_checks(path, frame, tmp_path, monkeypatch, column, values, reason):
     from tabkd.batch import _text as text
-    from tabkd.scoring import ExportedStudent
 
     calls = []
 
@@ -302,6 +310,68 @@ def test_a_column_of_wrong_values_takes_few_checks(path, frame, tmp_path, monkey
         assert rejects["row"].tolist() == list(range(N_ROWS))
         assert rejects["reason"].str.startswith(reason).all()
     assert len(calls) <= 40
+
+
+@pytest.fixture(scope="module")
+def zip_path(frame, tmp_path_factory):
+    """A model of text that looks like whole numbers with zeros in front."""
+    path = tmp_path_factory.mktemp("zip") / "model.onnx"
+    rows = frame[["amount"]].assign(zip=np.where(frame["paid"], "01234", "00567"))
+    teacher = make_pipeline(TableCodes(), DecisionTreeClassifier(max_depth=3))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0)
+    model.fit(rows, frame["paid"]).to_onnx(path)
+    return path
+
+
+VALUES = {
+    pa.int64(): st.integers(-5, 5),
+    pa.uint8(): st.integers(0, 5),
+    pa.bool_(): st.booleans(),
+    pa.float64(): st.sampled_from([0.0, 1.5, np.nan, np.inf]),
+    pa.decimal128(5, 1): st.sampled_from([Decimal("1.5"), Decimal("-2.0")]),
+    pa.date32(): st.sampled_from([date(2026, 1, 1), date(1, 1, 1)]),
+    pa.duration("s"): st.integers(0, 5),
+    pa.binary(): st.sampled_from([b"1", b"\xff"]),
+    pa.list_(pa.float64()): st.lists(st.sampled_from([1.0, np.nan]), max_size=2),
+    pa.struct([("a", pa.int64())]): st.just({"a": 1}),
+}
+
+
+@given(st.data(), st.sampled_from(["amount", "zip"]), st.sampled_from(list(VALUES)), st.integers(0, 5))
+@settings(deadline=None, max_examples=150)
+def test_values_of_another_type_are_rejected_as_one_by_one(zip_path, data, column, kind, most):
+    exported = tabkd.load(zip_path)
+    values = pa.array(data.draw(st.lists(st.none() | VALUES[kind], max_size=8)), kind)
+    others = {"amount": pa.array([0.5] * len(values)), "zip": pa.array(["01234"] * len(values))}
+    columns = Columns(exported, (), {})
+    try:
+        (batch,) = in_batches([pa.table(others | {column: values})], columns.known, "x")
+    except pa.ArrowNotImplementedError:
+        return
+    position = exported.feature_names_in_.tolist().index(column)
+    left = batch.table.column(column)
+    refused = failures(lambda part: exported.check_column(position, part), left)
+    slow = sorted([reject.row for reject in batch.rejects] + [int(batch.positions[i]) for i, _ in refused])
+    scored = columns.scored(batch, 0, len(values))
+    assert [reject.row for reject in scored.rows.rejects] == slow
+    assert scored.rows.table.num_rows == len(values) - len(slow)
+    if len(slow) > most:
+        with pytest.raises(TooManyRejectsError, match="At least"):
+            columns.scored(batch, 0, most)
+
+
+def test_whole_numbers_for_a_code_take_few_checks(zip_path, tmp_path, monkeypatch):
+    calls = []
+    check = ExportedStudent.check_column
+    monkeypatch.setattr(ExportedStudent, "check_column", lambda *args: calls.append(1) or check(*args))
+    table = pa.table({"amount": np.zeros(N_ROWS), "zip": pa.array([None, *range(1, N_ROWS)])})
+    pa.parquet.write_table(table, tmp_path / "in.parquet")
+    options = {"rejects": tmp_path / "r.parquet", "max_rejects": N_ROWS}
+    assert score_dataset(zip_path, [tmp_path / "in.parquet"], tmp_path / "out.csv", **options).rejected == N_ROWS - 1
+    rejects = pd.read_parquet(tmp_path / "r.parquet")
+    assert rejects["value"].tolist() == [str(i) for i in range(1, N_ROWS)]
+    assert rejects["reason"].str.endswith("Give the column as text, as it was at fit").all()
+    assert len(calls) <= 4
 
 
 # Alerts

@@ -94,7 +94,7 @@ def test_what_is_finished_is_not_scored_again(spark, folder, path, tmp_path, sma
     with pytest.raises(KeyboardInterrupt):
         dataset.score_dataset(path, [str(folder)], out, **options)
     assert not out.exists()
-    with pytest.raises(ValueError, match="holds an unfinished job of another --keep"):
+    with pytest.raises(ValueError, match=r"holds an unfinished job of another keep\."):
         dataset.score_dataset(path, [str(folder)], out, keep=["note"], resume=True)
     with FileLock(tmp_path / ".out.tabkd" / "lock"), pytest.raises(BusyError):
         dataset.score_dataset(path, [str(folder)], out, **options)
