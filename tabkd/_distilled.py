@@ -31,7 +31,7 @@ from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
-from tabkd.students._student import further_tensors
+from tabkd.students._student import further_tensors, predicted
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import classes_of, soft_targets
 from tabkd.teachers._by_heart import KnownRows, warn_if_scored
@@ -147,6 +147,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
             teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
             bar.stage("soft targets")
             answers = self._answers(teacher, X, y, params, split_params)
+            teaching.check_width(answers, y)
             real = real_rows(teaching, codes, answers, y, weights, X_unlabeled)
             n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
             bar.stage("synthetic rows", n_synthetic)
@@ -245,7 +246,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         return self._scores_of_codes(self.schema_.encode(check_table(self, X, reset=False)))
 
     def _scores_of_codes(self, codes: np.ndarray) -> np.ndarray:
-        return self._task.scores(self._student.predict_codes(codes), self.temperature)
+        return self._task.scores(predicted(self._student, codes), self.temperature)
 
     def to_onnx(self, path: str | PathLike | None = None, report: Measured | None = None) -> ModelProto:
         """Write the student as one ONNX model that takes the raw columns, and verify that it gives the same scores.

@@ -15,6 +15,7 @@ from tabkd.augment._augmenter import Draw, fitted_draw
 from tabkd.augment._unseen import one_of_each, unseen_codes, with_unseen
 from tabkd.students import SoftRows, SoftStream
 from tabkd.teachers._answers import soft_targets_of_codes
+from tabkd.teachers._teacher import teacher_name
 
 # Synthetic rows in memory at a time.
 _CHUNK_ROWS = 65_536
@@ -44,6 +45,15 @@ class Teaching:
     task: Task
     temperature: float
     alpha: float
+
+    def check_width(self, answers: np.ndarray, y: np.ndarray) -> None:
+        """Refuse a teacher that predicts more or fewer targets than `y` has."""
+        given, expected = answers.shape[1], self.task.targets(y[:1]).shape[1]
+        if given != expected:
+            raise ValueError(
+                f"predict of teacher {teacher_name(self.teacher)} gave {given} targets, but y has {expected}. Pass a y "
+                "with the targets of the teacher, or another teacher."
+            )
 
     def answers(self, codes: np.ndarray) -> np.ndarray:
         """The teacher's answers, float64 of shape (n, K), to codes of shape (n, d)."""

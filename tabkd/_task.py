@@ -127,7 +127,7 @@ class Classification(Task):
 
     def output_name(self, i: int) -> str:
         """The probability of a class."""
-        return f"the probability of {self.classes[i]!r}"
+        return f"the probability of {self.classes[i : i + 1].tolist()[0]!r}"
 
 
 class Regression(Task):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tabkd._export.probes import frame_of, probe_codes
+from tabkd._export.run import run
 from tabkd.onnx import ParityError
-from tabkd.scoring import ExportedStudent
-from tabkd.scoring import _wire as wire
-from tabkd.scoring._exported import _session
+from tabkd.students import STUDENTS, Student
+from tabkd.students._foreign import ForeignStudent
 from tabkd.students._registry import student_names
+from tabkd.teachers._classes import plain
 
 if TYPE_CHECKING:
     from tabkd._distilled import DistilledClassifier, DistilledRegressor
@@ -46,13 +46,15 @@ def check_parity(model: DistilledClassifier | DistilledRegressor, content: bytes
     ------
     ParityError
         If a difference is too large; the message has the row, both values and the remedy.
+    ValueError
+        If the graph cannot be scored at all.
     """
     codes = probe_codes(model)
     frame = frame_of(model.schema_, codes)
     expected = model._scores(frame)
     # Differences of probabilities are absolute; those of values are in standard deviations of the target.
     scale = model._student.target_scale_
-    exported, whole = ExportedStudent(content, n_jobs=1), _run_whole(model, content, frame)
+    exported, whole = run(model, content, frame)
     scores = whole[model._task.onnx_outputs(model._student)[-1].name].astype(np.float64)
     worst = 0.0
     for got in (scores, exported._scores(frame)):
@@ -65,37 +67,6 @@ def check_parity(model: DistilledClassifier | DistilledRegressor, content: bytes
     if "label" in whole:
         _check_labels(model, frame, expected, whole["label"])
     return {"rows": len(codes), "max_difference": worst}
-
-
-def _run_whole(
-    model: DistilledClassifier | DistilledRegressor, content: bytes, frame: pd.DataFrame
-) -> dict[str, np.ndarray]:
-    """The outputs of the whole file, by name, from inputs that any user of ONNX Runtime would pass."""
-    session = _session(content)
-    columns = json.loads(wire.metadata(content)["tabkd"])["columns"]
-    if columns[0]["input"] == "X" and len({c["input"] for c in columns}) == 1 and model.schema_.is_numeric:
-        feeds = {"X": _numbers(frame.to_numpy(), columns[0]["type"])}
-    else:
-        feeds = {c["input"]: _feed(frame.iloc[:, i], c) for i, c in enumerate(columns)}
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
-
-
-def _feed(series: pd.Series, column: dict[str, Any]) -> np.ndarray:
-    if column["type"] != "STRING":
-        return _numbers(series.to_numpy(np.float64), column["type"])[:, None]
-    values = series.to_numpy(object)
-    # ONNX Runtime spells None "None"; where that is a category, a missing value has another spelling.
-    if "None" not in column["missing"]:
-        values = np.array([column["missing"][0] if v is None else v for v in values], dtype=object)
-    return values[:, None]
-
-
-def _numbers(values: np.ndarray, kind: str) -> np.ndarray:
-    if kind == "DOUBLE":
-        return np.ascontiguousarray(values)
-    limit = float(np.finfo(np.float32).max)
-    return np.ascontiguousarray(np.clip(values, -limit, limit).astype(np.float32))
 
 
 def _check_labels(
@@ -118,16 +89,28 @@ def _as_classes(model: DistilledClassifier | DistilledRegressor, labels: np.ndar
 def _error(
     model: DistilledClassifier | DistilledRegressor, frame: pd.DataFrame, row: int, python: Any, onnx: Any, what: str
 ) -> ParityError:
-    values = [f"{name}={value!r}" for name, value in frame.iloc[row].items()]
+    values = [f"{name}={value!r}" for name, value in zip(frame.columns, plain(frame.iloc[row]), strict=True)]
     if len(values) > _SHOWN:
         values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]
     return ParityError(
         f"ONNX Runtime does not reproduce the student {type(model.student_).__name__}, so nothing was "
-        "written: "
-        f"{what} is {python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed "
-        "(regression: "
-        f"of the target's standard deviation), for the row {', '.join(values)}. Update onnxruntime and "
-        "skl2onnx. "
-        f"A student of another library may not be exact in float32: use one of tabkd's ({student_names()}); if it is "
-        "one of these, please report it with this row."
+        f"written: {what} is {python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed "
+        f"(regression: of the target's standard deviation), for the row {', '.join(values)}. "
+        f"{_remedy(model._student)}"
+    )
+
+
+def _remedy(student: Student) -> str:
+    """What to do about a student whose graph gives something else."""
+    if isinstance(student, ForeignStudent):
+        return (
+            "Update onnxruntime and skl2onnx. A student of another library may not be exact in float32: use one of "
+            f"tabkd's ({student_names()})."
+        )
+    if type(student) in STUDENTS.values():
+        return "Update onnxruntime and skl2onnx; if that does not help, please report it with this row."
+    return (
+        "predict_codes and write_onnx have to compute the same, in float32. If the targets lie far from zero, use "
+        "write_values; if far or missing values cannot be exact, set answers_any_row = False. See "
+        "tabkd.students.Student."
     )

@@ -34,10 +34,10 @@ class Augmenter(TakesTables, BaseEstimator):
     """Base class of the augmenters: they learn a table and draw further rows of the same table.
 
     A subclass implements two methods: ``_fit(codes)`` learns from an array of codes, float64 of shape (n, d), and
-    ``_sample(n_samples, rng)`` draws a new array of codes, float64 of shape (n_samples, d). A code is the value of a
-    numeric column or the position of a category; NaN is a missing value. The base class converts tables to codes and
-    back, so that whole numbers stay whole, values stay within the range seen at fit, and a category is always one that
-    was seen.
+    ``_sample(n_samples, rng)`` draws codes, float64 of shape (n_samples, d), by a `numpy.random.RandomState`. A code
+    is the value of a numeric column or the position of a category; NaN is a missing value. The base class converts
+    tables to codes and back, so that whole numbers stay whole, values stay within the range seen at fit, and a category
+    is always one that was seen.
 
     Attributes
     ----------
@@ -168,19 +168,31 @@ class Augmenter(TakesTables, BaseEstimator):
         """
         check_is_fitted(self)
         n_samples = check_scalar(n_samples, "n_samples", (int, np.integer), min_val=0)
-        codes = self._sample(n_samples, check_random_state(random_state))
+        # A copy, since what `_sample` returns may be rows of the table.
+        codes = np.array(self._sample(n_samples, check_random_state(random_state)), dtype=np.float64)
+        check_drawn(self, codes, (n_samples, len(self.schema_.columns)))
         return self._within_table(codes)
 
     def _within_table(self, codes: np.ndarray) -> np.ndarray:
         """Round whole numbers and clip every value to the range seen at fit and to its dtype; NaN stays."""
         codes[:, self._whole] = np.round(codes[:, self._whole]) + 0.0  # no -0
         for i, column in enumerate(self.schema_.columns):
-            if column.kind == "numeric":
+            if column.kind == "categorical":
+                self._check_categories(codes[:, i], column)
+            else:
                 np.clip(codes[:, i], column.low, column.high, out=codes[:, i])
                 narrow = _NARROW_FLOATS.get(str(column.dtype).lower())
                 if narrow is not None:
                     codes[:, i] = codes[:, i].astype(narrow)
         return codes
+
+    def _check_categories(self, drawn: np.ndarray, column: Column) -> None:
+        known = np.isnan(drawn) | np.isin(drawn, np.arange(len(column.categories)))
+        if not known.all():
+            raise ValueError(
+                f"augmenter {type(self).__name__} drew {drawn[~known][0]} for column {column.name!r}, but the "
+                f"positions of its categories are whole numbers from 0 to {len(column.categories) - 1}."
+            )
 
     @abstractmethod
     def _fit(self, codes: np.ndarray) -> None: ...
@@ -205,7 +217,27 @@ def fitted_draw(augmenter: Any, schema: TableSchema, codes: np.ndarray) -> Draw:
     if hasattr(augmenter, "fit_codes"):
         return clone(augmenter).fit_codes(schema, codes).sample_codes
     fitted = clone(augmenter, safe=False).fit(schema.decode(codes))
-    return lambda n_samples, rng: schema.encode(fitted.sample(n_samples, random_state=rng))
+
+    def draw(n_samples: int, rng: np.random.RandomState) -> np.ndarray:
+        drawn = schema.encode(fitted.sample(n_samples, random_state=rng))
+        check_drawn(augmenter, drawn, (n_samples, len(schema.columns)))
+        return drawn
+
+    return draw
+
+
+def check_drawn(augmenter: Any, codes: np.ndarray, expected: tuple[int, int]) -> None:
+    """Refuse codes of another shape than was asked for.
+
+    Raises
+    ------
+    ValueError
+    """
+    if codes.shape != expected:
+        raise ValueError(
+            f"augmenter {type(augmenter).__name__} drew rows of shape {codes.shape}, but {expected} is expected: as "
+            "many rows as asked for, with the columns of the table."
+        )
 
 
 def base_rows(n_rows: int, n_samples: int, rng: np.random.RandomState) -> np.ndarray:

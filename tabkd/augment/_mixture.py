@@ -69,6 +69,9 @@ class Mixture(Augmenter):
             given = [3, 1] if given is None else given
         if len(parts) == 0:
             raise ValueError("augmenters is empty; give one or more, or None for the default ones.")
+        for i, part in enumerate(parts):
+            if not isinstance(part, Augmenter):
+                raise TypeError(f"augmenters[{i}] is {part!r:.80}, but each has to be a tabkd.augment.Augmenter.")
         weights = np.ones(len(parts)) if given is None else np.asarray(given, dtype=np.float64)
         if len(weights) != len(parts) or not (weights.min() >= 0 and weights.sum() > 0):
             raise ValueError(

@@ -199,16 +199,46 @@ class Graph:
         estimator : estimator
             Fitted.
         variables : list of skl2onnx Variable
-            Its inputs.
+            Its inputs: those of `Inputs`, or what `variable` makes of a tensor.
 
         Returns
         -------
         list of str
             The tensors of its outputs.
+
+        Examples
+        --------
+        In `write_onnx` of a student, a regressor of scikit-learn on the units of its encoder:
+
+        >>> def write_onnx(self, graph, inputs):
+        ...     units = graph.variable(self.encoder_.write_onnx(graph, inputs), self.encoder_.n_features_out_)
+        ...     return Tensors(graph.convert(self.regressor_, [units])[0])
         """
         from skl2onnx._parse import _parse_sklearn
 
         return [output.full_name for output in _parse_sklearn(self._scope, estimator, list(variables))]
+
+    def variable(self, name: str, width: int) -> Any:
+        """Make a matrix an input for `convert`.
+
+        Parameters
+        ----------
+        name : str
+            A tensor of shape (n, width), float32.
+        width : int
+            The number of its columns.
+
+        Returns
+        -------
+        skl2onnx Variable
+            The tensor, as a converter of skl2onnx takes it.
+        """
+        from skl2onnx.common.data_types import FloatTensorType
+
+        variable = self._scope.declare_local_variable("tabkd_variable", FloatTensorType([None, width]))
+        variable.init_status(is_fed=True)
+        self.node("Identity", [name], variable.full_name)
+        return variable
 
     def double(self, name: str) -> str:
         """Cast a tensor to float64.

@@ -106,7 +106,7 @@ class Inputs:
         self._mixed = not schema.is_numeric
 
     def values(self, positions: Sequence[int] | np.ndarray, center: ArrayLike) -> str | None:
-        """Read numeric columns as float32.
+        """Read numeric columns as float32, clipped to its range; `tabkd.students.to_float32` is the same in Python.
 
         Parameters
         ----------

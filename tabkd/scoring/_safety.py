@@ -37,7 +37,7 @@ _SHAPE_WAYS = {
     "Unsqueeze",
 }
 # fmt: on
-_OPERATORS = _OURS | _FOREIGN
+OPERATORS = _OURS | _FOREIGN
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # The inputs of these operators that are a shape or a count.
 _SHAPES = {"ConstantOfShape": 0, "OneHot": 1, "Reshape": 1, "TopK": 1}
@@ -93,7 +93,7 @@ def _check(graph: bytes, depth: int, constants: dict[str, bytes], makers: dict[s
             constants[wire.text(value, wire.TENSOR_NAME)] = value
         elif number == _GRAPH_NODE:
             node = wire.node(value)
-            if node.type not in _OPERATORS or node.domain not in _DOMAINS:
+            if node.type not in OPERATORS or node.domain not in _DOMAINS:
                 operator = f"{node.domain}.{node.type}".lstrip(".")
                 raise ValueError(f"it has the operator {operator!r:.80}, which no student has")
             nodes.append(node)

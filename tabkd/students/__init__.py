@@ -5,6 +5,7 @@ A student of your own is a subclass of `Student`: see its example.
 
 from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._encoder import TableEncoder
+from tabkd.students._float32 import to_float32
 from tabkd.students._mlp import MLPStudent
 from tabkd.students._registry import STUDENTS
 from tabkd.students._rows import SoftRows, SoftStream
@@ -22,4 +23,5 @@ __all__ = [
     "TableEncoder",
     "Tensors",
     "TreeStudent",
+    "to_float32",
 ]

@@ -205,7 +205,7 @@ class BoostedTreesStudent(Student):
         scores = write_ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
         scores = graph.node("Add", [scores, graph.float32(self.base_score_)])
         if self.task_ == "regression":
-            return Tensors(self._write_values(graph, scores))
+            return Tensors(self.write_values(graph, scores))
         if n_scores > 1:
             return Tensors(graph.node("Softmax", [scores], axis=1))
         return Tensors(write_two_classes(graph, graph.node("Sigmoid", [scores])))

@@ -48,7 +48,27 @@ def centers(values: np.ndarray) -> np.ndarray:
 
 
 def to_float32(values: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """`values - center` as float32; values beyond its range are clipped to it."""
+    """Read numeric columns as `tabkd.onnx.Inputs.values` does in a graph: centred, and clipped to the range of float32.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, m), float64
+        Numeric columns of codes; NaN is missing and stays so.
+    center : ndarray of shape (m,)
+        The number that is subtracted from each, in float64.
+
+    Returns
+    -------
+    ndarray of shape (n, m), float32
+        What a graph has of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd.students import to_float32
+    >>> to_float32(np.array([[1e9 + 0.5, np.nan]]), np.array([1e9, 0.0])).tolist()
+    [[0.5, nan]]
+    """
     shifted = values - center if center.any() else values
     # In row order, even if `values` has another order: training selects random rows.
     return np.clip(shifted, -LARGEST, LARGEST).astype(np.float32, order="C")

@@ -300,7 +300,7 @@ class MLPStudent(Student):
             hidden = graph.gemm(graph.node("Relu", [hidden]), weight, bias)
         if self.task_ == "classification":
             return Tensors(graph.node("Softmax", [hidden], axis=1))
-        return Tensors(self._write_values(graph, hidden))
+        return Tensors(self.write_values(graph, hidden))
 
     @property
     def level_weights_(self) -> np.ndarray:

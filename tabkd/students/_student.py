@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from keyword import iskeyword
+from numbers import Integral
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -24,6 +26,8 @@ from tabkd.students._rows import SoftRows, SoftStream, is_simplex
 
 # A target this many standard deviations from zero is given in float64.
 _WIDE = 32
+# What further outputs cannot be called: the other outputs, the input of a numeric table, and the field of the targets.
+_TAKEN = ("label", "probabilities", "variable", "X", "targets")
 
 
 class Tensors(NamedTuple):
@@ -92,10 +96,21 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     encoder by which it reads the table as `encoder_`; without an encoder, it defines `front` and `edges` itself.
     Nothing else is needed to distil into it, to export it and to score its file.
 
+    The graph computes in float32. Real targets may lie so far from zero that float32 loses their differences: learn
+    ``(targets - target_mean_) / target_scale_``, and let `write_values` write the way back.
+
     Attributes
     ----------
+    on_simplex : bool
+        A class attribute, False by default: whether predicted probabilities are never negative and sum to one. If not,
+        negative ones become zero, and each row is divided by its sum.
+    answers_any_row : bool
+        A class attribute, True by default: whether Python and the graph agree on any row, also on one with missing
+        values, unseen categories or numbers up to 1e300. If not, the file is proven on real and synthetic rows only.
     schema_ : TableSchema
-        The columns of the table at fit.
+        What the codes mean. ``schema_.positions("numeric")`` and ``schema_.positions("categorical")`` are the positions
+        of the columns of each kind. A code is a number, or a position in ``schema_.columns[i].categories``, whose
+        length stands for an unseen category. A missing value is NaN.
     n_outputs_ : int
         Number K of target columns.
     task_ : {"classification", "regression"}
@@ -105,22 +120,25 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
 
     Examples
     --------
-    A ridge regression on the units of `TableEncoder`:
+    A ridge regression on the units of `TableEncoder`, for classes and for values of any size:
 
     >>> from sklearn.linear_model import Ridge
     >>> from tabkd.students import Student, TableEncoder, Tensors
     >>> class RidgeStudent(Student):
     ...     def _fit_rows(self, real, synthetic):
     ...         self.encoder_ = TableEncoder(random_state=0).fit_rows(self.schema_, real)
-    ...         self.ridge_ = Ridge().fit(self.encoder_.transform_codes(real.codes), real.targets, real.weights)
+    ...         targets = (real.targets - self.target_mean_) / self.target_scale_
+    ...         self.ridge_ = Ridge().fit(self.encoder_.transform_codes(real.codes), targets, real.weights)
     ...
     ...     def predict_codes(self, codes):
-    ...         return self.ridge_.predict(self.encoder_.transform_codes(codes)).reshape(len(codes), -1)
+    ...         scores = self.ridge_.predict(self.encoder_.transform_codes(codes)).reshape(len(codes), -1)
+    ...         return scores.astype(float) * self.target_scale_ + self.target_mean_
     ...
     ...     def write_onnx(self, graph, inputs):
     ...         units = self.encoder_.write_onnx(graph, inputs)
     ...         weights = self.ridge_.coef_.reshape(self.n_outputs_, -1).T
-    ...         return Tensors(graph.gemm(units, weights, self.ridge_.intercept_.reshape(-1)))
+    ...         scores = graph.gemm(units, weights, self.ridge_.intercept_.reshape(-1))
+    ...         return Tensors(self.write_values(graph, scores))
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> from tabkd import DistilledRegressor
@@ -131,9 +149,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     """
 
     _parameter_constraints: dict[str, list] = {}
-    #: Whether predicted probabilities are never negative and sum to one.
     on_simplex = False
-    #: Whether Python and the graph agree on any row, also with missing, unseen and distant values.
     answers_any_row = True
 
     def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
@@ -221,11 +237,14 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
-        return self._shaped(self.predict_codes(self.schema_.encode(X)))
+        return self._shaped(predicted(self, self.schema_.encode(X)))
 
     @abstractmethod
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
-        """Learn from the rows; `schema_`, `n_outputs_`, `task_` and the spread of the targets are known."""
+        """Learn from the rows; `schema_`, `n_outputs_`, `task_` and the spread of the targets are known.
+
+        The arrays belong to the rows that are read: do not write into them.
+        """
 
     @abstractmethod
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
@@ -261,13 +280,34 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
             f"student {type(self).__name__} cannot be written as ONNX: it defines no write_onnx(graph, inputs)."
         )
 
+    def write_values(self, graph: Graph, scores: str) -> str:
+        """Write scores in standard deviations of the target as values of the target.
+
+        It undoes ``(targets - target_mean_) / target_scale_``; probabilities stay as they are.
+
+        Parameters
+        ----------
+        graph : Graph
+            Takes the nodes.
+        scores : str
+            A tensor of shape (n, K), float32.
+
+        Returns
+        -------
+        str
+            The targets, float32 (n, K), or float64 where `is_wide`.
+        """
+        return write_values(graph, scores, self.target_scale_, self.target_mean_, self.is_wide)
+
     def further_outputs(self) -> dict[str, int]:
         """Declare the outputs that `write_onnx` returns in addition to the targets.
+
+        `tabkd.ExportedStudent.output` reads them. Only the targets are compared with Python before a file is written.
 
         Returns
         -------
         dict of str to int
-            The number of columns of each, float32 of shape (n, width), by its name.
+            The number of columns of each, float32 of shape (n, width), by its name, which may be that of a column.
         """
         return {}
 
@@ -345,12 +385,25 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         -------
         list of Output
             Their names, types and widths, in their order.
-        """
-        return [Output(name, "FLOAT", width) for name, width in self.further_outputs().items()]
 
-    def _write_values(self, graph: Graph, scores: str) -> str:
-        """The values of the target for scores (n, K) in standard deviations of the target."""
-        return write_values(graph, scores, self.target_scale_, self.target_mean_, self.is_wide)
+        Raises
+        ------
+        ValueError
+            If a name or a width cannot be that of an output.
+        """
+        declared = self.further_outputs()
+        for name, width in declared.items():
+            if not _names_a_field(name) or name in _TAKEN:
+                raise ValueError(
+                    f"further_outputs of {type(self).__name__} declares {name!r:.80}, but a name has to be a Python "
+                    f"identifier, without _ in front, other than {', '.join(_TAKEN)}."
+                )
+            if not isinstance(width, Integral) or width < 1:
+                raise ValueError(
+                    f"further_outputs of {type(self).__name__} declares {width!r:.80} columns for {name!r}; give an "
+                    "integer from 1."
+                )
+        return [Output(name, "FLOAT", int(width)) for name, width in declared.items()]
 
     def _shaped(self, targets: np.ndarray) -> np.ndarray:
         return targets[:, 0] if getattr(self, "_one_dimensional", False) else targets
@@ -359,6 +412,31 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def predicted(student: Student, codes: np.ndarray) -> np.ndarray:
+    """What a student predicts for codes (n, d), float64 (n, K).
+
+    Raises
+    ------
+    ValueError
+        Where it returned another shape or numbers that are not finite.
+    """
+    targets = np.asarray(student.predict_codes(codes), dtype=np.float64)
+    name, expected = type(student.estimator_).__name__, (len(codes), student.n_outputs_)
+    if targets.shape != expected:
+        raise ValueError(
+            f"student {name} predicted targets of shape {targets.shape} for {len(codes)} rows, but {expected} is "
+            "expected: a row for each row, and a column for each target."
+        )
+    finite = np.isfinite(targets)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"student {name} predicted {targets[row, column]} for target {column} of row {row}. It has to give a "
+            "finite number for every row, also where values are missing or categories unseen."
+        )
+    return targets
 
 
 def further_tensors(student: Student, tensors: Tensors) -> list[str]:
@@ -370,13 +448,18 @@ def further_tensors(student: Student, tensors: Tensors) -> list[str]:
         If the student returned other tensors than it declares.
     """
     given, declared = getattr(tensors, "_fields", ()), ("targets", *student.further_outputs())
-    if sorted(given) != sorted(declared):
+    if sorted(given) != sorted(declared) or not all(isinstance(tensor, str) for tensor in tensors):
         raise TypeError(
             f"write_onnx of {type(student).__name__} returned {tensors!r:.80}, but a named tuple with the fields "
-            f"{list(declared)} is expected, as further_outputs declares them; return Tensors(targets), or a named "
-            "tuple of your own."
+            f"{list(declared)} is expected, as further_outputs declares them, each the name of a tensor; return "
+            "Tensors(targets), or a named tuple of your own."
         )
     return [getattr(tensors, name) for name in declared[1:]]
+
+
+def _names_a_field(name: Any) -> bool:
+    """Whether a named tuple can have a field of that name."""
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and not name.startswith("_")
 
 
 def _spread(real: SoftRows, task: str) -> tuple[np.ndarray, np.ndarray]:

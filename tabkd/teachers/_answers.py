@@ -9,7 +9,7 @@ import numpy as np
 
 from tabkd._sklearn import safe_indexing
 from tabkd._tables.schema import TableSchema
-from tabkd.teachers._classes import AS_COLUMN, aligned, check_known, plain, stated_classes, translated
+from tabkd.teachers._classes import AS_COLUMN, aligned, check_distinct, check_known, plain, stated_classes, translated
 from tabkd.teachers._predictor import may_be_unfitted, own_table
 from tabkd.teachers._teacher import no_probabilities, teacher_name, unfrozen
 
@@ -83,6 +83,7 @@ def classes_of(teacher: Any, X: Any, labels: np.ndarray) -> np.ndarray:
         known = translated(_named(names, name), labels, AS_COLUMN)
     known = translated(known, labels)
     check_known(known, labels, name)
+    check_distinct(known, name)
     return labels if len(known) == len(labels) else np.sort(np.asarray(known))
 
 
@@ -115,6 +116,8 @@ def _answer(teacher: Any, X: Any) -> tuple[list | None, Any]:
     if hasattr(unfrozen(teacher), "predict_proba"):
         given = _asked(teacher, "predict_proba", X)
         return _names(given), given
+    if not hasattr(unfrozen(teacher), "predict"):  # such as a search that does not refit
+        raise no_probabilities(teacher)
     given = _asked(teacher, "predict", X)
     names = _names(given)
     if names is None or len(names) < 3 or names[0] != "predict":

@@ -93,6 +93,27 @@ def check_known(known: Sequence, classes: Iterable, name: str) -> None:
         )
 
 
+def check_distinct(known: Sequence, name: str) -> None:
+    """Refuse classes of which two are the same, or of which some are text and some are not.
+
+    Parameters
+    ----------
+    known : sequence
+        The classes of the teacher.
+    name : str
+        What the error calls the teacher.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(set(known)) < len(known) or len({isinstance(label, str) for label in known}) > 1:
+        raise ValueError(
+            f"the classes of teacher {name} are {list(known)[:20]}; each has to be there once, and either all are text "
+            "or none is. Leave out columns that are no classes."
+        )
+
+
 def aligned(names: Sequence, classes: Sequence, name: str) -> list[int]:
     """The position of the column of each class, in a frame that a teacher returned.
 

@@ -73,11 +73,13 @@ def _check_task(teacher: Any, task: str) -> None:
 def no_probabilities(teacher: Any) -> TypeError:
     """The error of a teacher that gives no probabilities."""
     name = teacher_name(teacher)
-    remedy = (
-        f"Wrap it: CalibratedClassifierCV({name}())."
-        if is_estimator(unfrozen(teacher))
-        else "Give it a method predict_proba(X) that returns a frame with a column for each class, named by it."
-    )
+    model = unfrozen(teacher)
+    if not is_estimator(model):
+        remedy = "Give it a method predict_proba(X) that returns a frame with a column for each class, named by it."
+    elif is_classifier(model) and hasattr(model, "decision_function"):
+        remedy = f"Wrap it: CalibratedClassifierCV({name}())."
+    else:
+        remedy = "Pass a classifier that has it: a VotingClassifier with voting='soft', a search with refit=True."
     return TypeError(f"teacher {name} has no `predict_proba`, and a student learns from probabilities. {remedy}")
 
 

@@ -1,13 +1,14 @@
 """Augmenters that are written outside of the package."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 
 from tabkd import DistilledClassifier
 from tabkd._tables.schema import TableSchema
-from tabkd.augment import Augmenter
+from tabkd.augment import Augmenter, Mixture
 from tests.small_tables import mixed_frame
 
 
@@ -51,3 +52,50 @@ def test_its_rows_are_rows_of_the_table():
     known = {tuple(row) for row in np.nan_to_num(TableSchema.of(X).encode(X), nan=-1.5)}
     assert {tuple(row) for row in np.nan_to_num(codes, nan=-1.5)} <= known
     assert (made.dtypes == X.dtypes).all()
+
+
+class Drawing(Augmenter):
+    """Rows of the table, changed by a function."""
+
+    def __init__(self, change=None):
+        self.change = change
+
+    def _fit(self, codes):
+        self.codes_ = codes
+
+    def _sample(self, n_samples, rng):
+        return self.change(self.codes_[:n_samples])
+
+
+class Short(Repeat):
+    def sample(self, n_samples, random_state=None):
+        return super().sample(n_samples - 1)
+
+
+def test_another_number_of_rows_or_columns_than_asked_for_is_refused():
+    X = mixed_frame(100).select_dtypes("number").fillna(0)
+    with pytest.raises(ValueError, match=r"augmenter Drawing drew rows of shape \(29, \d+\), but \(30, \d+\) is"):
+        Drawing(lambda codes: codes[1:]).fit(X).sample(30)
+    with pytest.raises(ValueError, match=r"augmenter Drawing drew rows of shape \(30, 1\)"):
+        Drawing(lambda codes: codes[:, :1]).fit(X).sample(30)
+    model = DistilledClassifier(RandomForestClassifier(5), student="tree", augmenter=Short(), n_synthetic=50)
+    with pytest.raises(ValueError, match=r"augmenter Short drew rows of shape \(49, \d+\)"):
+        model.fit(X, X.iloc[:, 0] > X.iloc[:, 0].median())
+
+
+@pytest.mark.parametrize("wrong", [-1.0, 0.5, 30.0])
+def test_a_position_without_a_category_is_refused(wrong):
+    X = pd.DataFrame({"number": np.arange(10.0), "letter": ["a", "b"] * 5})
+    with pytest.raises(ValueError, match=rf"Drawing drew {wrong} for column 'letter'.* whole numbers from 0 to 1"):
+        Drawing(lambda codes: codes * [1.0, 0.0] + [0.0, wrong]).fit(X).sample(5)
+
+
+def test_rows_that_are_drawn_may_be_those_of_the_table_itself():
+    codes = np.array([[1.0], [2.0], [2.5]], dtype=np.float64)
+    codes.flags.writeable = False
+    assert Drawing(np.asarray).fit(codes).sample(2).tolist() == [[1.0], [2.0]]
+
+
+def test_a_mixture_of_what_is_no_augmenter_names_it():
+    with pytest.raises(TypeError, match=r"augmenters\[1\] is Repeat\(\), but each has to be a tabkd.augment.Augmenter"):
+        Mixture([Bootstrap(), Repeat()]).fit(np.arange(10.0)[:, None])

@@ -239,3 +239,24 @@ def test_what_cannot_be_copied_is_to_be_fitted_first():
 )
 def test_names_mean_classes_only_where_they_are_exactly_them(names, classes, meaning):
     assert translated(names, classes, AS_COLUMN) == meaning
+
+
+def test_a_further_column_beside_classes_that_are_numbers_is_refused():
+    model = Model(lambda p: pd.DataFrame({0: 1 - p, 1: p, "odds": p / (1 - p)}))
+    with pytest.raises(ValueError, match=r"the classes of teacher Model are \[0, 1, 'odds'\].*Leave out columns"):
+        DistilledClassifier(model, student="tree", n_synthetic=0).fit(X, (POSITIVE > 0.5).astype(int))
+
+
+def test_a_class_that_is_stated_twice_is_refused():
+    model = Model(lambda p: np.column_stack([1 - p, p / 2, p / 2]), classes_=[0, 1, 1])
+    with pytest.raises(ValueError, match=r"the classes of teacher Model are \[0, 1, 1\]; each has to be there once"):
+        DistilledClassifier(model, student="tree", n_synthetic=0).fit(X, (POSITIVE > 0.5).astype(int))
+
+
+@pytest.mark.parametrize(("given", "expected"), [(2, 1), (1, 2)])
+def test_values_of_more_or_fewer_targets_than_y_are_refused(given, expected):
+    teacher = type("Values", (), {"predict": lambda self, X: np.zeros((len(X), given))})()
+    with pytest.raises(ValueError, match=f"predict of teacher Values gave {given} targets, but y has {expected}"):
+        DistilledRegressor(teacher, student="tree", n_synthetic=0).fit(
+            X, np.column_stack([POSITIVE] * expected).squeeze()
+        )

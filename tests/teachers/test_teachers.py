@@ -28,6 +28,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -398,7 +399,12 @@ CLASSIFIER_REFUSED = {
     "voting without probabilities": (
         VotingClassifier([("a", DecisionTreeClassifier())], voting="hard"),
         TypeError,
-        "VotingClassifier has no `predict_proba`",
+        r"VotingClassifier has no `predict_proba`.*a VotingClassifier with voting='soft'",
+    ),
+    "search that does not refit": (
+        GridSearchCV(RandomForestClassifier(2), {"max_depth": [2]}, cv=2, refit=False),
+        TypeError,
+        "GridSearchCV has no `predict_proba`.*refit=True",
     ),
     "regressor": (Ridge(), TypeError, "Ridge is a regressor; use DistilledRegressor"),
     "class": (RandomForestClassifier, TypeError, r"the class RandomForestClassifier; pass an instance"),
