@@ -101,16 +101,17 @@ def check_distinct(known: Sequence, name: str) -> None:
     known : sequence
         The classes of the teacher.
     name : str
-        What the error calls the teacher.
+        The name of the teacher in the error.
 
     Raises
     ------
     ValueError
+        If a class occurs twice, or only some classes are text.
     """
     if len(set(known)) < len(known) or len({isinstance(label, str) for label in known}) > 1:
         raise ValueError(
             f"the classes of teacher {name} are {list(known)[:20]}; each has to be there once, and either all are text "
-            "or none is. Leave out columns that are no classes."
+            "or none is. Leave out columns that are not classes."
         )
 
 
