@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 # How a CSV is written: by default Spark leaves out spaces around text, and microseconds.
-_EXACT = {
+_EXACT: dict[str, bool | str] = {
     "header": True,
     "escape": '"',
     "ignoreLeadingWhiteSpace": False,

@@ -29,7 +29,7 @@ _CHARSETS = {
     "utf-16-be": "UTF-16BE",
 }
 # Of the session of a job, whatever the cluster is set to.
-_SETTINGS = {
+_SETTINGS: dict[str, bool | str] = {
     # A file that cannot be read is an error, and is never skipped.
     "spark.sql.files.ignoreCorruptFiles": False,
     "spark.sql.files.ignoreMissingFiles": False,
@@ -101,11 +101,12 @@ def parquet_columns(spark: SparkSession, files: Sequence[InputFile]) -> list[lis
     Spark takes the columns of one file for those of all, and nulls for what another file does not have.
     """
     found: dict[str, list[str]] = {}
-    footers = spark.sparkContext._jvm.org.apache.parquet.hadoop
+    java: Any = spark.sparkContext._jvm
+    footers = java.org.apache.parquet.hadoop
     settings = spark.sparkContext._jsc.hadoopConfiguration()
 
     def columns(file: InputFile) -> list[str]:
-        path = spark.sparkContext._jvm.org.apache.hadoop.fs.Path(file.state["path"])
+        path = java.org.apache.hadoop.fs.Path(file.state["path"])
         reader = footers.ParquetFileReader.open(footers.util.HadoopInputFile.fromPath(path, settings))
         try:
             schema = reader.getFileMetaData().getSchema()
