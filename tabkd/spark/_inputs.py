@@ -28,7 +28,7 @@ _CHARSETS = {
     "utf-16-le": "UTF-16LE",
     "utf-16-be": "UTF-16BE",
 }
-# Of the session of a job, whatever the cluster is set to.
+# Settings of the session of a job, which override those of the cluster.
 _SETTINGS: dict[str, bool | str] = {
     # A file that cannot be read is an error, and is never skipped.
     "spark.sql.files.ignoreCorruptFiles": False,
