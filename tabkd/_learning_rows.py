@@ -66,7 +66,9 @@ class Teaching:
     def blended(self, answers: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The targets of labelled rows."""
         targets = self.alpha * self.soft(answers)
-        return targets if self.alpha == 1 else targets + (1 - self.alpha) * self.task.targets(y)
+        if self.alpha < 1:
+            targets += (1 - self.alpha) * self.task.targets(y)
+        return targets
 
 
 def real_rows(
