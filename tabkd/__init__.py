@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from tabkd._version import __version__
 
 if TYPE_CHECKING:
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+    from tabkd._classifier import DistilledClassifier
+    from tabkd._regressor import DistilledRegressor
     from tabkd.scoring import ExportedStudent, load
 
 __all__ = ["DistilledClassifier", "DistilledRegressor", "ExportedStudent", "__version__", "load"]
 
 _MODULES = {
-    "DistilledClassifier": "tabkd._distilled",
-    "DistilledRegressor": "tabkd._distilled",
+    "DistilledClassifier": "tabkd._classifier",
+    "DistilledRegressor": "tabkd._regressor",
     "ExportedStudent": "tabkd.scoring",
     "load": "tabkd.scoring",
 }

@@ -1,4 +1,4 @@
-"""Distilled estimators: a teacher's skill in one small student."""
+"""What distilled estimators share: a teacher's skill in one small student."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, check_consistent_length, check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,9 +22,9 @@ from tabkd._reference import ranked, reference
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, routing_enabled, validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._tables.surprises import warn_of_surprises
-from tabkd._task import Classification, Regression, Task
+from tabkd._task import Task
 from tabkd._typing import ColumnLike, RandomState, TableLike
-from tabkd._validation import TakesTables, as_labels, as_targets, check_labels, check_table, check_targets
+from tabkd._validation import TakesTables, check_table
 from tabkd._weights import check_weights, weight_params
 from tabkd.augment import AUGMENTERS
 from tabkd.onnx import Graph, Inputs
@@ -32,11 +32,10 @@ from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
 from tabkd.students._student import further_tensors, predicted
-from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
-from tabkd.teachers._answers import classes_of, soft_targets
-from tabkd.teachers._by_heart import KnownRows, warn_if_scored
+from tabkd.teachers._answers import soft_targets
+from tabkd.teachers._by_heart import KnownRows
 from tabkd.teachers._out_of_fold import out_of_fold_targets
-from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, warn_of_positions
+from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -49,7 +48,7 @@ _REFERENCE_ROWS = 10_000
 _PROBE_ROWS = 256
 
 
-class _Distilled(Convertible, TakesTables, NamedParts):
+class Distilled(Convertible, TakesTables, NamedParts):
     """The common part of the classifier and the regressor."""
 
     _task: Task
@@ -163,7 +162,7 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         # A frozen teacher is shared, like the estimator of a FrozenEstimator: cloning would copy a whole ensemble.
         if is_frozen(self.teacher):
             template.teacher = None
-        copy = super(_Distilled, template).__sklearn_clone__()
+        copy = super(Distilled, template).__sklearn_clone__()
         if is_frozen(self.teacher):
             copy.teacher = self.teacher
         # Searches and cross-validation fit copies, and score them on held-out rows.
@@ -322,255 +321,6 @@ class _Distilled(Convertible, TakesTables, NamedParts):
         if hasattr(self.cv, "split"):
             router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         return router
-
-
-class DistilledClassifier(ClassifierMixin, _Distilled):
-    """A compact classifier that has learnt from a teacher's probabilities.
-
-    Parameters
-    ----------
-    teacher : estimator, FrozenEstimator or None, default=None
-        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
-        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
-        None is the mean of LightGBM and XGBoost with early stopping.
-        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
-    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
-        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
-    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
-        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
-        from the marginals; None makes none.
-    n_synthetic : int or "auto", default="auto"
-        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
-        which take longer to label, proportionally fewer; and at least 40 000.
-    temperature : float, default=1.0
-        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
-        power of T.
-    alpha : float, default=1.0
-        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
-    cv : int, splitter or None, default=None
-        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
-    n_jobs : int, optional
-        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
-    random_state : int, RandomState instance or None
-        The same number gives the same student on the same machine.
-    verbose : int, default=0
-        1 shows a progress bar with the stage.
-
-    Attributes
-    ----------
-    teacher_ : estimator
-        The fitted teacher.
-    student_ : regressor
-        The fitted student; its targets are the probabilities of the classes.
-    schema_ : TableSchema
-        The columns of the table at fit: their kinds, dtypes and categories.
-    reference_ : dict
-        How the training rows and their scores were distributed, which scoring compares later rows with.
-    parity_ : dict
-        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
-    classes_ : array of shape (K,)
-        The labels, in the order of the columns of `predict_proba`.
-    n_features_in_ : int
-        The number d of columns.
-    feature_names_in_ : array of shape (d,)
-        Their names, where the columns have some.
-
-    References
-    ----------
-    G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015.
-    C. Buciluă, R. Caruana, A. Niculescu-Mizil, "Model Compression", KDD 2006.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from tabkd import DistilledClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    >>> model = DistilledClassifier(RandomForestClassifier(random_state=0), n_synthetic=5000, random_state=0)
-    >>> bool(model.fit(X, y).score(X, y) > 0.95)
-    True
-    """
-
-    _default_teacher = DefaultTeacherClassifier
-
-    def predict_proba(self, X: TableLike) -> np.ndarray:
-        """Predict the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit, by name where they have names.
-
-        Returns
-        -------
-        array of shape (n, K), float64
-            Each row sums to one.
-        """
-        scores = self._scores(X)
-        if self._known_rows is not None:
-            known, self._known_rows = self._known_rows, None
-            warn_if_scored(known, self.teacher_, self.schema_, X, self.classes_)
-        return scores
-
-    def predict(self, X: TableLike) -> np.ndarray:
-        """Predict the most probable class of each row.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit, by name where they have names.
-
-        Returns
-        -------
-        array of shape (n,)
-            Labels of the dtype of `classes_`.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[np.argmax(probabilities, axis=1)]
-
-    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
-        """Measure the accuracy of the predicted labels.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            Rows that neither teacher nor student was fitted on.
-        y : array of shape (n,)
-            Their labels.
-        sample_weight : array of shape (n,), optional
-            How much each row counts.
-
-        Returns
-        -------
-        float
-            The share of the rows whose label is predicted.
-        """
-        return super().score(X, as_labels(y, self), sample_weight)
-
-    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
-        y = check_labels(self, y)
-        present = np.unique(y)
-        teacher = self._make_teacher(self.teacher)
-        if is_frozen(teacher):
-            check_teacher(teacher, Classification.name)
-            present = classes_of(teacher, X, present)
-        self.classes_ = present
-        self._task = Classification(present)
-        warn_of_positions(teacher, present)
-        return y
-
-
-class DistilledRegressor(RegressorMixin, _Distilled):
-    """A compact regressor that has learnt from a teacher's predictions.
-
-    Parameters
-    ----------
-    teacher : estimator, FrozenEstimator or None, default=None
-        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
-        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
-        None is the mean of LightGBM and XGBoost with early stopping.
-        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
-    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
-        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
-    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
-        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
-        from the marginals; None makes none.
-    n_synthetic : int or "auto", default="auto"
-        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
-        which take longer to label, proportionally fewer; and at least 40 000.
-    temperature : float, default=1.0
-        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
-        power of T.
-    alpha : float, default=1.0
-        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
-    cv : int, splitter or None, default=None
-        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
-    n_jobs : int, optional
-        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
-    random_state : int, RandomState instance or None
-        The same number gives the same student on the same machine.
-    verbose : int, default=0
-        1 shows a progress bar with the stage.
-
-    Attributes
-    ----------
-    teacher_ : estimator
-        The fitted teacher.
-    student_ : regressor
-        The fitted student.
-    schema_ : TableSchema
-        The columns of the table at fit: their kinds, dtypes and categories.
-    reference_ : dict
-        How the training rows and their predictions were distributed, which scoring compares later rows with.
-    parity_ : dict
-        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
-    n_features_in_ : int
-        The number d of columns.
-    feature_names_in_ : array of shape (d,)
-        Their names, where the columns have some.
-
-    References
-    ----------
-    C. Buciluă, R. Caruana, A. Niculescu-Mizil, "Model Compression", KDD 2006.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.ensemble import RandomForestRegressor
-    >>> from tabkd import DistilledRegressor
-    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = DistilledRegressor(RandomForestRegressor(random_state=0), n_synthetic=5000, random_state=0)
-    >>> bool(model.fit(X, y).score(X, y) > 0.7)
-    True
-    """
-
-    _default_teacher = DefaultTeacherRegressor
-    _task: Regression
-
-    def predict(self, X: TableLike) -> np.ndarray:
-        """Predict the values.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit, by name where they have names.
-
-        Returns
-        -------
-        array of shape (n,) or (n, K), float64
-            (n, K) where there were several targets at fit.
-        """
-        targets = self._scores(X)
-        return targets[:, 0] if self._task.one_dimensional else targets
-
-    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
-        """Measure R² of the predictions.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            Rows that neither teacher nor student was fitted on.
-        y : array of shape (n,) or (n, K)
-            Their values.
-        sample_weight : array of shape (n,), optional
-            How much each row counts.
-
-        Returns
-        -------
-        float
-            One for perfect predictions, zero for those of the best constant.
-        """
-        return super().score(X, as_targets(y, self), sample_weight)
-
-    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
-        y = check_targets(self, y)
-        self._task = Regression(y.ndim == 1)
-        return y
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 def _set_seed(estimator: Any, rng: np.random.RandomState) -> None:

@@ -21,7 +21,7 @@ from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import failures, shown
 from tabkd.batch._sources import check_names
 from tabkd.batch._text import convert, unspaced
-from tabkd.scoring._arrow import decoded, is_text, plain
+from tabkd.scoring._arrow_columns import decoded, is_text, plain
 
 SUFFIXES = (".parquet", ".csv")
 

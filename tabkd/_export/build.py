@@ -18,14 +18,13 @@ from tabkd.onnx._inputs import FILLED, ROWS, VALUES
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
 
 #: Understood by ONNX Runtime 1.14 (2023) and later.
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
 def export(
-    model: DistilledClassifier | DistilledRegressor,
+    model: Any,
     path: str | PathLike[str] | None = None,
     report: Measured | None = None,
 ) -> ModelProto:
@@ -62,7 +61,7 @@ def export(
     return proto
 
 
-def build(model: DistilledClassifier | DistilledRegressor) -> ModelProto:
+def build(model: Any) -> ModelProto:
     """The ONNX model, without a checksum and not yet verified."""
     from skl2onnx import convert_sklearn
 

@@ -21,7 +21,6 @@ from tabkd.teachers._teacher import teacher_name
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
 
 _FACTS = "tabkd"
 
@@ -56,9 +55,7 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(
-    model: DistilledClassifier | DistilledRegressor, names: list[str], types: list[str], front: Front
-) -> dict[str, Any]:
+def describe(model: Any, names: list[str], types: list[str], front: Front) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters

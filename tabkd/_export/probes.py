@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,12 @@ from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd.students import Edges
 
-if TYPE_CHECKING:
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
-
 # Most rows with a value next to a threshold; and the farthest value outside a column's range, in units of the range.
 _EDGE_ROWS = 3000
 _FAR = (0.5, 1e3)
 
 
-def probe_codes(model: DistilledClassifier | DistilledRegressor) -> np.ndarray:
+def probe_codes(model: Any) -> np.ndarray:
     """The codes, shape (n, d), of the rows to verify a distilled estimator with.
 
     A student of another library is only given rows that it was fitted on.

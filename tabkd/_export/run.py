@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,8 @@ from tabkd.scoring._exported import _session
 from tabkd.scoring._safety import OPERATORS
 from tabkd.students import Student
 
-if TYPE_CHECKING:
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
 
-
-def run(
-    model: DistilledClassifier | DistilledRegressor, content: bytes, frame: pd.DataFrame
-) -> tuple[ExportedStudent, dict[str, np.ndarray]]:
+def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStudent, dict[str, np.ndarray]]:
     """Load a model, and give all outputs of the file for the rows of a frame.
 
     Parameters
@@ -74,9 +69,7 @@ def _shapes(student: Student) -> str:
     return ", ".join(f"{output.name}: {output.kind} (n, {output.width})" for output in named)
 
 
-def _run_whole(
-    model: DistilledClassifier | DistilledRegressor, content: bytes, frame: pd.DataFrame
-) -> dict[str, np.ndarray]:
+def _run_whole(model: Any, content: bytes, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """The outputs of the whole file, by name, from inputs that any user of ONNX Runtime would pass."""
     session = _session(content)
     columns = json.loads(wire.metadata(content)["tabkd"])["columns"]

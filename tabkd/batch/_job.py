@@ -30,7 +30,7 @@ from tabkd.batch._scoring_options import Options, as_paths, check_least
 from tabkd.batch._sources import Batch, File, in_dialect
 from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
-from tabkd.scoring._arrow import is_arrow
+from tabkd.scoring._arrow_columns import is_arrow
 
 _WAS_WRITTEN = "the rows were in the table already: an earlier process of this job had committed them"
 

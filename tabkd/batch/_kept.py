@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tabkd._formats.format import Format, is_bytes, is_span
 from tabkd._options import option
 from tabkd.batch._text import Values
-from tabkd.scoring._arrow import decoded, is_text
+from tabkd.scoring._arrow_columns import decoded, is_text
 
 # Up to this whole number float64 distinguishes neighbouring ones.
 _LARGEST_WHOLE = 2.0**53

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabkd._options import option
-from tabkd.scoring._arrow import decoded
+from tabkd.scoring._arrow_columns import decoded
 
 #: The columns of a file of rejects.
 SCHEMA = pa.schema(

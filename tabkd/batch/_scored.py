@@ -17,7 +17,7 @@ from tabkd.batch._kept import as_kept, common_type
 from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, failures_of_type, shown
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
-from tabkd.scoring._arrow import is_text, plain_type
+from tabkd.scoring._arrow_columns import is_text, plain_type
 
 if TYPE_CHECKING:
     from tabkd._typing import TableLike

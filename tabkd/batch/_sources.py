@@ -32,7 +32,7 @@ from tabkd.batch._csv_header import Header, HeaderError, read_header
 from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import Reject, shown
 from tabkd.batch._text import are_missing, convert, converted, may_be_text
-from tabkd.scoring._arrow import decoded, is_text, plain, plain_type
+from tabkd.scoring._arrow_columns import decoded, is_text, plain, plain_type
 
 _FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 #: The suffixes of the files that are read.

@@ -13,7 +13,7 @@ import pyarrow.csv
 from tabkd._options import option
 from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._rejects import Reject, failures_by_value, shown
-from tabkd.scoring._arrow import decoded, is_text
+from tabkd.scoring._arrow_columns import decoded, is_text
 
 #: Rows, their positions in their source, and the rejects among them.
 Part: TypeAlias = tuple[pa.Table, np.ndarray, list[Reject]]

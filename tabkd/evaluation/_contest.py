@@ -18,7 +18,8 @@ from tabkd.evaluation._small_lightgbm import SmallLightGBM
 from tabkd.teachers._answers import soft_targets
 
 if TYPE_CHECKING:
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+    from tabkd._classifier import DistilledClassifier
+    from tabkd._regressor import DistilledRegressor
 
 
 @dataclass(frozen=True)

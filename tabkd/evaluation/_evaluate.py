@@ -23,7 +23,8 @@ from tabkd.evaluation._warnings import warnings_of
 from tabkd.teachers._teacher import teacher_name
 
 if TYPE_CHECKING:
-    from tabkd._distilled import DistilledClassifier, DistilledRegressor
+    from tabkd._classifier import DistilledClassifier
+    from tabkd._regressor import DistilledRegressor
     from tabkd.scoring import ExportedStudent
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tabkd._tables.containers import is_of
 from tabkd._tables.levels import Dictionary
-from tabkd.scoring import _arrow as arrow
+from tabkd.scoring import _arrow_columns as arrow
 
 
 def to_array(column: Any, numeric: bool, name: object) -> np.ndarray | Dictionary:

@@ -15,7 +15,7 @@ import numpy as np
 from tabkd._tables.containers import as_table
 from tabkd._threads import check_n_jobs, n_threads
 from tabkd.scoring import _wire as wire
-from tabkd.scoring._arrow import is_arrow
+from tabkd.scoring._arrow_columns import is_arrow
 from tabkd.scoring._facts import category_tables, further_widths, is_matrix, read_facts, scores_name, unreadable
 from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader

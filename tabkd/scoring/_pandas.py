@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabkd._tables.levels import Dictionary
 from tabkd._tables.pandas_values import array_of, categories_of, numbers_of
-from tabkd.scoring import _arrow as arrow
+from tabkd.scoring import _arrow_columns as arrow
 
 if TYPE_CHECKING:
     from pandas.api.extensions import ExtensionArray

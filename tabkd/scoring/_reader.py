@@ -11,7 +11,7 @@ from tabkd._tables.column import Column
 from tabkd._tables.containers import is_pandas
 from tabkd._tables.levels import Dictionary, Levels
 from tabkd._tables.values import as_numbers, check_finite
-from tabkd.scoring._arrow import check_names, is_arrow
+from tabkd.scoring._arrow_columns import check_names, is_arrow
 from tabkd.scoring._columns import to_array
 from tabkd.scoring._rows import Rows, missing_error, read_rows
 

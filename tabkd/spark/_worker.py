@@ -18,7 +18,7 @@ from tabkd.batch._scored import Columns, Scored
 from tabkd.batch._sources import Batch, in_batches
 from tabkd.batch._text import not_text
 from tabkd.scoring import ExportedStudent
-from tabkd.scoring._arrow import is_text
+from tabkd.scoring._arrow_columns import is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

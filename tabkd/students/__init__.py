@@ -8,7 +8,7 @@ from tabkd.students._encoder import TableEncoder
 from tabkd.students._float32 import to_float32
 from tabkd.students._mlp import MLPStudent
 from tabkd.students._registry import STUDENTS
-from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Edges, Student, Tensors
 from tabkd.students._tree import TreeStudent
 

@@ -18,7 +18,7 @@ from tabkd.onnx._heads import write_two_classes
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
 from tabkd.students._ordinal import OrdinalTable
-from tabkd.students._rows import SoftRows, SoftStream, bounded
+from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
 
 #: Gradient and Hessian of a loss for each row.

@@ -29,8 +29,8 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder_graph import EncoderGraph
 from tabkd.students._float32 import centers, check_range, to_float32
 from tabkd.students._knots import share_knots, surrogate_splits
-from tabkd.students._levels import level_means, level_positions
-from tabkd.students._rows import SoftRows, is_simplex
+from tabkd.students._level_means import level_means, level_positions
+from tabkd.students._soft_rows import SoftRows, is_simplex
 
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
 _CLOSEST = 1e-5

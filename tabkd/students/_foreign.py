@@ -13,7 +13,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.onnx._types import TensorType
 from tabkd.students._registry import student_names
-from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Edges, Student, Tensors
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tabkd._threads import lightgbm_threads
-from tabkd.students._rows import is_simplex
+from tabkd.students._soft_rows import is_simplex
 
 # Rows that the surrogate is fitted on. Its time grows with rows × columns, so many columns get fewer rows, but enough
 # that their steps are not lost in the noise.

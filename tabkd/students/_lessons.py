@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from tabkd.students._rows import SoftRows
+from tabkd.students._soft_rows import SoftRows
 from tabkd.students._training import STEPS, Batches, Layers, Trainer
 
 # Fewest real rows for each synthetic one.

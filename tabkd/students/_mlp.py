@@ -16,7 +16,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
-from tabkd.students._rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
     STEPS,

@@ -17,8 +17,8 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.onnx._trees import Nodes, thresholds
 from tabkd.students._float32 import centers, check_range, to_float32
-from tabkd.students._levels import level_means, level_positions
-from tabkd.students._rows import SoftRows
+from tabkd.students._level_means import level_means, level_positions
+from tabkd.students._soft_rows import SoftRows
 from tabkd.students._student import Edges
 
 

@@ -22,7 +22,7 @@ from tabkd.onnx._convertible import Convertible, Output
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_values
 from tabkd.onnx._inputs import Front, Inputs
-from tabkd.students._rows import SoftRows, SoftStream, is_simplex
+from tabkd.students._soft_rows import SoftRows, SoftStream, is_simplex
 
 # A target this many standard deviations from zero is given in float64.
 _WIDE = 32

@@ -17,7 +17,7 @@ from tabkd.onnx._heads import write_two_classes, write_values
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import sklearn_nodes, write_ensemble
 from tabkd.students._ordinal import OrdinalTable
-from tabkd.students._rows import SoftRows, SoftStream, bounded
+from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
 
 # Share of every row's target that is spread over all classes while the tree grows.

@@ -1,0 +1,153 @@
+"""The distilled classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from tabkd._distilled import Distilled
+from tabkd._task import Classification
+from tabkd._typing import ColumnLike, TableLike
+from tabkd._validation import as_labels, check_labels
+from tabkd.teachers import DefaultTeacherClassifier
+from tabkd.teachers._answers import classes_of
+from tabkd.teachers._by_heart import warn_if_scored
+from tabkd.teachers._teacher import check_teacher, is_frozen, warn_of_positions
+
+
+class DistilledClassifier(ClassifierMixin, Distilled):
+    """A compact classifier that has learnt from a teacher's probabilities.
+
+    Parameters
+    ----------
+    teacher : estimator, FrozenEstimator or None, default=None
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
+        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
+        None is the mean of LightGBM and XGBoost with early stopping.
+        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
+    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
+        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
+    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
+        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
+        from the marginals; None makes none.
+    n_synthetic : int or "auto", default="auto"
+        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
+        which take longer to label, proportionally fewer; and at least 40 000.
+    temperature : float, default=1.0
+        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
+        power of T.
+    alpha : float, default=1.0
+        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
+    cv : int, splitter or None, default=None
+        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    n_jobs : int, optional
+        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
+    random_state : int, RandomState instance or None
+        The same number gives the same student on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar with the stage.
+
+    Attributes
+    ----------
+    teacher_ : estimator
+        The fitted teacher.
+    student_ : regressor
+        The fitted student; its targets are the probabilities of the classes.
+    schema_ : TableSchema
+        The columns of the table at fit: their kinds, dtypes and categories.
+    reference_ : dict
+        How the training rows and their scores were distributed, which scoring compares later rows with.
+    parity_ : dict
+        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
+    classes_ : array of shape (K,)
+        The labels, in the order of the columns of `predict_proba`.
+    n_features_in_ : int
+        The number d of columns.
+    feature_names_in_ : array of shape (d,)
+        Their names, where the columns have some.
+
+    References
+    ----------
+    G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015.
+    C. Buciluă, R. Caruana, A. Niculescu-Mizil, "Model Compression", KDD 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(random_state=0), n_synthetic=5000, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _default_teacher = DefaultTeacherClassifier
+
+    def predict_proba(self, X: TableLike) -> np.ndarray:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n, K), float64
+            Each row sums to one.
+        """
+        scores = self._scores(X)
+        if self._known_rows is not None:
+            known, self._known_rows = self._known_rows, None
+            warn_if_scored(known, self.teacher_, self.schema_, X, self.classes_)
+        return scores
+
+    def predict(self, X: TableLike) -> np.ndarray:
+        """Predict the most probable class of each row.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n,)
+            Labels of the dtype of `classes_`.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
+        """Measure the accuracy of the predicted labels.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y : array of shape (n,)
+            Their labels.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            The share of the rows whose label is predicted.
+        """
+        return super().score(X, as_labels(y, self), sample_weight)
+
+    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
+        y = check_labels(self, y)
+        present = np.unique(y)
+        teacher = self._make_teacher(self.teacher)
+        if is_frozen(teacher):
+            check_teacher(teacher, Classification.name)
+            present = classes_of(teacher, X, present)
+        self.classes_ = present
+        self._task = Classification(present)
+        warn_of_positions(teacher, present)
+        return y

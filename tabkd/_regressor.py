@@ -1,0 +1,128 @@
+"""The distilled regressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+
+from tabkd._distilled import Distilled
+from tabkd._task import Regression
+from tabkd._typing import ColumnLike, TableLike
+from tabkd._validation import as_targets, check_targets
+from tabkd.teachers import DefaultTeacherRegressor
+
+
+class DistilledRegressor(RegressorMixin, Distilled):
+    """A compact regressor that has learnt from a teacher's predictions.
+
+    Parameters
+    ----------
+    teacher : estimator, FrozenEstimator or None, default=None
+        The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
+        scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
+        None is the mean of LightGBM and XGBoost with early stopping.
+        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
+    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
+        The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
+    augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
+        The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row
+        from the marginals; None makes none.
+    n_synthetic : int or "auto", default="auto"
+        The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
+        which take longer to label, proportionally fewer; and at least 40 000.
+    temperature : float, default=1.0
+        Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
+        power of T.
+    alpha : float, default=1.0
+        The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
+    cv : int, splitter or None, default=None
+        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    n_jobs : int, optional
+        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
+    random_state : int, RandomState instance or None
+        The same number gives the same student on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar with the stage.
+
+    Attributes
+    ----------
+    teacher_ : estimator
+        The fitted teacher.
+    student_ : regressor
+        The fitted student.
+    schema_ : TableSchema
+        The columns of the table at fit: their kinds, dtypes and categories.
+    reference_ : dict
+        How the training rows and their predictions were distributed, which scoring compares later rows with.
+    parity_ : dict
+        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
+    n_features_in_ : int
+        The number d of columns.
+    feature_names_in_ : array of shape (d,)
+        Their names, where the columns have some.
+
+    References
+    ----------
+    C. Buciluă, R. Caruana, A. Niculescu-Mizil, "Model Compression", KDD 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from tabkd import DistilledRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = DistilledRegressor(RandomForestRegressor(random_state=0), n_synthetic=5000, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.7)
+    True
+    """
+
+    _default_teacher = DefaultTeacherRegressor
+    _task: Regression
+
+    def predict(self, X: TableLike) -> np.ndarray:
+        """Predict the values.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K), float64
+            (n, K) where there were several targets at fit.
+        """
+        targets = self._scores(X)
+        return targets[:, 0] if self._task.one_dimensional else targets
+
+    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
+        """Measure R² of the predictions.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y : array of shape (n,) or (n, K)
+            Their values.
+        sample_weight : array of shape (n,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            One for perfect predictions, zero for those of the best constant.
+        """
+        return super().score(X, as_targets(y, self), sample_weight)
+
+    def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
+        y = check_targets(self, y)
+        self._task = Regression(y.ndim == 1)
+        return y
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
