@@ -223,3 +223,19 @@ def test_ids_of_a_csv_go_into_a_table_of_integers_or_are_refused(server, sql, pa
         score_dataset(path, [str(tmp_path / "codes.csv")], server, table="nightly", append=True, keep=["id"])
     sql.execute("SELECT id FROM nightly ORDER BY id")
     assert [row[0] for row in sql.fetchall()] == list(range(50))
+
+
+def test_every_night_has_its_rejects(server, sql, table, path, frame, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table(f"id bigint, {SCORES}")
+    options = {"table": "target", "append": True, "keep": ["id"], "resume": True, "max_rejects": 1}
+    for night in range(3):
+        rows = frame[:50].astype({"amount": str})
+        rows.loc[night, "amount"] = "1 EUR"
+        rows.to_parquet(f"{night}.parquet")
+        done = score_dataset(path, [f"{night}.parquet"], server, rejects="rejects.csv", **options)
+        assert (done.written, done.rejected) == (49, 1)
+        assert pd.read_csv("rejects.csv")["row"].tolist() == [night]
+        assert count(sql) == 49 * (night + 1)
+    (folder,) = tmp_path.glob(".*.tabkd")
+    assert sorted(file.name for file in folder.iterdir()) == ["lock", "transaction.json"]
