@@ -104,9 +104,10 @@ class PostgresTable(contextlib.AbstractContextManager):
             return
         status = self._ask("SELECT txid_status($1)", noted.transaction)
         if status == "committed" and noted.job != self._job:
-            # The note last: a process that is killed here is followed by one that does the same.
-            empty(self._folder, commit_note.NAME)
-            empty(self._folder)
+            # The note last: a process that is killed here is followed by one that does the same. The rejects of this
+            # job are there already, in a temporary file.
+            empty(self._folder, commit_note.NAME, drafts=False)
+            empty(self._folder, drafts=False)
         elif status is None or (status == "committed" and noted.table != self._identifier()):
             said = "was committed, but the table is gone" if status else "is too long ago to tell how it ended"
             raise ValueError(

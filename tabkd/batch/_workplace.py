@@ -159,9 +159,9 @@ def _content(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name != _LOCK]
 
 
-def empty(folder: Path, but: str | None = None) -> None:
-    """Remove the files that a job left in its folder, except `but`."""
+def empty(folder: Path, but: str | None = None, *, drafts: bool = True) -> None:
+    """Remove the files that a job left in its folder, except `but` and, if so wanted, the temporary ones."""
     for path in _content(folder):
-        if path.name != but:
+        if path.name != but and (drafts or not path.name.startswith(".")):
             with contextlib.suppress(OSError):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

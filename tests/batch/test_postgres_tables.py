@@ -214,12 +214,28 @@ def test_a_job_that_waits_for_a_locked_table_stops_when_asked(server, sql, table
 
 
 def test_ids_of_a_csv_go_into_a_table_of_integers_or_are_refused(server, sql, path, frame, tmp_path):
-    sql.execute("DROP TABLE IF EXISTS nightly")
-    sql.execute(f"CREATE TABLE nightly (id bigint PRIMARY KEY, {SCORES})")
+    sql.execute("DROP TABLE IF EXISTS of_a_csv")
+    sql.execute(f"CREATE TABLE of_a_csv (id bigint PRIMARY KEY, {SCORES})")
     frame.head(50).to_csv(tmp_path / "rows.csv", index=False)
-    score_dataset(path, [str(tmp_path / "rows.csv")], server, table="nightly", append=True, keep=["id"])
+    score_dataset(path, [str(tmp_path / "rows.csv")], server, table="of_a_csv", append=True, keep=["id"])
     frame.head(60).tail(10).assign(id=[f"{i:04d}" for i in range(10)]).to_csv(tmp_path / "codes.csv", index=False)
-    with pytest.raises(ValueError, match="'id' of the table 'nightly' is bigint, which does not hold '0000'"):
-        score_dataset(path, [str(tmp_path / "codes.csv")], server, table="nightly", append=True, keep=["id"])
-    sql.execute("SELECT id FROM nightly ORDER BY id")
+    with pytest.raises(ValueError, match="'id' of the table 'of_a_csv' is bigint, which does not hold '0000'"):
+        score_dataset(path, [str(tmp_path / "codes.csv")], server, table="of_a_csv", append=True, keep=["id"])
+    sql.execute("SELECT id FROM of_a_csv ORDER BY id")
     assert [row[0] for row in sql.fetchall()] == list(range(50))
+
+
+def test_every_night_has_its_rejects(server, sql, table, path, frame, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table(f"id bigint, {SCORES}")
+    options = {"table": "target", "append": True, "keep": ["id"], "resume": True, "max_rejects": 1}
+    for night in range(3):
+        rows = frame[:50].astype({"amount": str})
+        rows.loc[night, "amount"] = "1 EUR"
+        rows.to_parquet(f"{night}.parquet")
+        done = score_dataset(path, [f"{night}.parquet"], server, rejects="rejects.csv", **options)
+        assert (done.written, done.rejected) == (49, 1)
+        assert pd.read_csv("rejects.csv")["row"].tolist() == [night]
+        assert count(sql) == 49 * (night + 1)
+    (folder,) = tmp_path.glob(".*.tabkd")
+    assert sorted(file.name for file in folder.iterdir()) == ["lock", "transaction.json"]
