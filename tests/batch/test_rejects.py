@@ -16,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import tabkd
 from tabkd import DistilledClassifier
-from tabkd._cli.teachers import TableCodes
+from tabkd._cli.table_codes import TableCodes
 from tabkd.batch._dialect import Dialect
 from tabkd.batch._job import score_dataset
 from tabkd.batch._rejects import TooManyRejectsError, failures, failures_by_value

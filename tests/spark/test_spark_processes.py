@@ -152,7 +152,7 @@ def test_an_output_that_spark_does_not_write_is_refused(path, month, tmp_path, o
     given = ["score", path, month, "--output", output, "--engine", "spark"]
     result = CliRunner().invoke(app, list(map(str, given)))
     assert result.exit_code == 1
-    assert "but Spark writes a folder of Parquet files, or of CSV files where its name" in result.stderr
+    assert "but Spark writes a folder of Parquet files, or of CSV files if its name" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
