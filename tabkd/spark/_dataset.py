@@ -190,6 +190,8 @@ class _Job:
             self._check_free()
         none = Counts(drift=self._columns.drift.none)
         parts = Parts(self.spark, self.store, folder, self._identity(), self._schema(), none)
+        if parts.finished is not None:
+            return self._summary(**parts.finished)
         was_published = parts.was_published
         if not was_published:
             self._check_free()
@@ -207,7 +209,13 @@ class _Job:
                 file.finish()
             if not was_published:
                 parts.publish(lambda path: self._write(rows, path, n_rows))
-        return replace(Summary.of(counts, self._columns.drift, threshold), written=n_rows)
+        done: dict[str, Any] = {"counts": counts.to_json(), "n_rows": n_rows, "threshold": threshold}
+        parts.finish(done)
+        return self._summary(**done)
+
+    def _summary(self, counts: dict[str, Any], n_rows: int, threshold: float | None) -> Summary:
+        found = Summary.of(Counts.from_json(counts), self._columns.drift, threshold)
+        return replace(found, written=n_rows)
 
     def _check_types(self) -> None:
         """Refuse kept columns that the output cannot hold; Spark does so when all rows are scored.

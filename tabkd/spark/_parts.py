@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _JOB = "job.json"
 _OUTPUT = "output.json"
+_FINISHED = "finished.json"
 _PART = re.compile(r"part-[0-9a-f]{32}\.json")
 
 
@@ -61,7 +62,8 @@ class Parts:
         none: Counts,
     ):
         self._spark, self._store, self._folder, self._schema, self._none = spark, store, folder, schema, none
-        known, job = self._read(_JOB), json.loads(json.dumps(job))
+        self._job = job = json.loads(json.dumps(job))
+        known = (self._read(_FINISHED) or {}).get("job") or self._read(_JOB)
         self._parts: list[dict[str, Any]] = []
         if known is None:  # it is written before the first part
             store.make(folder)
@@ -82,6 +84,12 @@ class Parts:
             and not self._store.exists(f"{self._folder}/{written['folder']}")
             and self._store.exists(self._store.path)
         )
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """What `finish` noted in an earlier process of this job; None if there is none, or no output."""
+        noted = self._read(_FINISHED)
+        return noted["summary"] if noted is not None and self._store.exists(self._store.path) else None
 
     @property
     def counts(self) -> Counts:
@@ -140,6 +148,21 @@ class Parts:
         self._store.sync(folder)
         self._write(_OUTPUT, {"folder": name})
         self._store.rename(folder, self._store.path)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Note that the output and the rejects are in their places, and remove the parts.
+
+        A job that is killed while it removes them finds the note when it is given again, and has nothing left to do.
+
+        Parameters
+        ----------
+        summary : dict
+            What the job returns, as JSON values.
+        """
+        self._write(_FINISHED, {"job": self._job, "summary": summary})
+        for name in self._store.names(self._folder):
+            if name not in (_JOB, _FINISHED):
+                self._store.delete(f"{self._folder}/{name}")
 
     def _path(self, part: dict[str, Any]) -> str:
         return f"{self._folder}/{part['folder']}"

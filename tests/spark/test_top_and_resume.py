@@ -12,6 +12,7 @@ from tabkd.batch._outputs import RejectsError
 from tabkd.batch._workplace import BusyError
 from tabkd.spark import _dataset as dataset
 from tabkd.spark._parts import Parts
+from tabkd.spark._store import Store
 
 pytestmark = [
     # Spark leaves sockets to the end of the process.
@@ -146,6 +147,33 @@ def test_a_job_that_was_killed_when_its_output_was_there_only_finishes(spark, fo
     assert pd.read_csv(rejects)["row"].tolist() == [5]
     with pytest.raises(ValueError, match="already exists"):
         dataset.score_dataset(path, [str(source)], out, **options)
+
+
+@pytest.mark.parametrize("n_removed", [1, 3, 5])
+def test_a_job_that_was_killed_while_it_cleaned_up_has_nothing_left_to_do(
+    spark, folder, path, tmp_path, small_parts, monkeypatch, n_removed
+):
+    options = {"keep": ["id"], "resume": True, "top_fraction": 0.5, "rejects": tmp_path / "rejects.csv"}
+    whole, removed = Store.delete, []
+
+    def and_a_kill(self, name):
+        if len(removed) == n_removed:
+            raise KeyboardInterrupt
+        removed.append(name)
+        whole(self, name)
+
+    monkeypatch.setattr(Store, "delete", and_a_kill)
+    with pytest.raises(KeyboardInterrupt):
+        dataset.score_dataset(path, [str(folder)], tmp_path / "out", **options)
+    monkeypatch.setattr(Store, "delete", whole)
+    written = ids(tmp_path / "out")
+    (tmp_path / "rejects.csv").unlink()  # it is in its place already, and is not written again
+    monkeypatch.setattr(Parts, "add", lambda *_: pytest.fail("it scored again"))
+    summary = dataset.score_dataset(path, [str(folder)], tmp_path / "out", **options)
+    assert (summary.read, summary.written) == (3000, 1500)
+    assert summary.threshold == pd.read_parquet(tmp_path / "out").filter(like="probability_").iloc[:, -1].min()
+    assert ids(tmp_path / "out") == written
+    assert {file.name for file in tmp_path.iterdir()} == {"out"}
 
 
 def test_an_input_that_is_changed_meanwhile_fails_the_job(spark, folder, path, tmp_path, monkeypatch):
