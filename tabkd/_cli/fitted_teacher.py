@@ -59,7 +59,7 @@ def load_teacher(path: Path, task: str, trusted: Sequence[str] = (), X: pd.DataF
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what is no file of a known format, before a process is started for it."""
+    """Refuse a file of an unknown format, before a process is started for it."""
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise CommandError(
