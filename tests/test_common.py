@@ -20,8 +20,8 @@ ESTIMATORS = [
         cls(teacher, student=student, n_synthetic=500)
         for student in QUICK.values()
         for cls, teacher in (
-            (DistilledClassifier, RandomForestClassifier(n_estimators=10)),
-            (DistilledRegressor, RandomForestRegressor(n_estimators=10)),
+            (DistilledClassifier, RandomForestClassifier(n_estimators=10, random_state=0)),
+            (DistilledRegressor, RandomForestRegressor(n_estimators=10, random_state=0)),
         )
     ],
     *QUICK.values(),
