@@ -1,0 +1,65 @@
+"""Monotone constraints: the columns with which a prediction may only rise, or only fall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tabkd._options import option
+from tabkd._tables.schema import TableSchema
+
+_WORDS = {1: "1 (rising)", -1: "-1 (falling)", 0: "0 (free)"}
+
+
+def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
+    """The direction of each column, as scikit-learn's estimators take it.
+
+    Parameters
+    ----------
+    monotonic_cst : array of shape (d,), mapping of column to direction, or None
+        1 where predictions may only rise with the column, -1 where they may only fall, and 0 for a free column; None
+        for free columns only. A mapping names the constrained columns.
+    schema : TableSchema
+        The columns of the table.
+
+    Returns
+    -------
+    int8 ndarray of shape (d,)
+        The directions.
+
+    Raises
+    ------
+    ValueError
+        For an unknown or categorical column, another direction, or an array of another length.
+    """
+    names, d = schema.names, len(schema.columns)
+    if monotonic_cst is None:
+        return np.zeros(d, np.int8)
+    if isinstance(monotonic_cst, Mapping):
+        if unknown := [name for name in monotonic_cst if name not in names]:
+            raise ValueError(
+                f"{option('monotonic_cst')} names {unknown[0]!r:.80}, which is not a column of the table; it has "
+                f"{', '.join(map(repr, names[:5]))}{', …' if d > 5 else ''}."
+            )
+        given = [monotonic_cst.get(name, 0) for name in names]
+    else:
+        given = list(monotonic_cst)
+        if len(given) != d:
+            raise ValueError(
+                f"{option('monotonic_cst')} has {len(given)} directions, but the table has {d} columns. Give one for "
+                "each column, or a dict of names."
+            )
+    for column, direction in zip(schema.columns, given, strict=True):
+        if direction not in (-1, 0, 1):
+            raise ValueError(
+                f"{option('monotonic_cst')} of column {column.name!r} is {direction!r:.80}; expected one of "
+                f"{', '.join(_WORDS.values())}."
+            )
+        if direction and column.kind == "categorical":
+            raise ValueError(
+                f"{option('monotonic_cst')} constrains column {column.name!r}, which is categorical: its values have "
+                "no order. Leave the column out, or give it as numbers."
+            )
+    return np.array(given, dtype=np.int8)
