@@ -73,6 +73,32 @@ _INCOMPLETE = "what is on standard output is not all"
     type=Fraction(0, 1),
     help="Write only this fraction of rows: those with the highest such probability.",
 )
+@click.option(
+    "--reasons",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Add the N columns that pushed the score of each row up most, and by how much; with --threshold or "
+    "--top-fraction only for the rows that are written. For a model with contributions.",
+)
+@click.option(
+    "--reason-codes",
+    metavar="FILE.csv",
+    help="A CSV of column,code or column,code,text: what to write in place of the names of columns.",
+)
+@click.option(
+    "--reasons-for",
+    type=click.Choice(["higher", "lower"]),
+    default="higher",
+    help="Why the score is high, or why it is low.",
+)
+@click.option(
+    "--reason-group",
+    "reason_groups",
+    multiple=True,
+    metavar="NAME=COL,COL",
+    help="Columns that count as one reason; may be repeated.",
+)
 @click.option("--rejects", metavar="FILE", help="A file for the rows that cannot be scored, each with its reason.")
 @click.option(
     "--max-rejects",
@@ -113,6 +139,8 @@ def score(
     table: str | None,
     append: bool,
     column_map: Sequence[str],
+    reason_codes: str | None,
+    reason_groups: Sequence[str],
     rejects: str | None,
     batch_size: int | None,
     summary: Path | None,
@@ -132,8 +160,12 @@ def score(
         from tabkd.batch._addresses import shown
 
         if summary is not None:
-            _check_summary(summary, [str(model), *_files(engine, inputs, query), output, rejects or output])
-        options |= {"column_map": _pairs(column_map), "rejects": rejects}
+            taken = [str(model), *_files(engine, inputs, query), output, rejects or output, reason_codes or output]
+            _check_summary(summary, taken)
+        options |= {"column_map": _pairs("column-map", column_map, "MODEL=INPUT, as in amount=TX_AMOUNT")}
+        groups = _pairs("reason-group", reason_groups, "NAME=COL,COL, as in address=street,zip")
+        options |= {"reason_groups": {name: columns.split(",") for name, columns in groups.items()}}
+        options |= {"reason_codes": reason_codes, "rejects": rejects}
         local = {"query": query, "table": table, "append": append, "batch_size": batch_size}
         if engine == "spark":
             _check_options_of_spark(local)
@@ -157,7 +189,7 @@ def _scored(
     import tabkd
     from tabkd._cli.score_log import score_log
     from tabkd.batch._job import StoppedError, score_dataset
-    from tabkd.batch._outputs import RejectsError, check_model
+    from tabkd.batch._outputs import RejectsError, check_not_read
     from tabkd.batch._rejects import TooManyRejectsError
     from tabkd.batch._sinks import STDOUT
     from tabkd.batch._workplace import BusyError
@@ -165,7 +197,7 @@ def _scored(
     resume = bool(options.get("resume"))
     try:
         exported = tabkd.load(model)
-        check_model(model, output, options["rejects"])
+        check_not_read(model, output, options["rejects"])
         if stop():
             raise StoppedError("stopped before the first row")
         if engine == "spark":
@@ -262,8 +294,13 @@ def _scored_by_spark(*arguments: Any, **options: Any) -> Summary:
         raise CommandError(one_line(error)) from error
 
 
-def _pairs(given: Sequence[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    if wrong := next((text for text, (name, _, value) in zip(given, pairs, strict=True) if not (name and value)), None):
-        raise CommandError(f"--column-map {wrong!r} is not of the form MODEL=INPUT, as in amount=TX_AMOUNT.")
-    return {name: value for name, _, value in pairs}
+def _pairs(name: str, given: Sequence[str], form: str) -> dict[str, str]:
+    """What an option that may be repeated says, each time as KEY=VALUE."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        key, _, value = text.partition("=")
+        if not (key and value):
+            raise CommandError(f"--{name} {text!r} is not of the form {form}.")
+        if pairs.setdefault(key, value) != value:
+            raise CommandError(f"--{name} {key!r} is given twice, as {pairs[key]!r} and {value!r}; give it once.")
+    return pairs

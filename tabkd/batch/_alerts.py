@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tabkd.batch._scored import Rows
+from tabkd.batch._scored import Rows, Unexplained
 
 # Most probabilities that wait to be compared, as a multiple of the number of top rows.
 _WAITING = 2
-_LEAST_WAITING = 1 << 20
+_LEAST_WAITING = 1 << 16
 
 
 class Cut(NamedTuple):
@@ -62,8 +62,11 @@ def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: in
     n_top = how_many(fraction, n_scored)
     if n_top == 0:
         return Cut(None, 0, 0)
-    least, n_equal = _least((_values(batch, column) for batch in batches), n_top)
-    return Cut(least, n_equal, n_top)
+    highest = _Highest(n_top)
+    for batch in batches:
+        highest.add(_values(batch, column))
+    values = highest.values()
+    return Cut(float(values.min()), int((values == values.min()).sum()), n_top)
 
 
 def top(batches: Iterable[Rows], column: str, cut: Cut) -> Iterator[Rows]:
@@ -77,24 +80,62 @@ def top(batches: Iterable[Rows], column: str, cut: Cut) -> Iterator[Rows]:
             equal = np.flatnonzero(values == cut.threshold)[:n_equal]
             chosen[equal] = True
             n_equal -= len(equal)
-        yield batch._replace(table=batch.table.filter(pa.array(chosen)))
+        yield batch.filtered(chosen)
 
 
-def _least(parts: Iterable[np.ndarray], n: int) -> tuple[float, int]:
-    """The n-th highest value, and how often it is among the n highest; memory grows only with n."""
-    waiting: list[np.ndarray] = []
-    most = max(_WAITING * n, _LEAST_WAITING)
-    for part in parts:
-        waiting.append(part)
-        if sum(map(len, waiting)) > most:
-            waiting = [_highest(np.concatenate(waiting), n)]
-    highest = _highest(np.concatenate(waiting), n)
-    least = highest.min()
-    return float(least), int((highest == least).sum())
+class Candidates:
+    """The rows that may be among the top ones, found while they are scored.
+
+    Parameters
+    ----------
+    column : str
+        The column of the probabilities.
+    n : int or None
+        Largest possible number of top rows; None if it is not known, so that every row may be among them.
+    """
+
+    def __init__(self, column: str, n: int | None):
+        self._column, self._highest = column, None if n is None else _Highest(max(n, 1))
+
+    def of(self, rows: Rows) -> Rows:
+        """The rows of the next batch; only the candidates among them may still get reasons."""
+        if self._highest is None or rows.unexplained is None:
+            return rows
+        values = _values(rows, self._column)
+        self._highest.add(values)
+        mine = np.flatnonzero(values >= self._highest.least)
+        positions, X = rows.unexplained
+        return rows._replace(unexplained=Unexplained(positions[mine], X.take(pa.array(mine))))
 
 
-def _highest(values: np.ndarray, n: int) -> np.ndarray:
-    return values if len(values) <= n else np.partition(values, len(values) - n)[len(values) - n :]
+class _Highest:
+    """The n highest of many values, of which there is at least one; memory grows only with n.
+
+    Attributes
+    ----------
+    least : float
+        No value below it is among the n highest so far.
+    """
+
+    def __init__(self, n: int):
+        self._n, self._most = n, max(_WAITING * n, _LEAST_WAITING)
+        self._waiting: list[np.ndarray] = []
+        self.least = -math.inf
+
+    def add(self, values: np.ndarray) -> None:
+        """Add some values."""
+        self._waiting.append(values[values >= self.least])
+        if sum(map(len, self._waiting)) > self._most:
+            self.values()
+
+    def values(self) -> np.ndarray:
+        """The n highest values so far, or all if there are fewer."""
+        values = np.concatenate(self._waiting)
+        if len(values) > self._n:
+            values = np.partition(values, -self._n)[-self._n :]
+            self.least = values.min()
+        self._waiting = [values]
+        return values
 
 
 def _values(batch: Rows, column: str) -> np.ndarray:

@@ -75,6 +75,10 @@ class Query:
     def n_rows(self) -> None:
         """None, since the number of rows of a query is not known in advance."""
 
+    def most_rows(self, known: Mapping[str, Mapping]) -> int | None:
+        """None: it is not known without running the query."""
+        return None
+
     def state(self) -> dict:
         """What identifies the query, for JSON."""
         return {"path": self.path, "query": self._query}

@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from tabkd._options import option
 from tabkd._progress import Silent
-from tabkd.batch._alerts import find_cut, top
+from tabkd.batch._alerts import Candidates, find_cut, how_many, top
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._databases import Source, find_sources
 from tabkd.batch._dialect import Dialect
-from tabkd.batch._outputs import Outputs, Target, check_model
+from tabkd.batch._outputs import Outputs, Target, check_not_read
 from tabkd.batch._overlap import ahead, behind
 from tabkd.batch._parts import Parts
+from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns, Rows, Scored, check_kept, score_columns
 from tabkd.batch._scoring_options import Options, as_paths, check_least
@@ -56,6 +57,10 @@ def score_dataset(
     decimal: str = ".",
     thousands: str | None = None,
     encoding: str | None = None,
+    reasons: int = 0,
+    reason_codes: str | os.PathLike | None = None,
+    reasons_for: str = "higher",
+    reason_groups: Mapping[str, Sequence[str]] | None = None,
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
     on_commit: Callable[[], Any] | None = None,
@@ -107,6 +112,18 @@ def score_dataset(
         Character between groups of three digits in a CSV; None for no such character.
     encoding : str, optional
         The encoding of a CSV, by Python's name; None detects it from the byte order mark: UTF-8 if there is none.
+    reasons : int, default=0
+        Number of reasons to write for each row, of a model that was exported with ``contributions=True``: the columns
+        that pushed its score up most, in "reason_1" and so on, and by how much, in "contribution_1" and so on. They are
+        null where fewer columns pushed it up. The score is the log-odds of the second of two classes, the predicted
+        value, or for more classes the log-probability of the predicted class less its mean over the classes.
+    reason_codes : str or path-like, optional
+        A CSV file with the columns ``column``, ``code`` and, if wanted, ``text``: what is written in place of the name
+        of each column or group, and a text that is written in "reason_text_1" and so on.
+    reasons_for : {"higher", "lower"}, default="higher"
+        The reasons why a score is high, or with "lower" the columns that pushed it down most.
+    reason_groups : mapping of str to sequence of str, optional
+        Groups of columns that count as one, by the name of the group: their contributions are added.
     progress : tabkd._progress.Silent, optional
         Receives the number of rows, if the inputs give it, and the number of rows of each batch.
     stop : callable, optional
@@ -154,7 +171,8 @@ def score_dataset(
     inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     check_least("batch_size", batch_size, 1)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
-    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect)
+    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
+    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why)
     if resume and query is not None:
         raise ValueError(
             f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
@@ -164,7 +182,9 @@ def score_dataset(
     target = Target(output, rejects, table, append, tuple(options.partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):
-        check_model(model, output, rejects)
+        check_not_read(model, output, rejects)
+    if reason_codes is not None:
+        check_not_read(reason_codes, output, rejects, "the file of reason codes")
     scoring = _Scoring(columns, sources, batch_size, max_rejects, progress or Silent(), stop or _never)
     on_commit = on_commit or _never
     columns.check({source.path: source.types(columns.known) for source in sources})
@@ -176,16 +196,21 @@ def score_dataset(
         Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
     ):
         if not resume and top_fraction is None:
-            scoring.run(lambda scored: outputs.write(scored.rows))
+            scoring.run(columns.explained, lambda scored: outputs.write(scored.rows))
             done = replace(scoring.summary(), threshold=threshold)
         else:
-            with Parts(Path(folder), job) as parts:
-                scoring.run(parts.write, parts.done)
+            explain, waiting = columns.explained, None
+            if top_fraction is not None and reasons:
+                # Only rows that may be among the top ones wait, with what explains them, for the cut.
+                explain = Candidates(columns.second_class, scoring.most_rows(top_fraction)).of
+                waiting = columns.model_schema
+            with Parts(Path(folder), job, waiting) as parts:
+                scoring.run(explain, parts.write, parts.done)
             done = replace(scoring.summary(), threshold=threshold)
             chosen: Iterable[Rows] = parts
             if top_fraction is not None:
                 cut = find_cut(parts, columns.second_class, top_fraction, done.scored)
-                chosen = top(parts, columns.second_class, cut)
+                chosen = map(columns.explained, top(parts, columns.second_class, cut))
                 done = replace(done, written=cut.n_rows, threshold=cut.threshold)
             scoring.put_together(chosen, outputs)
             if outputs.was_written:
@@ -264,8 +289,8 @@ class _Scoring:
         # Before anything is read.
         self.before = [source.state() for source in sources]
 
-    def run(self, write: Callable[[Scored], Any], done: Counts | None = None) -> None:
-        """Score all batches except the first ones, which are `done`."""
+    def run(self, explain: Callable[[Rows], Rows], write: Callable[[Scored], Any], done: Counts | None = None) -> None:
+        """Score and explain all batches except the first ones, which are `done`."""
         n_done = 0 if done is None else done.batches
         self._counts += done or Counts()
         check_number(self._counts.rejected, [], self._max_rejects)
@@ -278,6 +303,7 @@ class _Scoring:
         ):
             for batch in batches:
                 scored = self._columns.scored(batch, self._counts.rejected, self._max_rejects)
+                scored = scored._replace(rows=explain(scored.rows))
                 self._counts += Counts.of(scored)
                 hand_over(scored)
                 self._progress.advance(scored.n_read)
@@ -299,6 +325,11 @@ class _Scoring:
         """The summary of the job."""
         done = Summary.of(self._counts, self._columns.drift)
         return replace(done, warnings=[*self._found, *done.warnings])
+
+    def most_rows(self, fraction: float) -> int | None:
+        """The largest number of rows that a fraction of all rows can be; None if it is not known."""
+        most = [source.most_rows(self._columns.known) for source in self._sources]
+        return None if None in most else how_many(fraction, sum(most))  # type: ignore[arg-type]
 
     def _batches(self) -> Generator[Batch, None, None]:
         for source in self._sources:

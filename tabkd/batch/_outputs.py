@@ -273,17 +273,17 @@ def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
     return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
 
 
-def check_model(model: str | os.PathLike, output: str, rejects: str | None) -> None:
-    """Refuse to replace the model of a job, whose file may have any suffix.
+def check_not_read(model: str | os.PathLike, output: str, rejects: str | None, what: str = "the model") -> None:
+    """Refuse to replace the model of a job, whose file may have any suffix, or another file that the job reads.
 
     Raises
     ------
     ValueError
-        If the path leads to the model.
+        If the path leads to that file.
     """
     for name, path in (("output", output), ("rejects", rejects)):
         if path is not None and os.path.realpath(path) == os.path.realpath(model):
-            raise ValueError(f"{option(name, path)} is the model of this job; choose another file.")
+            raise ValueError(f"{option(name, path)} is {what} of this job; choose another file.")
 
 
 def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> None:

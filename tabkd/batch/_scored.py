@@ -14,20 +14,63 @@ from tabkd._options import option
 from tabkd.batch._csv_header import DELIMITERS
 from tabkd.batch._drift import Drift
 from tabkd.batch._kept import as_kept, common_type
+from tabkd.batch._reasons import Reasons
 from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, failures_of_type, shown
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
-from tabkd.scoring._arrow_columns import is_text, plain_type
+from tabkd.scoring._arrow_columns import decoded, is_text, plain_type
 
 if TYPE_CHECKING:
     from tabkd._typing import TableLike
 
 
+class Unexplained(NamedTuple):
+    """Some rows of a table of scores that may get reasons.
+
+    Attributes
+    ----------
+    positions : ndarray of int64
+        Where they are in the table, in ascending order.
+    X : pyarrow.Table
+        The columns of the model for these rows.
+    """
+
+    positions: np.ndarray
+    X: pa.Table
+
+    def filtered(self, chosen: np.ndarray) -> Unexplained:
+        """The rows that are left when only the chosen rows of the table are.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool
+            Whether a row of the table is chosen.
+        """
+        mine = chosen[self.positions]
+        return Unexplained(np.cumsum(chosen)[self.positions[mine]] - 1, self.X.filter(pa.array(mine)))
+
+
 class Rows(NamedTuple):
-    """The output of a batch: the scores, and the rows that have none."""
+    """The output of a batch.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        The scores.
+    rejects : list of Reject
+        The rows that have none.
+    unexplained : Unexplained or None
+        Rows that may get reasons; None if no reasons are wanted, or they are in the table.
+    """
 
     table: pa.Table
     rejects: list[Reject]
+    unexplained: Unexplained | None = None
+
+    def filtered(self, chosen: np.ndarray) -> Rows:
+        """Only some rows of the table, by a mask of shape (n,)."""
+        left = None if self.unexplained is None else self.unexplained.filtered(chosen)
+        return self._replace(table=self.table.filter(pa.array(chosen)), unexplained=left)
 
 
 class Scored(NamedTuple):
@@ -63,6 +106,8 @@ class Columns:
         Write only the rows whose probability of the second class reaches it.
     drift : bool
         Whether to count drift.
+    reasons : Reasons, optional
+        What explains the scores.
 
     Raises
     ------
@@ -77,8 +122,9 @@ class Columns:
         column_map: Mapping[str, str],
         threshold: float | None = None,
         drift: bool = True,
+        reasons: Reasons | None = None,
     ):
-        self._scorer, self._threshold = exported, threshold
+        self._scorer, self._threshold, self._reasons = exported, threshold, reasons
         self.drift = Drift(exported)
         self._counts_drift = drift
         #: The columns of the input that are written next to the scores.
@@ -100,7 +146,7 @@ class Columns:
         self._is_classifier = exported.metadata["task"] == "classification"
         if threshold is not None:
             self.check_two_classes("threshold", threshold)
-        check_kept(exported, self.kept)
+        check_kept(exported, self.kept, self.reason_schema.names)
         #: The model's metadata of each of its columns, by the name of the column in the input.
         self.known = dict(zip(self._features, exported.metadata["columns"], strict=True))
         # Columns of text without a category "": in a CSV it then stands for a missing value, as in files that quote
@@ -147,11 +193,21 @@ class Columns:
     @property
     def schema(self) -> pa.Schema:
         """The columns that are written; they are known after `check`."""
-        kinds = (
-            (known["name"], pa.string() if known["type"] == "STRING" else pa.float64()) for known in self.known.values()
-        )
-        scores = score_columns(self._scorer, pa.schema(list(kinds)).empty_table())
-        return pa.schema([*self.kept_types.items(), *((name, values.type) for name, values in scores.items())])
+        scores = score_columns(self._scorer, self.model_schema.empty_table())
+        written = [*self.kept_types.items(), *((name, values.type) for name, values in scores.items())]
+        return pa.schema([*written, *self.reason_schema])
+
+    @property
+    def model_schema(self) -> pa.Schema:
+        """The columns of the model, with types that hold all that it reads."""
+        names = self._features.values()
+        kinds = (pa.string() if known["type"] == "STRING" else pa.float64() for known in self.known.values())
+        return pa.schema(list(zip(names, kinds, strict=True)))
+
+    @property
+    def reason_schema(self) -> pa.Schema:
+        """The columns of the reasons."""
+        return pa.schema([]) if self._reasons is None else self._reasons.schema
 
     def check_names(self, source: str, present: Sequence[str]) -> None:
         """Refuse an input that lacks needed columns.
@@ -172,7 +228,7 @@ class Columns:
             raise ValueError(f"{option('keep', strange[0])} is not a column of {source!r}; it has {_first(present)}.")
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
-        """The scores of a batch, and the rows that have none.
+        """The scores of a batch, still without reasons, and the rows that have none.
 
         Parameters
         ----------
@@ -192,7 +248,7 @@ class Columns:
         n_read = table.num_rows + len(rejects)
         check_number(n_rejected, rejects, max_rejects)
         try:
-            scores, drift = self._scores(table, batch.is_csv)
+            X, scores, drift = self._scores(table, batch.is_csv)
         except Exception as error:  # unusual types and values may raise any error
             good, wrong = self._faults(batch, max_rejects - n_rejected)
             if not wrong:
@@ -201,12 +257,34 @@ class Columns:
             check_number(n_rejected, rejects, max_rejects)
             table = table.filter(pa.array(good))
             batch = batch._replace(table=table, positions=batch.positions[good])
-            scores, drift = self._scores(table, batch.is_csv)
+            X, scores, drift = self._scores(table, batch.is_csv)
         kept = [self._kept(batch, name) for name in self.kept]
         out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
+        rows = Rows(out, rejects, None if self._reasons is None else Unexplained(np.arange(len(X)), X))
         if self._threshold is not None:
-            out = out.filter(pc.greater_equal(scores[self.second_class], self._threshold))
-        return Scored(Rows(out, rejects), n_read, drift)
+            rows = rows.filtered(scores[self.second_class].to_numpy() >= self._threshold)
+        return Scored(rows, n_read, drift)
+
+    def explained(self, rows: Rows) -> Rows:
+        """The rows with their reasons, if these are wanted.
+
+        Raises
+        ------
+        ValueError
+            If a row of the table is not among those that may get reasons.
+        """
+        if self._reasons is None or rows.unexplained is None:
+            return rows
+        if len(rows.unexplained.positions) != rows.table.num_rows:
+            raise ValueError(
+                f"{rows.table.num_rows:,} rows need reasons, but only {len(rows.unexplained.positions):,} of them can "
+                "be explained; nothing was written."
+            )
+        table = rows.table
+        reasons = zip(self._reasons.schema, self._reasons.columns(rows.unexplained.X), strict=True)
+        for column, values in reasons:
+            table = table.append_column(column, values)
+        return Rows(table, rows.rejects)
 
     def _kept(self, batch: Batch, name: str) -> pa.ChunkedArray:
         """A column of the input that is written next to the scores."""
@@ -224,7 +302,8 @@ class Columns:
                 f"same type in all inputs, or leave {option('keep')} out for it."
             ) from error
 
-    def _scores(self, table: pa.Table, is_csv: bool) -> tuple[dict[str, pa.Array], np.ndarray]:
+    def _scores(self, table: pa.Table, is_csv: bool) -> tuple[pa.Table, dict[str, pa.Array], np.ndarray]:
+        """The columns of the model, the scores and the counts of drift."""
         columns = []
         for name in self._features:
             column = table.column(name)
@@ -235,7 +314,7 @@ class Columns:
             columns.append(column)
         X = pa.Table.from_arrays(columns, names=list(self._features.values()))
         scores = score_columns(self._scorer, X)
-        return scores, self.drift.counts(X, scores) if self._counts_drift else self.drift.none
+        return X, scores, self.drift.counts(X, scores) if self._counts_drift else self.drift.none
 
     def _faults(self, batch: Batch, most: int) -> tuple[np.ndarray, list[Reject]]:
         """Which rows of a batch can be scored, and the others, each with its first invalid value."""
@@ -255,8 +334,22 @@ class Columns:
         return good, wrong
 
 
-def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
-    """Refuse to keep columns that have the names of scores.
+def stored(X: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of a model as they are stored: the types of `Columns.model_schema`, the same in all batches.
+
+    Parameters
+    ----------
+    X : pyarrow.Table
+        Columns of a batch that could be scored.
+    schema : pyarrow.Schema
+        Those of the model.
+    """
+    columns = zip(map(decoded, X.columns), schema.types, strict=True)
+    return pa.Table.from_arrays([column.cast(kind, safe=False) for column, kind in columns], schema=schema)
+
+
+def check_kept(exported: ExportedStudent, kept: Sequence[str], further: Sequence[str] = ()) -> None:
+    """Refuse to keep columns that have the names of scores, or of further columns that are added.
 
     Raises
     ------
@@ -265,7 +358,7 @@ def check_kept(exported: ExportedStudent, kept: Sequence[str]) -> None:
     """
     outputs = exported.metadata["n_outputs"]
     scores = {"prediction", *(f"prediction_{k}" for k in range(outputs))}
-    scores |= {f"probability_{c}" for c in getattr(exported, "classes_", ())}
+    scores |= {*(f"probability_{c}" for c in getattr(exported, "classes_", ())), *further}
     if clash := [name for name in kept if name in scores]:
         raise ValueError(f"{option('keep', clash[0])} has the name of a column of scores; rename it in the table.")
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from tabkd._options import option
 from tabkd._version import __version__
 from tabkd.batch._dialect import PLAIN, Dialect
+from tabkd.batch._reasons import ReasonOptions, Reasons
 from tabkd.batch._scored import Columns
 from tabkd.scoring import ExportedStudent
 
@@ -33,6 +34,8 @@ class Options:
         Maximum number of rejected rows.
     dialect : Dialect
         The format of CSV files.
+    reasons : ReasonOptions
+        The reasons of each row.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class Options:
     max_rejects: int = 0
     partition_by: Sequence[str] = ()
     dialect: Dialect = PLAIN
+    reasons: ReasonOptions = field(default_factory=ReasonOptions)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
@@ -66,9 +70,12 @@ class Options:
         Raises
         ------
         ValueError
-            If the model has no such columns, or alerts are chosen and it does not have two classes.
+            If the model has no such columns, alerts are chosen and it does not have two classes, or reasons are wanted
+            that it cannot give.
         """
-        columns = Columns(exported, [*self.keep, *self.partition_by], self.column_map, self.threshold)
+        reasons = Reasons(exported, self.reasons) if self.reasons.n else None
+        kept = [*self.keep, *self.partition_by]
+        columns = Columns(exported, kept, self.column_map, self.threshold, reasons=reasons)
         if self.top_fraction is not None:
             columns.check_two_classes("top_fraction", self.top_fraction)
         return columns
@@ -97,6 +104,7 @@ class Options:
             "threshold": self.threshold,
             "top_fraction": self.top_fraction,
             **asdict(self.dialect),
+            **self.reasons.identity(),
             **more,
         }
 

@@ -127,6 +127,13 @@ class File:
         """The number of rows according to the file's metadata; None if it has no such metadata."""
         return self._footer.num_rows if self.kind == "Parquet" else None
 
+    def most_rows(self, known: Mapping[str, Mapping]) -> int | None:
+        """The largest possible number of rows; None if it is not known without reading them."""
+        if self.kind != "CSV":
+            return self.n_rows()
+        # A value takes at least one byte: its delimiter or the end of its line.
+        return self.state()["bytes"] // len(self._header(known).names)
+
     @cached_property
     def _footer(self) -> pa.parquet.FileMetaData:
         with self._opened() as file:

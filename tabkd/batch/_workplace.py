@@ -23,7 +23,7 @@ ROWS = "rows"
 PARTS = "parts"
 # What jobs leave there: the lock, manifests and notes, parts, and temporary files.
 _LEFT = re.compile(
-    rf"{_LOCK}|{ROWS}|{PARTS}|\w+\.json|part-\d+(\.rejects)?\.arrow|\..*-[0-9a-f]{{8}}(\.[^.]*)?", re.DOTALL
+    rf"{_LOCK}|{ROWS}|{PARTS}|\w+\.json|part-\d+(\.rejects|\.waiting)?\.arrow|\..*-[0-9a-f]{{8}}(\.[^.]*)?", re.DOTALL
 )
 _ATTEMPTS = 10
 

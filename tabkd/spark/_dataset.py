@@ -19,12 +19,13 @@ from tabkd.batch._alerts import how_many
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._outputs import check_rejects, rejects_file
+from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns
 from tabkd.batch._scoring_options import Options, as_paths
 from tabkd.batch._sinks import STDOUT
 from tabkd.scoring import ExportedStudent, load
-from tabkd.spark._frames import broadcast, features, fields
+from tabkd.spark._frames import arrow_fields, broadcast, features, fields
 from tabkd.spark._inputs import (
     PLACE,
     find_files,
@@ -40,7 +41,7 @@ from tabkd.spark._parts import Parts
 from tabkd.spark._session import cancelled_on_error, explained, session
 from tabkd.spark._store import Store, work_folder
 from tabkd.spark._top import top
-from tabkd.spark._worker import Task, exported_of, rejects_of, staged
+from tabkd.spark._worker import Task, exported_of, rejects_of, staged, with_reasons
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,6 +79,10 @@ def score_dataset(
     decimal: str = ".",
     thousands: str | None = None,
     encoding: str | None = None,
+    reasons: int = 0,
+    reason_codes: str | os.PathLike | None = None,
+    reasons_for: str = "higher",
+    reason_groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Summary:
     """Score files that Spark reads into a folder that Spark writes, in the existing session or in a new one.
 
@@ -110,6 +115,9 @@ def score_dataset(
     delimiter, decimal, thousands, encoding : str, optional
         The format of CSV files; see `tabkd.batch.score_dataset`. Spark detects nothing in the files: the defaults are
         commas, decimal points and UTF-8.
+    reasons, reason_codes, reasons_for, reason_groups : optional
+        The reasons to write for each row, or for each alert; see `tabkd.batch.score_dataset`. The file of codes is one
+        of this machine.
 
     Returns
     -------
@@ -135,7 +143,8 @@ def score_dataset(
     exported = model if isinstance(model, ExportedStudent) else load(model)
     inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
-    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect)
+    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
+    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why)
     columns = options.columns(exported)
     _check_inputs(inputs)
     _check_output(output)
@@ -201,6 +210,8 @@ class _Job:
         if self._options.top_fraction is not None:
             n_rows = how_many(self._options.top_fraction, counts.scored)
             rows, threshold = top(rows, n_rows)
+            if self._task.waits:
+                rows = self._explained(rows)
         # There, a killed job leaves nothing that the next one does not remove.
         here = self.store.local(folder) if self.store.is_local else None
         with nullcontext() if rejects is None else rejects_file(rejects, here, self.store.path) as file:
@@ -257,12 +268,26 @@ class _Job:
         from pyspark.sql.types import LongType, StringType, StructField, StructType
 
         columns = [StructField(f"c{i}", field.dataType) for i, field in enumerate(self._fields)]
-        order = [StructField("rank", LongType()), StructField("place", LongType())] if self._is_ranked else []
+        if self._task.waits:
+            n_reasons = len(self._columns.reason_schema)
+            waiting = arrow_fields(self._columns.model_schema)
+            columns = columns[:-n_reasons] + [StructField(f"x{i}", field.dataType) for i, field in enumerate(waiting)]
+        order = [StructField("rank", LongType()), StructField("place", LongType())] if self._task.ranked else []
         return StructType([*columns, *order, StructField("note", StringType())])
 
     @property
-    def _is_ranked(self) -> bool:
-        return self._options.top_fraction is not None
+    def _task(self) -> Task:
+        options = self._options
+        return Task(
+            len(self._columns.known),
+            tuple(self._columns.kept),
+            options.threshold,
+            options.top_fraction is not None,
+            options.max_rejects,
+            options.dialect,
+            self._is_csv,
+            options.reasons,
+        )
 
     def _score(self, parts: Parts, resume: bool) -> None:
         """Score the files that are not in the parts yet, and make sure that no file was changed meanwhile."""
@@ -318,16 +343,7 @@ class _Job:
 
     def _staged(self, rows: DataFrame) -> DataFrame:
         """Rows of a part; see `tabkd.spark._worker.staged`."""
-        options, numbers = self._options, {file.url: i for i, file in enumerate(self._files)}
-        task = Task(
-            len(self._columns.known),
-            tuple(self._columns.kept),
-            options.threshold,
-            self._is_ranked,
-            options.max_rejects,
-            options.dialect,
-            self._is_csv,
-        )
+        task, numbers = self._task, {file.url: i for i, file in enumerate(self._files)}
         sent = broadcast(rows, (self._exported.content, numbers))
 
         def stage_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -336,6 +352,19 @@ class _Job:
 
         placed = features(with_places(rows, positions=not self._is_csv), self._columns, [*self._columns.kept, *PLACE])
         return placed.mapInArrow(stage_part, self._schema())
+
+    def _explained(self, rows: DataFrame) -> DataFrame:
+        """The rows of the output, with reasons in place of the model's columns."""
+        from pyspark.sql.types import StructField, StructType
+
+        task, content = self._task, broadcast(rows, self._exported.content)
+
+        def explain_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            return with_reasons(exported_of(content.value), task, batches)
+
+        names = [name for name in rows.columns if name not in ("rank", "place")]
+        schema = [StructField(f"c{i}", field.dataType) for i, field in enumerate(self._fields)]
+        return rows.select(names).mapInArrow(explain_part, StructType(schema))
 
     def _write(self, rows: DataFrame, folder: str, n_rows: int) -> None:
         """Write the output, and make sure that it has all rows.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._scored import Columns
 from tabkd.batch._scoring_options import Options
 from tabkd.batch._sources import check_names
@@ -26,6 +27,10 @@ def score(
     keep: Sequence[str] = (),
     column_map: Mapping[str, str] | None = None,
     threshold: float | None = None,
+    reasons: int = 0,
+    reason_codes: str | os.PathLike | None = None,
+    reasons_for: str = "higher",
+    reason_groups: Mapping[str, Sequence[str]] | None = None,
 ) -> DataFrame:
     """The scores of a DataFrame, with a row for each of its rows.
 
@@ -44,11 +49,13 @@ def score(
         For a column of the model, its name in `df`.
     threshold : float, optional
         Keep only the rows whose probability of the second class reaches it.
+    reasons, reason_codes, reasons_for, reason_groups : optional
+        The reasons to return for each row, or with `threshold` for each alert; see `tabkd.batch.score_dataset`.
 
     Returns
     -------
     pyspark.sql.DataFrame
-        The kept columns, "prediction", and for classes "probability_" and the name of each.
+        The kept columns, "prediction", for classes "probability_" and the name of each, and the reasons.
 
     Raises
     ------
@@ -68,9 +75,10 @@ def score(
     from pyspark.sql.types import StructType
 
     exported = model if isinstance(model, ExportedStudent) else load(model)
-    columns = Options(keep, column_map or {}, threshold).columns(exported)
+    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
+    columns = Options(keep, column_map or {}, threshold, reasons=why).columns(exported)
     rows = features(df, columns, columns.kept)
-    content, task = broadcast(df, exported.content), Task(len(columns.known), threshold=threshold)
+    content, task = broadcast(df, exported.content), Task(len(columns.known), threshold=threshold, reasons=why)
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return scored(exported_of(content.value), task, batches)
@@ -98,8 +106,16 @@ def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
 
 
 def fields(df: DataFrame, columns: Columns, exported: ExportedStudent) -> list[Any]:
-    """The schema, in Spark's terms, of the kept columns of a DataFrame and the scores."""
-    return [*(df.schema.fields[df.columns.index(name)] for name in columns.kept), *_score_fields(exported)]
+    """The schema, in Spark's terms, of the kept columns of a DataFrame, the scores and the reasons."""
+    kept = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
+    return [*kept, *_score_fields(exported), *arrow_fields(columns.reason_schema)]
+
+
+def arrow_fields(schema: pa.Schema) -> list[Any]:
+    """Columns of text and numbers, in Spark's terms."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema).fields
 
 
 def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> DataFrame:

@@ -13,8 +13,9 @@ import numpy as np
 from tabkd._options import called_as, called_now
 from tabkd.batch._counts import Counts
 from tabkd.batch._dialect import PLAIN, Dialect
+from tabkd.batch._reasons import ReasonOptions, Reasons
 from tabkd.batch._rejects import Reject, TooManyRejectsError, shown
-from tabkd.batch._scored import Columns, Scored
+from tabkd.batch._scored import Columns, Rows, Scored, Unexplained, stored
 from tabkd.batch._sources import Batch, in_batches
 from tabkd.batch._text import not_text
 from tabkd.scoring import ExportedStudent
@@ -49,6 +50,8 @@ class Task:
         The format of numbers in text.
     is_csv : bool
         Whether the rows come from CSV files.
+    reasons : ReasonOptions
+        The reasons of each row.
     called : mapping of str to str
         The names of parameters in messages of the driver; see `tabkd._options`.
     """
@@ -60,7 +63,18 @@ class Task:
     max_rejects: int = 0
     dialect: Dialect = PLAIN
     is_csv: bool = False
+    reasons: ReasonOptions = field(default_factory=ReasonOptions)
     called: Mapping[str, str] = field(default_factory=called_now)
+
+    @property
+    def waits(self) -> bool:
+        """Whether rows wait for their reasons until the top ones are known."""
+        return self.ranked and self.reasons.n > 0
+
+    def columns(self, exported: ExportedStudent, *, drift: bool = True) -> Columns:
+        """The columns of the model; reasons too."""
+        reasons = Reasons(exported, self.reasons) if self.reasons.n else None
+        return Columns(exported, (), {}, drift=drift, reasons=reasons)
 
 
 @lru_cache(maxsize=4)
@@ -79,7 +93,7 @@ def scored(exported: ExportedStudent, task: Task, batches: Iterable[pa.RecordBat
     """
     import pyarrow as pa
 
-    columns = Columns(exported, (), {}, drift=False)
+    columns = task.columns(exported, drift=False)
     for batch in batches:
         try:
             table, _ = _scored(columns, task, pa.Table.from_batches([batch]))
@@ -110,12 +124,13 @@ def staged(
     Yields
     ------
     pyarrow.RecordBatch
-        Kept columns, scores, the rank and the place of each row if `task.ranked`, and the note. The rank is a whole
-        number, in the same order as the probability of the second class.
+        Kept columns, scores, reasons or the model's columns if `task.waits`, the rank and the place of each row if
+        `task.ranked`, and the note. The rank is a whole number, in the same order as the probability of the second
+        class.
     """
     import pyarrow as pa
 
-    columns, places = Columns(exported, (), {}), _Places(files)
+    columns, places = task.columns(exported), _Places(files)
     counts, rejects = Counts(drift=columns.drift.none), []
     empty = None
     for batch in batches:
@@ -157,21 +172,47 @@ def _with_note(rows: pa.Table, columns: Columns, task: Task) -> pa.Table:
     return pa.Table.from_arrays(arrays, names=[f"c{i}" for i in range(len(arrays))])
 
 
+def with_reasons(exported: ExportedStudent, task: Task, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The reasons of rows that waited for them, in place of the model's columns, which are the last ones.
+
+    Parameters
+    ----------
+    exported : ExportedStudent
+        The model.
+    task : Task
+        The way in which the rows were scored.
+    batches : iterable of pyarrow.RecordBatch
+        Kept columns, scores and the columns of the model.
+    """
+    import pyarrow as pa
+
+    columns = task.columns(exported, drift=False)
+    for batch in batches:
+        n = batch.num_columns - task.n_features
+        table = pa.Table.from_batches([batch])
+        X = pa.Table.from_arrays(table.columns[n:], schema=columns.model_schema)
+        waiting = Unexplained(np.arange(len(X)), X)
+        yield from columns.explained(Rows(table.select(range(n)), [], waiting)).table.to_batches()
+
+
 def _scored(columns: Columns, task: Task, table: pa.Table) -> tuple[pa.Table, Scored]:
     """The kept columns and the scores of the rows that can be scored."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     with called_as(task.called):
         found = columns.scored(_batch(table, columns, task), 0, task.max_rejects)
-    scores, rejects = found.rows
+    rows = found.rows
     kept = table.select(range(task.n_features, table.num_columns))
-    if rejects:
-        kept = kept.take(np.delete(np.arange(kept.num_rows), [reject.row for reject in rejects]))
-    out = pa.table([*kept.columns, *scores.columns], names=[*kept.schema.names, *scores.schema.names])
+    if rows.rejects:
+        kept = kept.take(np.delete(np.arange(kept.num_rows), [reject.row for reject in rows.rejects]))
+    names = [*kept.schema.names, *rows.table.schema.names]
+    rows = rows._replace(table=pa.table([*kept.columns, *rows.table.columns], names=names))
     if task.threshold is not None:
-        out = out.filter(pc.greater_equal(scores.column(columns.second_class), task.threshold))
-    return out, found
+        rows = rows.filtered(rows.table.column(columns.second_class).to_numpy() >= task.threshold)
+    if not task.waits or rows.unexplained is None:
+        return columns.explained(rows).table, found
+    X = stored(rows.unexplained.X, columns.model_schema)
+    return pa.table([*rows.table.columns, *X.columns], names=[*names, *(f"x{i}" for i in range(X.num_columns))]), found
 
 
 def _batch(table: pa.Table, columns: Columns, task: Task) -> Batch:

@@ -69,7 +69,10 @@ def interrupted(path, source, output):
 
 
 @pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize("name", ["part-000001.arrow", "part-000000.rejects.arrow", "manifest.json", "lock", "rows"])
+@pytest.mark.parametrize(
+    "name",
+    ["part-000001.arrow", "part-000000.rejects.arrow", "part-000000.waiting.arrow", "manifest.json", "lock", "rows"],
+)
 @pytest.mark.parametrize("link", ["symbolic", "hard"])
 def test_nothing_is_written_through_a_link_in_the_folder(path, source, foreign, tmp_path, resume, name, link):
     hidden, target = interrupted(path, source, tmp_path / "q.csv"), foreign / "letter.txt"

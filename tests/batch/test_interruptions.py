@@ -25,6 +25,7 @@ from tabkd._cli.table_codes import TableCodes
 from tabkd.batch._job import StoppedError, score_dataset
 from tabkd.batch._rejects import TooManyRejectsError
 from tabkd.batch._workplace import BusyError, workplace
+from tests.batch.stopping import StopAfter
 
 N_ROWS = 3000
 
@@ -116,17 +117,6 @@ def test_fifty_kills(path, month, undisturbed, tmp_path):
         killed += kill_and_finish(path, month, folder, seconds, rng, 5)
         assert {name: (folder / name).read_bytes() for name in expected} == expected
         jobs += 1
-
-
-class StopAfter:
-    """Says stop once it has been asked so often."""
-
-    def __init__(self, n):
-        self.left = n
-
-    def __call__(self):
-        self.left -= 1
-        return self.left <= 0
 
 
 def test_what_is_finished_is_not_scored_again(path, month, undisturbed, tmp_path, monkeypatch):

@@ -1,0 +1,203 @@
+"""The reasons for a score: the columns that moved it most, and by how much."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabkd._options import option
+from tabkd.batch._reason_codes import Code, check_codes, read_codes
+from tabkd.scoring import ExportedStudent
+
+_DIRECTIONS = ("higher", "lower")
+# A column that the student does not use may have a contribution of this share of the others' sum, by rounding in
+# float32.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class ReasonOptions:
+    """The user's options for reasons; see `tabkd.batch.score_dataset`.
+
+    Attributes
+    ----------
+    n : int
+        Number of reasons of each row; 0 for none.
+    codes : mapping of str to Code, or None
+        A code for the name of each column or group; None writes the names.
+    direction : {"higher", "lower"}
+        Whether the reasons say why a score is high or why it is low.
+    groups : mapping of str to tuple of str
+        Groups of columns that count as one.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range, or there are further options without a number of reasons.
+    """
+
+    n: int = 0
+    codes: Mapping[str, Code] | None = None
+    direction: str = "higher"
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        reasons: int,
+        reason_codes: str | os.PathLike | None,
+        reasons_for: str,
+        reason_groups: Mapping[str, Sequence[str]] | None,
+    ) -> ReasonOptions:
+        """The options from the parameters of `score_dataset`; the file of codes is read."""
+        if reasons < 0:
+            raise ValueError(f"{option('reasons')} is {reasons}; expected a number from 0.")
+        if reasons_for not in _DIRECTIONS:
+            raise ValueError(f"{option('reasons_for')} is {reasons_for!r}; expected one of {', '.join(_DIRECTIONS)}.")
+        further = {"reason_codes": reason_codes is not None, "reason_groups": bool(reason_groups)}
+        further["reasons_for"] = reasons_for != _DIRECTIONS[0]
+        if not reasons and any(further.values()):
+            given = next(name for name, is_given in further.items() if is_given)
+            raise ValueError(f"{option(given)} needs {option('reasons')}, the number of reasons of each row.")
+        groups = {name: tuple(columns) for name, columns in (reason_groups or {}).items()}
+        return cls(reasons, None if reason_codes is None else read_codes(reason_codes), reasons_for, groups)
+
+    def identity(self) -> dict[str, Any]:
+        """The parts of a job's identity, as JSON values, by the name of the parameter."""
+        return {
+            "reasons": self.n,
+            "reason_codes": self.codes and {name: list(code) for name, code in self.codes.items()},
+            "reasons_for": self.direction,
+            "reason_groups": {name: list(columns) for name, columns in self.groups.items()},
+        }
+
+
+class Reasons:
+    """What explains the scores of a model.
+
+    Parameters
+    ----------
+    exported : ExportedStudent
+        The model, which has contributions.
+    options : ReasonOptions
+        The user's options, with at least one reason.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        The columns that are added to the scores.
+
+    Raises
+    ------
+    ValueError
+        If the model has no contributions or several targets, or an option does not fit its columns.
+
+    Notes
+    -----
+    Contributions are those of `ExportedStudent.contributions`: in log-odds of the second of two classes, in the unit of
+    a value, and for more classes in the log-probability of the predicted class less its mean over the classes.
+    """
+
+    def __init__(self, exported: ExportedStudent, options: ReasonOptions):
+        self._exported, self._n = exported, options.n
+        self._sign = 1 if options.direction == "higher" else -1
+        _check_model(exported)
+        members = _members([str(name) for name in exported.feature_names_in_], options.groups)
+        self._members = [positions for _, positions in members]
+        names = [name for name, _ in members]
+        if options.n > len(names):
+            what = "columns and groups" if options.groups else "columns"
+            raise ValueError(
+                f"{option('reasons')} is {options.n}, but the model has {len(names)} {what}; give at most as many."
+            )
+        if options.codes is not None:
+            check_codes(options.codes, names, [str(name) for name in exported.feature_names_in_])
+        # What is written for each of the names: a list for each kind of column.
+        codes = options.codes or {name: Code(name) for name in names}
+        self._written = {"reason": pa.array([codes[name].code for name in names], pa.string())}
+        if any(code.text is not None for code in codes.values()):
+            self._written["reason_text"] = pa.array([codes[name].text for name in names], pa.string())
+
+    @property
+    def schema(self) -> pa.Schema:
+        ranks = range(1, self._n + 1)
+        texts = [(f"{kind}_{k}", pa.string()) for kind in self._written for k in ranks]
+        return pa.schema([*texts, *((f"contribution_{k}", pa.float64()) for k in ranks)])
+
+    def columns(self, X: pa.Table) -> list[pa.Array]:
+        """The columns of `schema` for some rows.
+
+        Fields are null where fewer columns moved the score into the wanted direction.
+
+        Parameters
+        ----------
+        X : pyarrow.Table
+            The columns of the model.
+        """
+        if not X.num_rows:
+            return [pa.array([], kind) for kind in self.schema.types]
+        values = self._contributions(X)
+        pushes = self._sign * values
+        first = np.argsort(-pushes, axis=1, kind="stable")[:, : self._n]
+        least = _ROUNDING * np.abs(values).sum(axis=1, keepdims=True)
+        are_none = np.take_along_axis(pushes, first, axis=1) <= least
+        ranked = list(zip(first.T, are_none.T, strict=True))
+        texts = [
+            words.take(pa.array(positions, mask=none)) for words in self._written.values() for positions, none in ranked
+        ]
+        return [*texts, *(pa.array(values[np.arange(len(values)), k], mask=none) for k, none in ranked)]
+
+    def _contributions(self, X: pa.Table) -> np.ndarray:
+        """The contributions of the columns and groups, shape (n, g)."""
+        values = self._exported.contributions(X).values
+        if values.ndim == 3:
+            values = values[np.arange(len(values)), :, self._exported.predict_proba(X).argmax(axis=1)]
+        return np.stack([values[:, positions].sum(axis=1) for positions in self._members], axis=1, dtype=np.float64)
+
+
+def _check_model(exported: ExportedStudent) -> None:
+    """Refuse a model without contributions, and one of several targets, whose scores are no single number."""
+    if "contributions" not in exported.metadata:
+        raise ValueError(
+            f"{option('reasons')} needs contributions, which the model does not have; export it again by "
+            "model.to_onnx(path, contributions=True)."
+        )
+    n = exported.metadata["n_outputs"]
+    if exported.metadata["task"] != "classification" and n > 1:
+        raise ValueError(
+            f"{option('reasons')} is for models of classes or of one target, not of {n} targets; leave it out."
+        )
+
+
+def _members(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[tuple[str, list[int]]]:
+    """The names that reasons can have, with the positions of their columns; a group is where its first column is.
+
+    Raises
+    ------
+    ValueError
+        If a group has no columns or unknown ones, a column is in two groups, or a group has the name of a column
+        outside of it.
+    """
+    position = {name: i for i, name in enumerate(columns)}
+    group_of: dict[str, str] = {}
+    for group, names in groups.items():
+        called = option("reason_groups", group)
+        if not names:
+            raise ValueError(f"{called} has no columns; name those that count as one.")
+        for name in names:
+            if name not in position:
+                raise ValueError(f"{called}: {name!r} is not a column of the model; `tabkd inspect` shows its columns.")
+            if name in group_of:
+                raise ValueError(f"{called}: {name!r} is in a group already, {group_of[name]!r}; name it once.")
+            group_of[name] = group
+        if group in position and group not in names:
+            raise ValueError(f"{called} is the name of a column outside of the group; choose another.")
+    members: dict[str, list[int]] = {}
+    for name, i in position.items():
+        members.setdefault(group_of.get(name, name), []).append(i)
+    return list(members.items())

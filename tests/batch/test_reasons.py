@@ -1,0 +1,251 @@
+"""Reasons: the columns that pushed a score up or down most, beside the scores."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tabkd import ExportedStudent
+from tabkd._progress import Silent
+from tabkd.batch import _alerts as alerts
+from tabkd.batch import _parts as parts
+from tabkd.batch import score_dataset
+from tabkd.batch._stopping import StoppedError
+from tests.batch.readers import READERS
+from tests.batch.stopping import StopAfter
+
+N_ROWS = 3000
+COLUMNS = ["amount", "shop", "paid"]
+
+
+class Progress(Silent):
+    n_rows = 0
+
+    def advance(self, n):
+        self.n_rows += n
+
+
+class Stub(ExportedStudent):
+    def _open(self):
+        super()._open()
+        self.metadata["contributions"] = {"baseline": [0.0]}
+
+    def contributions(self, X):
+        table = X.to_pandas() if isinstance(X, pa.Table) else X
+        shop = table["shop"].astype(object).map({"a": 0.4, "é\n": -0.4}).fillna(0.0).astype(float)
+        values = np.column_stack([table["amount"].astype(float) / 3, shop, table["paid"].astype(float) - 0.5])
+        return SimpleNamespace(values=values)
+
+
+@pytest.fixture(scope="module")
+def explained(path):
+    return Stub(path.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def contributions(explained, frame):
+    return explained.contributions(frame[COLUMNS]).values
+
+
+@pytest.fixture
+def source(frame, tmp_path):
+    frame.to_parquet(tmp_path / "in.parquet")
+    return tmp_path / "in.parquet"
+
+
+def expected_reasons(values, n, names=COLUMNS, sign=1):
+    """For each row the names with the largest contributions of the wanted sign, and these."""
+    rows = []
+    for row in values:
+        order = sorted(range(len(row)), key=lambda k: -sign * row[k])
+        ranked = [(names[k], row[k]) if sign * row[k] > 0 else (None, None) for k in order[:n]]
+        rows.append([*(name for name, _ in ranked), *(value for _, value in ranked)])
+    columns = [f"{kind}_{k}" for kind in ("reason", "contribution") for k in range(1, n + 1)]
+    return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def check(found, expected):
+    """Compare columns of a file; a CSV cannot tell null from an empty text."""
+    for name, values in expected.items():
+        assert [value or None for value in found[name]] == pytest.approx(values)
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+def test_reasons_are_the_columns_that_pushed_most(explained, contributions, source, tmp_path, direction):
+    out = tmp_path / "out.parquet"
+    done = score_dataset(explained, [source], out, keep=["id"], reasons=2, reasons_for=direction, batch_size=700)
+    found = READERS[".parquet"](out)
+    assert done.written == N_ROWS
+    names = ["id", "prediction", "probability_False", "probability_True"]
+    assert list(found) == [*names, "reason_1", "reason_2", "contribution_1", "contribution_2"]
+    check(found, expected_reasons(contributions, 2, sign=1 if direction == "higher" else -1))
+    assert 0 < found["reason_2"].count(None) < N_ROWS
+
+
+def test_what_pushes_only_by_rounding_is_no_reason(explained, frame, source, tmp_path):
+    class Noisy(Stub):
+        def contributions(self, X):
+            return SimpleNamespace(values=np.tile([0.0, 3e-8, 0.5], (len(X), 1)))
+
+    out = tmp_path / "out.parquet"
+    score_dataset(Noisy(explained.content), [source], out, reasons=2)
+    found = pd.read_parquet(out)
+    assert found["reason_1"].eq("paid").all()
+    assert found["reason_2"].isna().all()
+
+
+def test_a_group_counts_as_one_column(explained, contributions, source, tmp_path):
+    out = tmp_path / "out.parquet"
+    groups = {"payment": ["paid", "amount"]}
+    score_dataset(explained, [source], out, reasons=2, reason_groups=groups)
+    values = np.column_stack([contributions[:, 0] + contributions[:, 2], contributions[:, 1]])
+    check(READERS[".parquet"](out), expected_reasons(values, 2, ["payment", "shop"]))
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_codes_and_texts_replace_the_names(explained, contributions, source, tmp_path, mark):
+    codes = pd.DataFrame({"column": COLUMNS, "code": ["07", "1", "A"], "text": ["Amount, high", "", "Paid; late"]})
+    codes.to_csv(tmp_path / "codes.csv", index=False, sep=mark, encoding="utf-8-sig")
+    out = tmp_path / "out.parquet"
+    score_dataset(explained, [source], out, reasons=1, reason_codes=tmp_path / "codes.csv")
+    found = pd.read_parquet(out)
+    assert list(found)[3:] == ["reason_1", "reason_text_1", "contribution_1"]
+    check(READERS[".parquet"](out), expected_reasons(contributions, 1, codes["code"].tolist()))
+    texts = dict(zip(codes["code"], codes["text"], strict=True))
+    assert found["reason_text_1"].dropna().tolist() == [texts[code] for code in found["reason_1"].dropna()]
+
+
+@pytest.mark.parametrize("options", [{"threshold": 0.6}, {"top_fraction": 0.1}, {"top_fraction": 0.0}])
+@pytest.mark.parametrize("suffix", sorted(READERS))
+def test_only_alerts_are_explained(explained, contributions, expected, frame, tmp_path, options, suffix, monkeypatch):
+    monkeypatch.setattr(alerts, "_LEAST_WAITING", 1)
+    seen = []
+    reference = explained.contributions
+    monkeypatch.setattr(explained, "contributions", lambda X: (seen.append(len(X)), reference(X))[1])
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    out = tmp_path / f"out{suffix}"
+    done = score_dataset(explained, [tmp_path / "in.csv"], out, keep=["id"], reasons=3, batch_size=300, **options)
+    assert sum(seen) == done.written
+    if done.written:
+        found = READERS[suffix](out)
+        rows = np.array(found["id"]).astype(int)
+        check(found, expected_reasons(contributions[rows], 3))
+        assert expected[rows].min() >= (options.get("threshold") or done.threshold) - 1e-6
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(parts, "_PART_ROWS", 500)
+    monkeypatch.setattr(alerts, "_LEAST_WAITING", 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"threshold": 0.6}, {"top_fraction": 0.1}])
+def test_a_resumed_job_gives_the_same_bytes(explained, source, tmp_path, options, small_parts):
+    options = {"keep": ["id"], "reasons": 2, "batch_size": 100, **options}
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    score_dataset(explained, [source], whole, **options)
+    options["resume"] = True
+    with pytest.raises(StoppedError):
+        score_dataset(explained, [source], out, **options, stop=StopAfter(13))
+    for other in ({"reasons": 3}, {"reasons_for": "lower"}, {"reason_groups": {"both": ["amount", "paid"]}}):
+        with pytest.raises(ValueError, match=f"holds an unfinished job of another {next(iter(other))}. Give what"):
+            score_dataset(explained, [source], out, **options | other)
+    seen = []
+    score_dataset(explained, [source], out, **options, on_commit=lambda: seen.append(list(out.parent.glob(".out*/*"))))
+    assert out.read_bytes() == whole.read_bytes()
+    assert len({path.stem for path in seen[0]}) > 5
+
+
+def test_codes_that_were_changed_make_another_job(explained, source, tmp_path, small_parts):
+    codes = tmp_path / "codes.csv"
+    options = {"reasons": 1, "reason_codes": codes, "resume": True, "batch_size": 100}
+    codes.write_text("column,code\namount,1\nshop,2\npaid,3\n")
+    with pytest.raises(StoppedError):
+        score_dataset(explained, [source], tmp_path / "out.parquet", **options, stop=StopAfter(13))
+    codes.write_text("column,code\namount,1\nshop,2\npaid,4\n")
+    with pytest.raises(ValueError, match="unfinished job of another reason_codes"):
+        score_dataset(explained, [source], tmp_path / "out.parquet", **options)
+
+
+def test_only_rows_that_may_be_among_the_top_ones_wait_for_reasons(explained, frame, tmp_path, small_parts):
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    waiting = []
+
+    def look():
+        files = sorted((tmp_path / ".out.csv.tabkd").glob("*.waiting.arrow"))
+        waiting[:] = [pa.ipc.open_file(file).read_all().num_rows for file in files]
+
+    options = {"reasons": 1, "top_fraction": 0.001, "batch_size": 50}
+    score_dataset(explained, [tmp_path / "in.csv"], tmp_path / "out.csv", **options, on_commit=look)
+    assert sum(waiting[1:]) < N_ROWS / 10
+
+
+def test_rows_that_cannot_be_scored_do_not_shift_reasons(explained, frame, contributions, tmp_path):
+    frame.assign(amount=frame["amount"].astype(str).where(frame.index % 7 > 0, "oh")).to_csv(tmp_path / "in.csv")
+    for options in ({}, {"top_fraction": 0.2}):
+        out, more = tmp_path / "out.parquet", {"rejects": tmp_path / "rejects.csv", "max_rejects": N_ROWS}
+        score_dataset(explained, [tmp_path / "in.csv"], out, keep=["id"], reasons=2, **more, **options)
+        found = READERS[".parquet"](out)
+        check(found, expected_reasons(contributions[np.array(found["id"]).astype(int)], 2))
+
+
+CODES = "column,code\namount,1\nshop,2\npaid,3\n"
+REFUSED = [
+    ({"reasons": 4}, "reasons is 4, but the model has 3 columns; give at most as many"),
+    ({"reasons": 3, "reason_groups": {"g": ["shop", "paid"]}}, "reasons is 3, but the model has 2 columns and groups"),
+    ({"reasons": -1}, "reasons is -1; expected a number from 0"),
+    ({"reasons_for": "both", "reasons": 1}, "reasons_for is 'both'; expected one of higher, lower"),
+    ({"reasons_for": "lower"}, "reasons_for needs reasons, the number of reasons"),
+    ({"reason_groups": {"g": ["shop", "paid"]}}, "reason_groups needs reasons"),
+    ({"reason_codes": CODES}, "reason_codes needs reasons"),
+    ({"reasons": 1, "reason_groups": {"g": ["shp"]}}, "reason_groups='g': 'shp' is not a column of the model"),
+    ({"reasons": 1, "reason_groups": {"g": []}}, "reason_groups='g' has no columns"),
+    ({"reasons": 1, "reason_groups": {"g": ["shop"], "h": ["shop"]}}, "='h': 'shop' is in a group already, 'g'"),
+    ({"reasons": 1, "reason_groups": {"paid": ["shop"]}}, "='paid' is the name of a column outside of the group"),
+    ({"reasons": 1, "reason_codes": "column,code\namount,1\nshop,2\n"}, "reason_codes has no code for 'paid'"),
+    ({"reasons": 1, "reason_codes": CODES + "shp,4\n"}, "reason_codes has a code for 'shp', which is neither"),
+    ({"reasons": 1, "reason_codes": CODES + "shop,4\n"}, "has two codes for 'shop'"),
+    ({"reasons": 1, "reason_codes": CODES + "x,\n"}, "has a row without a code, 'x,'"),
+    ({"reasons": 1, "reason_codes": "name,code\n"}, "has no column 'column'; its first line is column,code"),
+    ({"reasons": 1, "reason_codes": ""}, "has no column 'column'"),
+    ({"reasons": 1, "reason_codes": b"column,code\n\xff,1\n"}, "is not a CSV in UTF-8"),
+    ({"reasons": 1, "keep": ["reason_1"]}, "keep='reason_1' has the name of a column of scores"),
+    ({"reasons": 1, "keep": ["contribution_1"]}, "keep='contribution_1' has the name of a column of scores"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED)
+def test_what_cannot_be_a_reason_is_refused_before_the_first_row(explained, source, tmp_path, options, message):
+    if "reason_codes" in options:
+        content = options["reason_codes"]
+        (tmp_path / "codes.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+        options = options | {"reason_codes": tmp_path / "codes.csv"}
+    progress = Progress()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        score_dataset(explained, [source], tmp_path / "out.csv", progress=progress, **options)
+    assert progress.n_rows == 0
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_reasons_need_a_model_with_contributions(path, source, tmp_path):
+    with pytest.raises(ValueError, match=r"does not have; export it again by model.to_onnx\(path, contributions=True"):
+        score_dataset(path, [source], tmp_path / "out.csv", reasons=1)
+
+
+def test_a_group_of_the_name_of_one_of_its_columns_and_codes_of_grouped_columns(explained, source, tmp_path):
+    codes = tmp_path / "codes.csv"
+    codes.write_text(CODES)
+    options = {"reason_codes": codes, "reason_groups": {"paid": ["paid", "shop"]}}
+    score_dataset(explained, [source], tmp_path / "out.csv", reasons=2, **options)
+    assert set(pd.read_csv(tmp_path / "out.csv", dtype=str)["reason_1"].dropna()) == {"1", "3"}
+
+
+def test_the_output_never_replaces_the_codes(explained, source, tmp_path):
+    codes = tmp_path / "codes.csv"
+    codes.write_text(CODES)
+    with pytest.raises(ValueError, match="is the file of reason codes of this job; choose another file"):
+        score_dataset(explained, [source], codes, reasons=1, reason_codes=codes)
+    assert codes.read_text() == CODES
