@@ -15,6 +15,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._doubt import banded, measured
 from tabkd._learning_rows import SyntheticRows, Teaching, n_synthetic_rows, real_rows
 from tabkd._named_parts import NamedParts
 from tabkd._progress import Silent, progress
@@ -236,8 +237,11 @@ class Distilled(Convertible, TakesTables, NamedParts):
         if self._is_copy and self.cv is None and is_frozen(self.teacher_):
             self._known_rows = self._task.known_rows(answers, y, self._scores_of_codes(codes))
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
-        scores = ranked(self._scores_of_codes(some), self._task.name)
-        self.reference_ = reference(some, scores, [len(column.categories) for column in self.schema_.columns])
+        scores = self._scores_of_codes(some)
+        n_categories = [len(column.categories) for column in self.schema_.columns]
+        self.reference_ = reference(some, ranked(scores, self._task.name), n_categories)
+        self._training_scores = np.sort(banded(scores, self._task.name))
+        self.doubt_: dict[str, Any] | None = None
 
     def _scores(self, X: TableLike) -> np.ndarray:
         """The predictions for `X`, of shape (n, K)."""
@@ -247,6 +251,64 @@ class Distilled(Convertible, TakesTables, NamedParts):
     def _scores_of_codes(self, codes: np.ndarray) -> np.ndarray:
         return self._task.scores(predicted(self._student, codes), self.temperature)
 
+    def measure_doubt(self, X: TableLike) -> Self:
+        """Measure how far the student is from the teacher, by bands of the score, on rows that neither was fitted on.
+
+        No labels are needed. `to_onnx` writes what is found into the file, `tabkd inspect` shows it, and scoring gives
+        each row the doubt of its band. A report from :func:`tabkd.evaluation.evaluate`, given to `to_onnx`, does the
+        same with its test rows.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows like those that will be scored. With rows of the fit, its `X_unlabeled` included, doubt would be too
+            small.
+
+        Returns
+        -------
+        self
+            With the attribute `doubt_`.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows, or the model has several targets, whose differences have no common unit.
+
+        Notes
+        -----
+        In each band the points at 50, 90 and 99 % are order statistics of the differences: split conformal prediction,
+        with a guarantee for new rows that are exchangeable with those of `X`, and for no others. A point at level q is
+        the k-th smallest of n differences, k = ⌈(n + 1) q⌉, and is not given where k > n. The difference of two rows of
+        probabilities is the largest over the classes.
+
+        References
+        ----------
+        V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005, ch. 4.
+        A. Angelopoulos, S. Bates, "Conformal Prediction: A Gentle Introduction", 2023, eq. 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.ensemble import RandomForestRegressor
+        >>> from tabkd import DistilledRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> teacher = RandomForestRegressor(10, random_state=0)
+        >>> model = DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0).fit(X[:300], y[:300])
+        >>> sum(band["rows"] for band in model.measure_doubt(X[300:]).doubt_["bands"])
+        142
+        """
+        check_is_fitted(self)
+        X = check_table(self, X, reset=False)
+        student = self._scores(X)
+        if len(student) == 0:
+            raise ValueError("X has 0 rows; give rows to measure doubt on.")
+        teacher = soft_targets(self.teacher_, X, self._task.classes)
+        found = measured(student, teacher.reshape(student.shape), self._task.name, self._training_scores)
+        if found is None:
+            raise ValueError(f"doubt is not defined for {student.shape[1]} targets: they have no common unit.")
+        self.doubt_ = found
+        return self
+
     def to_onnx(self, path: str | PathLike | None = None, report: Measured | None = None) -> ModelProto:
         """Write the student as one ONNX model that takes the raw columns, and verify that it gives the same scores.
 
@@ -255,7 +317,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
         path : str or path-like, optional
             Where to write the file. It appears whole or not at all.
         report : tabkd.evaluation.Report, optional
-            The report whose `skill_kept` is written into the model's metadata.
+            The report whose `skill_kept` is written into the model's metadata, and unless `measure_doubt` was called
+            also its `doubt`.
 
         Returns
         -------

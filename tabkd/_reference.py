@@ -15,6 +15,7 @@ _LEAST_SHARE = 1e-4
 # that close together, no edge separates them.
 _CLOSE = 1e-6
 _ATOM = 0.02
+_DECILES = np.linspace(0, 1, N_BINS + 1)[1:-1]
 _DIGITS, _SHARE_DIGITS = 6, 4
 # Largest share of a column's values that may change their bin to give its edge fewer digits.
 _MOVED = 0.005
@@ -60,7 +61,7 @@ def reference(codes: np.ndarray, scores: np.ndarray, n_categories: Sequence[int]
         categories, and ``shares``, those of these levels followed by that of all others together.
     """
     scores = np.sort(scores)
-    edges = _edges(scores, _CLOSE * np.abs(scores).max())
+    edges = edges_at(scores, _DECILES)
     categories = [0] * codes.shape[1] if n_categories is None else n_categories
     return {
         "rows": len(scores),
@@ -77,7 +78,7 @@ def _column(values: np.ndarray, n_categories: int) -> dict[str, list] | None:
         return None
     if not n_categories:
         values = np.sort(values)
-        edges = _short(values, _edges(values))
+        edges = _short(values, _edges(values, _DECILES))
         return {"edges": edges.tolist(), "shares": _rounded(counts(values, edges))}
     times = np.bincount(values.astype(np.int64), minlength=n_categories)[:n_categories]
     levels = np.argsort(-times, kind="stable")[:N_BINS]
@@ -118,13 +119,26 @@ def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.unique(out)
 
 
-def _edges(values: np.ndarray, close: float | None = None) -> np.ndarray:
-    """Edges at the deciles of the values, which are in ascending order.
+def edges_at(scores: np.ndarray, shares: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Edges between bins of scores, in ascending order: about these shares of the scores are below them.
 
-    Where many values around a decile are equal up to rounding, the edge is above all of them. Values are equal up to
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Scores of one model in ascending order. Those that may be equal in float32 are not separated.
+    shares : sequence of float
+        The shares, in ascending order.
+    """
+    return _edges(scores, shares, _CLOSE * np.abs(scores).max())
+
+
+def _edges(values: np.ndarray, shares: Sequence[float] | np.ndarray, close: float | None = None) -> np.ndarray:
+    """Edges at quantiles of the values, which are in ascending order.
+
+    Where many values around a quantile are equal up to rounding, the edge is above all of them. Values are equal up to
     rounding if they differ by at most `close`, by default by at most a millionth of their size.
     """
-    quantiles = np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1], method="lower")
+    quantiles = np.quantile(values, shares, method="lower")
     close = _CLOSE * np.abs(quantiles) if close is None else close
     first = np.searchsorted(values, quantiles - close, "left")
     behind = np.searchsorted(values, quantiles + close, "right")

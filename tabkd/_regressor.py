@@ -57,6 +57,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
         How the training rows and their predictions were distributed, which scoring compares later rows with.
+    doubt_ : dict or None
+        After `measure_doubt`: how far the student is from the teacher, by bands of the score.
     parity_ : dict
         After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
     n_features_in_ : int

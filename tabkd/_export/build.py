@@ -37,7 +37,7 @@ def export(
     path : str or path-like, optional
         The file to write, which appears whole or not at all.
     report : Report, optional
-        Its `skill_kept` and the `metric` of that are stored in the metadata.
+        Its `skill_kept`, the `metric` of that and its `doubt` are stored in the metadata.
 
     Returns
     -------

@@ -36,6 +36,10 @@ class Measured(Protocol):
     def metric(self) -> str:
         """The metric by which skill was measured."""
 
+    @property
+    def doubt(self) -> dict[str, Any] | None:
+        """How far student and teacher are apart on the test rows; see `tabkd._doubt.measured`."""
+
 
 def input_type(column: Column, center: float) -> str:
     """The ONNX type of a column's input: the smallest one that loses no information.
@@ -78,6 +82,7 @@ def describe(model: Any, names: list[str], types: list[str], front: Front) -> di
         "student": type(model.student_).__name__,
         "skill_kept": None,
         "skill_metric": None,
+        "doubt": model.doubt_,
         "container": schema.container,
         "columns": [
             _column(column, name, kind) for column, name, kind in zip(schema.columns, names, types, strict=True)
@@ -115,12 +120,13 @@ def noted(proto: ModelProto, report: Measured) -> bytes:
     proto : ModelProto
         Changed in place; with or without a checksum.
     report : Measured
-        Its `skill_kept` and the `metric` of that are stored.
+        Its `skill_kept` and the `metric` of that are stored, and its `doubt` if the model has none.
     """
     kept = report.skill_kept
     facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
     facts["skill_kept"] = float(kept) if kept is not None and math.isfinite(kept) else None
     facts["skill_metric"] = report.metric
+    facts["doubt"] = facts["doubt"] or report.doubt
     attach(proto, facts)
     return seal(proto)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
+from tabkd._doubt import measured as measured_doubt
 from tabkd._sklearn import check_sample_weight
 from tabkd._typing import ColumnLike
 from tabkd._validation import as_labels, as_targets
@@ -18,6 +19,7 @@ from tabkd.evaluation._comparison import compare
 from tabkd.evaluation._contest import Rows, hold
 from tabkd.evaluation._measures import measured
 from tabkd.evaluation._report import Report
+from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._timing import compare_speed
 from tabkd.evaluation._warnings import warnings_of
 from tabkd.teachers._teacher import teacher_name
@@ -141,6 +143,7 @@ def evaluate(
         speed=compare_speed(model, exported, X_test) if exported is not None and timing else None,
         parity=getattr(model, "parity_", None) if exported is not None else None,
         classes=scores.classes.tolist(),
+        doubt=_doubt(model, scores),
         scores=scores,
     )
 
@@ -171,6 +174,12 @@ def _training_rows(
         return None
     y = _target(model, y)
     return Rows(y, X, None if sample_weight is None else check_weights(sample_weight, y))
+
+
+def _doubt(model: DistilledClassifier | DistilledRegressor, scores: Scores) -> dict[str, Any] | None:
+    """How far student and teacher are apart on the test rows."""
+    student, teacher = (scores[name].reshape(len(scores.truth), -1) for name in ("student", "teacher"))
+    return measured_doubt(student, teacher, scores.task, model._training_scores)
 
 
 def _target(model: DistilledClassifier | DistilledRegressor, y: ColumnLike) -> np.ndarray:

@@ -34,5 +34,6 @@ class Findings:
     speed: dict | None = None
     parity: dict | None = None
     classes: list = field(default_factory=list)
+    doubt: dict | None = None
     # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
     scores: Scores | None = field(default=None, compare=False)

@@ -66,6 +66,10 @@ class Report(Findings):
         rows that ONNX Runtime and Python scored, and the max_difference between them; None without an ONNX file.
     classes : list
         The labels; empty for a regression.
+    doubt : dict or None
+        How far the student is from the teacher on the test rows, by bands of the student's score: ``edges`` and
+        ``bands``, each with its ``rows`` and the points that 50, 90 and 99 % of new rows do not exceed; see
+        `DistilledClassifier.measure_doubt`. None for several targets.
     scores : Scores or None
         What every contestant predicted for the test rows: ``report.scores["student"]`` is of shape (n, K) for classes,
         and of the shape of ``report.scores.truth`` for real values. ``scores.truth`` holds the labels as positions in

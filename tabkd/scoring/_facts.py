@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tabkd._doubt import LEVELS as DOUBT_LEVELS
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
 from tabkd.scoring._safety import check_graph
@@ -41,10 +42,12 @@ _COLUMN = record(
     n_categories=whole(0, _MOST_CATEGORIES),
 )
 _BINS = record(edges=each(number()), shares=each(_SHARE))
+_DISTANCE = maybe(number(0))
+_BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(DOUBT_LEVELS, _DISTANCE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "further_outputs", "reference", "skill_metric"),
+    optional=("classes", "classes_dtype", "doubt", "further_outputs", "reference", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
@@ -55,6 +58,7 @@ FACTS = record(
     student=is_text,
     skill_kept=maybe(number()),
     skill_metric=maybe(is_text),
+    doubt=maybe(record(edges=each(number()), bands=each(_BAND))),
     container=one_of("numpy", "pandas", "polars"),
     columns=each(_COLUMN),
     values=record(optional=("name",), columns=each(_POSITION), centers=each(number()), name=maybe(is_text)),
@@ -183,6 +187,8 @@ def _check_sums(facts: dict[str, Any]) -> None:
         unique = len(set(filled["indicators"])) == len(filled["indicators"])
         _require(unique and all(k < n for k in filled["indicators"]), "its metadata indicates columns that it lacks")
     _check_outputs(facts)
+    if facts.get("doubt") is not None:
+        _check_doubt(facts["doubt"])
     if "reference" in facts:
         _check_reference(facts["reference"], columns)
 
@@ -214,6 +220,12 @@ def _check_outputs(facts: dict[str, Any]) -> None:
     bounds = {"i": (-(2**63), 2**63 - 1), "u": (0, 2**64 - 1)}.get(kind)
     fit = fit and (bounds is None or all(bounds[0] <= c <= bounds[1] for c in classes))
     _require(fit, f"its metadata has classes that are not of the type {kind!r}")
+
+
+def _check_doubt(doubt: dict[str, Any]) -> None:
+    edges = doubt["edges"]
+    fit = len(doubt["bands"]) == len(edges) + 1 and all(a < b for a, b in pairwise(edges))
+    _require(fit, "its metadata has edges and bands of doubt that do not fit")
 
 
 def _check_reference(reference: dict[str, Any], columns: list[dict[str, Any]]) -> None:

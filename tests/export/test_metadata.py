@@ -38,7 +38,7 @@ def test_a_note_on_a_proven_model_gives_the_bytes_of_an_export_with_the_report(m
     assert noted(model.to_onnx(), report) == (tmp_path / "student.onnx").read_bytes()
 
 
-def test_a_note_changes_two_facts_and_the_checksum_alone(measured):
+def test_a_note_changes_three_facts_and_the_checksum_alone(measured):
     model, report, X = measured
     plain = model.to_onnx()
     content = noted(model.to_onnx(), report)
@@ -46,7 +46,7 @@ def test_a_note_changes_two_facts_and_the_checksum_alone(measured):
     assert found.graph == plain.graph
     assert [entry.key for entry in found.metadata_props] == ["tabkd", "tabkd_sha256"]
     before, after = (json.loads(proto.metadata_props[0].value) for proto in (plain, found))
-    assert after == before | {"skill_kept": report.skill_kept, "skill_metric": "r2"}
+    assert after == before | {"skill_kept": report.skill_kept, "skill_metric": "r2", "doubt": report.doubt}
     assert list(after) == list(before)
     checksum = found.metadata_props.pop()
     assert checksum.value == hashlib.sha256(found.SerializeToString()).hexdigest()
@@ -60,6 +60,7 @@ def test_a_note_replaces_an_earlier_one(measured):
 
     class Undefined:
         skill_kept, metric = float("nan"), "neg_mean_absolute_error"
+        doubt = None
 
     content = noted(model.to_onnx(report=report), Undefined())
     facts = ExportedStudent(content).metadata

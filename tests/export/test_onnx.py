@@ -42,6 +42,7 @@ def test_metadata(mixed):
 
     class Report:
         skill_kept, metric = 0.97, "roc_auc"
+        doubt = None
 
     entry, seal = model.to_onnx(report=Report()).metadata_props
     facts = json.loads(entry.value)
