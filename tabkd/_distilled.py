@@ -272,7 +272,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
         Raises
         ------
         ValueError
-            If there are no rows, or the model has several targets, whose differences have no common unit.
+            If the table cannot be used, or the model has several targets, whose differences have no common unit.
 
         Notes
         -----
@@ -300,8 +300,6 @@ class Distilled(Convertible, TakesTables, NamedParts):
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         student = self._scores(X)
-        if len(student) == 0:
-            raise ValueError("X has 0 rows; give rows to measure doubt on.")
         teacher = soft_targets(self.teacher_, X, self._task.classes)
         found = measured(student, teacher.reshape(student.shape), self._task.name, self._training_scores)
         if found is None:

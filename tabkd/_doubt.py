@@ -17,21 +17,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from tabkd._reference import edges_at
+from tabkd._reference import edges_at, moved_apart
 
 #: The levels at which a band has a point, by their names in the metadata.
 LEVELS = {"50%": 0.5, "90%": 0.9, "99%": 0.99}
 #: The level of the doubt of a row.
 DOUBT = "90%"
-# Shares of the training rows below an edge: deciles, and finer ones where few scores are, as those of most alerts.
-_TAIL = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
-_SHARES = (*_TAIL, *(k / 10 for k in range(1, 10)), *(1 - share for share in reversed(_TAIL)))
-# Expected number of measured rows in a band: with fewer than 99 it has no point at 99 %.
-_LEAST_ROWS = 150
+# Where bands of probabilities always meet: what is true of most rows need not be of the few with high scores.
+_ALWAYS = (0.01, 0.1, 0.5, 0.9, 0.99)
+# Where they meet if there are enough rows.
+_TENTHS = tuple(k / 10 for k in range(1, 10))
+_PROBABILITIES = (0.001, 0.002, 0.005, 0.02, 0.05, *_TENTHS, 0.95, 0.98, 0.995, 0.998, 0.999)
+# Where bands of values meet if there are enough rows: the shares of the training rows below.
+_SHARES = (0.01, 0.02, 0.05, *_TENTHS, 0.95, 0.98, 0.99)
+# Enough rows: a band with fewer than 99 has no point at 99 %.
+_ENOUGH = 120
 
 
 def banded(scores: np.ndarray, task: str) -> np.ndarray:
@@ -62,7 +67,8 @@ def measured(student: np.ndarray, teacher: np.ndarray, task: str, training: np.n
     task : {"classification", "regression"}
         What they predict.
     training : ndarray of shape (m,)
-        The scores of training rows, reduced by `banded`, in ascending order: bands have similar shares of these.
+        The scores of training rows, reduced by `banded`, in ascending order: by them bands are chosen that
+        have enough rows.
 
     Returns
     -------
@@ -81,10 +87,10 @@ def measured(student: np.ndarray, teacher: np.ndarray, task: str, training: np.n
     if task != "classification" and student.shape[1] > 1:
         return None
     differences = np.abs(student - teacher).max(axis=1)
-    edges = edges_at(training, _shares(len(student)))
+    edges = _edges(training, task, len(student))
     bands = np.searchsorted(edges, banded(student, task))
     return {
-        "edges": edges.tolist(),
+        "edges": edges,
         "bands": [_band(np.sort(differences[bands == i])) for i in range(len(edges) + 1)],
     }
 
@@ -103,14 +109,35 @@ def doubts(facts: dict[str, Any], scores: np.ndarray) -> np.ndarray:
     return points[np.searchsorted(np.array(facts["edges"]), scores)]
 
 
-def _shares(n_rows: int) -> list[float]:
-    """The shares of the training rows below each edge, so that a band can expect enough of the measured rows."""
-    shares: list[float] = []
-    for share in _SHARES:
-        last = shares[-1] if shares else 0.0
-        if min(share - last, 1 - share) * n_rows >= _LEAST_ROWS:
-            shares.append(share)
-    return shares
+def _edges(training: np.ndarray, task: str, n_rows: int) -> list[float]:
+    """The edges between bands, by how many of the measured rows are to be expected in them."""
+    is_classifier = task == "classification"
+    always = moved_apart(_ALWAYS, training).tolist() if is_classifier else []
+    possible = moved_apart(_PROBABILITIES, training) if is_classifier else edges_at(training, _SHARES)
+    edges = list(always)
+    for low, high in pairwise([-math.inf, *always, math.inf]):
+        some = [edge for edge in possible.tolist() if low < edge < high]
+        expected = np.searchsorted(training, [low, *some, high], "right") / len(training) * n_rows
+        edges += _with_enough(some, expected)
+    return sorted(edges)
+
+
+def _with_enough(edges: list[float], n_below: np.ndarray) -> list[float]:
+    """The edges of an interval, from the highest down, that leave enough rows on both sides.
+
+    Parameters
+    ----------
+    edges : list of float
+        In ascending order.
+    n_below : ndarray of shape (len(edges) + 2,)
+        Number of rows below the interval, below each edge, and below the end of the interval.
+    """
+    chosen, last = [], n_below[-1]
+    for edge, n in zip(reversed(edges), n_below[-2:0:-1], strict=True):
+        if min(last - n, n - n_below[0]) >= _ENOUGH:
+            chosen.append(edge)
+            last = n
+    return chosen
 
 
 def _band(differences: np.ndarray) -> dict[str, Any]:

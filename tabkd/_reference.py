@@ -132,6 +132,23 @@ def edges_at(scores: np.ndarray, shares: Sequence[float] | np.ndarray) -> np.nda
     return _edges(scores, shares, _CLOSE * np.abs(scores).max())
 
 
+def moved_apart(edges: Sequence[float], scores: np.ndarray) -> np.ndarray:
+    """The edges, in ascending order, moved up from scores that they may be equal to in float32, or left out there.
+
+    Parameters
+    ----------
+    edges : sequence of float
+        Wanted edges between bins of scores.
+    scores : ndarray of shape (n,)
+        Scores of one model in ascending order.
+    """
+    close, moved = _CLOSE * np.abs(scores).max(), np.array(edges, dtype=np.float64)
+    first, behind = np.searchsorted(scores, moved - close), np.searchsorted(scores, moved + close, "right")
+    is_met = first < behind
+    after = behind[is_met & (behind < len(scores))]
+    return np.unique([*moved[~is_met], *(scores[after - 1] + scores[after]) / 2])
+
+
 def _edges(values: np.ndarray, shares: Sequence[float] | np.ndarray, close: float | None = None) -> np.ndarray:
     """Edges at quantiles of the values, which are in ascending order.
 

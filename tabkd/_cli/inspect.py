@@ -40,6 +40,9 @@ def inspect(model: Path, as_json: bool) -> None:
     for label, value in facts(exported):
         console.print(f"{label:<10}  {value}", soft_wrap=True)
     console.print()
+    if exported.metadata.get("doubt") is not None:
+        print_doubt(console, exported.metadata)
+        console.print()
     print_columns(console, exported.metadata["columns"])
 
 
@@ -87,6 +90,42 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
 def _tensor(name: str, tensor: Any) -> str:
     shape = ", ".join("n" if size is None else str(size) for size in tensor.shape)
     return f"{name} {tensor.type} [{shape}]"
+
+
+def print_doubt(console: Console, metadata: dict[str, Any]) -> None:
+    """How far the teacher may be from a score, in each band of scores."""
+    from rich.table import Table
+
+    from tabkd._doubt import LEVELS
+
+    doubt = metadata["doubt"]
+    n_rows = sum(band["rows"] for band in doubt["bands"])
+    table = Table(title=f"doubt: |student − teacher|, measured on {n_rows:,} rows", title_justify="left")
+    for heading in (_banded_by(metadata), "rows", *(f"{name[:-1]} %" for name in LEVELS)):
+        table.add_column(heading, justify="right", overflow="fold")
+    for low, high, band in zip([None, *doubt["edges"]], [*doubt["edges"], None], doubt["bands"], strict=True):
+        points = ("–" if band[name] is None else f"{band[name]:.4g}" for name in LEVELS)
+        table.add_row(_range(low, high), f"{band['rows']:,}", *points)
+    console.print(table)
+    console.print(
+        "Of new rows like the measured ones, at least 50, 90 and 99 % are no farther from the teacher than the points "
+        "of their band, on average over samples of rows to measure on; – where too few were measured.",
+        style="dim",
+    )
+
+
+def _banded_by(metadata: dict[str, Any]) -> str:
+    """What the bands are bands of."""
+    if metadata["task"] != "classification":
+        return "prediction"
+    classes = metadata["classes"]
+    return f"probability of {_listed(classes[1:], 1)}" if len(classes) == 2 else "highest probability"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return "all" if high is None else f"to {high:.4g}"
+    return f"{low:.4g} to {high:.4g}" if high is not None else f"from {low:.4g}"
 
 
 def print_columns(console: Console, columns: list[dict[str, Any]]) -> None:

@@ -99,6 +99,12 @@ _INCOMPLETE = "what is on standard output is not all"
     metavar="NAME=COL,COL",
     help="Columns that count as one reason; may be repeated.",
 )
+@click.option(
+    "--max-doubt",
+    type=click.FloatRange(min=0),
+    help="Add the doubt of each score, which the teacher's answer is within for 9 of 10 rows, and whether it is larger "
+    "than this. `tabkd inspect` shows the doubt of a model.",
+)
 @click.option("--rejects", metavar="FILE", help="A file for the rows that cannot be scored, each with its reason.")
 @click.option(
     "--max-rejects",

@@ -61,6 +61,7 @@ def score_dataset(
     reason_codes: str | os.PathLike | None = None,
     reasons_for: str = "higher",
     reason_groups: Mapping[str, Sequence[str]] | None = None,
+    max_doubt: float | None = None,
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
     on_commit: Callable[[], Any] | None = None,
@@ -124,6 +125,11 @@ def score_dataset(
         The reasons why a score is high, or with "lower" the columns that pushed it down most.
     reason_groups : mapping of str to sequence of str, optional
         Groups of columns that count as one, by the name of the group: their contributions are added.
+    max_doubt : float, optional
+        Write for each score its "doubt", and whether it is "doubtful", that is above this number, so that such rows can
+        be sent to the teacher. For at least 90 % of rows like those that doubt was measured on, the teacher's answer is
+        no farther from the score than its doubt, a difference of probabilities or in the unit of the target; see
+        `DistilledClassifier.measure_doubt`. Doubt is null, and the score doubtful, where too few rows were measured.
     progress : tabkd._progress.Silent, optional
         Receives the number of rows, if the inputs give it, and the number of rows of each batch.
     stop : callable, optional
@@ -172,7 +178,9 @@ def score_dataset(
     check_least("batch_size", batch_size, 1)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
-    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why)
+    options = Options(
+        keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why, max_doubt
+    )
     if resume and query is not None:
         raise ValueError(
             f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tabkd._options import option
 from tabkd.batch._csv_header import DELIMITERS
+from tabkd.batch._doubtful import Doubt
 from tabkd.batch._drift import Drift
 from tabkd.batch._kept import as_kept, common_type
 from tabkd.batch._reasons import Reasons
@@ -108,6 +109,8 @@ class Columns:
         Whether to count drift.
     reasons : Reasons, optional
         What explains the scores.
+    doubt : Doubt, optional
+        What tells doubtful scores from others.
 
     Raises
     ------
@@ -123,8 +126,9 @@ class Columns:
         threshold: float | None = None,
         drift: bool = True,
         reasons: Reasons | None = None,
+        doubt: Doubt | None = None,
     ):
-        self._scorer, self._threshold, self._reasons = exported, threshold, reasons
+        self._scorer, self._threshold, self._reasons, self._doubt = exported, threshold, reasons, doubt
         self.drift = Drift(exported)
         self._counts_drift = drift
         #: The columns of the input that are written next to the scores.
@@ -146,7 +150,7 @@ class Columns:
         self._is_classifier = exported.metadata["task"] == "classification"
         if threshold is not None:
             self.check_two_classes("threshold", threshold)
-        check_kept(exported, self.kept, self.reason_schema.names)
+        check_kept(exported, self.kept, [*self.doubt_schema.names, *self.reason_schema.names])
         #: The model's metadata of each of its columns, by the name of the column in the input.
         self.known = dict(zip(self._features, exported.metadata["columns"], strict=True))
         # Columns of text without a category "": in a CSV it then stands for a missing value, as in files that quote
@@ -195,7 +199,7 @@ class Columns:
         """The columns that are written; they are known after `check`."""
         scores = score_columns(self._scorer, self.model_schema.empty_table())
         written = [*self.kept_types.items(), *((name, values.type) for name, values in scores.items())]
-        return pa.schema([*written, *self.reason_schema])
+        return pa.schema([*written, *self.doubt_schema, *self.reason_schema])
 
     @property
     def model_schema(self) -> pa.Schema:
@@ -203,6 +207,11 @@ class Columns:
         names = self._features.values()
         kinds = (pa.string() if known["type"] == "STRING" else pa.float64() for known in self.known.values())
         return pa.schema(list(zip(names, kinds, strict=True)))
+
+    @property
+    def doubt_schema(self) -> pa.Schema:
+        """The columns of doubt."""
+        return pa.schema([]) if self._doubt is None else self._doubt.schema
 
     @property
     def reason_schema(self) -> pa.Schema:
@@ -258,6 +267,8 @@ class Columns:
             table = table.filter(pa.array(good))
             batch = batch._replace(table=table, positions=batch.positions[good])
             X, scores, drift = self._scores(table, batch.is_csv)
+        if self._doubt is not None:
+            scores |= self._doubt.columns(as_matrix(scores))
         kept = [self._kept(batch, name) for name in self.kept]
         out = pa.Table.from_arrays([*kept, *scores.values()], names=[*self.kept, *scores])
         rows = Rows(out, rejects, None if self._reasons is None else Unexplained(np.arange(len(X)), X))
@@ -381,6 +392,12 @@ def score_columns(exported: ExportedStudent, X: TableLike | pa.Table | pa.Record
     P = exported.predict_proba(X)
     labels = pa.array(exported.classes_.tolist()).take(_as_arrow(P.argmax(axis=1)))
     return {"prediction": labels} | {f"probability_{c}": _as_arrow(P[:, k]) for k, c in enumerate(exported.classes_)}
+
+
+def as_matrix(scores: Mapping[str, pa.Array]) -> np.ndarray:
+    """The numbers among the columns of scores, shape (n, K): probabilities, or predictions."""
+    names = [name for name in scores if name.startswith("probability_")] or list(scores)
+    return np.column_stack([scores[name].to_numpy() for name in names])
 
 
 def _as_arrow(numbers: np.ndarray) -> pa.Array:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from tabkd._options import option
 from tabkd._version import __version__
 from tabkd.batch._dialect import PLAIN, Dialect
+from tabkd.batch._doubtful import Doubt
 from tabkd.batch._reasons import ReasonOptions, Reasons
 from tabkd.batch._scored import Columns
 from tabkd.scoring import ExportedStudent
@@ -36,6 +37,8 @@ class Options:
         The format of CSV files.
     reasons : ReasonOptions
         The reasons of each row.
+    max_doubt : float or None
+        Largest doubt of a score that is not doubtful; None for no columns of doubt.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class Options:
     partition_by: Sequence[str] = ()
     dialect: Dialect = PLAIN
     reasons: ReasonOptions = field(default_factory=ReasonOptions)
+    max_doubt: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
@@ -70,12 +74,11 @@ class Options:
         Raises
         ------
         ValueError
-            If the model has no such columns, alerts are chosen and it does not have two classes, or reasons are wanted
-            that it cannot give.
+            If the model has no such columns, alerts are chosen and it does not have two classes, or it does not have
+            the wanted reasons or doubt.
         """
-        reasons = Reasons(exported, self.reasons) if self.reasons.n else None
-        kept = [*self.keep, *self.partition_by]
-        columns = Columns(exported, kept, self.column_map, self.threshold, reasons=reasons)
+        kept, extras = [*self.keep, *self.partition_by], further(exported, self.reasons, self.max_doubt)
+        columns = Columns(exported, kept, self.column_map, self.threshold, **extras)
         if self.top_fraction is not None:
             columns.check_two_classes("top_fraction", self.top_fraction)
         return columns
@@ -105,8 +108,23 @@ class Options:
             "top_fraction": self.top_fraction,
             **asdict(self.dialect),
             **self.reasons.identity(),
+            "max_doubt": self.max_doubt,
             **more,
         }
+
+
+def further(exported: ExportedStudent, reasons: ReasonOptions, max_doubt: float | None) -> dict[str, Any]:
+    """What `Columns` adds to the scores of a model.
+
+    Raises
+    ------
+    ValueError
+        If the model does not have it.
+    """
+    return {
+        "reasons": Reasons(exported, reasons) if reasons.n else None,
+        "doubt": None if max_doubt is None else Doubt(exported, max_doubt),
+    }
 
 
 def check_least(name: str, value: int, least: int) -> None:

@@ -83,6 +83,7 @@ def score_dataset(
     reason_codes: str | os.PathLike | None = None,
     reasons_for: str = "higher",
     reason_groups: Mapping[str, Sequence[str]] | None = None,
+    max_doubt: float | None = None,
 ) -> Summary:
     """Score files that Spark reads into a folder that Spark writes, in the existing session or in a new one.
 
@@ -118,6 +119,8 @@ def score_dataset(
     reasons, reason_codes, reasons_for, reason_groups : optional
         The reasons to write for each row, or for each alert; see `tabkd.batch.score_dataset`. The file of codes is one
         of this machine.
+    max_doubt : float, optional
+        Write for each score its "doubt", and whether it is "doubtful"; see `tabkd.batch.score_dataset`.
 
     Returns
     -------
@@ -144,7 +147,9 @@ def score_dataset(
     inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     dialect = Dialect(delimiter, decimal, thousands, encoding)
     why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
-    options = Options(keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why)
+    options = Options(
+        keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why, max_doubt
+    )
     columns = options.columns(exported)
     _check_inputs(inputs)
     _check_output(output)
@@ -287,6 +292,7 @@ class _Job:
             options.dialect,
             self._is_csv,
             options.reasons,
+            options.max_doubt,
         )
 
     def _score(self, parts: Parts, resume: bool) -> None:

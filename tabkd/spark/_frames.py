@@ -31,6 +31,7 @@ def score(
     reason_codes: str | os.PathLike | None = None,
     reasons_for: str = "higher",
     reason_groups: Mapping[str, Sequence[str]] | None = None,
+    max_doubt: float | None = None,
 ) -> DataFrame:
     """The scores of a DataFrame, with a row for each of its rows.
 
@@ -51,11 +52,13 @@ def score(
         Keep only the rows whose probability of the second class reaches it.
     reasons, reason_codes, reasons_for, reason_groups : optional
         The reasons to return for each row, or with `threshold` for each alert; see `tabkd.batch.score_dataset`.
+    max_doubt : float, optional
+        Return for each score its "doubt", and whether it is "doubtful"; see `tabkd.batch.score_dataset`.
 
     Returns
     -------
     pyspark.sql.DataFrame
-        The kept columns, "prediction", for classes "probability_" and the name of each, and the reasons.
+        The kept columns, "prediction", for classes "probability_" and the name of each, doubt and reasons.
 
     Raises
     ------
@@ -76,9 +79,12 @@ def score(
 
     exported = model if isinstance(model, ExportedStudent) else load(model)
     why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
-    columns = Options(keep, column_map or {}, threshold, reasons=why).columns(exported)
+    columns = Options(keep, column_map or {}, threshold, reasons=why, max_doubt=max_doubt).columns(exported)
     rows = features(df, columns, columns.kept)
-    content, task = broadcast(df, exported.content), Task(len(columns.known), threshold=threshold, reasons=why)
+    content, task = (
+        broadcast(df, exported.content),
+        Task(len(columns.known), threshold=threshold, reasons=why, max_doubt=max_doubt),
+    )
 
     def score_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return scored(exported_of(content.value), task, batches)
@@ -108,7 +114,7 @@ def features(df: DataFrame, columns: Columns, more: Sequence[str]) -> DataFrame:
 def fields(df: DataFrame, columns: Columns, exported: ExportedStudent) -> list[Any]:
     """The schema, in Spark's terms, of the kept columns of a DataFrame, the scores and the reasons."""
     kept = [df.schema.fields[df.columns.index(name)] for name in columns.kept]
-    return [*kept, *_score_fields(exported), *arrow_fields(columns.reason_schema)]
+    return [*kept, *_score_fields(exported), *arrow_fields(columns.doubt_schema), *arrow_fields(columns.reason_schema)]
 
 
 def arrow_fields(schema: pa.Schema) -> list[Any]:

@@ -13,9 +13,10 @@ import numpy as np
 from tabkd._options import called_as, called_now
 from tabkd.batch._counts import Counts
 from tabkd.batch._dialect import PLAIN, Dialect
-from tabkd.batch._reasons import ReasonOptions, Reasons
+from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import Reject, TooManyRejectsError, shown
 from tabkd.batch._scored import Columns, Rows, Scored, Unexplained, stored
+from tabkd.batch._scoring_options import further
 from tabkd.batch._sources import Batch, in_batches
 from tabkd.batch._text import not_text
 from tabkd.scoring import ExportedStudent
@@ -52,6 +53,8 @@ class Task:
         Whether the rows come from CSV files.
     reasons : ReasonOptions
         The reasons of each row.
+    max_doubt : float or None
+        Largest doubt of a score that is not doubtful; None for no columns of doubt.
     called : mapping of str to str
         The names of parameters in messages of the driver; see `tabkd._options`.
     """
@@ -64,6 +67,7 @@ class Task:
     dialect: Dialect = PLAIN
     is_csv: bool = False
     reasons: ReasonOptions = field(default_factory=ReasonOptions)
+    max_doubt: float | None = None
     called: Mapping[str, str] = field(default_factory=called_now)
 
     @property
@@ -72,9 +76,8 @@ class Task:
         return self.ranked and self.reasons.n > 0
 
     def columns(self, exported: ExportedStudent, *, drift: bool = True) -> Columns:
-        """The columns of the model; reasons too."""
-        reasons = Reasons(exported, self.reasons) if self.reasons.n else None
-        return Columns(exported, (), {}, drift=drift, reasons=reasons)
+        """The columns of the model, and what is added to its scores."""
+        return Columns(exported, (), {}, drift=drift, **further(exported, self.reasons, self.max_doubt))
 
 
 @lru_cache(maxsize=4)

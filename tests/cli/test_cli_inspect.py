@@ -27,11 +27,11 @@ def hostile(tmp_path_factory):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(200, len(NAMES))), columns=NAMES)
     frame["level"] = rng.choice(LEVELS, 200)
-    y = np.where(frame["speed [m/s]"] > 0, "[bold]\x1b[1m", "no")
+    y = np.where(frame["speed [m/s]"] > 0, "[bold]\x1b[1m", "NO")
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
     model = DistilledClassifier(teacher, student="tree", n_synthetic=300, random_state=0).fit(frame, y)
     path = tmp_path_factory.mktemp("hostile") / "m.onnx"
-    model.to_onnx(path)
+    model.measure_doubt(frame).to_onnx(path)
     return frame.assign(**{"y\x1b[2J": y}), path
 
 
@@ -46,7 +46,8 @@ def test_inspect_shows_every_name_whole_and_obeys_none(hostile):
     for shown in SHOWN:
         assert sum(f" {shown} " in line for line in lines) == 1, shown
     assert r"[red], b\x1b]0;title\x07, c\u2066d" in output
-    assert r"[bold]\x1b[1m, no" in output
+    assert r"NO, [bold]\x1b[1m" in output
+    assert r"probability of [bold]\x1b[1m" in output
 
 
 @pytest.mark.parametrize("width", [20, 60, 400])
@@ -88,6 +89,26 @@ def test_types_and_levels_are_shown(distilled):
     assert "channel STRING" in output
     assert "online" in output
     assert "amount FLOAT" in output
+
+
+def test_doubt_is_shown_by_bands(distilled):
+    path = distilled[0] / "student.onnx"
+    report = json.loads((distilled[0] / "report.json").read_text())
+    assert json.loads(run("inspect", path, "--json").stdout)["doubt"] == report["doubt"]
+    output = run("inspect", path).stdout
+    assert "doubt: |student − teacher|, measured on 375 rows" in output
+    assert "probability of yes" in output
+    last = report["doubt"]["bands"][-1]
+    cells = [f"from {report['doubt']['edges'][-1]:.4g}", str(last["rows"]), "–"]
+    assert any(all(f" {cell} " in line for cell in cells) for line in output.splitlines())
+
+
+def test_doubt_that_was_not_measured_is_not_shown(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(100.0)})
+    DistilledClassifier(RandomForestClassifier(3), student="tree", n_synthetic=100).fit(frame, frame["x"] > 50).to_onnx(
+        tmp_path / "m.onnx"
+    )
+    assert "doubt" not in run("inspect", tmp_path / "m.onnx").stdout
 
 
 def test_many_levels_are_counted(tmp_path):

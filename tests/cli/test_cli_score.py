@@ -63,6 +63,23 @@ def test_scores_that_cannot_be_made(distilled, frame, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_score_says_which_scores_are_doubtful(distilled, frame, tmp_path):
+    table, out = write(frame, tmp_path / "t.csv"), tmp_path / "out.csv"
+    run("score", distilled[0] / "student.onnx", table, "--output", out, "--max-doubt", "0.05")
+    scores = pd.read_csv(out)
+    assert list(scores)[-2:] == ["doubt", "doubtful"]
+    assert scores["doubtful"].equals(~(scores["doubt"] <= 0.05))
+    assert scores["doubt"].nunique() > 1
+    # Few rows in between were measured.
+    assert scores["doubt"][scores["probability_yes"].between(0.2, 0.4)].isna().all()
+    assert 0 < scores["doubtful"].mean() < 0.2
+    job = ("score", distilled[0] / "student.onnx", table, "--output", out)
+    assert "--max-doubt" in refused(*job, "--max-doubt", "-1", code=2)
+    table = write(frame.assign(doubt=1), tmp_path / "clash.csv")
+    message = refused("score", job[1], table, "--output", out, "--max-doubt", "1", "--keep", "doubt")
+    assert "--keep 'doubt' has the name of a column of scores" in message
+
+
 def test_infinite_values_late_in_a_table_leave_no_scores(distilled, frame, tmp_path):
     table = write(frame.assign(amount=frame["amount"].where(frame.index < 1400, np.inf)), tmp_path / "t.parquet")
     out = tmp_path / "out.parquet"
