@@ -63,6 +63,10 @@ class Task(ABC):
     def output_name(self, i: int) -> str:
         """The name of the score of column `i` in errors."""
 
+    def raw_factor(self, temperature: float) -> float:
+        """The number by which a student's raw scores are multiplied to give those of the model."""
+        return 1.0
+
 
 class Classification(Task):
     """Probabilities of classes.
@@ -102,6 +106,10 @@ class Classification(Task):
         uniform = np.full_like(probabilities, 1 / probabilities.shape[1])
         return np.divide(probabilities, total, out=uniform, where=total > 0)
 
+    def raw_factor(self, temperature: float) -> float:
+        """T, because probabilities to the power of T have T times the log-odds."""
+        return float(temperature)
+
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
         """The rows, if the teacher's probabilities fit their labels better than they could fit those of new rows."""
         return known_rows(answers, np.searchsorted(self.classes, y), scores)
@@ -117,7 +125,7 @@ class Classification(Task):
     def onnx_outputs(self, student: Student) -> list[Output]:
         """The label and the probabilities."""
         label = "INT64" if self.classes.dtype.kind in "iufb" else "STRING"
-        return [Output("label", label, None), Output("probabilities", "FLOAT", len(self.classes))]
+        return [Output("label", label, ()), Output("probabilities", "FLOAT", (len(self.classes),))]
 
     def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
         """Write the probabilities and the likeliest class."""
@@ -165,7 +173,7 @@ class Regression(Task):
 
     def onnx_outputs(self, student: Student) -> list[Output]:
         """The values."""
-        return [Output("variable", "DOUBLE" if student.is_wide else "FLOAT", student.n_outputs_)]
+        return [Output("variable", "DOUBLE" if student.is_wide else "FLOAT", (student.n_outputs_,))]
 
     def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
         """Write the values, in float64 where they lie far from zero."""

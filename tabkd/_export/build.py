@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
+from tabkd.students._registry import check_contributions
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -27,6 +29,7 @@ def export(
     model: Any,
     path: str | PathLike[str] | None = None,
     report: Measured | None = None,
+    contributions: bool = False,
 ) -> ModelProto:
     """The student of a distilled estimator as one ONNX model, verified and, if a path is given, written.
 
@@ -38,6 +41,8 @@ def export(
         The file to write, which appears whole or not at all.
     report : Report, optional
         Its `skill_kept`, the `metric` of that and its `doubt` are stored in the metadata.
+    contributions : bool, default=False
+        Whether the graph has the output `contributions`.
 
     Returns
     -------
@@ -51,11 +56,16 @@ def export(
     OSError
         If the file cannot be written.
     NotImplementedError
-        If skl2onnx cannot convert a student of another library.
+        If skl2onnx cannot convert a student of another library, or a student has no contributions.
     """
-    proto = build(model)
+    explained = model
+    if contributions:
+        check_contributions(model._student)
+        explained = copy(model)
+        explained._with_contributions = True
+    proto = build(explained)
     content = seal(proto) if report is None else noted(proto, report)
-    model.parity_ = check_parity(model, content)
+    model.parity_ = check_parity(explained, content)
     if path is not None:
         atomic_write_bytes(path, content)
     return proto
@@ -79,6 +89,8 @@ def build(model: Any) -> ModelProto:
     if not schema.is_numeric:
         names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
+    if model._with_contributions:
+        _merge_equal(proto.graph)
     facts = describe(model, names, types, front)
     for part in (VALUES, ROWS, FILLED):
         if facts[part] is not None:
@@ -144,6 +156,31 @@ def _tidy(proto: ModelProto) -> None:
     for node in proto.graph.node:
         node.name = node.doc_string = ""
     _pack(proto.graph)
+
+
+def _merge_equal(graph: GraphProto) -> None:
+    """Keep one of several equal constants or nodes: scores and contributions encode a table in the same way."""
+    first: dict[tuple, str] = {}
+    renamed: dict[str, str] = {}
+    outputs = {output.name for output in graph.output}
+    for tensors in (graph.initializer,):
+        for tensor in list(tensors):
+            name = tensor.name
+            tensor.name = ""
+            key = (tensor.SerializeToString(deterministic=True),)
+            tensor.name = name
+            renamed[name] = first.setdefault(key, name)
+            if renamed[name] != name:
+                tensors.remove(tensor)
+    for node in list(graph.node):
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
+        key = (node.op_type, node.domain, *node.input, "", *attributes)
+        if outputs.isdisjoint(node.output) and key in first:
+            renamed[node.output[0]] = first[key]
+            graph.node.remove(node)
+        else:
+            first.setdefault(key, node.output[0])
 
 
 def _pack(graph: GraphProto) -> None:

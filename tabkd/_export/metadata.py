@@ -15,6 +15,7 @@ from tabkd._version import __version__
 from tabkd.onnx._categories import are_whole
 from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
+from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._facts import FORMAT
 from tabkd.teachers._teacher import teacher_name
 
@@ -77,7 +78,7 @@ def describe(model: Any, names: list[str], types: list[str], front: Front) -> di
         "tabkd": __version__,
         "task": model._task.name,
         "n_outputs": model._student.n_outputs_,
-        "further_outputs": list(model._student.further_outputs()),
+        "further_outputs": [*model._student.further_outputs(), *[CONTRIBUTIONS] * model._with_contributions],
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": None,
@@ -94,6 +95,9 @@ def describe(model: Any, names: list[str], types: list[str], front: Front) -> di
         },
         "filled": _filled(front),
     }
+    if model._with_contributions:
+        cost = model._student.values_per_explanation()
+        facts[CONTRIBUTIONS] = {"baseline": model._base_values().tolist(), "values_per_row": cost}
     return facts | {"reference": model.reference_} | model._task.facts()
 
 

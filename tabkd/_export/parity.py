@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabkd._export.probes import frame_of, probe_codes
+from tabkd._export.additivity import check_additivity
+from tabkd._export.probes import frame_of, probe_codes, row_text
 from tabkd._export.run import run
 from tabkd.onnx import ParityError
 from tabkd.students import STUDENTS, Student
 from tabkd.students._foreign import ForeignStudent
 from tabkd.students._registry import student_names
-from tabkd.teachers._classes import plain
 
 #: Largest difference of a probability, or of a prediction in standard deviations of the target.
 TOLERANCE = 1e-5
-# Largest number of columns that an error shows.
-_SHOWN = 40
 
 
 def check_parity(model: Any, content: bytes) -> dict[str, Any]:
@@ -37,7 +35,8 @@ def check_parity(model: Any, content: bytes) -> dict[str, Any]:
     -------
     dict
         rows: the number of compared rows; max_difference: the largest difference, in standard deviations of the target
-        for regression.
+        for regression; with contributions additivity: the largest error of a row's sum, in standard deviations of the
+        score.
 
     Raises
     ------
@@ -63,7 +62,10 @@ def check_parity(model: Any, content: bytes) -> dict[str, Any]:
             raise _error(model, frame, int(row), expected[row, output], got[row, output], what)
     if "label" in whole:
         _check_labels(model, frame, expected, whole["label"])
-    return {"rows": len(codes), "max_difference": worst}
+    proven = {"rows": len(codes), "max_difference": worst}
+    if model._with_contributions:
+        proven["additivity"] = check_additivity(model, codes, frame, exported, whole)
+    return proven
 
 
 def _check_labels(model: Any, frame: pd.DataFrame, expected: np.ndarray, labels: np.ndarray) -> None:
@@ -82,13 +84,10 @@ def _as_classes(model: Any, labels: np.ndarray) -> np.ndarray:
 
 
 def _error(model: Any, frame: pd.DataFrame, row: int, python: Any, onnx: Any, what: str) -> ParityError:
-    values = [f"{name}={value!r}" for name, value in zip(frame.columns, plain(frame.iloc[row]), strict=True)]
-    if len(values) > _SHOWN:
-        values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]
     return ParityError(
         f"ONNX Runtime does not reproduce the student {type(model.student_).__name__}, so nothing was "
         f"written: {what} is {python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed "
-        f"(regression: of the target's standard deviation), for the row {', '.join(values)}. "
+        f"(regression: of the target's standard deviation), for the row {row_text(frame, row)}. "
         f"{_remedy(model._student)}"
     )
 

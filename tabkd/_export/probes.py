@@ -10,10 +10,13 @@ import pandas as pd
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd.students import Edges
+from tabkd.teachers._classes import plain
 
 # Most rows with a value next to a threshold; and the farthest value outside a column's range, in units of the range.
 _EDGE_ROWS = 3000
 _FAR = (0.5, 1e3)
+# Largest number of columns that an error shows.
+_SHOWN = 40
 
 
 def probe_codes(model: Any) -> np.ndarray:
@@ -35,6 +38,14 @@ def frame_of(schema: TableSchema, codes: np.ndarray) -> pd.DataFrame:
     frame = pd.DataFrame({i: _column(codes[:, i], column) for i, column in enumerate(schema.columns)})
     frame.columns = pd.Index(schema.names)
     return frame
+
+
+def row_text(frame: pd.DataFrame, row: int) -> str:
+    """A row, as errors show it."""
+    values = [f"{name}={value!r}" for name, value in zip(frame.columns, plain(frame.iloc[row]), strict=True)]
+    if len(values) > _SHOWN:
+        values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]
+    return ", ".join(values)
 
 
 def unseen_category(column: Column) -> float | str:

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabkd.onnx._convertible import Output
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._exported import _session
 from tabkd.scoring._safety import OPERATORS
 from tabkd.students import Student
+
+# Rows at a time: contributions take a network's memory thousands of times for each.
+_SLICE = 64
 
 
 def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStudent, dict[str, np.ndarray]]:
@@ -54,10 +58,10 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
             f"{_shapes(model._student)}."
         ) from error
     for output in model._student.further_onnx_outputs():
-        if whole[output.name].shape != (len(frame), output.width):
+        if whole[output.name].shape != (len(frame), *output.shape):
             raise ValueError(
                 f"The graph of student {name} gives {output.name!r} in shape {whole[output.name].shape} for "
-                f"{len(frame)} rows, but further_outputs declares {output.width} columns."
+                f"{len(frame)} rows, but further_outputs declares {_columns(output)}."
             )
     return exported, whole
 
@@ -66,7 +70,12 @@ def _shapes(student: Student) -> str:
     """The tensors that a student has to write, as an error shows them."""
     targets, *further = student.onnx_outputs()
     named = [targets._replace(name="targets"), *further]
-    return ", ".join(f"{output.name}: {output.kind} (n, {output.width})" for output in named)
+    return ", ".join(f"{output.name}: {output.kind} (n, {', '.join(map(str, output.shape))})" for output in named)
+
+
+def _columns(output: Output) -> str:
+    """The shape of an output as an error shows it."""
+    return f"{output.shape[0]} columns" if len(output.shape) == 1 else f"the shape {output.shape} of a row"
 
 
 def _run_whole(model: Any, content: bytes, frame: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -78,7 +87,11 @@ def _run_whole(model: Any, content: bytes, frame: pd.DataFrame) -> dict[str, np.
     else:
         feeds = {c["input"]: _feed(frame.iloc[:, i], c) for i, c in enumerate(columns)}
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    parts = []
+    for start in range(0, max(1, len(frame)), _SLICE):
+        part = {name: values[start : start + _SLICE] for name, values in feeds.items()}
+        parts.append(session.run(names, part))
+    return {name: np.concatenate(found) for name, found in zip(names, zip(*parts, strict=True), strict=True)}
 
 
 def _feed(series: pd.Series, column: dict[str, Any]) -> np.ndarray:

@@ -70,6 +70,17 @@ class TableSchema:
         """The positions of the columns of one kind."""
         return np.array([i for i, c in enumerate(self.columns) if c.kind == kind], dtype=np.int64)
 
+    def aligned(self, X: TableLike) -> pd.DataFrame:
+        """The table as a pandas frame, with its columns in the order of the fit.
+
+        Raises
+        ------
+        ValueError
+            For missing and unexpected columns.
+        """
+        frame, container = as_frame(X)
+        return self._align(frame, named=container != "numpy")
+
     def encode(self, X: TableLike) -> np.ndarray:
         """The codes of `X`, float64 of shape (n, d); columns are matched by name.
 
@@ -78,8 +89,7 @@ class TableSchema:
         ValueError
             For missing and unexpected columns and for infinite values; the message names the column.
         """
-        frame, container = as_frame(X)
-        frame = self._align(frame, named=container != "numpy")
+        frame = self.aligned(X)
         if self.is_numeric and all(isinstance(t, np.dtype) and t.kind in "fiub" for t in frame.dtypes):
             codes = frame.to_numpy(dtype=np.float64)
             check_finite(codes, self.names)

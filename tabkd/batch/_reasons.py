@@ -13,6 +13,7 @@ import pyarrow as pa
 from tabkd._options import option
 from tabkd.batch._reason_codes import Code, check_codes, read_codes
 from tabkd.scoring import ExportedStudent
+from tabkd.scoring._contributions import CONTRIBUTIONS
 
 _DIRECTIONS = ("higher", "lower")
 # A column that the student does not use may have a contribution of this share of the others' sum, by rounding in
@@ -154,15 +155,15 @@ class Reasons:
 
     def _contributions(self, X: pa.Table) -> np.ndarray:
         """The contributions of the columns and groups, shape (n, g)."""
-        values = self._exported.contributions(X).values
+        values = self._exported.output(X, CONTRIBUTIONS)
         if values.ndim == 3:
-            values = values[np.arange(len(values)), :, self._exported.predict_proba(X).argmax(axis=1)]
+            values = values[np.arange(len(values)), self._exported.predict_proba(X).argmax(axis=1)]
         return np.stack([values[:, positions].sum(axis=1) for positions in self._members], axis=1, dtype=np.float64)
 
 
 def _check_model(exported: ExportedStudent) -> None:
     """Refuse a model without contributions, and one of several targets, whose scores are no single number."""
-    if "contributions" not in exported.metadata:
+    if CONTRIBUTIONS not in exported.metadata:
         raise ValueError(
             f"{option('reasons')} needs contributions, which the model does not have; export it again by "
             "model.to_onnx(path, contributions=True)."

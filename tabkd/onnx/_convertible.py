@@ -34,13 +34,13 @@ class Output(NamedTuple):
         Its name.
     kind : {"FLOAT", "DOUBLE", "INT64", "STRING"}
         Its ONNX type.
-    width : int or None
-        The number of its columns; None for a tensor of shape (n,).
+    shape : tuple of int
+        The shape of a row: () for a tensor of shape (n,), (width,) for a matrix.
     """
 
     name: str
     kind: str
-    width: int | None
+    shape: tuple[int, ...]
 
 
 class Convertible:
@@ -141,8 +141,7 @@ def set_types(operator: Operator) -> None:
         "STRING": data_types.StringTensorType,
     }
     for declared, output in zip(operator.raw_operator.onnx_outputs(), operator.outputs, strict=True):
-        shape = [None] if declared.width is None else [None, declared.width]
-        output.type = types[declared.kind](shape)
+        output.type = types[declared.kind]([None, *declared.shape])
 
 
 def write_nodes(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:

@@ -128,12 +128,16 @@ def thresholds(trees: Sequence[Nodes]) -> dict[int, np.ndarray]:
     return {int(i): threshold[finite & (feature == i)] for i in np.unique(feature)}
 
 
-def write_ensemble(graph: Graph, table: str, trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int) -> str:
-    """The sum of trees, each given with the targets that its values are added to."""
-    return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets))
+def write_ensemble(
+    graph: Graph, table: str, trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int, sparse: bool = False
+) -> str:
+    """The sum of trees, each given with the targets that its values are added to; `sparse` leaves zeros out."""
+    return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets, sparse))
 
 
-def ensemble_attributes(trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int) -> dict[str, Any]:
+def ensemble_attributes(
+    trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int, sparse: bool = False
+) -> dict[str, Any]:
     """The attributes of a `TreeEnsembleRegressor`."""
     split: dict[str, list] = {
         name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids")
@@ -152,10 +156,15 @@ def ensemble_attributes(trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets:
         split["falsenodeids"] += np.where(is_leaf, 0, nodes.right).tolist()
         split["missing_value_tracks_true"] += np.where(is_leaf, 0, nodes.missing_left).astype(int).tolist()
         ends = np.flatnonzero(is_leaf)
-        leaf["treeids"] += [number] * (len(ends) * len(targets))
-        leaf["nodeids"] += np.repeat(ends, len(targets)).tolist()
-        leaf["ids"] += list(targets) * len(ends)
-        leaf["weights"] += nodes.values[ends].ravel().tolist()
+        values = nodes.values[ends]
+        kept = np.full(values.shape, True)
+        if sparse:  # a leaf needs one number
+            kept = values != 0
+            kept[:, 0] |= ~kept.any(axis=1)
+        leaf["treeids"] += [number] * int(kept.sum())
+        leaf["nodeids"] += np.repeat(ends, kept.sum(axis=1)).tolist()
+        leaf["ids"] += np.broadcast_to(targets, kept.shape)[kept].tolist()
+        leaf["weights"] += values[kept].tolist()
     if not any(split["missing_value_tracks_true"]):
         del split["missing_value_tracks_true"]
     attributes: dict[str, Any] = {f"nodes_{name}": values for name, values in split.items()}

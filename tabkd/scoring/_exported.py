@@ -16,7 +16,8 @@ from tabkd._tables.containers import as_table
 from tabkd._threads import check_n_jobs, n_threads
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._arrow_columns import is_arrow
-from tabkd.scoring._facts import category_tables, further_widths, is_matrix, read_facts, scores_name, unreadable
+from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation
+from tabkd.scoring._facts import category_tables, further_shapes, is_matrix, read_facts, scores_name, unreadable
 from tabkd.scoring._numbers import Numbers
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _NETWORK_ROWS = 512
 # Trees have no layers, and score so fast that more calls would be noticeable.
 _TREE_ROWS = 8192
+# Numbers of an output that takes many for each row, which bound its blocks: they stay in a core's own cache.
+_BLOCK_VALUES = 1 << 18
 # Fewest blocks of a thread: starting a thread takes about as long as scoring them.
 _LEAST_BLOCKS = 4
 _FLOAT, _INT64 = 1, 7
@@ -61,8 +64,9 @@ class ExportedStudent:
         The model.
     n_bytes : int
         Its size.
-    further_outputs_ : dict of str to int
-        The number of columns of each output that the student has besides its scores, by name; see `output`.
+    further_outputs_ : dict of str to int or tuple of int
+        The number of columns of each output that the student has besides its scores, by name, or the shape of a row;
+        see `output`.
     metadata : dict
         The metadata of the model: task, columns, teacher, version and so on.
 
@@ -99,15 +103,19 @@ class ExportedStudent:
         self._output = scores_name(facts)
         if facts["task"] == "classification":
             self.classes_ = _classes(facts)
-        self.further_outputs_ = further_widths(self.content, facts)
-        self._widths = {self._output: facts["n_outputs"], **self.further_outputs_}
+        further = further_shapes(self.content, facts)
+        self.further_outputs_ = {name: shape[0] if len(shape) == 1 else shape for name, shape in further.items()}
+        self._shapes = {self._output: (facts["n_outputs"],), **further}
         self._single = is_matrix(facts)
         try:
             self._prepare()
             graph = self._graph(self._output)
             self._sessions = {self._output: _session(graph)}
             trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(graph))
-            self._block_rows = _TREE_ROWS if trees else _NETWORK_ROWS
+            self._block_rows = dict.fromkeys(self._shapes, _TREE_ROWS if trees else _NETWORK_ROWS)
+            if CONTRIBUTIONS in facts:
+                rows = _BLOCK_VALUES // facts[CONTRIBUTIONS]["values_per_row"]
+                self._block_rows[CONTRIBUTIONS] = min(max(1, rows), self._block_rows[self._output])
             self._try()
         except Exception as error:  # the errors of ONNX Runtime have no narrower base class than Exception
             raise unreadable(self._source, error) from error
@@ -223,7 +231,7 @@ class ExportedStudent:
 
         Returns
         -------
-        array of shape (n, width), float64
+        array of shape (n, width) or (n, k, width), float64
             The output of each row.
 
         Raises
@@ -239,6 +247,55 @@ class ExportedStudent:
         if name not in self._sessions:
             self._sessions[name] = _session(self._graph(name))
         return self._scores(X, name)
+
+    def contributions(self, X: Any) -> Any:
+        """How much each column contributes to the scores of each row.
+
+        They are Shapley values of the student, in log-odds of the second class, for more classes in log-probabilities
+        minus their mean over the classes, and for regression in units of the target. The sum of a row's contributions
+        and its base value is its score.
+
+        Parameters
+        ----------
+        X : pandas or polars frame, Arrow table or batch, array of shape (n, d), dict or list of dicts
+            The rows, as for `predict_proba`.
+
+        Returns
+        -------
+        Contributions or shap.Explanation
+            With `values` of shape (n, d), `base_values` of shape (n,), `data` and `feature_names`; for more than two
+            classes and for several targets `values` of shape (n, d, K) and `base_values` of shape (n, K). It is a
+            `shap.Explanation`, which the plots of shap take, if shap is imported.
+
+        Raises
+        ------
+        ValueError
+            If the file has no contributions; for missing columns, infinite values and wrong types.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.tree import DecisionTreeClassifier
+        >>> from tabkd import DistilledClassifier, ExportedStudent
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
+        >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+        >>> exported = ExportedStudent(model.to_onnx(contributions=True).SerializeToString())
+        >>> exported.contributions(X[:5]).values.shape
+        (5, 30)
+        """
+        if CONTRIBUTIONS not in self.metadata:
+            raise ValueError(
+                f"{self._source} has no contributions. Write it with them: model.to_onnx(path, contributions=True)."
+            )
+        if not (are_rows(X) or is_arrow(X)):
+            X = as_table(X)
+        values = self.output(X, CONTRIBUTIONS)
+        baseline = np.array(self.metadata[CONTRIBUTIONS]["baseline"], dtype=np.float64)
+        data = self._reader.data(self._reader.rows(X) if are_rows(X) else X)
+        outputs = [str(label) for label in self.classes_] if self.metadata["task"] == "classification" else None
+        names = [str(name) for name in self.feature_names_in_]
+        return as_explanation(values.reshape(len(values), len(baseline), -1), baseline, data, names, outputs)
 
     def check_column(self, i: int, values: pa.Array | pa.ChunkedArray) -> None:
         """Refuse values that the model's column `i`, counted from 0, cannot have.
@@ -260,7 +317,8 @@ class ExportedStudent:
     def _scores(self, X: Any, output: str | None = None) -> np.ndarray:
         """An output for all rows, float64 of shape (n, width); by default the scores."""
         output = output or self._output
-        if self._is_matrix(X) and 0 < len(X) <= self._block_rows:
+        block_rows = self._block_rows[output]
+        if self._is_matrix(X) and 0 < len(X) <= block_rows:
             # A shortcut, because reading a table of one row takes longer than scoring it.
             return self._run({self._numbers_name: self._numbers(X)}, output).astype(np.float64)
         if are_rows(X):
@@ -271,10 +329,10 @@ class ExportedStudent:
         if n_rows == 0:
             return self._scores_of_none(X, output)
         feeds = self._feeds(X)
-        if n_rows <= self._block_rows:
+        if n_rows <= block_rows:
             return self._run(self._block(feeds, 0, n_rows), output).astype(np.float64)
-        scores = np.empty((n_rows, self._widths[output]))
-        shares = _shares(n_rows, n_threads(self.n_jobs), self._block_rows)
+        scores = np.empty((n_rows, *self._shapes[output]))
+        shares = _shares(n_rows, n_threads(self.n_jobs), block_rows)
         if len(shares) == 1:
             self._fill(scores, feeds, shares[0], output)
             return scores
@@ -297,8 +355,8 @@ class ExportedStudent:
 
     def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range, output: str) -> None:
         """Score a range of rows, block by block."""
-        for start in range(rows.start, rows.stop, self._block_rows):
-            stop = min(start + self._block_rows, rows.stop)
+        for start in range(rows.start, rows.stop, self._block_rows[output]):
+            stop = min(start + self._block_rows[output], rows.stop)
             scores[start:stop] = self._run(self._block(feeds, start, stop), output)
 
     def _block(self, feeds: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
@@ -324,7 +382,7 @@ class ExportedStudent:
     def _scores_of_none(self, X: Any, output: str) -> np.ndarray:
         """The result for a table without rows, whose columns are checked nevertheless."""
         self._reader.check_names(X)
-        return np.empty((0, self._widths[output]))
+        return np.empty((0, *self._shapes[output]))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"content": self.content, "n_jobs": self.n_jobs, "source": self._source}

@@ -16,6 +16,7 @@ import numpy as np
 from tabkd._doubt import LEVELS as DOUBT_LEVELS
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
+from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._safety import check_graph
 
 #: Increased when earlier versions can no longer read new files.
@@ -47,12 +48,13 @@ _BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(DOUBT_LEVELS, _DISTANCE
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "doubt", "further_outputs", "reference", "skill_metric"),
+    optional=("classes", "classes_dtype", "contributions", "doubt", "further_outputs", "reference", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
     n_outputs=whole(1, _MOST_OUTPUTS),
     further_outputs=each(is_text),
+    contributions=record(baseline=each(number()), values_per_row=whole(1, 2**53)),
     one_dimensional=is_flag,
     teacher=is_text,
     student=is_text,
@@ -191,6 +193,10 @@ def _check_sums(facts: dict[str, Any]) -> None:
         _check_doubt(facts["doubt"])
     if "reference" in facts:
         _check_reference(facts["reference"], columns)
+    if CONTRIBUTIONS in facts:
+        fit = len(facts[CONTRIBUTIONS]["baseline"]) == n_raw_scores(facts)
+        _require(fit, "its metadata has other baselines of contributions than scores")
+        _require(CONTRIBUTIONS in _further(facts), "its metadata has a baseline, but no contributions")
 
 
 def _check_column(column: dict[str, Any]) -> None:
@@ -267,10 +273,16 @@ def scores_name(facts: dict[str, Any]) -> str:
     return "probabilities" if facts["task"] == "classification" else "variable"
 
 
-def further_widths(content: bytes, facts: dict[str, Any]) -> dict[str, int]:
-    """The number of columns of each output other than the scores and the label, by its name."""
+def n_raw_scores(facts: dict[str, Any]) -> int:
+    """The number of scores that contributions explain: one for two classes."""
+    n = facts["n_outputs"]
+    return 1 if facts["task"] == "classification" and n == 2 else n
+
+
+def further_shapes(content: bytes, facts: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of a row of each output other than the scores and the label, by its name."""
     outputs = wire.outputs(content)
-    return {name: int(outputs[name].shape[1] or 0) for name in _further(facts)}
+    return {name: tuple(int(size or 0) for size in outputs[name].shape[1:]) for name in _further(facts)}
 
 
 def _further(facts: dict[str, Any]) -> list[str]:
@@ -306,8 +318,12 @@ def check_fit(content: bytes, facts: dict[str, Any]) -> None:
     n = facts["n_outputs"]
     _require(width is None or width == n, f"its metadata has {n} outputs, but the graph {width}")
     for name in _further(facts):
-        fit = name in outputs and outputs[name].type == "FLOAT" and len(outputs[name].shape) == 2
-        _require(fit and outputs[name].shape[1] is not None, f"its graph has no output {name!r:.60} of some columns")
+        fit = name in outputs and outputs[name].type == "FLOAT" and len(outputs[name].shape) in (2, 3)
+        _require(fit and None not in outputs[name].shape[1:], f"its graph has no output {name!r:.60} of some columns")
+    if CONTRIBUTIONS in facts:
+        d, n_scores = len(facts["columns"]), n_raw_scores(facts)
+        fit = outputs[CONTRIBUTIONS].shape[1:] == ([d] if n_scores == 1 else [n_scores, d])
+        _require(fit, "its graph has contributions of other columns than its metadata")
     made = {name for node in wire.nodes(content) for name in node.outputs}
     parts = [] if is_matrix(facts) else [facts["rows"], facts["filled"] or facts["values"]]
     parts = [part for part in parts if part.get("columns", part.get("fill"))] + [facts["filled"]] * bool(

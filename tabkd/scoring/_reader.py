@@ -13,6 +13,7 @@ from tabkd._tables.levels import Dictionary, Levels
 from tabkd._tables.values import as_numbers, check_finite
 from tabkd.scoring._arrow_columns import check_names, is_arrow
 from tabkd.scoring._columns import to_array
+from tabkd.scoring._contributions import plain_values
 from tabkd.scoring._rows import Rows, missing_error, read_rows
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class Reader:
             elif self._columns[i].kind == "numeric":  # the model does not use it, but it belongs to the table
                 self._check_numbers(i, array)
         return numbers, rows
+
+    def data(self, X: Any) -> np.ndarray:
+        """The values of the model's columns, of shape (n, d)."""
+        return plain_values(self._aligned(X))
 
     def n_rows(self, X: Any) -> int:
         """The number of rows of a table, whose columns are checked."""

@@ -20,6 +20,7 @@ from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
 from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
+from tabkd.students._tree_games import Game, check_size, games, shared, write_shared
 
 #: Gradient and Hessian of a loss for each row.
 Slopes: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -209,6 +210,100 @@ class BoostedTreesStudent(Student):
         if n_scores > 1:
             return Tensors(graph.node("Softmax", [scores], axis=1))
         return Tensors(write_two_classes(graph, graph.node("Sigmoid", [scores])))
+
+    def raw_scores(self, codes: np.ndarray) -> np.ndarray:
+        """Compute the scores that contributions add up to.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M), float64
+            Log-odds of the second of two classes, log-probabilities minus their mean, or real values.
+        """
+        scores = self.booster_.predict(self.encoder_.transform_codes(codes), raw_score=True)
+        scores = np.asarray(scores).reshape(len(codes), -1) + self.base_score_
+        factors, offset = self._raw()
+        return scores @ factors + offset
+
+    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Compute how much each column contributes to the raw scores of a row: the exact Shapley values.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M, d), float64
+            The sum over the columns is the raw score minus that of `base_values`.
+
+        Raises
+        ------
+        ValueError
+            If the paths of the trees have too many columns.
+
+        References
+        ----------
+        S. M. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
+        Nature Machine Intelligence 2, 2020.
+        """
+        found = shared(self._games(), self.encoder_.transform_codes(codes), len(self.base_score_))
+        return np.matmul(self._raw()[0].T, found)
+
+    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
+        """Write what `explain_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        str
+            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
+
+        Raises
+        ------
+        ValueError
+            If the paths of the trees have too many columns.
+        """
+        n_scores, d = len(self.base_score_), len(self.schema_.columns)
+        table = self.encoder_.write_onnx(graph, inputs)
+        shape = (d,) if n_scores == 1 else (n_scores, d)
+        found = write_shared(graph, table, self._games(), shape, self.encoder_.fill_)
+        factors = self._raw()[0]
+        if (factors == np.eye(n_scores)).all():
+            return found
+        if n_scores == 1:
+            return graph.node("Mul", [found, graph.float32(factors[0])])
+        return graph.node("MatMul", [graph.float32(factors.T), found])
+
+    def _raw(self) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix and the offset that turn the scores of the trees into raw scores."""
+        n_scores = len(self.base_score_)
+        if self.task_ == "regression":
+            return np.diag(self.target_scale_), self.target_mean_
+        centred = np.eye(n_scores) - (1 / n_scores if n_scores > 1 else 0)
+        return centred, np.zeros(n_scores)
+
+    def _games(self) -> list[Game]:
+        """The games of all trees, each with a value for every score."""
+        n_scores, background = len(self.base_score_), self.encoder_.transform_codes(self.background_)
+        played = [
+            game
+            for i, nodes in enumerate(self._trees())
+            for game in games(nodes, nodes.values * np.eye(n_scores)[i % n_scores], background)
+        ]
+        check_size(played, type(self).__name__)
+        return played
 
     def _trees(self) -> list[Nodes]:
         return lightgbm_nodes(self.booster_.model_to_string())

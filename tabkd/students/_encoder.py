@@ -197,6 +197,23 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         for j, row_of in enumerate(self.level_of_):
             row_of[row_of < 0] = self.n_levels_ + j
 
+    def feature_columns(self) -> np.ndarray:
+        """The column of the table that each unit, and then each row of `level_units_`, comes from.
+
+        Returns
+        -------
+        ndarray of int64
+            Positions of columns.
+        """
+        means = [np.full(table.shape[1], i) for i, table in zip(self.mean_columns_, self.means_, strict=True)]
+        numbers = np.concatenate([self.numeric_, *means]).astype(np.int64)
+        inputs = np.concatenate([numbers, numbers[self.missing_]])
+        levels = np.zeros(len(self.level_units_), dtype=np.int64)
+        for i, row_of in zip(self.level_columns_, self.level_of_, strict=True):
+            levels[row_of] = i
+        levels[self.n_levels_ :] = self.level_columns_
+        return np.concatenate([inputs[self.unit_column_], levels])
+
     def _n_knots(self, values: np.ndarray) -> int:
         """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
@@ -373,7 +390,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         list of Output
             One output.
         """
-        return [Output("variable", "FLOAT", self.n_features_out_)]
+        return [Output("variable", "FLOAT", (self.n_features_out_,))]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
         """Write the graph of the encoder alone.

@@ -7,6 +7,7 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import FILLED, Front, Inputs
 from tabkd.onnx._types import TensorType
+from tabkd.students._stored_rows import StoredRows
 from tabkd.students._student import Edges
 
 
@@ -83,15 +84,15 @@ class EncoderGraph:
             parts.append(graph.node("MatMul", [levels, graph.constant(self.level_units_)]))
         return graph.concat(parts) if parts else graph.zeros(inputs.pieces[0].name, 0)
 
-    def write_features(self, graph: Graph, inputs: Inputs) -> tuple[str | None, str | None]:
+    def write_features(self, graph: Graph, inputs: Inputs | StoredRows) -> tuple[str | None, str | None]:
         """Write numeric units and one-hot rows of levels into a graph.
 
         Parameters
         ----------
         graph : tabkd.onnx.Graph
             Takes the nodes.
-        inputs : tabkd.onnx.Inputs
-            The columns of the table.
+        inputs : tabkd.onnx.Inputs or StoredRows
+            The columns of the table, or of rows that are constants of the graph.
 
         Returns
         -------
@@ -105,17 +106,18 @@ class EncoderGraph:
         if rows is not None and len(self.mean_columns_):
             parts += _means(graph, graph.columns(rows, range(n_levels, len(front.tables))), self.means_)
             rows = graph.columns(rows, range(n_levels)) if n_levels else None
-        units = self._write_units(graph, graph.concat(parts)) if len(self.unit_column_) else None
+        hint = None if isinstance(inputs, StoredRows) else FILLED
+        units = self._write_units(graph, graph.concat(parts), hint) if len(self.unit_column_) else None
         return units, _one_hot(graph, rows, len(self.level_units_)) if rows is not None and n_levels else None
 
-    def _write_units(self, graph: Graph, values: str) -> str:
+    def _write_units(self, graph: Graph, values: str, hint: str | None) -> str:
         """``clip(x * scale + bias, 0, 1)`` as one matrix product, which is faster than selecting columns."""
         missing = graph.node("IsNaN", [values])
-        hint = None if len(self.missing_) else FILLED
-        filled = graph.node("Where", [missing, graph.float32(self.fill_, "fill"), values], hint=hint)
+        first = None if len(self.missing_) else hint
+        filled = graph.node("Where", [missing, graph.float32(self.fill_, "fill"), values], hint=first)
         if len(self.missing_):
             indicators = graph.cast(graph.columns(missing, self.missing_), TensorType.FLOAT)
-            filled = graph.concat([filled, indicators], FILLED)
+            filled = graph.concat([filled, indicators], hint or "concat")
         # One entry for each column, stored as its position; ONNX Runtime expands it when a session is created.
         depth = graph.constant(np.array(len(self.fill_) + len(self.missing_)))
         onoff = graph.constant(np.array([0, 1], np.float32))

@@ -30,6 +30,7 @@ from tabkd.students._training import (
     relu,
     squared_error,
 )
+from tabkd.students._walks import Explainer, Network
 
 # Rows that "auto" passes over in total, and the fewest and most passes that it makes.
 _AUTO_ROWS = 4_000_000
@@ -114,6 +115,7 @@ class MLPStudent(Student):
     }
     _activation = staticmethod(relu)
     on_simplex = True
+    _walks: Explainer | None = None
 
     def __init__(
         self,
@@ -153,6 +155,7 @@ class MLPStudent(Student):
         if synthetic.n_rows == 0 and self.max_iter == "auto":
             real, held_out = hold_out(real, rng)
         self._set_layers(self._train(real, synthetic, held_out, rng))
+        self._walks = None
 
     def _train(
         self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng: np.random.RandomState
@@ -301,6 +304,88 @@ class MLPStudent(Student):
         if self.task_ == "classification":
             return Tensors(graph.node("Softmax", [hidden], axis=1))
         return Tensors(self.write_values(graph, hidden))
+
+    def raw_scores(self, codes: np.ndarray) -> np.ndarray:
+        """Compute the scores that contributions add up to.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M), float64
+            Log-odds of the second of two classes, log-probabilities minus their mean, or real values.
+        """
+        factors, offset = self._raw()
+        return self._forward(codes) @ factors + offset
+
+    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Compute how much each column contributes to the raw scores of a row, by walks from background rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M, d), float64
+            Estimates of Shapley values whose sum is exact up to float32.
+
+        References
+        ----------
+        R. Mitchell, J. Cooper, E. Frank, G. Holmes, "Sampling Permutations for Shapley Value Estimation",
+        JMLR 23, 2022.
+        """
+        return self._explainer().explain(codes)
+
+    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
+        """Write what `explain_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        str
+            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
+        """
+        return self._explainer().write(graph, inputs)
+
+    def values_per_explanation(self) -> int:
+        """Count the numbers that the graph of the contributions holds for a row at a time.
+
+        Returns
+        -------
+        int
+            Those of the first layer at all steps of the walks.
+        """
+        return self._explainer().values_per_row()
+
+    def _raw(self) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix and the offset that turn the outputs of the network into raw scores."""
+        k = self.n_outputs_
+        if self.task_ == "regression":
+            return np.diag(self.target_scale_), self.target_mean_
+        if k == 2:
+            return np.array([[-1.0], [1.0]]), np.zeros(1)
+        return np.eye(k) - 1 / k, np.zeros(k)
+
+    def _explainer(self) -> Explainer:
+        """The walks, made when they are first asked for: they take a second or more, and few models need them."""
+        if self._walks is None:
+            factors, _ = self._raw()  # a constant, which may be large, contributes nothing
+            first = np.vstack([self.coefs_[0][: len(self.encoder_.unit_column_)], self.level_weights_])
+            *layers, (weights, bias) = zip([first, *self.coefs_[1:]], self.intercepts_, strict=True)
+            network = Network(self.encoder_, [*layers, (weights @ factors, bias @ factors)], len(self.schema_.columns))
+            self._walks = Explainer(network, self.background_)
+        return self._walks
 
     @property
     def level_weights_(self) -> np.ndarray:

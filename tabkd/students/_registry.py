@@ -11,6 +11,26 @@ from tabkd.students._tree import TreeStudent
 STUDENTS: dict[str, type[Student]] = {"mlp": MLPStudent, "tree": TreeStudent, "boosted_trees": BoostedTreesStudent}
 
 
+def check_contributions(student: Student) -> None:
+    """Refuse a student without contributions.
+
+    Raises
+    ------
+    NotImplementedError
+        If it does not define them.
+    """
+    if not _has_contributions(type(student)):
+        known = [repr(name) for name, kind in STUDENTS.items() if _has_contributions(kind)]
+        raise NotImplementedError(
+            f"student {type(student.estimator_).__name__} has no contributions. Use one of {', '.join(known)}, or "
+            "define raw_scores, explain_codes and write_contributions: see tabkd.students.Student."
+        )
+
+
+def _has_contributions(kind: type[Student]) -> bool:
+    return kind.write_contributions is not Student.write_contributions
+
+
 def student_names() -> str:
     """The names, as a list for errors.
 

@@ -22,13 +22,14 @@ from tabkd.onnx._convertible import Convertible, Output
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_values
 from tabkd.onnx._inputs import Front, Inputs
+from tabkd.students._background import background_rows
 from tabkd.students._monotone import directions
 from tabkd.students._soft_rows import SoftRows, SoftStream, is_simplex
 
 # A target this many standard deviations from zero is given in float64.
 _WIDE = 32
 # What further outputs cannot be called: the other outputs, the input of a numeric table, and the field of the targets.
-_TAKEN = ("label", "probabilities", "variable", "X", "targets")
+_TAKEN = ("label", "probabilities", "variable", "contributions", "X", "targets")
 
 
 class Tensors(NamedTuple):
@@ -118,6 +119,8 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         "classification" if every row of the targets at fit was a probability distribution.
     target_mean_, target_scale_ : arrays of shape (K,)
         The mean and the standard deviation of real targets (1 for a constant one); zeros and ones for probabilities.
+    background_ : array of shape (m, d), float64
+        Codes of some real rows, at most 256, with which contributions compare a row.
 
     Examples
     --------
@@ -214,6 +217,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         self.n_outputs_ = real.targets.shape[1]
         self.task_ = "classification" if is_simplex(real.targets) else "regression"
         self.target_mean_, self.target_scale_ = _spread(real, self.task_)
+        self.background_ = background_rows(real)
         self._fit_rows(real, synthetic)
         return self
 
@@ -301,17 +305,118 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         """
         return write_values(graph, scores, self.target_scale_, self.target_mean_, self.is_wide)
 
-    def further_outputs(self) -> dict[str, int]:
+    def further_outputs(self) -> dict[str, int | tuple[int, ...]]:
         """Declare the outputs that `write_onnx` returns in addition to the targets.
 
         `tabkd.ExportedStudent.output` reads them. Only the targets are compared with Python before a file is written.
 
         Returns
         -------
-        dict of str to int
-            The number of columns of each, float32 of shape (n, width), by its name, which may be that of a column.
+        dict of str to int or tuple of int
+            The shape of a row of each, float32 of shape (n, width) or (n, k, width), by its name, which may be that of
+            a column.
         """
         return {}
+
+    def raw_scores(self, codes: np.ndarray) -> np.ndarray:
+        """Compute the scores that contributions add up to.
+
+        A student with contributions defines this, `explain_codes` and `write_contributions`.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M), float64
+            For two classes the log-odds of the second one, for more classes their log-probabilities minus the mean of
+            these over the classes, and otherwise the values of the targets.
+
+        Raises
+        ------
+        NotImplementedError
+            If the student has no contributions.
+        """
+        raise self._unexplained("raw_scores(codes)")
+
+    def base_values(self) -> np.ndarray:
+        """Compute the mean of the raw scores of `background_`, from which contributions start.
+
+        Returns
+        -------
+        ndarray of shape (M,), float64
+            The baseline of each raw score.
+
+        Raises
+        ------
+        NotImplementedError
+            If the student has no contributions.
+        """
+        return self.raw_scores(self.background_).mean(axis=0)
+
+    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Compute how much each column contributes to the raw scores of a row.
+
+        The contributions are Shapley values of the student, as in Lundberg and Lee, "A Unified Approach to
+        Interpreting Model Predictions", 2017: a column that is left out takes its value from a row of `background_`.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M, d), float64
+            The sum over the columns is the raw score minus that of `base_values`.
+
+        Raises
+        ------
+        NotImplementedError
+            If the student has no contributions.
+        """
+        raise self._unexplained("explain_codes(codes)")
+
+    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
+        """Write what `explain_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : Graph
+            Takes the nodes.
+        inputs : Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        str
+            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
+
+        Raises
+        ------
+        NotImplementedError
+            If the student has no contributions.
+        """
+        raise self._unexplained("write_contributions(graph, inputs)")
+
+    def values_per_explanation(self) -> int:
+        """Count the numbers that the graph of the contributions holds for a row at a time.
+
+        `tabkd.ExportedStudent` chooses by it how many rows it explains at once.
+
+        Returns
+        -------
+        int
+            About as many as the largest tensor has in a row.
+        """
+        return self.n_outputs_ * len(self.schema_.columns)
+
+    def _unexplained(self, method: str) -> NotImplementedError:
+        return NotImplementedError(
+            f"student {type(self.estimator_).__name__} has no contributions: it defines no {method}."
+        )
 
     def front(self) -> Front:
         """Describe what the student reads from the table.
@@ -351,7 +456,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         list of Output
             Their names, types and widths, in their order.
         """
-        targets = Output("variable", "DOUBLE" if self.is_wide else "FLOAT", self.n_outputs_)
+        targets = Output("variable", "DOUBLE" if self.is_wide else "FLOAT", (self.n_outputs_,))
         return [targets, *self.further_onnx_outputs()]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
@@ -391,21 +496,24 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         Raises
         ------
         ValueError
-            If a name or a width cannot be that of an output.
+            If a name or a shape cannot be that of an output.
         """
         declared = self.further_outputs()
+        outputs = []
         for name, width in declared.items():
             if not _names_a_field(name) or name in _TAKEN:
                 raise ValueError(
                     f"further_outputs of {type(self).__name__} declares {name!r:.80}, but a name has to be a Python "
                     f"identifier, without _ in front, other than {', '.join(_TAKEN)}."
                 )
-            if not isinstance(width, Integral) or width < 1:
+            shape = width if isinstance(width, tuple) else (width,)
+            if len(shape) not in (1, 2) or not all(isinstance(size, Integral) and size >= 1 for size in shape):
                 raise ValueError(
                     f"further_outputs of {type(self).__name__} declares {width!r:.80} columns for {name!r}; give an "
-                    "integer from 1."
+                    "integer from 1, or a tuple of two."
                 )
-        return [Output(name, "FLOAT", int(width)) for name, width in declared.items()]
+            outputs.append(Output(name, "FLOAT", tuple(int(size) for size in shape)))
+        return outputs
 
     def _shaped(self, targets: np.ndarray) -> np.ndarray:
         return targets[:, 0] if getattr(self, "_one_dimensional", False) else targets

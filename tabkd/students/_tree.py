@@ -19,8 +19,9 @@ from tabkd.onnx._trees import sklearn_nodes, write_ensemble
 from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
+from tabkd.students._tree_games import Game, check_size, games, shared, write_shared
 
-# Share of every row's target that is spread over all classes while the tree grows.
+# Share of every row's target that is spread over all classes while the tree grows, and the least probability of a log.
 _LEAST_SHARE = 1e-6
 
 
@@ -187,6 +188,87 @@ class TreeStudent(Student):
         nodes.values = nodes.values - root
         sums = write_ensemble(graph, table, [(nodes, range(n_outputs))], n_outputs)
         return Tensors(write_values(graph, sums, np.ones(n_outputs), root, wide))
+
+    def raw_scores(self, codes: np.ndarray) -> np.ndarray:
+        """Compute the scores that contributions add up to.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M), float64
+            Log-odds of the second of two classes, log-probabilities minus their mean, or real values. Probabilities
+            below 1e-6 count as 1e-6, so that their logs are finite.
+        """
+        leaves = self.decision_tree_.apply(self.encoder_.transform_codes(codes))
+        return self._raw_values()[leaves]
+
+    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Compute how much each column contributes to the raw scores of a row: the exact Shapley values.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+
+        Returns
+        -------
+        ndarray of shape (n, M, d), float64
+            The sum over the columns is the raw score minus that of `base_values`.
+
+        Raises
+        ------
+        ValueError
+            If the paths of the tree have too many columns.
+
+        References
+        ----------
+        S. M. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
+        Nature Machine Intelligence 2, 2020.
+        """
+        return shared(self._games(), self.encoder_.transform_codes(codes), self._raw_values().shape[1])
+
+    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
+        """Write what `explain_codes` computes into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs
+            The columns of the table.
+
+        Returns
+        -------
+        str
+            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
+
+        Raises
+        ------
+        ValueError
+            If the paths of the tree have too many columns.
+        """
+        n_scores, d = self._raw_values().shape[1], len(self.schema_.columns)
+        table = self.encoder_.write_onnx(graph, inputs)
+        shape = (d,) if n_scores == 1 else (n_scores, d)
+        return write_shared(graph, table, self._games(), shape, self.encoder_.fill_)
+
+    def _raw_values(self) -> np.ndarray:
+        """The raw scores of each node, (nodes, M)."""
+        values = self.decision_tree_.tree_.value[:, :, 0]
+        if self.task_ == "regression":
+            return values
+        logs = np.log(np.clip(values, _LEAST_SHARE, 1 - _LEAST_SHARE))
+        return logs[:, 1:] - logs[:, :1] if self.n_outputs_ == 2 else logs - logs.mean(axis=1, keepdims=True)
+
+    def _games(self) -> list[Game]:
+        nodes, background = sklearn_nodes(self.decision_tree_.tree_), self.encoder_.transform_codes(self.background_)
+        played = list(games(nodes, self._raw_values(), background))
+        check_size(played, type(self).__name__)
+        return played
 
     def export_text(self, **kwargs: Any) -> str:
         """The rules of the tree as text.

@@ -1,0 +1,113 @@
+"""The check of contributions: the graph gives those of Python, and they add up to the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from tabkd._export.probes import row_text
+from tabkd.onnx import ParityError
+from tabkd.scoring import ExportedStudent
+from tabkd.scoring._contributions import CONTRIBUTIONS
+from tabkd.students import Student
+from tabkd.students._student import predicted
+
+#: Largest error of a contribution and of a row's sum, in standard deviations of the score over the background rows.
+TOLERANCE = 1e-4
+# Largest difference between what the raw scores mean and what the student predicts.
+_SCALE_TOLERANCE = 1e-5
+
+
+def check_additivity(
+    model: Any, codes: np.ndarray, frame: pd.DataFrame, exported: ExportedStudent, whole: dict[str, np.ndarray]
+) -> float:
+    """Compare the contributions of a file with Python's, and their sums with the scores.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+        The fitted estimator.
+    codes : ndarray of shape (n, d)
+        The rows to compare.
+    frame : pandas.DataFrame
+        The same rows.
+    exported : ExportedStudent
+        What `tabkd.load` makes of the file.
+    whole : dict of str to array
+        The outputs of the whole graph for the rows.
+
+    Returns
+    -------
+    float
+        The largest error of a sum, in standard deviations of its score.
+
+    Raises
+    ------
+    ParityError
+        If a difference is too large; the message has the row, the sum and the score.
+    """
+    scores, baseline, expected = model._raw_scores(codes), model._base_values(), model._explain_codes(codes)
+    _check_scale(model, codes, frame)
+    spread = model._raw_scores(model._student.background_).std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    worst = 0.0
+    for found in (whole[CONTRIBUTIONS], exported.output(frame, CONTRIBUTIONS)):
+        got = found.reshape(expected.shape).astype(np.float64)
+        sums = baseline + got.sum(axis=2)
+        gaps = np.nan_to_num(np.abs(sums - scores) / spread, nan=np.inf)
+        worst = max(worst, float(gaps.max()))
+        if worst > TOLERANCE:
+            row, k = np.unravel_index(np.argmax(gaps), gaps.shape)
+            raise _error(
+                model,
+                frame,
+                int(row),
+                f"the baseline {baseline[k]:.9g} and the contributions add up to {sums[row, k]:.9g}, but the score is "
+                f"{scores[row, k]:.9g}; at most {TOLERANCE * spread[k]:.3g} is allowed, {TOLERANCE:g} of its spread",
+            )
+        gaps = np.nan_to_num(np.abs(got - expected) / spread[:, None], nan=np.inf)
+        if gaps.max() > TOLERANCE:
+            row, k, column = np.unravel_index(np.argmax(gaps), gaps.shape)
+            raise _error(
+                model,
+                frame,
+                int(row),
+                f"column {frame.columns[int(column)]!r} contributes {expected[row, k, column]:.9g} in Python, but "
+                f"{got[row, k, column]:.9g} in ONNX; the contributions add up to {sums[row, k]:.9g}, and the score is "
+                f"{scores[row, k]:.9g}",
+            )
+    return worst
+
+
+def _check_scale(model: Any, codes: np.ndarray, frame: pd.DataFrame) -> None:
+    """Refuse raw scores that are not those of the student's predictions."""
+    student = model._student
+    targets, meant = predicted(student, codes), _targets(student, student.raw_scores(codes))
+    gaps = np.nan_to_num(np.abs(meant - targets) / student.target_scale_, nan=np.inf)
+    if gaps.max() > _SCALE_TOLERANCE:
+        row, k = np.unravel_index(np.argmax(gaps), gaps.shape)
+        raise _error(
+            model,
+            frame,
+            int(row),
+            f"raw_scores, which contributions add up to, mean that {model._task.output_name(int(k))} is "
+            f"{meant[row, k]:.9g}, but the student predicts {targets[row, k]:.9g}",
+        )
+
+
+def _targets(student: Student, raw: np.ndarray) -> np.ndarray:
+    """The targets (n, K) that raw scores (n, M) mean."""
+    if student.task_ == "regression":
+        return raw
+    return softmax(np.column_stack([np.zeros(len(raw)), raw]) if raw.shape[1] == 1 else raw, axis=1)
+
+
+def _error(model: Any, frame: pd.DataFrame, row: int, what: str) -> ParityError:
+    return ParityError(
+        f"The contributions of the student {type(model.student_).__name__} are wrong, so nothing was written: "
+        f"{what}, for the row {row_text(frame, row)}. Write the file without contributions, or, for a student of your "
+        "own, let raw_scores, explain_codes and write_contributions agree; see tabkd.students.Student."
+    )
