@@ -266,6 +266,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
         ------
         tabkd.onnx.ParityError
             If ONNX Runtime does not reproduce the student; nothing is written then.
+        tabkd.onnx.MonotoneError
+            If a monotone constraint of the student is not proved; nothing is written then.
         """
         from tabkd._export.build import export
 

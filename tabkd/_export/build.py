@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabkd._export.metadata import Measured, attach, describe, input_type, noted, seal
+from tabkd._export.monotone import proved_monotone
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
@@ -48,6 +49,8 @@ def export(
     ------
     ParityError
         If ONNX Runtime does not reproduce the student; nothing is written then.
+    MonotoneError
+        If a monotone constraint of the student is not proved; nothing is written then.
     OSError
         If the file cannot be written.
     NotImplementedError
@@ -79,7 +82,7 @@ def build(model: Any) -> ModelProto:
     if not schema.is_numeric:
         names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
-    facts = describe(model, names, types, front)
+    facts = describe(model, names, types, front, proved_monotone(model))
     for part in (VALUES, ROWS, FILLED):
         if facts[part] is not None:
             facts[part]["name"] = _named(proto.graph, part)

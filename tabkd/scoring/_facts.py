@@ -44,7 +44,7 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "further_outputs", "reference", "skill_metric"),
+    optional=("classes", "classes_dtype", "further_outputs", "monotone", "reference", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
@@ -73,6 +73,7 @@ FACTS = record(
         )
     ),
     classes=each(either(is_flag, _INT64, number(), is_text)),
+    monotone=record(rising=each(_POSITION), falling=each(_POSITION)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
     reference=record(
         optional=("rows", "columns"),
@@ -182,6 +183,10 @@ def _check_sums(facts: dict[str, Any]) -> None:
         n = len(values["columns"])
         unique = len(set(filled["indicators"])) == len(filled["indicators"])
         _require(unique and all(k < n for k in filled["indicators"]), "its metadata indicates columns that it lacks")
+    if "monotone" in facts:
+        positions = facts["monotone"]["rising"] + facts["monotone"]["falling"]
+        fit = all(i < len(columns) and columns[i]["kind"] == "numeric" for i in positions)
+        _require(fit and len(set(positions)) == len(positions), "its metadata calls wrong columns monotone")
     _check_outputs(facts)
     if "reference" in facts:
         _check_reference(facts["reference"], columns)

@@ -63,3 +63,30 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
                 "no order. Leave the column out, or give it as numbers."
             )
     return np.array(given, dtype=np.int8)
+
+
+def check_single(task: str, n_outputs: int) -> None:
+    """Refuse constraints on several predictions, which have no direction in common.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        What is predicted.
+    n_outputs : int
+        The number of classes or targets.
+
+    Raises
+    ------
+    ValueError
+        For three or more classes, and for several targets.
+    """
+    if task == "classification" and n_outputs > 2:
+        raise ValueError(
+            f"{option('monotonic_cst')} needs two classes or one target, but there are {n_outputs} classes: where one "
+            "probability rises, others fall. Leave it out, or learn one class against all others."
+        )
+    if task == "regression" and n_outputs > 1:
+        raise ValueError(
+            f"{option('monotonic_cst')} needs two classes or one target, but there are {n_outputs} targets. Leave it "
+            "out, or fit a model for each target."
+        )
