@@ -100,6 +100,34 @@ def ablation(
 
 
 @app.command()
+@data_dir_option
+@datasets_option
+@seeds_option(1)
+@max_rows_option(20_000)
+@click.option("--student", multiple=True, help="A student to measure; may be repeated, all without.")
+@output_option
+@quick_option
+def monotone(
+    data_dir: Path | None,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    student: Sequence[str],
+    output: Path | None,
+    quick: bool,
+) -> None:
+    """Skill kept with and without the teacher's monotone constraints, and rows that go against them."""
+    from benchmarks.monotone import run
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "monotone"), list(student) or None))
+
+
+@app.command()
 @output_option
 @quick_option
 def speed(output: Path | None, quick: bool) -> None:

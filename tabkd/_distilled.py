@@ -17,7 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import banded, measured
 from tabkd._learning_rows import SyntheticRows, Teaching, n_synthetic_rows, real_rows
+from tabkd._monotone import check_agreement, check_single, directions, is_explicit
 from tabkd._named_parts import NamedParts
+from tabkd._options import option
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, routing_enabled, validate_params
@@ -32,11 +34,13 @@ from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation, plain_values
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
-from tabkd.students._foreign import as_student
+from tabkd.students._foreign import as_student, constrained
 from tabkd.students._registry import check_contributions
 from tabkd.students._student import further_tensors, predicted
+from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._by_heart import KnownRows
+from tabkd.teachers._monotone import teacher_directions
 from tabkd.teachers._out_of_fold import out_of_fold_targets
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
 
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
 
     from tabkd._export.metadata import Measured
 
+_DEFAULT_TEACHERS = (DefaultTeacherClassifier, DefaultTeacherRegressor)
 # Largest number of rows for the reference distribution of the scores.
 _REFERENCE_ROWS = 10_000
 # Largest number of real rows, and of synthetic ones, that the model keeps to verify its ONNX file.
@@ -69,6 +74,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "cv": ["cv_object"],
+        "monotonic_cst": ["array-like", dict, StrOptions({"teacher"}), None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -84,6 +90,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
         temperature: float = 1.0,
         alpha: float = 1.0,
         cv: Any = None,
+        monotonic_cst: Any = "teacher",
         n_jobs: int | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
@@ -95,6 +102,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
         self.temperature = temperature
         self.alpha = alpha
         self.cv = cv
+        self.monotonic_cst = monotonic_cst
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -142,22 +150,24 @@ class Distilled(Convertible, TakesTables, NamedParts):
         y = self._learn_task(X, y)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
+        asked = self._asked_directions(y)
         rng = check_random_state(self.random_state)
         with progress(self.verbose) as bar:
             bar.stage("teacher")
-            teacher = self._unfitted_teacher(rng)
+            teacher = self._unfitted_teacher(rng, asked)
             params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
             self.teacher_ = fit_teacher(teacher, X, y, params)
             teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
             bar.stage("soft targets")
             answers = self._answers(teacher, X, y, params, split_params)
             teaching.check_width(answers, y)
+            monotonic_cst = self._directions(asked, answers.shape[1])
             real = real_rows(teaching, codes, answers, y, weights, X_unlabeled)
             n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
             bar.stage("synthetic rows", n_synthetic)
             self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
             synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
-            self._student = self._fit_student(real, synthetic, rng)
+            self._student = self._fit_student(real, synthetic, monotonic_cst, rng)
             self.student_ = self._student.estimator_
         self._note_rows(codes, answers, y)
         return self
@@ -185,12 +195,39 @@ class Distilled(Convertible, TakesTables, NamedParts):
     def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
         """Check the target, set `_task`, and return the target as an array."""
 
-    def _unfitted_teacher(self, rng: np.random.RandomState) -> Any:
+    def _asked_directions(self, y: np.ndarray) -> np.ndarray | None:
+        """The user's own constraints, on this estimator or on its student; None for those of the teacher, or none."""
+        own = getattr(self.student, "monotonic_cst", None) if isinstance(self.student, Student) else None
+        given = self.monotonic_cst if is_explicit(self.monotonic_cst) else None
+        if own is not None and given is not None:
+            raise ValueError(
+                f"{option('monotonic_cst')} is given for {type(self).__name__} and for its student; leave one out."
+            )
+        if own is None and given is None:
+            return None
+        asked = directions(own if given is None else given, self.schema_)
+        if asked.any():
+            check_single(self._task.name, self._task.targets(y[:1]).shape[1])
+        return asked
+
+    def _directions(self, asked: np.ndarray | None, n_outputs: int) -> np.ndarray:
+        """The constraints of the student: those that were asked for, or those of the fitted teacher."""
+        none = np.zeros(len(self.schema_.columns), np.int8)
+        single = n_outputs == (2 if self._task.name == "classification" else 1)
+        known = teacher_directions(self.teacher_, self.schema_) if single else none
+        if asked is not None:
+            check_agreement(asked, known, self.schema_)
+            return asked
+        return known if self.monotonic_cst is not None else none
+
+    def _unfitted_teacher(self, rng: np.random.RandomState, asked: np.ndarray | None) -> Any:
         """The teacher to fit, a copy with seeds; a frozen one is returned as it is."""
         teacher = self._make_teacher(self.teacher)
         check_teacher(teacher, self._task.name)
         if not is_frozen(teacher):
             teacher = unfitted_copy(teacher)
+            if asked is not None and isinstance(teacher, _DEFAULT_TEACHERS) and teacher.monotonic_cst is None:
+                teacher.set_params(monotonic_cst=asked.tolist())
             _set_seed(teacher, rng)
         return teacher
 
@@ -231,8 +268,12 @@ class Distilled(Convertible, TakesTables, NamedParts):
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         return rows
 
-    def _fit_student(self, real: SoftRows, synthetic: SoftStream, rng: np.random.RandomState) -> Student:
+    def _fit_student(
+        self, real: SoftRows, synthetic: SoftStream, monotonic_cst: np.ndarray, rng: np.random.RandomState
+    ) -> Student:
         student = as_student(self._make_student(self.student))
+        if monotonic_cst.any():
+            student = constrained(student, monotonic_cst, self.schema_, is_explicit(self.monotonic_cst))
         _set_seed(student, rng)
         return student.fit_stream(self.schema_, real, synthetic)
 
@@ -398,6 +439,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
         tabkd.onnx.ParityError
             If ONNX Runtime does not reproduce the student, or contributions do not add up to the scores; nothing is
             written then.
+        tabkd.onnx.MonotoneError
+            If a monotone constraint of the student is not proved; nothing is written then.
         NotImplementedError
             If the student cannot be converted, or has no contributions.
         """

@@ -40,6 +40,13 @@ class DistilledRegressor(RegressorMixin, Distilled):
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
+        The columns with which predictions may only rise (1) or only fall (-1); 0 is for free
+        columns, which a dict may leave out. The student keeps them on every row, and `to_onnx` proves it. "teacher" is
+        what the teacher was fitted with: LightGBM, XGBoost, CatBoost, or an estimator of scikit-learn, also in a
+        pipeline behind scalers and imputers. For several targets "teacher" is like None. Constraints of your own
+        replace those of the teacher and must not contradict them; the default teacher is fitted with them. None is for
+        no constraints.
     n_jobs : int, optional
         The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
     random_state : int, RandomState instance or None

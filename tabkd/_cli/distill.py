@@ -15,9 +15,11 @@ import click
 from tabkd._cli import terminal
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
+from tabkd._cli.errors import CommandError
 from tabkd._cli.fraction import Fraction
 from tabkd._cli.streams import say
 from tabkd._cli.teachers import TEACHERS
+from tabkd._options import called_as, called_now
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -113,6 +115,15 @@ class StudentName(click.ParamType):
     "may be repeated.",
 )
 @click.option(
+    "--increasing",
+    multiple=True,
+    metavar="COL",
+    help="A column with which the prediction may only rise: for two classes, the probability of the second. The "
+    "student keeps it on every row, and the file states it; a boosted teacher with a name is fitted so too. May be "
+    "repeated.",
+)
+@click.option("--decreasing", multiple=True, metavar="COL", help="Likewise, with which it may only fall.")
+@click.option(
     "--n-synthetic",
     type=click.IntRange(min=0),
     help="Number of synthetic rows to learn from; chosen automatically by default.",
@@ -134,6 +145,8 @@ def distill(
     drop: Sequence[str],
     numeric: Sequence[str],
     categorical: Sequence[str],
+    increasing: Sequence[str],
+    decreasing: Sequence[str],
     n_synthetic: int | None,
     seed: int,
     n_jobs: int | None,
@@ -147,15 +160,22 @@ def distill(
 
     choices = Choices(drop, numeric, categorical, Dialect(**csv))
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
-    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs)
+    directions = _directions(increasing, decreasing)
+    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs, directions)
     console = terminal.console()
-    with output_folder(output) as folder:
+    with output_folder(output) as folder, called_as({**called_now(), "monotonic_cst": "--increasing or --decreasing"}):
         split = read_split(tables)
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)
         report = run(split, settings, folder, console)
     print_report(console, report)
     say(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
+
+
+def _directions(increasing: Sequence[str], decreasing: Sequence[str]) -> dict[str, int]:
+    if both := sorted(set(increasing) & set(decreasing)):
+        raise CommandError(f"--increasing and --decreasing both name {both[0]!r}; give one of them.")
+    return dict.fromkeys(increasing, 1) | dict.fromkeys(decreasing, -1)
 
 
 @dataclass(frozen=True)
@@ -176,6 +196,9 @@ class Settings:
         The same seed gives the same student.
     n_jobs : int or None
         Threads; None for all cores.
+    directions : dict of str to int
+        1 for each column with which the prediction may only rise, -1 for one with which it may only fall. Without any,
+        the student has those of a teacher's file.
     """
 
     teacher: str = "ensemble"
@@ -184,6 +207,7 @@ class Settings:
     n_synthetic: int | None = None
     seed: int = 0
     n_jobs: int | None = None
+    directions: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
@@ -241,13 +265,21 @@ def fitted(split: Split, settings: Settings, show_progress: bool) -> DistilledCl
     X, y = split.X_train, split.y_train
     n_jobs, seed = settings.n_jobs, settings.seed
     teacher = ready_teacher(
-        settings.teacher, split.task, X, y, n_jobs=n_jobs, random_state=seed, trusted=settings.trusted
+        settings.teacher,
+        split.task,
+        X,
+        y,
+        n_jobs=n_jobs,
+        random_state=seed,
+        trusted=settings.trusted,
+        monotonic_cst=settings.directions,
     )
     estimator = tabkd.DistilledClassifier if split.task == "classification" else tabkd.DistilledRegressor
     model = estimator(
         teacher,
         student=settings.student,
         n_synthetic="auto" if settings.n_synthetic is None else settings.n_synthetic,
+        monotonic_cst=settings.directions or "teacher",
         n_jobs=n_jobs,
         random_state=seed,
         verbose=int(show_progress),

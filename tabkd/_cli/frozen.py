@@ -23,7 +23,10 @@ class FileClassifier:
     classes : sequence
         The labels of the columns.
     params : mapping, optional
-        What it was fitted with, as far as the file has it: a report reads its loss and its class weights.
+        What it was fitted with, as far as the file has it: a report reads its loss and its class weights, and a student
+        its monotone constraints.
+    table_columns : sequence of str, optional
+        The names of the columns that it picks of a table; None for all columns.
     """
 
     def __init__(
@@ -32,11 +35,13 @@ class FileClassifier:
         scores: Callable[[Any], Any],
         classes: Sequence | np.ndarray,
         params: Mapping[str, Any] | None = None,
+        table_columns: Sequence[str] | None = None,
     ):
         self.name = name
         self.scores = scores
         self.classes_ = np.asarray(classes)
         self.params = dict(params or {})
+        self.table_columns = table_columns
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of shape (n, K), in the order of `classes_`."""
@@ -49,12 +54,19 @@ class FileClassifier:
 
 
 class FileRegressor:
-    """A regressor of a file: predictions by a function of the frame, `params` as of `FileClassifier`."""
+    """A regressor of a file: predictions by a function of the frame, all else as of `FileClassifier`."""
 
-    def __init__(self, name: str, scores: Callable[[Any], Any], params: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        name: str,
+        scores: Callable[[Any], Any],
+        params: Mapping[str, Any] | None = None,
+        table_columns: Sequence[str] | None = None,
+    ):
         self.name = name
         self.scores = scores
         self.params = dict(params or {})
+        self.table_columns = table_columns
 
     def predict(self, X: Any) -> np.ndarray:
         """Predictions of shape (n,) or (n, n_outputs)."""

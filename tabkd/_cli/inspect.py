@@ -77,6 +77,8 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
     kept = metadata["skill_kept"]
     by = f", by {metadata['skill_metric']}" if metadata.get("skill_metric") else ""
     yield "skill kept", "– (not measured)" if kept is None else f"{kept:.1%}{by}"
+    if "monotone" in metadata:
+        yield "monotone", _directions(metadata)
     yield "size", f"{exported.n_bytes / 1000:,.1f} KB"
     yield "tabkd", metadata["tabkd"]
     inputs = wire.inputs(exported.content)
@@ -126,6 +128,13 @@ def _range(low: float | None, high: float | None) -> str:
     if low is None:
         return "all" if high is None else f"to {high:.4g}"
     return f"{low:.4g} to {high:.4g}" if high is not None else f"from {low:.4g}"
+
+
+def _directions(metadata: dict[str, Any]) -> str:
+    """The columns with which predictions only rise, then those with which they only fall."""
+    names = [column["name"] for column in metadata["columns"]]
+    parts = [(word, [names[i] for i in metadata["monotone"][word]]) for word in ("rising", "falling")]
+    return "proved: " + "; ".join(f"{word} with {_listed(found, _MOST_CLASSES)}" for word, found in parts if found)
 
 
 def print_columns(console: Console, columns: list[dict[str, Any]]) -> None:

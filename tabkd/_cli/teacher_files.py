@@ -136,10 +136,10 @@ def _load_lightgbm(path: Path) -> Any:
         return booster.predict(X.astype(dict.fromkeys(text, "category")))
 
     if objective == "binary" or objective.startswith("cross_entropy"):
-        return FileClassifier("LightGBM", scores, [0, 1], booster.params)
+        return FileClassifier("LightGBM", scores, [0, 1], booster.params, names if named else None)
     if objective in ("multiclass", "multiclassova"):
         return FileClassifier("LightGBM", scores, range(booster.num_model_per_iteration()))
-    return FileRegressor("LightGBM", scores, booster.params)
+    return FileRegressor("LightGBM", scores, booster.params, names if named else None)
 
 
 def _load_skops(path: Path, trusted: Sequence[str] = ()) -> Any:

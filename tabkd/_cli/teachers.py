@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 #: Levels that scikit-learn's histogram gradient boosting takes of a category, at most.
 _MAX_NATIVE_LEVELS = 255
+# The parameter of a teacher that takes monotone constraints.
+_CONSTRAINTS = {
+    "lightgbm": "model__monotone_constraints",
+    "xgboost": "model__monotone_constraints",
+    "hist-gradient-boosting": "model__monotonic_cst",
+}
 
 
 def ready_teacher(
@@ -28,6 +34,7 @@ def ready_teacher(
     n_jobs: int | None,
     random_state: int,
     trusted: Sequence[str] = (),
+    monotonic_cst: Mapping[str, int] | None = None,
 ) -> Any:
     """A teacher for a distilled estimator: unfitted by its name, or fitted and frozen from its file.
 
@@ -44,6 +51,8 @@ def ready_teacher(
     random_state : int
     trusted : sequence of str
         Types in a skops file that the user trusts.
+    monotonic_cst : mapping of column to direction, optional
+        The constraints that a boosted teacher is fitted with; scikit-learn's forests take none with missing values.
 
     Returns
     -------
@@ -58,10 +67,16 @@ def ready_teacher(
     import numpy as np
     from sklearn.frozen import FrozenEstimator
 
+    from tabkd._monotone import directions
     from tabkd._tables.schema import TableSchema
 
+    schema = TableSchema.of(X)
+    wanted = directions(monotonic_cst, schema)
     if name in TEACHERS:
-        return TEACHERS[name](task, TableSchema.of(X), n_jobs, random_state)
+        teacher = TEACHERS[name](task, schema, n_jobs, random_state)
+        if wanted.any() and name in _CONSTRAINTS:
+            teacher.set_params(**{_CONSTRAINTS[name]: tuple(wanted.tolist())})
+        return teacher
     path = Path(name)
     if not path.suffix:
         known = ", ".join(TEACHERS)

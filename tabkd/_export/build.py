@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabkd._export.metadata import Measured, attach, describe, input_type, noted, seal
+from tabkd._export.monotone import proved_monotone
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
@@ -53,6 +54,8 @@ def export(
     ------
     ParityError
         If ONNX Runtime does not reproduce the student; nothing is written then.
+    MonotoneError
+        If a monotone constraint of the student is not proved; nothing is written then.
     OSError
         If the file cannot be written.
     NotImplementedError
@@ -91,7 +94,7 @@ def build(model: Any) -> ModelProto:
     _tidy(proto)
     if model._with_contributions:
         _merge_equal(proto.graph)
-    facts = describe(model, names, types, front)
+    facts = describe(model, names, types, front, proved_monotone(model))
     for part in (VALUES, ROWS, FILLED):
         if facts[part] is not None:
             facts[part]["name"] = _named(proto.graph, part)

@@ -60,7 +60,9 @@ def input_type(column: Column, center: float) -> str:
     return "FLOAT" if np.array_equal(keys, keys.astype(np.float32)) else "DOUBLE"
 
 
-def describe(model: Any, names: list[str], types: list[str], front: Front) -> dict[str, Any]:
+def describe(
+    model: Any, names: list[str], types: list[str], front: Front, monotone: dict[str, list[int]] | None = None
+) -> dict[str, Any]:
     """The metadata of a distilled estimator.
 
     Parameters
@@ -71,6 +73,8 @@ def describe(model: Any, names: list[str], types: list[str], front: Front) -> di
         The input of each column and its ONNX type; the same name for all columns of a matrix.
     front : Front
         The parts of the table that the student reads.
+    monotone : dict, optional
+        The columns whose constraints are proved, as `tabkd._export.monotone` finds them.
     """
     schema = model.schema_
     facts = {
@@ -98,6 +102,8 @@ def describe(model: Any, names: list[str], types: list[str], front: Front) -> di
     if model._with_contributions:
         cost = model._student.values_per_explanation()
         facts[CONTRIBUTIONS] = {"baseline": model._base_values().tolist(), "values_per_row": cost}
+    if monotone is not None:
+        facts["monotone"] = monotone
     return facts | {"reference": model.reference_} | model._task.facts()
 
 

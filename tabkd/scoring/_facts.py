@@ -48,7 +48,16 @@ _BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(DOUBT_LEVELS, _DISTANCE
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "contributions", "doubt", "further_outputs", "reference", "skill_metric"),
+    optional=(
+        "classes",
+        "classes_dtype",
+        "contributions",
+        "doubt",
+        "further_outputs",
+        "monotone",
+        "reference",
+        "skill_metric",
+    ),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
@@ -79,6 +88,7 @@ FACTS = record(
         )
     ),
     classes=each(either(is_flag, _INT64, number(), is_text)),
+    monotone=record(rising=each(_POSITION), falling=each(_POSITION)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
     reference=record(
         optional=("rows", "columns"),
@@ -188,6 +198,10 @@ def _check_sums(facts: dict[str, Any]) -> None:
         n = len(values["columns"])
         unique = len(set(filled["indicators"])) == len(filled["indicators"])
         _require(unique and all(k < n for k in filled["indicators"]), "its metadata indicates columns that it lacks")
+    if "monotone" in facts:
+        positions = facts["monotone"]["rising"] + facts["monotone"]["falling"]
+        fit = all(i < len(columns) and columns[i]["kind"] == "numeric" for i in positions)
+        _require(fit and len(set(positions)) == len(positions), "its metadata calls wrong columns monotone")
     _check_outputs(facts)
     if facts.get("doubt") is not None:
         _check_doubt(facts["doubt"])

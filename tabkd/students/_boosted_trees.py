@@ -17,6 +17,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
+from tabkd.students._leaf_order import proved_by_leaves
 from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
@@ -45,6 +46,10 @@ class BoostedTreesStudent(Student):
         Fewest rows of a leaf, but at most a quarter of all rows.
     max_rows : int, default=400_000
         Synthetic rows are sampled so that they and all real rows are about this many in total; it limits the memory.
+    monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
+        1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
+        which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
+        two classes. A missing value may give any prediction.
     n_jobs : int or None, default=None
         Threads; None for all cores, as in LightGBM.
     random_state : int, RandomState instance or None, default=None
@@ -60,6 +65,8 @@ class BoostedTreesStudent(Student):
         Converts codes to the float32 columns that the trees read.
     target_mean_, target_scale_ : ndarray of shape (K,)
         Offset and scale of the targets; 0 and 1 for class probabilities.
+    monotonic_cst_ : int8 ndarray of shape (d,)
+        The direction of each column.
     schema_ : TableSchema
         The columns of the table at fit.
     n_outputs_ : int
@@ -88,6 +95,7 @@ class BoostedTreesStudent(Student):
         "max_leaf_nodes": [Interval(Integral, 2, None, closed="left")],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
+        "monotonic_cst": ["array-like", dict, None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
@@ -102,6 +110,7 @@ class BoostedTreesStudent(Student):
         max_leaf_nodes: int = 16,
         min_samples_leaf: int = 20,
         max_rows: int = 400_000,
+        monotonic_cst: Any = None,
         n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
@@ -110,6 +119,7 @@ class BoostedTreesStudent(Student):
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
         self.max_rows = max_rows
+        self.monotonic_cst = monotonic_cst
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -138,6 +148,9 @@ class BoostedTreesStudent(Student):
             "verbosity": -1,
             "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
         }
+        if self.monotonic_cst_.any():
+            # By LightGBM's basic method: trees of its "intermediate" and "advanced" ones break their constraints.
+            params["monotone_constraints"] = self.monotonic_cst_.tolist()
         table = self.encoder_.transform_codes(rows.codes)
         if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
             raise ValueError(
@@ -175,6 +188,16 @@ class BoostedTreesStudent(Student):
             return np.column_stack([1 - positive, positive])
         return softmax(scores, axis=1)
 
+    def proved_monotone(self) -> np.ndarray:
+        """Prove the constraints for each tree by comparing its leaves, so that they hold for the sum of the trees.
+
+        Returns
+        -------
+        int8 array of shape (d,)
+            `monotonic_cst_`, with 0 for each column whose constraint is not proved.
+        """
+        return proved_by_leaves(self._filled_trees(), self.monotonic_cst_)
+
     def edges(self) -> list[Edges]:
         """The thresholds of all trees.
 
@@ -202,7 +225,7 @@ class BoostedTreesStudent(Student):
         """
         n_scores = len(self.base_score_)
         table = self.encoder_.write_onnx(graph, inputs)
-        trees = [(nodes.filled(self.encoder_.fill_), [i % n_scores]) for i, nodes in enumerate(self._trees())]
+        trees = [(nodes, [i % n_scores]) for i, nodes in enumerate(self._filled_trees())]
         scores = write_ensemble(graph, table, trees, n_scores) if trees else graph.zeros(table, n_scores)
         scores = graph.node("Add", [scores, graph.float32(self.base_score_)])
         if self.task_ == "regression":
@@ -304,6 +327,10 @@ class BoostedTreesStudent(Student):
         ]
         check_size(played, type(self).__name__)
         return played
+
+    def _filled_trees(self) -> list[Nodes]:
+        """The trees as they are exported: a missing number takes the way of its fill."""
+        return [nodes.filled(self.encoder_.fill_) for nodes in self._trees()]
 
     def _trees(self) -> list[Nodes]:
         return lightgbm_nodes(self.booster_.model_to_string())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import softmax
@@ -16,6 +16,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
+from tabkd.students._signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
@@ -44,6 +45,8 @@ class MLPStudent(Student):
 
     Class probabilities are learnt with soft cross-entropy, real targets with squared error.
 
+    Monotone constraints hold by the signs of the weights (see Notes).
+
     Parameters
     ----------
     hidden_layer_sizes : int or tuple of int, default=(64, 32)
@@ -64,6 +67,10 @@ class MLPStudent(Student):
     max_iter : int or "auto", default="auto"
         Passes over every row. "auto" passes over about four million rows in total; without synthetic rows it holds out
         a tenth of the rows for early stopping.
+    monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
+        1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
+        which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
+        two classes. A missing value may give any prediction.
     n_jobs : int or None, default=None
         Threads of the surrogate that places the knots; None for all cores.
     random_state : int, RandomState instance or None, default=None
@@ -80,6 +87,8 @@ class MLPStudent(Student):
         units, then levels.
     target_mean_, target_scale_ : ndarray of shape (K,)
         Offset and scale of the targets; 0 and 1 for class probabilities.
+    monotonic_cst_ : int8 ndarray of shape (d,)
+        The direction of each column.
     schema_ : TableSchema
         The columns of the table at fit.
     n_outputs_ : int
@@ -87,8 +96,17 @@ class MLPStudent(Student):
     task_ : {"classification", "regression"}
         "classification" if every row of the targets at fit was a probability distribution.
 
+    Notes
+    -----
+    With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
+    rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each
+    step (projected gradient), so that each output is monotone on every row. The network and its graph are otherwise the
+    same. Daniels and Velikova (2010) prove monotone networks by the signs of their weights.
+
     References
     ----------
+    H. Daniels, M. Velikova, "Monotone and Partially Monotone Neural Networks", IEEE Transactions on Neural Networks
+    21(6), 2010.
     I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
 
     Examples
@@ -110,6 +128,7 @@ class MLPStudent(Student):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "monotonic_cst": ["array-like", dict, None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
@@ -128,6 +147,7 @@ class MLPStudent(Student):
         learning_rate_init: float = 0.005,
         weight_decay: float = 1e-4,
         max_iter: int | Literal["auto"] = "auto",
+        monotonic_cst: Any = None,
         n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
@@ -139,6 +159,7 @@ class MLPStudent(Student):
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
         self.max_iter = max_iter
+        self.monotonic_cst = monotonic_cst
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -187,7 +208,46 @@ class MLPStudent(Student):
 
     def _trainer(self, layers: Layers) -> Trainer:
         loss = cross_entropy if self.task_ == "classification" else squared_error
-        return Trainer(layers, self._units(), loss, self.weight_decay, self._activation)
+        return Trainer(layers, self._units(), loss, self.weight_decay, self._activation, self._limits())
+
+    def _limits(self) -> list[Limits]:
+        """The limits of the weights of each layer, by which the constraints hold; none without constraints."""
+        if not self.monotonic_cst_.any():
+            return []
+        levels = np.zeros(self.encoder_.n_levels_, np.int8)
+        columns = self._columns_of_units()
+        inputs = np.concatenate([np.where(columns < 0, 0, self.monotonic_cst_[columns]), levels])
+        sizes = _layer_sizes(self.hidden_layer_sizes)
+        # Of two outputs the softmax reads the difference.
+        outputs = np.array([1]) if self.n_outputs_ == 1 else np.array([-1, 1])
+        return limits([inputs, *(hidden_roles(size, bool((inputs == 0).any())) for size in sizes), outputs])
+
+    def proved_monotone(self) -> np.ndarray:
+        """Prove the constraints by the signs of the weights: no path from a column to the output turns its direction.
+
+        Returns
+        -------
+        int8 array of shape (d,)
+            `monotonic_cst_`, with 0 for each column whose constraint is not proved.
+        """
+        proved = self.monotonic_cst_.copy()
+        columns = np.flatnonzero(proved)
+        if not len(columns):
+            return proved
+        units = self._columns_of_units()
+        last = self.coefs_[-1]
+        last = np.diff(last, axis=1) if self.task_ == "classification" else last
+        weights = [self.coefs_[0][: len(units)], *self.coefs_[1:-1], last]
+        can_rise, can_fall = reaches(weights, columns[:, None] == units)
+        wrong = np.where(proved[columns] > 0, can_fall[:, 0], can_rise[:, 0])
+        proved[columns[wrong]] = 0
+        return proved
+
+    def _columns_of_units(self) -> np.ndarray:
+        """The position of the numeric column that each unit rises with; -1 for means of levels and for missingness."""
+        found = np.full(len(self.encoder_.fill_) + len(self.encoder_.missing_), -1)
+        found[: len(self.encoder_.numeric_)] = self.encoder_.numeric_
+        return found[self.encoder_.unit_column_]
 
     def _first_layers(self, real: SoftRows, rng: np.random.RandomState) -> Layers:
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._monotone import check_single, directions
 from tabkd._sklearn import validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._typing import ColumnLike, TableLike
@@ -23,7 +24,6 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_values
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.students._background import background_rows
-from tabkd.students._monotone import directions
 from tabkd.students._soft_rows import SoftRows, SoftStream, is_simplex
 
 # A target this many standard deviations from zero is given in float64.
@@ -121,6 +121,10 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         The mean and the standard deviation of real targets (1 for a constant one); zeros and ones for probabilities.
     background_ : array of shape (m, d), float64
         Codes of some real rows, at most 256, with which contributions compare a row.
+    monotonic_cst_ : int8 array of shape (d,)
+        The direction of each column, of the parameter `monotonic_cst`, if the subclass has it: 1 where the prediction,
+        for two classes the probability of the second, may only rise with the column, -1 where it may only fall, and 0
+        for a free column. A subclass that keeps them proves it in `proved_monotone`.
 
     Examples
     --------
@@ -213,9 +217,11 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         validate_params(self)
         learn_features(self, schema)
         self.schema_ = schema
-        self.monotonic_cst_ = directions(getattr(self, "monotonic_cst", None), schema)
         self.n_outputs_ = real.targets.shape[1]
         self.task_ = "classification" if is_simplex(real.targets) else "regression"
+        self.monotonic_cst_ = directions(getattr(self, "monotonic_cst", None), schema)
+        if self.monotonic_cst_.any():
+            check_single(self.task_, self.n_outputs_)
         self.target_mean_, self.target_scale_ = _spread(real, self.task_)
         self.background_ = background_rows(real)
         self._fit_rows(real, synthetic)
@@ -427,6 +433,19 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
             The front of `encoder_`.
         """
         return self._encoder().front()
+
+    def proved_monotone(self) -> np.ndarray:
+        """Prove from the fitted parameters which constraints of `monotonic_cst_` hold for every row.
+
+        Only the values of the column are compared with each other; a missing value may give any prediction. A file is
+        written only if each constraint is proved. A subclass without a proof proves none.
+
+        Returns
+        -------
+        int8 array of shape (d,)
+            `monotonic_cst_`, with 0 for each column whose constraint is not proved.
+        """
+        return np.zeros_like(self.monotonic_cst_)
 
     def edges(self) -> list[Edges]:
         """List where predictions may change abruptly: the file is verified on the float32 numbers around these values.

@@ -6,12 +6,14 @@ compiles once for each shape of table and network, not once for every fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+from tabkd.students._signs import Limits
 
 if TYPE_CHECKING:
     import jax
@@ -80,20 +82,34 @@ class Trainer:
         Decoupled weight decay.
     activation : callable
         Takes an array and its module, NumPy or `jax.numpy`, like `relu`.
+    limits : list of Limits, default=()
+        The smallest and the largest value of each weight, for each layer; none without limits. The initial weights and
+        those after each step are set to the nearest values within.
     """
 
-    def __init__(self, layers: Layers, units: Units, loss: Callable, weight_decay: float, activation: Callable) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        units: Units,
+        loss: Callable,
+        weight_decay: float,
+        activation: Callable,
+        limits: Sequence[Limits] = (),
+    ) -> None:
         import jax
 
         self._run = compiled(loss, activation)
         self._units = units
         self._decay = np.float32(weight_decay)
-        self._params = jax.tree.map(jax.numpy.asarray, layers)
+        self._limits = list(limits)
+        self._params = within(jax.tree.map(jax.numpy.asarray, layers), self._limits)
         self._state = _optimizer().init(self._params)
 
     def step(self, batches: Batches, rates: np.ndarray) -> jax.Array:
         """Take one step for each minibatch and return the mean loss."""
-        self._params, self._state, loss = self._run(self._params, self._state, self._units, batches, rates, self._decay)
+        self._params, self._state, loss = self._run(
+            self._params, self._state, self._units, self._limits, batches, rates, self._decay
+        )
         return loss
 
     @property
@@ -118,6 +134,13 @@ def cross_entropy(outputs: Any, targets: Any) -> Any:
 def squared_error(outputs: Any, targets: Any) -> Any:
     """The mean squared error of each row."""
     return ((outputs - targets) ** 2).mean(axis=1)
+
+
+def within(layers: Any, limits: Sequence[Limits]) -> Any:
+    """The layers with each weight at the nearest value within its limits; without limits, the layers themselves."""
+    if not limits:
+        return layers
+    return [(w.clip(low, high), b) for (w, b), (low, high) in zip(layers, limits, strict=True)]
 
 
 def _optimizer() -> Any:
@@ -150,7 +173,7 @@ def compiled(loss: Callable, activation: Callable) -> Callable:
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
     @partial(jax.jit, donate_argnums=(0, 1))
-    def run(layers: Any, state: Any, units: Any, batches: Any, rates: Any, decay: Any) -> Any:
+    def run(layers: Any, state: Any, units: Any, limits: Any, batches: Any, rates: Any, decay: Any) -> Any:
         def step(carry: Any, inputs: Any) -> Any:
             layers, state = carry
             batch, rate = inputs
@@ -159,7 +182,7 @@ def compiled(loss: Callable, activation: Callable) -> Callable:
             layers = [
                 (w - rate * (dw + decay * w), b - rate * db) for (w, b), (dw, db) in zip(layers, updates, strict=True)
             ]
-            return (layers, state), value
+            return (within(layers, limits), state), value
 
         (layers, state), values = jax.lax.scan(step, (layers, state), (batches, rates))
         return layers, state, values.mean()

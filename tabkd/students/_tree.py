@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -15,7 +16,8 @@ from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes, write_values
 from tabkd.onnx._inputs import Inputs
-from tabkd.onnx._trees import sklearn_nodes, write_ensemble
+from tabkd.onnx._trees import Nodes, sklearn_nodes, write_ensemble
+from tabkd.students._leaf_order import ordered_values, proved_by_leaves
 from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
@@ -33,6 +35,10 @@ class TreeStudent(Student):
     so that probabilities sum to one. Splits minimise the cross-entropy of probabilities (the entropy criterion for
     soft labels), and the squared error of real targets.
 
+    With `monotonic_cst` the tree grows freely, and then its leaves are set to the nearest values in order: an isotonic
+    regression over all pairs of leaves between which only a constrained column decides. It keeps more than constraints
+    on each split, which order all leaves on both sides of it.
+
     Parameters
     ----------
     max_depth : int or None, default=None
@@ -43,6 +49,10 @@ class TreeStudent(Student):
         Fewest rows of a leaf, but at most a quarter of all rows.
     max_rows : int, default=400_000
         Synthetic rows are sampled so that they and all real rows are about this many in total; it limits the memory.
+    monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
+        1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
+        which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
+        two classes. A missing value may give any prediction.
     n_jobs : int or None, default=None
         Ignored; the other students have it. A tree is fitted by one thread.
     random_state : int, RandomState instance or None, default=None
@@ -54,6 +64,8 @@ class TreeStudent(Student):
         The tree.
     encoder_ : OrdinalTable
         Converts codes to the float32 columns that the tree reads.
+    monotonic_cst_ : int8 ndarray of shape (d,)
+        The direction of each column.
     schema_ : TableSchema
         The columns of the table at fit.
     n_outputs_ : int
@@ -63,6 +75,8 @@ class TreeStudent(Student):
 
     References
     ----------
+    O. Burdakov, O. Sysoev, A. Grimvall, M. Hussian, "An O(n²) Algorithm for Isotonic Regression", Large-Scale Nonlinear
+    Optimization, 2006.
     M. W. Craven, J. W. Shavlik, "Extracting Tree-Structured Representations of Trained Networks", NeurIPS 1996.
 
     Examples
@@ -84,6 +98,7 @@ class TreeStudent(Student):
         "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
+        "monotonic_cst": ["array-like", dict, None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
@@ -97,6 +112,7 @@ class TreeStudent(Student):
         max_leaf_nodes: int | None = 64,
         min_samples_leaf: int = 20,
         max_rows: int = 400_000,
+        monotonic_cst: Any = None,
         n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
@@ -104,6 +120,7 @@ class TreeStudent(Student):
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
         self.max_rows = max_rows
+        self.monotonic_cst = monotonic_cst
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -126,6 +143,21 @@ class TreeStudent(Student):
         values[:, :, 0] = values[:, :, 0] * scale + offset
         if self.task_ == "classification":
             np.clip(values, 0, 1, out=values)
+        if self.monotonic_cst_.any():
+            self._order_leaves()
+
+    def _order_leaves(self) -> None:
+        """Set the leaves to the nearest values that keep the constraints."""
+        tree = self.decision_tree_.tree_
+        last = ordered_values(self._last_nodes(), self.monotonic_cst_, tree.weighted_n_node_samples)
+        tree.value[:, -1, 0] = last
+        if self.task_ == "classification":
+            tree.value[:, 0, 0] = 1 - last
+
+    def _last_nodes(self) -> Nodes:
+        """The tree with the values of the only target, or of the second class."""
+        nodes = self._nodes()
+        return replace(nodes, values=nodes.values[:, -1:])
 
     def _scaling(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The offset that is subtracted from the targets during the fit, and the scale that they are divided by."""
@@ -153,6 +185,16 @@ class TreeStudent(Student):
         predicted = self.decision_tree_.predict(self.encoder_.transform_codes(codes))
         return predicted.reshape(len(codes), -1)
 
+    def proved_monotone(self) -> np.ndarray:
+        """Prove the constraints by comparing the leaves of the tree.
+
+        Returns
+        -------
+        int8 array of shape (d,)
+            `monotonic_cst_`, with 0 for each column whose constraint is not proved.
+        """
+        return proved_by_leaves([self._last_nodes()], self.monotonic_cst_)
+
     def edges(self) -> list[Edges]:
         """The thresholds of the tree.
 
@@ -179,7 +221,7 @@ class TreeStudent(Student):
             The targets.
         """
         table = self.encoder_.write_onnx(graph, inputs)
-        nodes = sklearn_nodes(self.decision_tree_.tree_).filled(self.encoder_.fill_)
+        nodes = self._nodes()
         if self.task_ == "classification" and self.n_outputs_ == 2:
             nodes.values = nodes.values[:, 1:]  # one sum takes ONNX Runtime half as long as two
             return Tensors(write_two_classes(graph, write_ensemble(graph, table, [(nodes, [0])], 1)))
@@ -319,3 +361,7 @@ class TreeStudent(Student):
 
     def _names(self) -> list[str]:
         return [str(name) for name in self.schema_.names]
+
+    def _nodes(self) -> Nodes:
+        """The tree as it is exported: a missing number takes the way of its fill."""
+        return sklearn_nodes(self.decision_tree_.tree_).filled(self.encoder_.fill_)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._monotone import check_single, directions
 from tabkd._options import option
 from tabkd._sklearn import N_JOBS, Interval, validate_params
 from tabkd._tables.schema import TableSchema
@@ -36,6 +37,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "early_stopping_rounds": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "monotonic_cst": ["array-like", dict, None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
@@ -47,6 +49,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         learning_rate: float = 0.05,
         early_stopping_rounds: int = 40,
         validation_fraction: float = 0.1,
+        monotonic_cst: Any = None,
         n_jobs: int | None = None,
         random_state: RandomState = None,
     ):
@@ -54,6 +57,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         self.learning_rate = learning_rate
         self.early_stopping_rounds = early_stopping_rounds
         self.validation_fraction = validation_fraction
+        self.monotonic_cst = monotonic_cst
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -62,6 +66,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
         _require_xgboost()
         X = check_table(self, X)
         self.schema_ = TableSchema.of(X)
+        self._directions = directions(self.monotonic_cst, self.schema_).tolist()
         return self._without_unseen(self.schema_.encode(X))
 
     def _codes(self, X: TableLike) -> np.ndarray:
@@ -118,6 +123,8 @@ class _BoostedMean(TakesTables, BaseEstimator):
         }
         if n_classes > 2:
             params["num_class"] = n_classes
+        if any(self._directions):
+            params["monotone_constraints"] = self._directions
         categorical = self.schema_.positions("categorical").tolist()
         dataset = lightgbm.Dataset(
             codes[train], y[train], weight=weights[train], categorical_feature=categorical, params={"verbosity": -1}
@@ -147,6 +154,8 @@ class _BoostedMean(TakesTables, BaseEstimator):
         params["nthread"] = lightgbm_threads(self.n_jobs, len(train))
         if n_classes > 2:
             params["num_class"] = n_classes
+        if any(self._directions):
+            params["monotone_constraints"] = tuple(self._directions)
         types = ["c" if column.kind == "categorical" else "q" for column in self.schema_.columns]
 
         def matrix(rows: np.ndarray) -> xgboost.DMatrix:
@@ -181,6 +190,9 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         A library stops when so many rounds in a row have not improved its loss on the rows held out.
     validation_fraction : float, default=0.1
         The share of the rows that is held out to decide when to stop; of each class for a classifier.
+    monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
+        1 for each column with which the probability of the second of two classes may only rise, -1 with which it may
+        only fall, and 0 for a free one, which a dict may leave out. Both libraries keep them.
     n_jobs : int, optional
         Threads; None for all cores.
     random_state : int, RandomState instance or None, default=None
@@ -235,6 +247,8 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         weights = check_weights(sample_weight, codes)
         self.classes_, y = np.unique(y, return_inverse=True)
         n_classes = len(self.classes_)
+        if any(self._directions):
+            check_single("classification", n_classes)
         objective = ("binary", "binary:logistic") if n_classes == 2 else ("multiclass", "multi:softprob")
         self.boosters_ = self._fit_pair(codes, y, weights, objective, n_classes, y)
         return self
@@ -307,6 +321,9 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
         A library stops when so many rounds in a row have not improved its loss on the rows held out.
     validation_fraction : float, default=0.1
         The share of the rows that is held out to decide when to stop.
+    monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
+        1 for each column with which each prediction may only rise, -1 with which it may only fall, and 0 for a
+        free one, which a dict may leave out. Both libraries keep them.
     n_jobs : int, optional
         Threads; None for all cores.
     random_state : int, RandomState instance or None, default=None

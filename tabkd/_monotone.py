@@ -63,3 +63,59 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
                 "no order. Leave the column out, or give it as numbers."
             )
     return np.array(given, dtype=np.int8)
+
+
+def check_single(task: str, n_outputs: int) -> None:
+    """Refuse constraints on several predictions, which have no direction in common.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        What is predicted.
+    n_outputs : int
+        The number of classes or targets.
+
+    Raises
+    ------
+    ValueError
+        For three or more classes, and for several targets.
+    """
+    if task == "classification" and n_outputs > 2:
+        raise ValueError(
+            f"{option('monotonic_cst')} needs two classes or one target, but there are {n_outputs} classes: where one "
+            "probability rises, others fall. Leave it out, or learn one class against all others."
+        )
+    if task == "regression" and n_outputs > 1:
+        raise ValueError(
+            f"{option('monotonic_cst')} needs two classes or one target, but there are {n_outputs} targets. Leave it "
+            "out, or fit a model for each target."
+        )
+
+
+def check_agreement(asked: np.ndarray, known: np.ndarray, schema: TableSchema) -> None:
+    """Refuse constraints that go against those that the teacher was fitted with.
+
+    Parameters
+    ----------
+    asked, known : int8 arrays of shape (d,)
+        The directions of the user and of the teacher.
+    schema : TableSchema
+        The columns of the table.
+
+    Raises
+    ------
+    ValueError
+        If a column is to rise, but falls for the teacher, or the other way round; the message has its name.
+    """
+    against = np.flatnonzero(asked * known < 0)
+    if len(against):
+        i = against[0]
+        raise ValueError(
+            f"{option('monotonic_cst')} of column {schema.names[i]!r} is {_WORDS[int(asked[i])]}, but the teacher was "
+            f"fitted with {_WORDS[int(known[i])]}. Correct one of them, or leave the column out."
+        )
+
+
+def is_explicit(monotonic_cst: Any) -> bool:
+    """Whether the parameter of a distilled estimator has constraints of its own."""
+    return monotonic_cst is not None and not isinstance(monotonic_cst, str)

@@ -1,0 +1,163 @@
+"""The order of a tree's leaves: pairs between which only one column decides.
+
+A tree is monotone in a column if and only if each such pair has its values in order. So the proof compares them all,
+and a tree becomes monotone by an isotonic regression of its leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from tabkd.onnx._trees import Nodes, rounded_down
+from tabkd.students._float32 import LARGEST
+
+#: For each column that a path compares: the values above `low` and up to `high`, and whether a missing value is there.
+Region: TypeAlias = dict[int, tuple[float, float, bool]]
+_ANYWHERE = (-np.inf, LARGEST, True)
+
+
+def proved_by_leaves(trees: Iterable[Nodes], wanted: np.ndarray) -> np.ndarray:
+    """The constraints that every tree keeps, so that their sum does.
+
+    Parameters
+    ----------
+    trees : iterable of Nodes
+        Trees of one value in each leaf, as they are exported, with missing numbers filled.
+    wanted : int8 array of shape (d,)
+        The direction of each column; 0 for a free one.
+
+    Returns
+    -------
+    int8 array of shape (d,)
+        `wanted`, with 0 for each column whose direction some tree breaks.
+    """
+    proved = wanted.copy()
+    for nodes in trees:
+        for i in np.flatnonzero(proved):
+            if not rises(nodes, int(i), int(proved[i])):
+                proved[i] = 0
+    return proved
+
+
+def rises(nodes: Nodes, column: int, sign: int) -> bool:
+    """Whether `sign` times the value of a tree never falls as `column` rises and all other columns stay."""
+    return next(_Order(nodes, column, sign).pairs(wrong_only=True), None) is None
+
+
+def ordered_values(nodes: Nodes, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The values of a tree whose leaves are set in order, so that it keeps the constraints.
+
+    This is the generalised pool of adjacent violators: the leaves are taken in their order, and a leaf that lies below
+    one before it forms a block with it, whose value is the weighted mean. For squared error and for probabilities, the
+    best blocks are the same.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        A tree of one value in each leaf, with missing numbers filled.
+    wanted : int8 array of shape (d,)
+        The direction of each column.
+    weights : array of shape (nodes,)
+        The weight of each node.
+
+    Returns
+    -------
+    array of shape (nodes,)
+        The values, changed for leaves alone.
+    """
+    before: dict[int, set[int]] = {leaf: set() for leaf in _in_order(nodes, wanted)}
+    for i in np.flatnonzero(wanted):
+        for low, high in _Order(nodes, int(i), int(wanted[i])).pairs():
+            before[high].add(low)
+    values, weights = nodes.values[:, 0].copy(), np.maximum(weights, 1e-300)
+    block_of: dict[int, int] = {}  # each leaf's block is known by the leaf that formed it last
+    for leaf, below in before.items():
+        block_of[leaf] = leaf
+        while below := {block_of[other] for other in below} - {leaf}:
+            highest = max(below, key=values.__getitem__)
+            if values[highest] <= values[leaf]:
+                break
+            total = weights[highest] + weights[leaf]
+            values[leaf] = (weights[highest] * values[highest] + weights[leaf] * values[leaf]) / total
+            weights[leaf] = total
+            members = [other for other, block in block_of.items() if block == highest]
+            block_of.update(dict.fromkeys(members, leaf))
+            below = below.union(*(before[member] for member in members))
+    out = nodes.values[:, 0].copy()
+    out[list(block_of)] = values[list(block_of.values())]
+    return out
+
+
+def _in_order(nodes: Nodes, wanted: np.ndarray) -> list[int]:
+    """The leaves, each after all those that may not lie above it."""
+    leaves, stack = [], [0]
+    while stack:
+        node = stack.pop()
+        if nodes.left[node] < 0:
+            leaves.append(int(node))
+            continue
+        children = [nodes.right[node], nodes.left[node]]  # the last is taken first
+        stack += children[::-1] if wanted[nodes.feature[node]] < 0 else children
+    return leaves
+
+
+class _Order:
+    """The order of the leaves by one column, with the smallest and the largest value below each node."""
+
+    def __init__(self, nodes: Nodes, column: int, sign: int) -> None:
+        self.nodes, self.column, self.sign = nodes, column, sign
+        self.threshold = rounded_down(nodes.threshold)
+        self.least = sign * nodes.values[:, 0]
+        self.most = self.least.copy()
+        for node in reversed(np.flatnonzero(nodes.left >= 0)):  # children follow their parents
+            children = [nodes.left[node], nodes.right[node]]
+            self.least[node], self.most[node] = self.least[children].min(), self.most[children].max()
+
+    def pairs(self, wrong_only: bool = False) -> Iterator[tuple[int, int]]:
+        """The pairs of leaves of which the first must not lie above the second; all, or only those where it does."""
+        stack = list(self._splits())
+        while stack:
+            low, high, region = stack.pop()
+            if wrong_only and self.most[low] <= self.least[high]:
+                continue
+            if self.nodes.left[low] >= 0:
+                stack += [(child, high, part) for child, part in self._children(low, region, self.column)]
+            elif self.nodes.left[high] >= 0:
+                stack += [(low, child, part) for child, part in self._children(high, region, ~self.column)]
+            else:
+                yield (low, high) if self.sign > 0 else (high, low)
+
+    def _splits(self) -> Iterator[tuple[int, int, Region]]:
+        """The two children of each split on the column, lower values first, and the region that they share.
+
+        Two rows are compared there that differ in the column alone, so that it has an interval for each of them.
+        """
+        stack: list[tuple[int, Region]] = [(0, {self.column: (-np.inf, LARGEST, False)})]
+        while stack:
+            node, region = stack.pop()
+            if self.nodes.left[node] < 0:
+                continue
+            children = self._children(node, region, self.column)
+            stack += children
+            if self.nodes.feature[node] == self.column and len(children) == 2:
+                (low, low_region), (high, high_region) = children
+                yield low, high, low_region | {~self.column: high_region[self.column]}
+
+    def _children(self, node: int, region: Region, key: int) -> list[tuple[int, Region]]:
+        """The children that some row of the region reaches, left first, each with its part of the region.
+
+        `key` is what the region calls the column for the row that goes this way: one row has its position, the other
+        the inverse of it.
+        """
+        feature = int(self.nodes.feature[node])
+        feature = key if feature == self.column else feature
+        low, high, missing = region.get(feature, _ANYWHERE)
+        at, left = float(self.threshold[node]), bool(self.nodes.missing_left[node])
+        parts = [
+            (int(self.nodes.left[node]), (low, min(high, at), missing and left)),
+            (int(self.nodes.right[node]), (max(low, at), high, missing and not left)),
+        ]
+        return [(child, region | {feature: part}) for child, part in parts if part[0] < part[1] or part[2]]

@@ -1,0 +1,210 @@
+"""The monotone constraints that a teacher was fitted with, read from its parameters without importing its library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from tabkd._tables.schema import TableSchema
+from tabkd.teachers._integer_classes import IntegerClasses
+
+# What libraries call the parameter: scikit-learn, then XGBoost, LightGBM and CatBoost, then further names in LightGBM.
+_NAMES = ("monotonic_cst", "monotone_constraints", "monotone_constraint", "mc")
+# Transformers whose columns rise with those that they are made of, one for one. Imputers keep each value that is there.
+_ORDERLY = {
+    *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "QuantileTransformer", "PowerTransformer"),
+    *("SimpleImputer", "KNNImputer", "IterativeImputer"),
+}
+
+
+class Seen(NamedTuple):
+    """A column as a model sees it.
+
+    Attributes
+    ----------
+    sources : frozenset of int
+        The positions of the table's columns that it depends on.
+    rises : bool
+        Whether it has one source and rises with it.
+    """
+
+    sources: frozenset[int]
+    rises: bool
+
+
+def teacher_directions(teacher: Any, schema: TableSchema) -> np.ndarray:
+    """The direction in which a fitted teacher of one score is constrained to go with each column of the table.
+
+    It is found where the constrained column of the teacher is a column of the table, unchanged or rising with it:
+    behind pipelines and column transformers with scalers and imputers. Where several models vote, all have to agree.
+
+    Parameters
+    ----------
+    teacher : fitted estimator or object
+        The teacher; of several classes, it has two.
+    schema : TableSchema
+        The columns of the table.
+
+    Returns
+    -------
+    int8 array of shape (d,)
+        1 for rising, -1 for falling, 0 for free, categorical or unknown.
+    """
+    found = _directions(teacher, [Seen(frozenset([i]), True) for i in range(len(schema.columns))], schema)
+    found[schema.positions("categorical")] = 0
+    return found
+
+
+def _directions(model: Any, seen: list[Seen] | None, schema: TableSchema) -> np.ndarray:
+    none = np.zeros(len(schema.columns), np.int8)
+    members = _members(model)
+    if members:
+        each = [_directions(member, seen, schema) for member in members]
+        return np.where((np.array(each) == each[0]).all(axis=0), each[0], none).astype(np.int8)
+    if isinstance(model, Pipeline):
+        for _, step in model.steps[:-1]:
+            seen = _through(step, seen)
+        return _directions(model.steps[-1][1], seen, schema)
+    names = getattr(model, "table_columns", None)
+    if names is not None:  # of a file, which picks its columns by name
+        seen = [_of_name(name, schema) for name in names]
+    own = None if seen is None else _own_directions(model, len(seen))
+    if seen is None or own is None:
+        return none
+    for i in range(len(none)):
+        met = [(column.rises, direction) for column, direction in zip(seen, own, strict=True) if i in column.sources]
+        if met and all(pair == (True, met[0][1]) for pair in met):
+            none[i] = met[0][1]
+    return none
+
+
+def _members(model: Any) -> list[Any]:
+    """The models that a wrapper asks, of which every one has to be monotone."""
+    if isinstance(model, FrozenEstimator):
+        return [model.estimator]
+    if isinstance(model, IntegerClasses):
+        return [model.estimator_]
+    if isinstance(model, (VotingClassifier, VotingRegressor)):
+        return list(model.estimators_)
+    if isinstance(model, CalibratedClassifierCV):
+        return [part.estimator for part in model.calibrated_classifiers_] if _all_rise(model) else []
+    if hasattr(model, "best_estimator_"):
+        return [model.best_estimator_]
+    return []
+
+
+def _all_rise(model: CalibratedClassifierCV) -> bool:
+    """Whether each calibrated probability rises with the score: a sigmoid may fall, and a temperature never does."""
+    slopes = [getattr(curve, "a_", -1.0) for part in model.calibrated_classifiers_ for curve in part.calibrators]
+    return all(slope <= 0 for slope in slopes)
+
+
+def _of_name(name: str, schema: TableSchema) -> Seen:
+    """The column of the table with a name; LightGBM writes spaces as underscores."""
+    found = [i for i, known in enumerate(schema.names) if str(known).replace(" ", "_") == name.replace(" ", "_")]
+    return Seen(frozenset(found), len(found) == 1)
+
+
+def _through(step: Any, seen: list[Seen] | None) -> list[Seen] | None:
+    """The columns behind a fitted transformer; None where it does not say how many there are."""
+    if seen is None or step is None or step == "passthrough":
+        return seen
+    if isinstance(step, Pipeline):
+        for _, inner in step.steps:
+            seen = _through(inner, seen)
+        return seen
+    kind = type(step).__name__
+    if kind == "TableCodes" or (kind == "FunctionTransformer" and step.func is None):
+        return seen
+    if isinstance(step, ColumnTransformer):
+        return _through_parts(step, seen)
+    try:
+        names = list(step.get_feature_names_out())
+    except (AttributeError, ValueError):
+        return None
+    if kind not in _ORDERLY:
+        return _mixed(seen, len(names))
+    given = list(getattr(step, "feature_names_in_", [f"x{i}" for i in range(len(seen))]))
+    # What has no such name indicates missing values, which is the same for all values that are there.
+    return [seen[given.index(name)] if name in given else Seen(frozenset(), False) for name in names]
+
+
+def _through_parts(transformer: ColumnTransformer, seen: list[Seen]) -> list[Seen] | None:
+    names = list(getattr(transformer, "feature_names_in_", []))
+    found: dict[int, Seen] = {}
+    for name, part, columns in transformer.transformers_:
+        places = transformer.output_indices_[name]
+        width = places.stop - places.start
+        if part == "drop" or not width:
+            continue
+        positions = _positions(columns, names, len(seen))
+        given = seen if positions is None else [seen[i] for i in positions]
+        made = None if positions is None else _through(part, given)
+        if made is None or len(made) != width:
+            made = _mixed(given, width)
+        found.update(zip(range(places.start, places.stop), made, strict=True))
+    return [found[i] for i in range(len(found))]
+
+
+def _mixed(seen: list[Seen], width: int) -> list[Seen]:
+    """Columns each of which may depend on all of those before it, in any way."""
+    return [Seen(frozenset().union(*(column.sources for column in seen)), False)] * width
+
+
+def _positions(columns: Any, names: list, n: int) -> list[int] | None:
+    """The positions of the columns of a part, in any form that scikit-learn takes; None for an unknown form."""
+    if isinstance(columns, slice) and all(isinstance(end, (int, type(None))) for end in (columns.start, columns.stop)):
+        return list(range(n))[columns]
+    if isinstance(columns, (str, int)):
+        columns = [columns]
+    if isinstance(columns, slice) or callable(columns):
+        return None
+    given = list(columns)
+    if given and isinstance(given[0], (bool, np.bool_)):
+        return np.flatnonzero(given).tolist()
+    if all(isinstance(column, str) for column in given):
+        return [names.index(column) for column in given] if set(given) <= set(names) else None
+    return [int(column) % n for column in given]
+
+
+def _own_directions(model: Any, n: int) -> list[int] | None:
+    """The direction of each of the n columns that a model was fitted on; None if it has no constraints."""
+    params = model.get_params(deep=False) if hasattr(model, "get_params") else getattr(model, "params", None)
+    if not isinstance(params, Mapping):
+        return None
+    given = next((params[name] for name in _NAMES if params.get(name) is not None), None)
+    parsed = _parsed(given) if isinstance(given, str) else given
+    if isinstance(parsed, Mapping):
+        names = [str(name) for name in _feature_names(model)]
+        by_name = {str(name): int(direction) for name, direction in parsed.items()}
+        # CatBoost takes positions for names.
+        return [by_name.get(names[i] if i < len(names) else "", by_name.get(str(i), 0)) for i in range(n)]
+    if not isinstance(parsed, (Sequence, np.ndarray)) or len(parsed) > n:
+        return None
+    return [*map(int, parsed), *[0] * (n - len(parsed))]
+
+
+def _feature_names(model: Any) -> list:
+    """The names of a model's columns: scikit-learn's attribute, then CatBoost's."""
+    return next((list(found) for name in ("feature_names_in_", "feature_names_") if (found := _get(model, name))), [])
+
+
+def _get(model: Any, name: str) -> list:
+    found = getattr(model, name, None)
+    return [] if found is None else list(found)
+
+
+def _parsed(text: str) -> list[int] | dict[str, int]:
+    """Constraints as text: "(1,0,-1)", or "income:1,debt:-1"."""
+    parts = [part.strip() for part in re.sub(r"^\s*[(\[]|[)\]]\s*$", "", text).split(",") if part.strip()]
+    if all(":" in part for part in parts):
+        return {name: int(direction) for name, direction in (part.rsplit(":", 1) for part in parts)}
+    return [int(part) for part in parts]
