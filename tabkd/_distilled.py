@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy as shallow_copy
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +16,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from tabkd._learning_rows import SyntheticRows, Teaching, n_synthetic_rows, real_rows
+from tabkd._learning_rows import SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._named_parts import NamedParts
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
@@ -31,7 +32,7 @@ from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
-from tabkd.students._student import further_tensors, predicted
+from tabkd.students._student import Legend, further_tensors, predicted
 from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._by_heart import KnownRows
 from tabkd.teachers._out_of_fold import out_of_fold_targets
@@ -147,13 +148,17 @@ class Distilled(Convertible, TakesTables, NamedParts):
             bar.stage("soft targets")
             answers = self._answers(teacher, X, y, params, split_params)
             teaching.check_width(answers, y)
-            real = real_rows(teaching, codes, answers, y, weights, X_unlabeled)
+            soft = teaching.blended(answers, y)
+            self._learn_answers(soft)
+            real = real_rows(teaching, codes, soft, weights, X_unlabeled)
             n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
             bar.stage("synthetic rows", n_synthetic)
             self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
             synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
             self._student = self._fit_student(real, synthetic, rng)
             self.student_ = self._student.estimator_
+            self._learn_scores(codes, soft, weights, lowest_targets(real, synthetic))
+            self._student._legend = self._legend()
         self._note_rows(codes, answers, y)
         return self
 
@@ -179,6 +184,15 @@ class Distilled(Convertible, TakesTables, NamedParts):
     @abstractmethod
     def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
         """Check the target, set `_task`, and return the target as an array."""
+
+    def _learn_answers(self, soft: np.ndarray) -> None:
+        """Decide by the answers (n, K) to the labelled rows on what scale the student learns."""
+
+    def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
+        """Decide by the fitted student and its labelled rows how its targets become predictions.
+
+        `lowest` is the lowest target of each output that the student has read.
+        """
 
     def _unfitted_teacher(self, rng: np.random.RandomState) -> Any:
         """The teacher to fit, a copy with seeds; a frozen one is returned as it is."""
@@ -230,6 +244,11 @@ class Distilled(Convertible, TakesTables, NamedParts):
         student = as_student(self._make_student(self.student))
         _set_seed(student, rng)
         return student.fit_stream(self.schema_, real, synthetic)
+
+    def _legend(self) -> Legend:
+        """What the student's targets mean."""
+        answers = partial(self._task.scores, temperature=self.temperature)
+        return Legend(self._task.names(self._student.n_outputs_), answers)
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
         """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""

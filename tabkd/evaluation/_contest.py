@@ -12,10 +12,10 @@ from tabkd._typing import ColumnLike
 from tabkd._weights import weight_params
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._criteria import Criterion, of_objective
-from tabkd.evaluation._objective import Objective, class_weights_of, objective_of
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
 from tabkd.teachers._answers import soft_targets
+from tabkd.teachers._objective import Objective, class_weights_of, objective_of
 
 if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier

@@ -44,13 +44,15 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 #: The metadata under the key "tabkd".
 FACTS = record(
-    optional=("classes", "classes_dtype", "further_outputs", "reference", "skill_metric"),
+    optional=("classes", "classes_dtype", "further_outputs", "least", "link", "reference", "rules", "skill_metric"),
     format=whole(FORMAT, FORMAT),
     tabkd=is_text,
     task=one_of("classification", "regression"),
     n_outputs=whole(1, _MOST_OUTPUTS),
     further_outputs=each(is_text),
     one_dimensional=is_flag,
+    link=one_of("identity", "log", "logit"),
+    least=each(number()),
     teacher=is_text,
     student=is_text,
     skill_kept=maybe(number()),
@@ -72,6 +74,7 @@ FACTS = record(
             name=maybe(is_text),
         )
     ),
+    rules=record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text))))),
     classes=each(either(is_flag, _INT64, number(), is_text)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
     reference=record(
@@ -183,6 +186,9 @@ def _check_sums(facts: dict[str, Any]) -> None:
         unique = len(set(filled["indicators"])) == len(filled["indicators"])
         _require(unique and all(k < n for k in filled["indicators"]), "its metadata indicates columns that it lacks")
     _check_outputs(facts)
+    if "rules" in facts:
+        widths = {len(row) for row in facts["rules"]["rows"]}
+        _require(widths <= {len(facts["rules"]["columns"])}, "its metadata has rules of other columns than it names")
     if "reference" in facts:
         _check_reference(facts["reference"], columns)
 
@@ -199,6 +205,9 @@ def _check_column(column: dict[str, Any]) -> None:
 
 
 def _check_outputs(facts: dict[str, Any]) -> None:
+    bounds = facts.get("least", [])
+    fit = len(bounds) in (0, facts["n_outputs"])
+    _require(fit, f"its metadata has {len(bounds)} bounds for {facts['n_outputs']} outputs")
     if facts["task"] == "regression":
         fit = not facts["one_dimensional"] or facts["n_outputs"] == 1
         _require(fit, f"its metadata has {facts['n_outputs']} outputs, but one_dimensional is true")
