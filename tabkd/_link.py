@@ -27,16 +27,26 @@ _LOG_ODDS = (-16.0, 16.0)
 _TINY = float(np.finfo(np.float32).tiny)
 
 
-@dataclass(frozen=True, eq=False)
 class Link(ABC):
-    """The scale on which a student learns values, of shape (n, K)."""
+    """The scale on which a student learns values, of shape (n, K).
+
+    Attributes
+    ----------
+    name : {"identity", "log", "logit"}
+        What users call it.
+    least : array of shape (K,) or None
+        The lowest answer of the teacher, where lower ones would be out of its reach.
+    is_wide : bool
+        Whether float32 could not distinguish the answers.
+    """
 
     name: ClassVar[str]
+    least: np.ndarray | None
     is_wide = False
 
     @property
     def bound(self) -> np.ndarray | None:
-        """The least answer of each output, shape (K,), below which answers are raised to it; None for none."""
+        """The number, shape (K,), to which lower answers are raised; None for none."""
         return None
 
     @abstractmethod

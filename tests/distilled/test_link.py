@@ -319,7 +319,7 @@ def test_frames_with_categories_and_missing_values_have_positive_answers(tmp_pat
 def test_the_report_compares_deviances():
     X, y = claims(1000)
     model = distilled(POSITIVE[0], X[:600], y[:600], "boosted_trees")
-    report = evaluate(model, X[600:], y[600:], y_train=y[:600], n_resamples=99)
+    report = evaluate(model, X[600:], y[600:], X_train=X[:600], y_train=y[:600], n_resamples=99)
     assert report.metric == "neg_mean_poisson_deviance"
     truth, given = y[600:], {"teacher": model.teacher_.predict(X[600:]), "student": model.predict(X[600:])}
     loss = {name: mean_poisson_deviance(truth, answers) for name, answers in given.items()}
@@ -327,3 +327,5 @@ def test_the_report_compares_deviances():
     assert "r2" in report.metrics["student"]
     prior = mean_poisson_deviance(truth, np.full(len(truth), truth.mean()))
     assert report.skill_kept == pytest.approx((prior - loss["student"]) / (prior - loss["teacher"]))
+    # The rival that learns from the labels alone answers like a model that could be shipped, too.
+    assert report.scores["hard"].min() >= model.teacher_.predict(X[:600]).min()
