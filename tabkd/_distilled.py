@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy as shallow_copy
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import banded, measured
-from tabkd._learning_rows import SyntheticRows, Teaching, n_synthetic_rows, real_rows
+from tabkd._learning_rows import SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._monotone import check_agreement, check_single, directions, is_explicit
 from tabkd._named_parts import NamedParts
 from tabkd._options import option
@@ -36,7 +37,7 @@ from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation, plain_va
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student, constrained
 from tabkd.students._registry import check_contributions
-from tabkd.students._student import further_tensors, predicted
+from tabkd.students._student import Legend, further_tensors, predicted
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._by_heart import KnownRows
@@ -162,13 +163,17 @@ class Distilled(Convertible, TakesTables, NamedParts):
             answers = self._answers(teacher, X, y, params, split_params)
             teaching.check_width(answers, y)
             monotonic_cst = self._directions(asked, answers.shape[1])
-            real = real_rows(teaching, codes, answers, y, weights, X_unlabeled)
+            soft = teaching.blended(answers, y)
+            self._learn_answers(soft)
+            real = real_rows(teaching, codes, soft, weights, X_unlabeled)
             n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
             bar.stage("synthetic rows", n_synthetic)
             self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
             synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
             self._student = self._fit_student(real, synthetic, monotonic_cst, rng)
             self.student_ = self._student.estimator_
+            self._learn_scores(codes, soft, weights, lowest_targets(real, synthetic))
+            self._student._legend = self._legend()
         self._note_rows(codes, answers, y)
         return self
 
@@ -219,6 +224,15 @@ class Distilled(Convertible, TakesTables, NamedParts):
             check_agreement(asked, known, self.schema_)
             return asked
         return known if self.monotonic_cst is not None else none
+
+    def _learn_answers(self, soft: np.ndarray) -> None:
+        """Decide by the answers (n, K) to the labelled rows on what scale the student learns."""
+
+    def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
+        """Decide by the fitted student and its labelled rows how its targets become predictions.
+
+        `lowest` is the lowest target of each output that the student has read.
+        """
 
     def _unfitted_teacher(self, rng: np.random.RandomState, asked: np.ndarray | None) -> Any:
         """The teacher to fit, a copy with seeds; a frozen one is returned as it is."""
@@ -276,6 +290,11 @@ class Distilled(Convertible, TakesTables, NamedParts):
             student = constrained(student, monotonic_cst, self.schema_, is_explicit(self.monotonic_cst))
         _set_seed(student, rng)
         return student.fit_stream(self.schema_, real, synthetic)
+
+    def _legend(self) -> Legend:
+        """What the student's targets mean."""
+        answers = partial(self._task.scores, temperature=self.temperature)
+        return Legend(self._task.names(self._student.n_outputs_), answers)
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
         """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""
@@ -357,7 +376,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
 
         Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds
         of the second class, for more classes in log-probabilities minus their mean over the classes, and for
-        regression in units of the target. Those of a row and its baseline add up to its score.
+        regression in units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its
+        score.
 
         Parameters
         ----------
@@ -401,11 +421,11 @@ class Distilled(Convertible, TakesTables, NamedParts):
 
     def _raw_scores(self, codes: np.ndarray) -> np.ndarray:
         """The scores that contributions add up to, (n, M)."""
-        return self._task.raw_factor(self.temperature) * self._student.raw_scores(codes)
+        return self._task.raw_factor(self.temperature) * self._student.raw_scores(codes) + self._task.raw_offset()
 
     def _base_values(self) -> np.ndarray:
         """The baseline of contributions, (M,)."""
-        return self._task.raw_factor(self.temperature) * self._student.base_values()
+        return self._task.raw_factor(self.temperature) * self._student.base_values() + self._task.raw_offset()
 
     def _explain_codes(self, codes: np.ndarray) -> np.ndarray:
         """Contributions, (n, M, d)."""

@@ -60,22 +60,25 @@ class Teaching:
         return soft_targets_of_codes(self.teacher, self.schema, codes, self.task.classes)
 
     def soft(self, answers: np.ndarray) -> np.ndarray:
-        """The targets of rows without a label."""
+        """What the student is to answer to rows without a label."""
         return self.task.soften(answers, self.temperature)
 
     def blended(self, answers: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The targets of labelled rows."""
-        targets = self.alpha * self.soft(answers)
+        """What the student is to answer to labelled rows."""
+        soft = self.alpha * self.soft(answers)
         if self.alpha < 1:
-            targets += (1 - self.alpha) * self.task.targets(y)
-        return targets
+            soft += (1 - self.alpha) * self.task.targets(y)
+        return soft
+
+    def rows(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray) -> SoftRows:
+        """The rows that a student learns from: codes (n, d), the answers (n, K) that it is to give, weights (n,)."""
+        return SoftRows(codes, self.task.taught(soft), weights * self.task.emphasis(soft))
 
 
 def real_rows(
     teaching: Teaching,
     codes: np.ndarray,
-    answers: np.ndarray,
-    y: np.ndarray,
+    soft: np.ndarray,
     weights: np.ndarray,
     X_unlabeled: TableLike | None = None,
 ) -> SoftRows:
@@ -87,21 +90,19 @@ def real_rows(
         Makes targets of answers.
     codes : array of shape (n, d)
         The labelled rows.
-    answers : array of shape (n, K)
-        The teacher's answers to these rows.
-    y : array of shape (n,) or (n, K)
-        The labels or values of these rows.
+    soft : array of shape (n, K)
+        What the student is to answer to these rows.
     weights : array of shape (n,)
         The weights of these rows.
     X_unlabeled : frame or array, optional
         Unlabelled rows; each has the mean of `weights` as its weight.
     """
-    rows = SoftRows(codes, teaching.blended(answers, y), weights)
+    rows = teaching.rows(codes, soft, weights)
     if X_unlabeled is None:
         return rows
     more = teaching.schema.encode(X_unlabeled)
-    soft = teaching.soft(teaching.answers(more))
-    return SoftRows.concatenate([rows, SoftRows(more, soft, np.full(len(more), weights.mean()))])
+    of_more = teaching.soft(teaching.answers(more))
+    return SoftRows.concatenate([rows, teaching.rows(more, of_more, np.full(len(more), weights.mean()))])
 
 
 class SyntheticRows(SoftStream):
@@ -123,6 +124,11 @@ class SyntheticRows(SoftStream):
         The seed of the rows.
     on_rows : callable, optional
         Called with the number of rows of each chunk that was labelled.
+
+    Attributes
+    ----------
+    lowest : array of shape (K,)
+        The lowest target of each output in the chunks that were read; infinite before.
     """
 
     def __init__(
@@ -136,6 +142,7 @@ class SyntheticRows(SoftStream):
         on_rows: Callable[[int], None] = lambda n: None,
     ) -> None:
         super().__init__(n_rows)
+        self.lowest = np.array([np.inf])
         self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)
         self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
@@ -144,9 +151,11 @@ class SyntheticRows(SoftStream):
         rng = np.random.RandomState(self._seed)
         for start in range(0, self.n_rows, _CHUNK_ROWS):
             codes = self._codes(min(_CHUNK_ROWS, self.n_rows - start), rng)
-            targets = self._teaching.soft(self._teaching.answers(codes))
+            soft = self._teaching.soft(self._teaching.answers(codes))
+            rows = self._teaching.rows(codes, soft, np.full(len(codes), self._weight))
+            self.lowest = np.minimum(self.lowest, rows.targets.min(axis=0))
             self._on_rows(len(codes))
-            yield SoftRows(codes, targets, np.full(len(codes), self._weight))
+            yield rows
 
     def unlabelled(self, n: int) -> np.ndarray:
         """The codes, shape (n, d), of the first n rows or of all, without asking the teacher."""
@@ -154,6 +163,12 @@ class SyntheticRows(SoftStream):
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return with_unseen(self._draw(n, rng), self._unseen, rng)
+
+
+def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:
+    """The lowest target of each output, shape (K,), among the rows that a student has read."""
+    lowest = real.targets.min(axis=0)
+    return np.minimum(lowest, synthetic.lowest) if isinstance(synthetic, SyntheticRows) else lowest
 
 
 def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
 from tabkd._distilled import Distilled
+from tabkd._link import LINKS, choose_link
+from tabkd._sklearn import StrOptions
 from tabkd._task import Regression
-from tabkd._typing import ColumnLike, TableLike
+from tabkd._typing import ColumnLike, RandomState, TableLike
 from tabkd._validation import as_targets, check_targets
+from tabkd._weights import takes_weights
+from tabkd.students._student import predicted
 from tabkd.teachers import DefaultTeacherRegressor
+from tabkd.teachers._objective import objective_of
+from tabkd.teachers._teacher import teacher_name
 
 
 class DistilledRegressor(RegressorMixin, Distilled):
@@ -38,6 +44,11 @@ class DistilledRegressor(RegressorMixin, Distilled):
         power of T.
     alpha : float, default=1.0
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
+    link : {"auto", "identity", "log", "logit"}, default="auto"
+        The scale on which the student learns. With "log" its predictions are above zero, with "logit" between zero and
+        one, in Python and in the exported file. "auto" takes log for a teacher whose loss is that of Poisson, gamma or
+        Tweedie, logit for a cross-entropy, and otherwise the identity. If no answer of the teacher to a real or
+        synthetic row was below zero, "auto" also keeps predictions from falling below its lowest answer.
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
     monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
@@ -60,6 +71,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student.
+    link_ : {"identity", "log", "logit"}
+        The scale on which the student learnt. Where its loss allows it, the squared error there has for each row the
+        weight with which it is nearly the loss of the teacher; answers to synthetic rows that lie outside of the scale
+        count as the teacher's nearest answer to a real row.
+    least_prediction_ : array of shape (K,) or None
+        The lower bound of the predictions of each target; None for none.
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
@@ -90,6 +107,38 @@ class DistilledRegressor(RegressorMixin, Distilled):
 
     _default_teacher = DefaultTeacherRegressor
     _task: Regression
+    _parameter_constraints = {**Distilled._parameter_constraints, "link": [StrOptions(set(LINKS))]}
+
+    def __init__(
+        self,
+        teacher: Any = None,
+        *,
+        student: str | BaseEstimator = "mlp",
+        augmenter: str | BaseEstimator | None = "mixture",
+        n_synthetic: int | str = "auto",
+        temperature: float = 1.0,
+        alpha: float = 1.0,
+        link: str = "auto",
+        cv: Any = None,
+        monotonic_cst: Any = "teacher",
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            teacher,
+            student=student,
+            augmenter=augmenter,
+            n_synthetic=n_synthetic,
+            temperature=temperature,
+            alpha=alpha,
+            cv=cv,
+            monotonic_cst=monotonic_cst,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.link = link
 
     def predict(self, X: TableLike) -> np.ndarray:
         """Predict the values.
@@ -130,6 +179,15 @@ class DistilledRegressor(RegressorMixin, Distilled):
         y = check_targets(self, y)
         self._task = Regression(y.ndim == 1)
         return y
+
+    def _learn_answers(self, soft: np.ndarray) -> None:
+        weighted = isinstance(self.student, str) or takes_weights(self.student)
+        objective, teacher = objective_of(self.teacher_), teacher_name(self.teacher_)
+        self._task.link = choose_link(self.link, objective, soft, teacher, weighted)
+
+    def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
+        self._task.link = self._task.link.settled(predicted(self._student, codes), soft, weights, lowest)
+        self.link_, self.least_prediction_ = self._task.link.name, self._task.link.bound
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

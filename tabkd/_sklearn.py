@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -21,6 +22,7 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "check_y",
+    "draw_tree",
     "routing_enabled",
     "safe_indexing",
     "validate_params",
@@ -39,3 +41,26 @@ def validate_params(estimator: BaseEstimator) -> None:
         A `ValueError` and a `TypeError` that names the parameter.
     """
     estimator._validate_params()
+
+
+def draw_tree(tree: Any, texts: dict[int, str], ax: Any = None, **kwargs: Any) -> list:
+    """Draw a decision tree like `sklearn.tree.plot_tree`, with other texts in its boxes.
+
+    Parameters
+    ----------
+    tree : DecisionTreeRegressor
+        The fitted tree.
+    texts : dict of int to str
+        The text of each node.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; the current axes by default.
+    **kwargs : object
+        Further arguments of `sklearn.tree.plot_tree`.
+    """
+    from sklearn.tree._export import _MPLTreeExporter
+
+    class Exporter(_MPLTreeExporter):
+        def node_to_str(self, tree: Any, node_id: int, criterion: Any) -> str:
+            return texts[int(node_id)]
+
+    return Exporter(**kwargs).export(tree, ax=ax)

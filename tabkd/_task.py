@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tabkd._link import Identity, Link
 from tabkd.onnx import Graph
 from tabkd.onnx._convertible import Output
 from tabkd.onnx._heads import write_labels, write_probabilities
@@ -37,11 +38,23 @@ class Task(ABC):
 
     @abstractmethod
     def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
-        """The soft targets of a teacher's answers, both of shape (n, K)."""
+        """The soft answers of a teacher, both of shape (n, K): those that labels are blended with."""
+
+    def taught(self, soft: np.ndarray) -> np.ndarray:
+        """The targets that a student learns of soft answers, both of shape (n, K)."""
+        return soft
+
+    def emphasis(self, soft: np.ndarray) -> np.ndarray:
+        """The factors, shape (n,), of the weights of rows with these soft answers."""
+        return np.ones(len(soft))
 
     @abstractmethod
     def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """The predictions that follow from a student's targets, both of shape (n, K)."""
+
+    @abstractmethod
+    def distances(self, got: np.ndarray, expected: np.ndarray, student: Student) -> np.ndarray:
+        """How far predictions (n, K) are apart, in the unit of the parity check."""
 
     @abstractmethod
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
@@ -60,12 +73,20 @@ class Task(ABC):
         """Write the graph from a student's targets (n, K) to the outputs."""
 
     @abstractmethod
+    def names(self, n: int) -> tuple[str, ...]:
+        """The names of the n scores, for texts that people read."""
+
+    @abstractmethod
     def output_name(self, i: int) -> str:
         """The name of the score of column `i` in errors."""
 
     def raw_factor(self, temperature: float) -> float:
         """The number by which a student's raw scores are multiplied to give those of the model."""
         return 1.0
+
+    def raw_offset(self) -> np.ndarray | float:
+        """What is added to a student's raw scores, shape (M,) or a number."""
+        return 0.0
 
 
 class Classification(Task):
@@ -110,6 +131,10 @@ class Classification(Task):
         """T, because probabilities to the power of T have T times the log-odds."""
         return float(temperature)
 
+    def distances(self, got: np.ndarray, expected: np.ndarray, student: Student) -> np.ndarray:
+        """The differences of the probabilities."""
+        return np.abs(got - expected)
+
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
         """The rows, if the teacher's probabilities fit their labels better than they could fit those of new rows."""
         return known_rows(answers, np.searchsorted(self.classes, y), scores)
@@ -133,6 +158,10 @@ class Classification(Task):
         probabilities = write_probabilities(graph, targets, temperature, on_simplex)
         return [write_labels(graph, probabilities, self.classes), probabilities]
 
+    def names(self, n: int) -> tuple[str, ...]:
+        """The classes."""
+        return tuple(map(str, self.classes.tolist()))
+
     def output_name(self, i: int) -> str:
         """The probability of a class."""
         return f"the probability of {self.classes[i : i + 1].tolist()[0]!r}"
@@ -145,12 +174,15 @@ class Regression(Task):
     ----------
     one_dimensional : bool
         Whether the targets were of shape (n,) at fit, so that predictions are.
+    link : Link
+        The scale on which a student learns the values.
     """
 
     name = "regression"
 
-    def __init__(self, one_dimensional: bool):
+    def __init__(self, one_dimensional: bool, link: Link | None = None):
         self.one_dimensional = one_dimensional
+        self.link = link or Identity()
 
     def targets(self, y: np.ndarray) -> np.ndarray:
         """The values."""
@@ -160,25 +192,51 @@ class Regression(Task):
         """The values as they are."""
         return answers
 
+    def taught(self, soft: np.ndarray) -> np.ndarray:
+        """The values on the scale of the link."""
+        return self.link.targets(soft)
+
+    def emphasis(self, soft: np.ndarray) -> np.ndarray:
+        """Such that the squared error on the scale of the link is nearly the loss of the teacher."""
+        return self.link.emphasis(soft)
+
     def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
-        """The values as they are."""
-        return targets
+        """The values."""
+        return self.link.answers(targets)
+
+    def distances(self, got: np.ndarray, expected: np.ndarray, student: Student) -> np.ndarray:
+        """The differences in standard deviations of the target, or those on the scale of the link."""
+        return self.link.distances(got, expected, student)
 
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> None:
         """None, because values do not show it."""
 
     def facts(self) -> dict[str, Any]:
-        """The shape of predictions."""
-        return {"one_dimensional": self.one_dimensional}
+        """The shape of predictions, the link and its bound."""
+        bound = self.link.bound
+        facts = {"one_dimensional": self.one_dimensional, "link": self.link.name}
+        return facts if bound is None else facts | {"least": bound.tolist()}
 
     def onnx_outputs(self, student: Student) -> list[Output]:
         """The values."""
-        return [Output("variable", "DOUBLE" if student.is_wide else "FLOAT", (student.n_outputs_,))]
+        return [Output("variable", "DOUBLE" if self._is_wide(student) else "FLOAT", (student.n_outputs_,))]
 
     def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
         """Write the values, in float64 where they lie far from zero."""
-        return [graph.double(targets) if student.is_wide else targets]
+        wide = self._is_wide(student)
+        return [self.link.write(graph, graph.double(targets) if wide else targets, wide)]
+
+    def raw_offset(self) -> np.ndarray | float:
+        """What the link adds."""
+        return self.link.shift
+
+    def names(self, n: int) -> tuple[str, ...]:
+        """The word for a value, and its number if there are several."""
+        return ("value",) if n == 1 else tuple(f"value {i}" for i in range(n))
 
     def output_name(self, i: int) -> str:
         """The number of an output."""
         return f"output {i}"
+
+    def _is_wide(self, student: Student) -> bool:
+        return student.is_wide or self.link.is_wide

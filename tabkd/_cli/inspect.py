@@ -24,8 +24,9 @@ _HEADINGS = ("column", "kind", "dtype", "input", "values at fit", "missing at fi
 @click.argument(
     "model", cls=Argument, type=click.Path(path_type=Path), metavar="MODEL.onnx", help="What `tabkd distill` wrote."
 )
+@click.option("--rules", is_flag=True, help="Print the rules of a student that has some, such as a tree, instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
-def inspect(model: Path, as_json: bool) -> None:
+def inspect(model: Path, rules: bool, as_json: bool) -> None:
     """Show the task, classes, columns and origin of an exported student."""
     import json
 
@@ -37,6 +38,9 @@ def inspect(model: Path, as_json: bool) -> None:
         click.echo(json.dumps(everything(exported), indent=2, allow_nan=False))
         return
     console = terminal.console()
+    if rules:
+        print_rules(console, exported)
+        return
     for label, value in facts(exported):
         console.print(f"{label:<10}  {value}", soft_wrap=True)
     console.print()
@@ -72,6 +76,8 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
     yield "task", metadata["task"]
     if "classes" in metadata:
         yield "classes", _listed(metadata["classes"], _MOST_CLASSES)
+    if "link" in metadata:
+        yield "link", _link(metadata["link"], metadata.get("least", []))
     yield "student", metadata["student"]
     yield "teacher", metadata["teacher"]
     kept = metadata["skill_kept"]
@@ -87,6 +93,14 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
     else:
         yield "inputs", f"{len(inputs):,}, one for each column"
     yield "outputs", ", ".join(_tensor(name, tensor) for name, tensor in wire.outputs(exported.content).items())
+
+
+def _link(link: str, least: list[float]) -> str:
+    """The scale on which a regressor learnt, and the predictions that follow from it."""
+    above = {"log": "predictions above zero", "logit": "predictions between zero and one"}.get(link)
+    if least:
+        above = f"predictions from {_listed([f'{value:.6g}' for value in least], _MOST_CLASSES)}"
+    return f"{link}, {above}" if above else link
 
 
 def _tensor(name: str, tensor: Any) -> str:
@@ -138,25 +152,50 @@ def _directions(metadata: dict[str, Any]) -> str:
 
 
 def print_columns(console: Console, columns: list[dict[str, Any]]) -> None:
-    """Each column that the model takes: a row of a table, or some lines where the terminal is too narrow for it."""
+    """Each column that the model takes."""
+    print_table(console, f"{len(columns):,} columns", _HEADINGS, [_row(column) for column in columns])
+
+
+def print_rules(console: Console, exported: ExportedStudent) -> None:
+    """The rules in the metadata of a model.
+
+    Raises
+    ------
+    CommandError
+        If it has none.
+    """
+    from tabkd._cli.errors import CommandError
+
+    found = exported.metadata.get("rules")
+    if found is None:
+        raise CommandError(
+            f"The file holds no rules: its student is {exported.metadata['student']}, and rules are held of trees that "
+            "are small enough to read. Distil with --student tree, or set a smaller max_leaf_nodes."
+        )
+    rows = [tuple("" if cell is None else _word(cell) for cell in row) for row in found["rows"]]
+    print_table(console, f"{len(rows):,} rules", found["columns"], rows)
+
+
+def print_table(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A row of a table for each row, or some lines where the terminal is too narrow for the table."""
     from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(title=f"{len(columns):,} columns", title_justify="left")
-    for heading in _HEADINGS:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
         table.add_column(heading, overflow="fold")
-    rows = [_row(column) for column in columns]
     for row in rows:
         table.add_row(*row)
     if Measurement.get(console, console.options.update(max_width=10_000_000), table).maximum <= console.width:
         console.print(table)
         return
-    console.print(f"{len(columns):,} columns")
+    console.print(title)
+    width = max(map(len, headings))
     for row in rows:
         console.print()
-        for heading, value in zip(_HEADINGS, row, strict=True):
+        for heading, value in zip(headings, row, strict=True):
             if value:
-                console.print(f"{heading:<14}  {value}", soft_wrap=True)
+                console.print(f"{heading:<{width}}  {value}", soft_wrap=True)
 
 
 def _row(column: dict[str, Any]) -> tuple[str, ...]:

@@ -20,10 +20,13 @@ from tabkd.scoring._facts import FORMAT
 from tabkd.teachers._teacher import teacher_name
 
 if TYPE_CHECKING:
+    import pandas as pd
     from onnx import ModelProto
 
 
 _FACTS = "tabkd"
+# The most bytes of rules that a file holds: those of a tree that a person would read are a tenth of it.
+_MOST_RULES = 64_000
 
 
 class Measured(Protocol):
@@ -104,6 +107,8 @@ def describe(
         facts[CONTRIBUTIONS] = {"baseline": model._base_values().tolist(), "values_per_row": cost}
     if monotone is not None:
         facts["monotone"] = monotone
+    if rules := _rules(model._student.rules_frame()):
+        facts["rules"] = rules
     return facts | {"reference": model.reference_} | model._task.facts()
 
 
@@ -117,7 +122,7 @@ def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
     facts : dict
         The metadata from :func:`describe`.
     """
-    _set_entry(proto, _FACTS, json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    _set_entry(proto, _FACTS, _as_json(facts))
 
 
 def noted(proto: ModelProto, report: Measured) -> bytes:
@@ -169,6 +174,28 @@ def _remove_entry(proto: ModelProto, key: str) -> None:
     for i in reversed(range(len(proto.metadata_props))):
         if proto.metadata_props[i].key == key:
             del proto.metadata_props[i]
+
+
+def _rules(frame: pd.DataFrame | None) -> dict[str, list] | None:
+    """The rules of a student as columns and rows; None if it has none, or more than a file should hold."""
+    if frame is None:
+        return None
+    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    table: dict[str, list] = {"columns": [str(name) for name in frame.columns], "rows": rows}
+    return table if len(_as_json(table).encode()) <= _MOST_RULES else None
+
+
+def _cell(value: Any) -> str | int | float | None:
+    """A text, a whole number, or a number with the digits that people read; None for what is not finite."""
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return None if value is None else str(value)
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _filled(front: Front) -> dict[str, list] | None:

@@ -48,13 +48,12 @@ def check_parity(model: Any, content: bytes) -> dict[str, Any]:
     codes = probe_codes(model)
     frame = frame_of(model.schema_, codes)
     expected = model._scores(frame)
-    # Differences of probabilities are absolute; those of values are in standard deviations of the target.
-    scale = model._student.target_scale_
     exported, whole = run(model, content, frame)
     scores = whole[model._task.onnx_outputs(model._student)[-1].name].astype(np.float64)
     worst = 0.0
     for got in (scores, exported._scores(frame)):
-        difference = np.nan_to_num(np.abs(got - expected) / scale, nan=np.inf, posinf=np.inf)
+        distances = model._task.distances(got, expected, model._student)
+        difference = np.nan_to_num(distances, nan=np.inf, posinf=np.inf)
         worst = max(worst, float(difference.max()))
         if worst > TOLERANCE:
             row, output = np.unravel_index(np.argmax(difference), difference.shape)

@@ -9,8 +9,8 @@ from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._contest import Contest
 from tabkd.evaluation._criteria import Criterion
 from tabkd.evaluation._intervals import mean_difference
-from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._scores import Scores
+from tabkd.teachers._objective import Objective
 
 # A teacher is uncalibrated if it loses this share of its skill because its mean probabilities differ from frequencies.
 _LOST_SHARE = 0.25

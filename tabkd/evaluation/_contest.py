@@ -12,10 +12,10 @@ from tabkd._typing import ColumnLike
 from tabkd._weights import weight_params
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._criteria import Criterion, of_objective
-from tabkd.evaluation._objective import Objective, class_weights_of, objective_of
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
 from tabkd.teachers._answers import soft_targets
+from tabkd.teachers._objective import Objective, class_weights_of, objective_of
 
 if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier
@@ -159,7 +159,9 @@ def _regression(
     scores = {"teacher": soft_targets(model.teacher_, test.X), "student": model.predict(test.X)}
     small = None
     if training is not None and training.X is not None:
-        scores["hard"] = _twin(model, training.X, known.y, known.sample_weight).predict(test.X)
+        hard, least = _twin(model, training.X, known.y, known.sample_weight).predict(test.X), model._task.link.least
+        # A rival for a teacher of positive answers would not be shipped with others; some losses are not defined there.
+        scores["hard"] = hard if least is None else np.maximum(hard, least if hard.ndim > 1 else least[0])
         if n_bytes and known.y.ndim == 1:
             # A frozen teacher may have been fitted on other values, and its loss may not allow these.
             loss = Objective() if of_objective(objective).undefined(known.y) else objective

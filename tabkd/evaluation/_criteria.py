@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import xlogy
 
 from tabkd.evaluation import _metrics as measure
-from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._rankings import auc_losses, average_precision_losses, balanced_errors
+from tabkd.teachers._objective import Objective
 
 # A deviance is not defined for predictions of zero or less; this share of the mean replaces them.
 _LEAST_SHARE = 1e-6

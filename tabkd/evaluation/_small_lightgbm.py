@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from tabkd._tables.schema import TableSchema
 from tabkd._threads import lightgbm_threads
 from tabkd._typing import TableLike
-from tabkd.evaluation._objective import Objective
+from tabkd.teachers._objective import Objective
 
 if TYPE_CHECKING:
     from lightgbm import Booster

@@ -54,8 +54,11 @@ FACTS = record(
         "contributions",
         "doubt",
         "further_outputs",
+        "least",
+        "link",
         "monotone",
         "reference",
+        "rules",
         "skill_metric",
     ),
     format=whole(FORMAT, FORMAT),
@@ -65,6 +68,8 @@ FACTS = record(
     further_outputs=each(is_text),
     contributions=record(baseline=each(number()), values_per_row=whole(1, 2**53)),
     one_dimensional=is_flag,
+    link=one_of("identity", "log", "logit"),
+    least=each(number()),
     teacher=is_text,
     student=is_text,
     skill_kept=maybe(number()),
@@ -87,6 +92,7 @@ FACTS = record(
             name=maybe(is_text),
         )
     ),
+    rules=record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text))))),
     classes=each(either(is_flag, _INT64, number(), is_text)),
     monotone=record(rising=each(_POSITION), falling=each(_POSITION)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
@@ -205,6 +211,9 @@ def _check_sums(facts: dict[str, Any]) -> None:
     _check_outputs(facts)
     if facts.get("doubt") is not None:
         _check_doubt(facts["doubt"])
+    if "rules" in facts:
+        widths = {len(row) for row in facts["rules"]["rows"]}
+        _require(widths <= {len(facts["rules"]["columns"])}, "its metadata has rules of other columns than it names")
     if "reference" in facts:
         _check_reference(facts["reference"], columns)
     if CONTRIBUTIONS in facts:
@@ -225,6 +234,9 @@ def _check_column(column: dict[str, Any]) -> None:
 
 
 def _check_outputs(facts: dict[str, Any]) -> None:
+    bounds = facts.get("least", [])
+    fit = len(bounds) in (0, facts["n_outputs"])
+    _require(fit, f"its metadata has {len(bounds)} bounds for {facts['n_outputs']} outputs")
     if facts["task"] == "regression":
         fit = not facts["one_dimensional"] or facts["n_outputs"] == 1
         _require(fit, f"its metadata has {facts['n_outputs']} outputs, but one_dimensional is true")

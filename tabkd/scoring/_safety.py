@@ -18,14 +18,14 @@ from tabkd.scoring import _wire as wire
 # fmt: off
 # Operators that the converters of tabkd write.
 _OURS = {
-    "Add", "ArgMax", "Cast", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Flatten", "Floor", "Gather",
+    "Add", "ArgMax", "Cast", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Exp", "Flatten", "Floor", "Gather",
     "Gemm", "Greater", "Identity", "IsNaN", "LabelEncoder", "MatMul", "Max", "Mul", "OneHot", "Pow", "Reciprocal",
     "ReduceMax", "ReduceSum", "Relu", "Reshape", "ScatterElements", "Shape", "Sigmoid", "Softmax", "Sub",
     "TreeEnsembleRegressor", "Where",
 }
 # Further operators that skl2onnx writes for scikit-learn regressors as students.
 _FOREIGN = {
-    "Abs", "And", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "Ceil", "Cos", "Erf", "Exp", "FeatureVectorizer",
+    "Abs", "And", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "Ceil", "Cos", "Erf", "FeatureVectorizer",
     "GatherElements", "GreaterOrEqual", "Imputer", "Less", "LessOrEqual", "LinearRegressor", "Log", "LogSoftmax",
     "Mean", "Min", "Neg", "Normalizer", "Not", "OneHotEncoder", "Or", "ReduceL1", "ReduceL2", "ReduceMean",
     "ReduceMin", "ReduceProd", "ReduceSumSquare", "Round", "SVMRegressor", "Scaler", "Scan", "Sign", "Sin", "Slice",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from keyword import iskeyword
 from numbers import Integral
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -14,6 +14,7 @@ from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._monotone import check_single, directions
+from tabkd._options import option
 from tabkd._sklearn import validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._typing import ColumnLike, TableLike
@@ -25,6 +26,9 @@ from tabkd.onnx._heads import write_values
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.students._background import background_rows
 from tabkd.students._soft_rows import SoftRows, SoftStream, is_simplex
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A target this many standard deviations from zero is given in float64.
 _WIDE = 32
@@ -89,6 +93,21 @@ class Encoder(Protocol):
 
     def edges(self) -> list[Edges]:
         """Where the encoded values may change abruptly."""
+
+
+class Legend(NamedTuple):
+    """What the targets of a student mean in the distilled estimator that it belongs to.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The name of each class or value.
+    answers : callable
+        Turns targets (n, K) into predictions (n, K), which differ with a temperature or a link.
+    """
+
+    names: tuple[str, ...]
+    answers: Callable[[np.ndarray], np.ndarray]
 
 
 class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):
@@ -159,6 +178,8 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     _parameter_constraints: dict[str, list] = {}
     on_simplex = False
     answers_any_row = True
+    # Set by the distilled estimator that the student belongs to.
+    _legend: Legend | None = None
 
     def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
         """Learn to predict the targets.
@@ -250,6 +271,63 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         return self._shaped(predicted(self, self.schema_.encode(X)))
+
+    def output_names(self, class_names: Sequence[str] | None = None) -> list[str]:
+        """Name the outputs, for texts that people read.
+
+        Parameters
+        ----------
+        class_names : sequence of str of shape (K,), optional
+            Names to use instead.
+
+        Returns
+        -------
+        list of str
+            The names of the classes, if the student belongs to a distilled classifier; otherwise "class 0", "class 1"
+            and so on, or "value" for one target.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer names than outputs.
+        """
+        if class_names is not None:
+            if len(class_names) != self.n_outputs_:
+                raise ValueError(
+                    f"{option('class_names')} has {len(class_names)} names, but the student has {self.n_outputs_} "
+                    "outputs. Give one for each, in the order of the columns of predict."
+                )
+            return [str(name) for name in class_names]
+        if self._legend is not None:
+            return list(self._legend.names)
+        if self.task_ == "regression" and self.n_outputs_ == 1:
+            return ["value"]
+        return [f"{'class' if self.task_ == 'classification' else 'value'} {k}" for k in range(self.n_outputs_)]
+
+    def answers_of(self, targets: np.ndarray) -> np.ndarray:
+        """Turn targets into predictions of the distilled estimator that the student belongs to.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n, K)
+            Targets.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            The same, but for a temperature other than 1 or a link other than the identity.
+        """
+        return targets if self._legend is None else self._legend.answers(targets)
+
+    def rules_frame(self) -> pd.DataFrame | None:
+        """The rules that the metadata of an exported file holds, and `tabkd inspect --rules` prints.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            One rule in each row; None for a student that has no rules to read.
+        """
+        return None
 
     @abstractmethod
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
@@ -460,7 +538,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     @property
     def is_wide(self) -> bool:
         """Whether real targets are so far from zero that float32 could not distinguish them."""
-        return bool((np.abs(self.target_mean_) > _WIDE * self.target_scale_).any())
+        return is_far(self.target_mean_, self.target_scale_)
 
     @property
     def estimator_(self) -> BaseEstimator:
@@ -541,6 +619,11 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def is_far(mean: np.ndarray, scale: np.ndarray) -> bool:
+    """Whether values of this mean and standard deviation (K,) are so far from zero that they need float64."""
+    return bool((np.abs(mean) > _WIDE * scale).any())
 
 
 def predicted(student: Student, codes: np.ndarray) -> np.ndarray:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.tree import DecisionTreeRegressor, export_text, plot_tree
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from tabkd._sklearn import N_JOBS, Interval
+from tabkd._sklearn import N_JOBS, Interval, draw_tree
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes, write_values
@@ -19,10 +20,16 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, sklearn_nodes, write_ensemble
 from tabkd.students._leaf_order import ordered_values, proved_by_leaves
 from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._rules import leaf_text, readable_thresholds, steps
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
 from tabkd.students._tree_games import Game, check_size, games, shared, write_shared
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The categories that a line of text names.
+_SHOWN_LEVELS = 6
 # Share of every row's target that is spread over all classes while the tree grows, and the least probability of a log.
 _LEAST_SHARE = 1e-6
 
@@ -33,7 +40,8 @@ class TreeStudent(Student):
     The tree grows best first, as in TREPAN, so that its leaves lie where the targets vary most. With the same number
     of leaves this keeps more of the teacher than a tree of uniform depth. A leaf predicts the mean target of its rows,
     so that probabilities sum to one. Splits minimise the cross-entropy of probabilities (the entropy criterion for
-    soft labels), and the squared error of real targets.
+    soft labels), and the squared error of real targets. Thresholds are moved to short numbers, between the same values
+    of the rows, so that the tree is what its rules say.
 
     With `monotonic_cst` the tree grows freely, and then its leaves are set to the nearest values in order: an isotonic
     regression over all pairs of leaves between which only a constrained column decides. It keeps more than constraints
@@ -62,6 +70,8 @@ class TreeStudent(Student):
     ----------
     decision_tree_ : sklearn.tree.DecisionTreeRegressor
         The tree.
+    leaf_rows_ : int array of shape (n_nodes,)
+        The number of real rows at fit in each leaf; 0 for other nodes.
     encoder_ : OrdinalTable
         Converts codes to the float32 columns that the tree reads.
     monotonic_cst_ : int8 ndarray of shape (d,)
@@ -86,11 +96,12 @@ class TreeStudent(Student):
     >>> from tabkd.students import TreeStudent
     >>> X = pd.DataFrame({"amount": np.arange(100.0)})
     >>> y = np.column_stack([X["amount"] < 50, X["amount"] >= 50]).astype(float)
-    >>> print(TreeStudent(max_depth=1).fit(X, y).export_text())
-    |--- amount <= 49.50
-    |   |--- value: [1.00, 0.00]
-    |--- amount >  49.50
-    |   |--- value: [0.00, 1.00]
+    >>> tree = TreeStudent(max_depth=1).fit(X, y)
+    >>> print(tree.export_text(class_names=["small", "large"]))
+    |--- amount <= 49.5
+    |   |--- small 1, large 0 (50.00% of rows)
+    |--- amount > 49.5
+    |   |--- small 0, large 1 (50.00% of rows)
     """
 
     _parameter_constraints = {
@@ -139,7 +150,11 @@ class TreeStudent(Student):
         offset, scale = self._scaling(rows.targets)
         table = self.encoder_.transform_codes(rows.codes)
         self.decision_tree_.fit(table, (rows.targets - offset) / scale, sample_weight=rows.weights)
-        values = self.decision_tree_.tree_.value
+        tree = self.decision_tree_.tree_
+        tree.threshold[:] = readable_thresholds(sklearn_nodes(tree), self.schema_, self.encoder_, table)
+        leaves = self.decision_tree_.apply(self.encoder_.transform_codes(real.codes))
+        self.leaf_rows_ = np.bincount(leaves, minlength=tree.node_count)
+        values = tree.value
         values[:, :, 0] = values[:, :, 0] * scale + offset
         if self.task_ == "classification":
             np.clip(values, 0, 1, out=values)
@@ -312,39 +327,121 @@ class TreeStudent(Student):
         check_size(played, type(self).__name__)
         return played
 
-    def export_text(self, **kwargs: Any) -> str:
-        """The rules of the tree as text.
+    def rules(self, *, class_names: Sequence[str] | None = None) -> pd.DataFrame:
+        """The rule of each leaf: which rows reach it, and what it predicts.
 
-        A split of a categorical column compares the rank of its levels by mean target.
+        Every row fulfils exactly one rule. Numbers are compared in float32. A missing number counts as the median, and
+        a missing category as an unseen one, in columns that had no missing value at fit.
 
         Parameters
         ----------
-        **kwargs : object
-            Arguments of `sklearn.tree.export_text`, such as ``decimals``. By default the features are named after the
-            columns.
+        class_names : sequence of str of shape (K,), optional
+            Names of the outputs. By default the student of a distilled estimator has the names of its classes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each leaf, from left to right. ``condition``: a sentence. ``rows`` and ``share``: how many of the
+            real rows at fit reached the leaf. Then a column for each output: ``probability of …`` for classes,
+            ``value`` for a target. ``parts``: the same conditions as a dict by column. For numbers it has ``above``,
+            ``up_to`` (infinite where there is no bound) and ``missing``, for categories ``in``, ``unseen`` and
+            ``missing``.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer names than outputs.
+        sklearn.exceptions.NotFittedError
+            If the student is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from tabkd.students import TreeStudent
+        >>> X = pd.DataFrame({"amount": np.arange(100.0)})
+        >>> rules = TreeStudent(max_leaf_nodes=3).fit(X, np.digitize(X["amount"], [25, 75]) + 1.0).rules()
+        >>> rules[["condition", "rows", "value"]].round(3)
+                      condition  rows  value
+        0        amount <= 24.5    25    1.0
+        1  24.5 < amount <= 74.5    50    2.0
+        2         amount > 74.5    25    3.0
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        names, nodes = self.output_names(class_names), self._nodes()
+        leaves = [step for step in steps(nodes, self.schema_, self.encoder_) if nodes.left[step.node] < 0]
+        reached = np.array([step.node for step in leaves])
+        prefix = "probability of " if self.task_ == "classification" else ""
+        predictions = self.answers_of(nodes.values[reached])
+        return pd.DataFrame(
+            {
+                "condition": [step.path.text() for step in leaves],
+                "rows": self.leaf_rows_[reached],
+                "share": self._shares()[reached],
+                **{f"{prefix}{name}": predictions[:, k] for k, name in enumerate(names)},
+                "parts": [
+                    {name: condition.part() for name, condition in step.path.conditions().items()} for step in leaves
+                ],
+            }
+        )
+
+    def rules_frame(self) -> pd.DataFrame:
+        """The rules for the metadata of an exported file.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `rules` without ``parts``.
+        """
+        return self.rules().drop(columns="parts")
+
+    def export_text(self, *, class_names: Sequence[str] | None = None) -> str:
+        """The rules of the tree as text, with a line for each branch and leaf.
+
+        Long sets of categories are shortened; `rules` has them whole.
+
+        Parameters
+        ----------
+        class_names : sequence of str of shape (K,), optional
+            Names of the outputs. By default the student of a distilled estimator has the names of its classes.
 
         Returns
         -------
         str
-            One line for each split and leaf.
+            The lines, indented by depth.
 
         Raises
         ------
+        ValueError
+            If there are more or fewer names than outputs.
         sklearn.exceptions.NotFittedError
             If the student is not fitted.
         """
         check_is_fitted(self)
-        return export_text(self.decision_tree_, **{"feature_names": self._names(), **kwargs}).rstrip("\n")
+        nodes, leaf = self._nodes(), self._leaf_texts(class_names)
+        lines = []
+        for step in steps(nodes, self.schema_, self.encoder_):
+            if step.by is not None:
+                lines.append(f"{'|   ' * (step.depth - 1)}|--- {step.by.text(_SHOWN_LEVELS)}")
+            if nodes.left[step.node] < 0:
+                lines.append(f"{'|   ' * step.depth}|--- {leaf[step.node]}")
+        return "\n".join(lines)
 
-    def plot_tree(self, **kwargs: Any) -> list[Any]:
-        """Draw the tree with matplotlib.
+    def plot_tree(self, *, class_names: Sequence[str] | None = None, ax: Any = None, **kwargs: Any) -> list[Any]:
+        """Draw the tree with matplotlib, with the texts of `export_text`.
 
-        A split of a categorical column compares the rank of its levels by mean target.
+        A split shows what holds for the rows that go left.
 
         Parameters
         ----------
+        class_names : sequence of str of shape (K,), optional
+            Names of the outputs. By default the student of a distilled estimator has the names of its classes.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; the current axes by default.
         **kwargs : object
-            Arguments of `sklearn.tree.plot_tree`, such as ``ax``. By default the features are named after the columns.
+            Further arguments of `sklearn.tree.plot_tree`: ``max_depth``, ``filled``, ``rounded`` and ``fontsize``.
 
         Returns
         -------
@@ -353,15 +450,31 @@ class TreeStudent(Student):
 
         Raises
         ------
+        ValueError
+            If there are more or fewer names than outputs.
         sklearn.exceptions.NotFittedError
             If the student is not fitted.
         """
         check_is_fitted(self)
-        return plot_tree(self.decision_tree_, **{"feature_names": self._names(), **kwargs})
-
-    def _names(self) -> list[str]:
-        return [str(name) for name in self.schema_.names]
+        nodes, texts = self._nodes(), self._leaf_texts(class_names)
+        left_children = {int(child): node for node, child in enumerate(nodes.left) if child >= 0}
+        for step in steps(nodes, self.schema_, self.encoder_):
+            if step.by is not None and step.node in left_children:
+                texts[left_children[step.node]] = step.by.text(_SHOWN_LEVELS)
+        return draw_tree(self.decision_tree_, texts, ax, **kwargs)
 
     def _nodes(self) -> Nodes:
-        """The tree as it is exported: a missing number takes the way of its fill."""
+        """The tree, in which a missing number goes the way of what would fill it."""
         return sklearn_nodes(self.decision_tree_.tree_).filled(self.encoder_.fill_)
+
+    def _shares(self) -> np.ndarray:
+        return self.leaf_rows_ / self.leaf_rows_.sum()
+
+    def _leaf_texts(self, class_names: Sequence[str] | None) -> dict[int, str]:
+        """What each leaf predicts, by its position."""
+        nodes, names, shares = self._nodes(), self.output_names(class_names), self._shares()
+        leaves = np.flatnonzero(nodes.left < 0)
+        predictions = self.answers_of(nodes.values[leaves])
+        return {
+            int(leaf): leaf_text(names, values, shares[leaf]) for leaf, values in zip(leaves, predictions, strict=True)
+        }

@@ -7,12 +7,14 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import PoissonRegressor
 from sklearn.pipeline import make_pipeline
 
-from tabkd import DistilledClassifier, load
+from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd._cli import terminal
 from tabkd._cli.table_codes import TableCodes
+from tabkd.students import MLPStudent, TreeStudent
 from tests.cli.commands import SMALL, refused, run, write
 
 # Markup, an escape sequence, a change of direction, a line end, and one that is only long.
@@ -145,3 +147,40 @@ def test_a_warning_of_python_is_one_plain_line(capsys):
         shown = warnings.formatwarning("column a\x1b[31m\nb", UserWarning, "file.py", 1)
     assert shown == "UserWarning: column a\\x1b[31m b\n"
     assert warnings.formatwarning("x", UserWarning, "file.py", 1).startswith("file.py:1")
+
+
+def test_the_link_of_a_regressor_is_shown(tmp_path):
+    X = np.linspace(0, 1, 200)[:, None]
+    shown = {
+        "log": (PoissonRegressor(), X[:, 0] + 1, "link        log, predictions above zero"),
+        "floor": (RandomForestRegressor(5, random_state=0), X[:, 0] + 1, "link        identity, predictions from 1.0"),
+        "free": (RandomForestRegressor(5, random_state=0), X[:, 0] - 1, "link        identity\n"),
+    }
+    for name, (teacher, y, line) in shown.items():
+        model = DistilledRegressor(teacher, student="tree", n_synthetic=300, random_state=0).fit(X, y)
+        model.to_onnx(tmp_path / f"{name}.onnx")
+        assert line in run("inspect", tmp_path / f"{name}.onnx").stdout
+
+
+def test_rules_of_a_tree_are_printed_and_obeyed_by_no_terminal(hostile):
+    output = run("inspect", hostile[1], "--rules").stdout
+    assert is_plain(output)
+    assert " rules" in output.splitlines()[0]
+    assert r"probability of [bold]\x1b[1m" in output
+    assert "speed [m/s] " in output
+    rules = load(hostile[1]).metadata["rules"]
+    assert rules["columns"][:3] == ["condition", "rows", "share"]
+    assert sum(row[1] for row in rules["rows"]) == len(hostile[0])
+    assert json.loads(run("inspect", hostile[1], "--json").stdout)["rules"] == rules
+
+
+@pytest.mark.parametrize("student", [MLPStudent(max_iter=1), TreeStudent(max_leaf_nodes=None, min_samples_leaf=1)])
+def test_a_file_without_rules_says_which_files_have_some(student, tmp_path):
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    model = DistilledRegressor(RandomForestRegressor(5, random_state=0), student=student, augmenter=None)
+    model.fit(X, X[:, 0] + X[:, 1] * X[:, 2]).to_onnx(tmp_path / "m.onnx")
+    assert "rules" not in load(tmp_path / "m.onnx").metadata
+    message = refused("inspect", tmp_path / "m.onnx", "--rules")
+    assert type(student).__name__ in message
+    assert "--student tree" in message
+    assert "max_leaf_nodes" in message

@@ -49,7 +49,7 @@ def test_synthetic_rows_are_the_same_whenever_they_are_read(teaching):
 
 def test_kept_rows_are_labelled_once_and_teach_several_students(teaching):
     teaching, codes, y = teaching
-    real = real_rows(teaching, codes, teaching.answers(codes), y, np.ones(len(codes)))
+    real = real_rows(teaching, codes, teaching.blended(teaching.answers(codes), y), np.ones(len(codes)))
     asked = Counting.n_asked
     kept = synthetic(teaching, codes).kept()
     students = [TreeStudent(max_leaf_nodes=n, random_state=0).fit_stream(teaching.schema, real, kept) for n in (4, 8)]
@@ -76,7 +76,7 @@ def test_rows_are_counted_as_they_are_labelled(teaching):
 def test_labelled_rows_blend_answers_and_labels(teaching):
     teaching, codes, y = teaching
     answers = teaching.answers(codes)
-    rows = real_rows(teaching, codes, answers, y, np.ones(len(codes)), X_unlabeled=np.zeros((2, 3)))
+    rows = real_rows(teaching, codes, teaching.blended(answers, y), np.ones(len(codes)), X_unlabeled=np.zeros((2, 3)))
     labels = (y[:, None] == ["no", "yes"]).astype(float)
     np.testing.assert_allclose(rows.targets[:-2], 0.6 * answers + 0.4 * labels)
     np.testing.assert_allclose(rows.targets[-2:], teaching.answers(np.zeros((2, 3))))

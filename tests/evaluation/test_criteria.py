@@ -11,8 +11,8 @@ from tabkd.evaluation import _criteria as criteria
 from tabkd.evaluation import _intervals as intervals
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation._fidelity import classification_fidelity, regression_fidelity
-from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._scores import Scores
+from tabkd.teachers._objective import Objective
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd.evaluation import evaluate
-from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
+from tabkd.teachers._objective import Objective
 
 TREE = DecisionTreeRegressor(max_leaf_nodes=64, min_samples_leaf=20, random_state=0)
 

@@ -10,8 +10,8 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from tabkd import DistilledClassifier, load
 from tabkd.evaluation import evaluate
-from tabkd.evaluation._objective import Objective
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
+from tabkd.teachers._objective import Objective
 from tests.small_tables import category_frame, mixed_frame, numeric_frame, targets
 
 TASKS = ("binary", "multiclass", "regression")

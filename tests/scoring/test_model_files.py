@@ -185,6 +185,9 @@ def test_any_value_of_the_metadata_may_be_another(whole, data):
         (("task",), "ranking", "task is 'ranking'"),
         (("reference", "edges"), [2.0, 1.0], "bins"),
         (("reference", "missing"), [], "shares of other columns"),
+        (("link",), "cubic", "link is 'cubic'"),
+        (("least",), [0.0] * 99, "99 bounds"),
+        (("rules",), {"columns": ["condition"], "rows": [["x <= 1", 2]]}, "rules of other columns"),
     ],
 )
 def test_the_error_says_which_value_is_wrong(whole, path, new, words):

@@ -347,26 +347,6 @@ def test_columns_that_tell_nothing_have_no_unit():
 # The tree
 
 
-def test_the_rules_of_the_tree_can_be_read():
-    X = mixed_frame(300)
-    tree = TreeStudent(max_depth=2, random_state=0).fit(X, soft_labels(X, 2))
-    assert "|--- visits <=" in tree.export_text()
-    assert "|--- column" in tree.export_text(feature_names=[f"column {i}" for i in range(X.shape[1])])
-    assert tree.decision_tree_.get_depth() == 2
-
-
-def test_the_tree_can_be_drawn():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    X = mixed_frame(100)
-    tree = TreeStudent(max_depth=2, random_state=0).fit(X, soft_labels(X, 2))
-    _, axes = pyplot.subplots()
-    assert len(tree.plot_tree(ax=axes)) >= 3
-    pyplot.close("all")
-
-
 def test_leaves_of_the_tree_are_mean_targets(line):
     T = np.column_stack([line[:, 0], 1 - line[:, 0]])
     tree = TreeStudent(max_depth=1, random_state=0).fit(line, T)

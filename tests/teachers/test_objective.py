@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
-from tabkd.evaluation._objective import Objective, class_weights_of, objective_of
+from tabkd.teachers._objective import Objective, class_weights_of, objective_of
 
 SQUARED, ABSOLUTE, POISSON, GAMMA = (Objective(n) for n in ("squared_error", "absolute_error", "poisson", "gamma"))
 

@@ -24,7 +24,7 @@ class Objective:
 
     Attributes
     ----------
-    name : {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"}
+    name : {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "cross_entropy"}
         The name of the loss.
     parameter : float or None
         The level of a quantile, the power of Tweedie, or the threshold of Huber if it is known.
@@ -32,6 +32,13 @@ class Objective:
 
     name: str = "squared_error"
     parameter: float | None = None
+
+    @property
+    def power(self) -> float:
+        """The power of the mean to which the loss assumes the variance proportional; 0 for a loss without one."""
+        if self.name == "tweedie" and self.parameter is not None:
+            return self.parameter
+        return {"poisson": 1.0, "gamma": 2.0}.get(self.name, 0.0)
 
     def lightgbm(self) -> dict[str, Any]:
         """LightGBM's parameters for the same loss, or for the most similar one that it has."""
@@ -46,7 +53,12 @@ class Objective:
         return {"objective": _LIGHTGBM.get(self.name, "regression")}
 
 
-_LIGHTGBM = {"absolute_error": "regression_l1", "poisson": "poisson", "gamma": "gamma"}
+_LIGHTGBM = {
+    "absolute_error": "regression_l1",
+    "poisson": "poisson",
+    "gamma": "gamma",
+    "cross_entropy": "cross_entropy",
+}
 
 # The parameters by which libraries name the loss; the first one that is set counts.
 _SPECIFICATIONS = ("objective", "loss_function", "application", "app", "objective_type", "loss", "family", "criterion")
@@ -57,6 +69,7 @@ _NAMES = {
     "poisson": ("poisson", "poisson_deviance"),
     "gamma": ("gamma", "gamma_deviance"),
     "tweedie": ("tweedie", "tweedie_deviance"),
+    "cross_entropy": ("cross_entropy", "xentropy", "crossentropy", "logistic", "logloss"),
 }
 _OBJECTIVES = {alias: name for name, aliases in _NAMES.items() for alias in aliases}
 # Estimators whose class determines the loss.
@@ -113,7 +126,7 @@ def _own_objective(estimator: Any) -> Objective:
     params = _params(estimator)
     given = [params[name] for name in _SPECIFICATIONS if params.get(name) is not None]
     text = _CLASSES.get(type(estimator).__name__) or (given[0] if given and isinstance(given[0], str) else "")
-    text = re.sub(r"^(reg|count):", "", text.lower())
+    text = re.sub(r"^(reg|count|binary):", "", text.lower())
     match = re.match(r"[a-z_0-9]+", text)
     name = _OBJECTIVES.get(match.group() if match else "", "squared_error")
     number = _NUMBER.search(text[match.end() :]) if match else None
