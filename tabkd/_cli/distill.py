@@ -117,6 +117,11 @@ class StudentName(click.ParamType):
     type=click.IntRange(min=0),
     help="Number of synthetic rows to learn from; chosen automatically by default.",
 )
+@click.option(
+    "--contributions",
+    is_flag=True,
+    help="Let the file give the contribution of each column to a score, too; `tabkd score --reasons` needs them.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same student.")
 @click.option("--n-jobs", type=int, help="Threads; -1 for all cores, which is the default, -2 for all but one.")
 @csv_options
@@ -135,6 +140,7 @@ def distill(
     numeric: Sequence[str],
     categorical: Sequence[str],
     n_synthetic: int | None,
+    contributions: bool,
     seed: int,
     n_jobs: int | None,
     **csv: Any,
@@ -147,7 +153,7 @@ def distill(
 
     choices = Choices(drop, numeric, categorical, Dialect(**csv))
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
-    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs)
+    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs, contributions)
     console = terminal.console()
     with output_folder(output) as folder:
         split = read_split(tables)
@@ -176,6 +182,8 @@ class Settings:
         The same seed gives the same student.
     n_jobs : int or None
         Threads; None for all cores.
+    contributions : bool
+        Whether the file gives the contributions of columns.
     """
 
     teacher: str = "ensemble"
@@ -184,6 +192,7 @@ class Settings:
     n_synthetic: int | None = None
     seed: int = 0
     n_jobs: int | None = None
+    contributions: bool = False
 
 
 def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
@@ -207,7 +216,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
     start = time.perf_counter()
     model = fitted(split, settings, show_progress=console.is_terminal)
     seconds = time.perf_counter() - start
-    proto = model.to_onnx()
+    proto = model.to_onnx(contributions=settings.contributions)
     report = evaluate(
         model,
         split.X_test,
