@@ -126,7 +126,7 @@ def test_codes_and_texts_replace_the_names(explained, contributions, source, tmp
 @pytest.mark.parametrize("options", [{"threshold": 0.6}, {"top_fraction": 0.1}, {"top_fraction": 0.0}])
 @pytest.mark.parametrize("suffix", sorted(READERS))
 def test_only_alerts_are_explained(explained, contributions, expected, frame, tmp_path, options, suffix, monkeypatch):
-    monkeypatch.setattr(alerts, "_LEAST_WAITING", 1)
+    monkeypatch.setattr(alerts, "_MORE_WAITING", 1)
     seen = []
     output = explained.output
     monkeypatch.setattr(explained, "output", lambda X, name: (seen.append(len(X)), output(X, name))[1])
@@ -144,7 +144,7 @@ def test_only_alerts_are_explained(explained, contributions, expected, frame, tm
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(parts, "_PART_ROWS", 500)
-    monkeypatch.setattr(alerts, "_LEAST_WAITING", 1)
+    monkeypatch.setattr(alerts, "_MORE_WAITING", 1)
 
 
 @pytest.mark.parametrize("options", [{}, {"threshold": 0.6}, {"top_fraction": 0.1}])
