@@ -128,6 +128,11 @@ class StudentName(click.ParamType):
     type=click.IntRange(min=0),
     help="Number of synthetic rows to learn from; chosen automatically by default.",
 )
+@click.option(
+    "--contributions",
+    is_flag=True,
+    help="Let the file give the contribution of each column to a score, too; `tabkd score --reasons` needs them.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same student.")
 @click.option("--n-jobs", type=int, help="Threads; -1 for all cores, which is the default, -2 for all but one.")
 @csv_options
@@ -148,6 +153,7 @@ def distill(
     increasing: Sequence[str],
     decreasing: Sequence[str],
     n_synthetic: int | None,
+    contributions: bool,
     seed: int,
     n_jobs: int | None,
     **csv: Any,
@@ -161,7 +167,7 @@ def distill(
     choices = Choices(drop, numeric, categorical, Dialect(**csv))
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
     directions = _directions(increasing, decreasing)
-    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs, directions)
+    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs, directions, contributions)
     console = terminal.console()
     with output_folder(output) as folder, called_as({**called_now(), "monotonic_cst": "--increasing or --decreasing"}):
         split = read_split(tables)
@@ -199,6 +205,8 @@ class Settings:
     directions : dict of str to int
         1 for each column with which the prediction may only rise, -1 for one with which it may only fall. Without any,
         the student has those of a teacher's file.
+    contributions : bool
+        Whether the file gives the contributions of columns.
     """
 
     teacher: str = "ensemble"
@@ -208,6 +216,7 @@ class Settings:
     seed: int = 0
     n_jobs: int | None = None
     directions: dict[str, int] = dataclasses.field(default_factory=dict)
+    contributions: bool = False
 
 
 def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
@@ -231,7 +240,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
     start = time.perf_counter()
     model = fitted(split, settings, show_progress=console.is_terminal)
     seconds = time.perf_counter() - start
-    proto = model.to_onnx()
+    proto = model.to_onnx(contributions=settings.contributions)
     report = evaluate(
         model,
         split.X_test,

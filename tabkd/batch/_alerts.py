@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from tabkd.batch._scored import Rows, Unexplained
 
-# Most probabilities that wait to be compared, as a multiple of the number of top rows.
-_WAITING = 2
-_LEAST_WAITING = 1 << 16
+# Most probabilities that wait to be compared: a multiple of the number of top rows, and this many more.
+_WAITING = 1.25
+_MORE_WAITING = 1 << 14
 
 
 class Cut(NamedTuple):
@@ -118,7 +118,7 @@ class _Highest:
     """
 
     def __init__(self, n: int):
-        self._n, self._most = n, max(_WAITING * n, _LEAST_WAITING)
+        self._n, self._most = n, _WAITING * n + _MORE_WAITING
         self._waiting: list[np.ndarray] = []
         self.least = -math.inf
 

@@ -295,7 +295,7 @@ class ExportedStudent:
         data = self._reader.data(self._reader.rows(X) if are_rows(X) else X)
         outputs = [str(label) for label in self.classes_] if self.metadata["task"] == "classification" else None
         names = [str(name) for name in self.feature_names_in_]
-        return as_explanation(values.reshape(len(values), len(baseline), -1), baseline, data, names, outputs)
+        return as_explanation(values.reshape(len(values), len(baseline), len(names)), baseline, data, names, outputs)
 
     def check_column(self, i: int, values: pa.Array | pa.ChunkedArray) -> None:
         """Refuse values that the model's column `i`, counted from 0, cannot have.

@@ -106,9 +106,9 @@ class Walks(NamedTuple):
         return (self.ranks[:, None, :] < steps[:, None]).astype(np.float32)
 
     def ends(self) -> np.ndarray:
-        """How much the score of the row itself counts for each player: how often it is the first or the last one."""
+        """How much the scores of the two rows themselves count for each player in each walk, (q, p)."""
         last = self.ranks.shape[1] - 1
-        return ((self.ranks == 0).sum(axis=0) + (self.ranks == last).sum(axis=0)) / (2 * len(self.ranks))
+        return ((self.ranks == 0) * 1.0 + (self.ranks == last)) / (2 * len(self.ranks))
 
     def differences(self) -> np.ndarray:
         """The contributions from the scores at all steps, forwards minus backwards: shape (q * (p - 1), p)."""
@@ -171,12 +171,12 @@ class Explainer:
         return found
 
     def _walked(self, sums: np.ndarray, walks: Walks) -> np.ndarray:
-        """Contributions to the raw scores by some walks, up to a constant for each player: (n, M, p)."""
+        """Contributions to the raw scores by some walks, (n, M, p)."""
         network, bias = self.network, self.network.layers[0][1]
         taken = walks.taken()
         forwards = np.matmul(1 - taken, walks.stored).reshape(-1, sums.shape[2]) + bias
         backwards = np.matmul(taken, walks.stored).reshape(-1, sums.shape[2]) + bias
-        differences, ends = walks.differences(), walks.ends()
+        differences, ends, starts = walks.differences(), walks.ends().sum(axis=0), self._starts(walks)
         flat = taken.reshape(-1, sums.shape[1])
         out = np.empty((len(sums), network.n_scores, sums.shape[1]))
         size = max(1, _BLOCK_VALUES // max(1, forwards.size))
@@ -186,8 +186,13 @@ class Explainer:
             steps = flat @ part
             scores = network.behind(steps + forwards) - network.behind(total[:, None] - steps + backwards)
             own = network.behind(total + bias)
-            out[start : start + size] = scores.transpose(0, 2, 1) @ differences + own[:, :, None] * ends
+            out[start : start + size] = scores.transpose(0, 2, 1) @ differences + own[:, :, None] * ends - starts
         return out
+
+    def _starts(self, walks: Walks) -> np.ndarray:
+        """What the scores of the background rows of walks take from each player, (M, p)."""
+        scores = self.network.behind(walks.stored.sum(axis=1) + self.network.layers[0][1])
+        return scores.T.astype(np.float64) @ walks.ends()
 
     def values_per_row(self) -> int:
         """The numbers in the first layer at all steps of a row."""
@@ -201,9 +206,9 @@ class Explainer:
         if p == 0:
             return _shaped(graph, graph.zeros(inputs.pieces[0].name, n_scores * d), row)
         bias = np.zeros((n_scores, d))
-        bias[:, network.players] = self.bias
+        bias[:, network.players] = self.bias - self._starts(self.walks)
         ends = np.zeros(d)
-        ends[network.players] = self.walks.ends()
+        ends[network.players] = self.walks.ends().sum(axis=0)
         sums = self._write_sums(graph, inputs)
         total = graph.node("ReduceSum", [sums, graph.constant(np.array([1]), "axes")], keepdims=1)
         first = graph.float32(network.layers[0][1], "bias")

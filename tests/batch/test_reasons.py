@@ -1,14 +1,17 @@
 """Reasons: the columns that pushed a score up or down most, beside the scores."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
 
-from tabkd import ExportedStudent
+import tabkd
+from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd._cli.table_codes import TableCodes
 from tabkd._progress import Silent
 from tabkd.batch import _alerts as alerts
 from tabkd.batch import _parts as parts
@@ -28,26 +31,30 @@ class Progress(Silent):
         self.n_rows += n
 
 
-class Stub(ExportedStudent):
-    def _open(self):
-        super()._open()
-        self.metadata["contributions"] = {"baseline": [0.0]}
+@pytest.fixture(scope="module")
+def model(frame):
+    """A tree that uses all three columns."""
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=2000, random_state=0)
+    score = frame["amount"] + frame["shop"].eq("a") - frame["paid"]
+    return model.fit(frame[COLUMNS], score > 0)
 
-    def contributions(self, X):
-        table = X.to_pandas() if isinstance(X, pa.Table) else X
-        shop = table["shop"].astype(object).map({"a": 0.4, "é\n": -0.4}).fillna(0.0).astype(float)
-        values = np.column_stack([table["amount"].astype(float) / 3, shop, table["paid"].astype(float) - 0.5])
-        return SimpleNamespace(values=values)
+
+@pytest.fixture(scope="module")
+def path(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.to_onnx(path, contributions=True)
+    return path
 
 
 @pytest.fixture(scope="module")
 def explained(path):
-    return Stub(path.read_bytes())
+    return tabkd.load(path)
 
 
 @pytest.fixture(scope="module")
-def contributions(explained, frame):
-    return explained.contributions(frame[COLUMNS]).values
+def contributions(model, frame):
+    return model.contributions(frame[COLUMNS]).values
 
 
 @pytest.fixture
@@ -70,7 +77,7 @@ def expected_reasons(values, n, names=COLUMNS, sign=1):
 def check(found, expected):
     """Compare columns of a file; a CSV cannot tell null from an empty text."""
     for name, values in expected.items():
-        assert [value or None for value in found[name]] == pytest.approx(values)
+        assert [value or None for value in found[name]] == pytest.approx(values, abs=1e-5)
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower"])
@@ -85,13 +92,11 @@ def test_reasons_are_the_columns_that_pushed_most(explained, contributions, sour
     assert 0 < found["reason_2"].count(None) < N_ROWS
 
 
-def test_what_pushes_only_by_rounding_is_no_reason(explained, frame, source, tmp_path):
-    class Noisy(Stub):
-        def contributions(self, X):
-            return SimpleNamespace(values=np.tile([0.0, 3e-8, 0.5], (len(X), 1)))
-
+def test_what_pushes_only_by_rounding_is_no_reason(explained, source, tmp_path, monkeypatch):
+    values = np.tile([0.0, 3e-8, 0.5], (N_ROWS, 1))
+    monkeypatch.setattr(explained, "output", lambda X, name: values)
     out = tmp_path / "out.parquet"
-    score_dataset(Noisy(explained.content), [source], out, reasons=2)
+    score_dataset(explained, [source], out, reasons=2)
     found = pd.read_parquet(out)
     assert found["reason_1"].eq("paid").all()
     assert found["reason_2"].isna().all()
@@ -121,10 +126,10 @@ def test_codes_and_texts_replace_the_names(explained, contributions, source, tmp
 @pytest.mark.parametrize("options", [{"threshold": 0.6}, {"top_fraction": 0.1}, {"top_fraction": 0.0}])
 @pytest.mark.parametrize("suffix", sorted(READERS))
 def test_only_alerts_are_explained(explained, contributions, expected, frame, tmp_path, options, suffix, monkeypatch):
-    monkeypatch.setattr(alerts, "_LEAST_WAITING", 1)
+    monkeypatch.setattr(alerts, "_MORE_WAITING", 1)
     seen = []
-    reference = explained.contributions
-    monkeypatch.setattr(explained, "contributions", lambda X: (seen.append(len(X)), reference(X))[1])
+    output = explained.output
+    monkeypatch.setattr(explained, "output", lambda X, name: (seen.append(len(X)), output(X, name))[1])
     frame.to_csv(tmp_path / "in.csv", index=False)
     out = tmp_path / f"out{suffix}"
     done = score_dataset(explained, [tmp_path / "in.csv"], out, keep=["id"], reasons=3, batch_size=300, **options)
@@ -139,7 +144,7 @@ def test_only_alerts_are_explained(explained, contributions, expected, frame, tm
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(parts, "_PART_ROWS", 500)
-    monkeypatch.setattr(alerts, "_LEAST_WAITING", 1)
+    monkeypatch.setattr(alerts, "_MORE_WAITING", 1)
 
 
 @pytest.mark.parametrize("options", [{}, {"threshold": 0.6}, {"top_fraction": 0.1}])
@@ -230,7 +235,9 @@ def test_what_cannot_be_a_reason_is_refused_before_the_first_row(explained, sour
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_reasons_need_a_model_with_contributions(path, source, tmp_path):
+def test_reasons_need_a_model_with_contributions(model, source, tmp_path):
+    path = tmp_path / "plain.onnx"
+    model.to_onnx(path)
     with pytest.raises(ValueError, match=r"does not have; export it again by model.to_onnx\(path, contributions=True"):
         score_dataset(path, [source], tmp_path / "out.csv", reasons=1)
 
@@ -249,3 +256,28 @@ def test_the_output_never_replaces_the_codes(explained, source, tmp_path):
     with pytest.raises(ValueError, match="is the file of reason codes of this job; choose another file"):
         score_dataset(explained, [source], codes, reasons=1, reason_codes=codes)
     assert codes.read_text() == CODES
+
+
+def test_reasons_of_several_classes_are_those_of_the_predicted_one(frame, source, tmp_path):
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0)
+    model.fit(frame[COLUMNS], np.digitize(frame["amount"] + frame["paid"], [-0.5, 0.8]))
+    model.to_onnx(tmp_path / "model.onnx", contributions=True)
+    score_dataset(tmp_path / "model.onnx", [source], tmp_path / "out.parquet", reasons=3)
+    values = model.contributions(frame[COLUMNS]).values
+    assert values.shape == (N_ROWS, 3, 3)
+    predicted = model.predict_proba(frame[COLUMNS]).argmax(axis=1)
+    check(READERS[".parquet"](tmp_path / "out.parquet"), expected_reasons(values[np.arange(N_ROWS), :, predicted], 3))
+
+
+def test_reasons_of_a_value_and_none_for_two(frame, source, tmp_path):
+    model = DistilledRegressor(make_pipeline(TableCodes(), RandomForestRegressor(5, random_state=0)), student="tree")
+    model.set_params(n_synthetic=1000, random_state=0).fit(frame[COLUMNS], frame["amount"] ** 2 + frame["paid"])
+    model.to_onnx(tmp_path / "model.onnx", contributions=True)
+    score_dataset(tmp_path / "model.onnx", [source], tmp_path / "out.parquet", reasons=2, reasons_for="lower")
+    values = model.contributions(frame[COLUMNS]).values
+    check(READERS[".parquet"](tmp_path / "out.parquet"), expected_reasons(values, 2, sign=-1))
+    model.fit(frame[COLUMNS], np.column_stack([frame["amount"], frame["paid"]]))
+    model.to_onnx(tmp_path / "two.onnx", contributions=True)
+    with pytest.raises(ValueError, match="reasons is for models of classes or of one target, not of 2 targets"):
+        score_dataset(tmp_path / "two.onnx", [source], tmp_path / "no.parquet", reasons=1)

@@ -80,6 +80,38 @@ def test_score_says_which_scores_are_doubtful(distilled, frame, tmp_path):
     assert "--keep 'doubt' has the name of a column of scores" in message
 
 
+def test_score_gives_reasons_with_codes_and_groups(table, frame, tmp_path):
+    codes, out = tmp_path / "codes.csv", tmp_path / "out.csv"
+    run("distill", table, "--target", "fraud", "--drop", "time_days", "--output", tmp_path, *SMALL, "--contributions")
+    model = tabkd.load(tmp_path / "student.onnx")
+    names = [*(name for name in model.feature_names_in_ if name not in ("country", "abroad")), "place"]
+    pd.DataFrame({"column": names, "code": [f"R{i:02d}" for i in range(len(names))], "text": names}).to_csv(codes)
+    job = ("score", tmp_path / "student.onnx", table, "--output", out, "--keep", "amount")
+    options = ("--reasons", "2", "--reason-codes", codes, "--reason-group", "place=country,abroad")
+    run(*job, *options, "--top-fraction", "0.1")
+    scores = pd.read_csv(out)
+    assert list(scores)[4:] == [f"{kind}_{k}" for kind in ("reason", "reason_text", "contribution") for k in (1, 2)]
+    assert len(scores) == 150
+    assert scores["reason_1"].str.fullmatch(r"R\d\d").all()
+    assert {"amount", "channel"} <= {*scores["reason_text_1"], *scores["reason_text_2"]}
+    assert (scores["contribution_1"] >= scores["contribution_2"].fillna(0)).all()
+    run(*job, "--reasons", "1", "--reasons-for", "lower")
+    assert (pd.read_csv(out)["contribution_1"].dropna() < 0).all()
+    message = refused(*job, "--reasons", "1", "--reason-group", "place")
+    assert "--reason-group 'place' is not of the form NAME=COL,COL" in message
+    twice = ("--reason-group", "a=amount", "--reason-group", "a=hour")
+    assert "--reason-group 'a' is given twice, as 'amount' and 'hour'" in refused(*job, "--reasons", "1", *twice)
+    assert "--reason-codes needs --reasons" in refused(*job, "--reason-codes", codes)
+    message = refused(*job, "--reasons", "1", "--summary", codes, "--reason-codes", codes)
+    assert "read or written by this job as something else" in message
+
+
+def test_reasons_need_contributions(distilled, table, tmp_path):
+    message = refused("score", distilled[0] / "student.onnx", table, "--output", tmp_path / "o.csv", "--reasons", "4")
+    assert "--reasons needs contributions, which the model does not have" in message
+    assert "to_onnx(path, contributions=True)" in message
+
+
 def test_infinite_values_late_in_a_table_leave_no_scores(distilled, frame, tmp_path):
     table = write(frame.assign(amount=frame["amount"].where(frame.index < 1400, np.inf)), tmp_path / "t.parquet")
     out = tmp_path / "out.parquet"
