@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
 
 from benchmarks.answers import Answer, measures
-from benchmarks.problems import Problem, problems
+from benchmarks.monotone import breaks, natural_directions
+from benchmarks.problems import Problem, Split, problems
 from benchmarks.runs import Runs
+from tabkd import DistilledRegressor
 
 ROOT = Path(__file__).parents[1]
 
@@ -133,3 +136,24 @@ def test_a_contestant_that_lacks_a_split_is_compared_on_those_that_it_has():
     assert rivals(pd.DataFrame(records))[2].startswith("| scikit-learn MLP | 0 of 1 | +0.0% |")
     ranks = {line.split("|")[1].strip(): float(line.split("|")[2]) for line in summary(pd.DataFrame(records))[2:]}
     assert ranks == {TEACHER: 1.0, STUDENT: 2.5, "scikit-learn MLP": 2.5}
+
+
+def test_constraints_of_the_monotone_benchmark_follow_the_training_rows():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 3)), columns=["up", "down", "noise"]).assign(same=1.0, town="a")
+    y = (X["up"] - X["down"]).to_numpy()
+    split = Split("t", "regression", 0, X[:300], X[300:], y[:300], y[300:])
+    assert {name: natural_directions(split)[name] for name in ("up", "down")} == {"up": 1, "down": -1}
+    assert not {"same", "town"} & set(natural_directions(split))
+
+
+def test_the_monotone_benchmark_counts_rows_that_go_against_a_direction():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 2)), columns=["up", "down"])
+    y = (X["up"] - X["down"]).to_numpy()
+    split = Split("t", "regression", 0, X[:300], X[300:], y[:300], y[300:])
+    model = DistilledRegressor(LinearRegression(), student=LinearRegression(), n_synthetic=100).fit(X[:300], y[:300])
+    assert breaks(model, split, {"up": 1, "down": -1}) == (0.0, 0.0)
+    share, largest = breaks(model, split, {"up": -1})
+    assert share == 1
+    assert largest > 0.01

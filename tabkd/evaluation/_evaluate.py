@@ -14,6 +14,7 @@ from tabkd._typing import ColumnLike
 from tabkd._validation import as_labels, as_targets
 from tabkd._weights import check_weights
 from tabkd.evaluation._advice import advise
+from tabkd.evaluation._against import against_teacher
 from tabkd.evaluation._choice import choose
 from tabkd.evaluation._comparison import compare
 from tabkd.evaluation._contest import Rows, hold
@@ -47,7 +48,8 @@ def evaluate(
 ) -> Report:
     """Measure a distilled model against its teacher, its hard-label twin, a LightGBM of its bytes and the prior.
 
-    Teacher and student are asked once about every test row; `Report.scores` keeps what they said.
+    Teacher and student are asked once about every test row, and `Report.scores` keeps their answers; then about some
+    rows more of which one column is moved, for `Report.against_teacher`.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def evaluate(
     n_resamples : int, default=999
         Bootstrap resamples behind each interval.
     random_state : int, default=0
-        The seed of the bootstrap, and of the LightGBM.
+        The seed of the bootstrap, of the LightGBM, and of the rows of which a column is moved.
 
     Returns
     -------
@@ -141,6 +143,7 @@ def evaluate(
         per_class=measures.per_class,
         n_bytes=n_bytes,
         speed=compare_speed(model, exported, X_test) if exported is not None and timing else None,
+        against_teacher=against_teacher(model, X_test, random_state),
         parity=getattr(model, "parity_", None) if exported is not None else None,
         classes=scores.classes.tolist(),
         doubt=_doubt(model, scores),

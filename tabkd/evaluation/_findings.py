@@ -33,6 +33,7 @@ class Findings:
     n_bytes: int | None = None
     speed: dict | None = None
     parity: dict | None = None
+    against_teacher: dict | None = None
     classes: list = field(default_factory=list)
     doubt: dict | None = None
     # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.

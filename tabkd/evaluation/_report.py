@@ -64,6 +64,11 @@ class Report(Findings):
         their rows per second, and ratio_one_row, of their times for one row. None where speed was not measured.
     parity : dict or None
         rows that ONNX Runtime and Python scored, and the max_difference between them; None without an ONNX file.
+    against_teacher : dict or None
+        How often the student moves against its teacher where one numeric column of a test row is moved up by a tenth of
+        its values: the share of such moves for which both change by more than a hundredth of the standard deviation of
+        the teacher's scores, in opposite directions; the number of moves; and the share of each column that has any, by
+        its name in columns. None for more than two classes or several targets.
     classes : list
         The labels; empty for a regression.
     doubt : dict or None

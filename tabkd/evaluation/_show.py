@@ -19,6 +19,8 @@ _HEADINGS = {
     "small": "LightGBM",
     "prior": "prior",
 }
+# The share of moves against the teacher that is shown.
+_MATTERS = 0.05
 _LABELS = {
     "log_loss": "log-loss",
     "roc_auc": "ROC AUC",
@@ -86,6 +88,8 @@ def summary(findings: Findings) -> list[tuple[str, str]]:
     if findings.parity is not None:
         rows, difference = findings.parity["rows"], findings.parity["max_difference"]
         lines.append(("parity", f"{rows:,} rows, largest difference {difference:.1e}"))
+    if findings.against_teacher is not None and findings.against_teacher["share"] >= _MATTERS:
+        lines.append(("against teacher", _against(findings.against_teacher)))
     if findings.speed is not None:
         lines += _speed_lines(findings.speed)
     return lines
@@ -160,6 +164,11 @@ def _share(value: float, interval: tuple[float, float] | None, reasons: Mapping[
     if interval is None or not all(map(math.isfinite, interval)):
         return f"{value:.1%} ({reasons.get(f'{name}_interval', 'no interval')})"
     return f"{value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _against(found: dict) -> str:
+    name, share = next(iter(found["columns"].items()))
+    return f"{found['share']:.1%} of {found['moves']:,} moves of one column, most with {name} ({share:.1%})"
 
 
 def _speed_lines(speed: dict) -> list[tuple[str, str]]:

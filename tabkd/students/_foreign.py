@@ -119,7 +119,7 @@ def constrained(student: Student, monotonic_cst: np.ndarray, schema: TableSchema
     """
     if "monotonic_cst" in student.get_params():
         return student.set_params(monotonic_cst=monotonic_cst.tolist())
-    name = type(student.estimator_ or getattr(student, "estimator", student)).__name__
+    name = type(getattr(student, "estimator", student)).__name__
     remedy = f"Use one of tabkd's students ({student_names()})"
     if is_asked:
         raise ValueError(f"student {name} takes no {option('monotonic_cst')}, so it may break it. {remedy}.")

@@ -232,8 +232,8 @@ class MLPStudent(Student):
         """
         proved = self.monotonic_cst_.copy()
         columns = np.flatnonzero(proved)
-        if not len(columns):
-            return proved
+        if not len(columns) or self._activation is not relu:  # signs prove nothing of an activation that may fall
+            return np.zeros_like(proved)
         units = self._columns_of_units()
         last = self.coefs_[-1]
         last = np.diff(last, axis=1) if self.task_ == "classification" else last

@@ -96,8 +96,9 @@ def _members(model: Any) -> list[Any]:
         return list(model.estimators_)
     if isinstance(model, CalibratedClassifierCV):
         return [part.estimator for part in model.calibrated_classifiers_] if _all_rise(model) else []
-    if hasattr(model, "best_estimator_"):
-        return [model.best_estimator_]
+    for name in ("best_estimator_", "student_"):  # of a search; of a distilled model that teaches another
+        if hasattr(model, name):
+            return [getattr(model, name)]
     return []
 
 
@@ -180,7 +181,9 @@ def _own_directions(model: Any, n: int) -> list[int] | None:
     params = model.get_params(deep=False) if hasattr(model, "get_params") else getattr(model, "params", None)
     if not isinstance(params, Mapping):
         return None
-    given = next((params[name] for name in _NAMES if params.get(name) is not None), None)
+    given = getattr(model, "monotonic_cst_", None)  # of a student
+    if given is None:
+        given = next((params[name] for name in _NAMES if params.get(name) is not None), None)
     parsed = _parsed(given) if isinstance(given, str) else given
     if isinstance(parsed, Mapping):
         names = [str(name) for name in _feature_names(model)]
@@ -202,9 +205,12 @@ def _get(model: Any, name: str) -> list:
     return [] if found is None else list(found)
 
 
-def _parsed(text: str) -> list[int] | dict[str, int]:
-    """Constraints as text: "(1,0,-1)", or "income:1,debt:-1"."""
+def _parsed(text: str) -> list[int] | dict[str, int] | None:
+    """Constraints as text: "(1,0,-1)", or "income:1,debt:-1"; None for any other text."""
     parts = [part.strip() for part in re.sub(r"^\s*[(\[]|[)\]]\s*$", "", text).split(",") if part.strip()]
-    if all(":" in part for part in parts):
-        return {name: int(direction) for name, direction in (part.rsplit(":", 1) for part in parts)}
-    return [int(part) for part in parts]
+    pairs = [part.rpartition(":") for part in parts]
+    if not all(re.fullmatch(r"\s*[+-]?[01]", direction) for _, _, direction in pairs):
+        return None
+    if all(colon for _, colon, _ in pairs):
+        return {name: int(direction) for name, _, direction in pairs}
+    return [int(direction) for _, _, direction in pairs]

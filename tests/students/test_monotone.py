@@ -1,6 +1,8 @@
 """Students that are monotone on every row, and the proof of it."""
 
+import functools
 import itertools
+from copy import copy, deepcopy
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from tabkd.onnx._trees import Nodes
 from tabkd.students import STUDENTS, MLPStudent, Student, TreeStudent
 from tabkd.students._leaf_order import ordered_values, proved_by_leaves, rises
 from tabkd.students._signs import hidden_roles, limits, reaches
+from tabkd.students._training import within
 
 SMALL = {"mlp": {"hidden_layer_sizes": (16, 8), "n_knots": 24, "max_iter": 8}, "boosted_trees": {"n_estimators": 15}}
 WANTED = {"income": 1, "debt": -1, "age": 1}
@@ -44,9 +47,14 @@ def targets(frame: pd.DataFrame, task: str) -> np.ndarray:
     return np.column_stack([1 - p, p])
 
 
-def fitted(name: str, task: str, **params) -> Student:
-    settings = {"n_jobs": 1, "random_state": 0, **SMALL.get(name, {}), "monotonic_cst": WANTED, **params}
-    return STUDENTS[name](**settings).fit(table(), targets(table(), task))
+def small(name: str, monotonic_cst=None) -> Student:
+    return STUDENTS[name](n_jobs=1, random_state=0, monotonic_cst=monotonic_cst, **SMALL.get(name, {}))
+
+
+@functools.cache
+def fitted(name: str, task: str, is_constrained: bool = True) -> Student:
+    """Fitted once for all tests, which change a copy of it."""
+    return small(name, WANTED if is_constrained else None).fit(table(), targets(table(), task))
 
 
 def moved(frame: pd.DataFrame, column: str, n: int = 40) -> pd.DataFrame:
@@ -78,7 +86,7 @@ def test_no_row_goes_against_a_constraint(name, task):
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", STUDENTS)
 def test_without_constraints_the_same_table_breaks_them(name, task):
-    student = fitted(name, task, monotonic_cst=None)
+    student = fitted(name, task, is_constrained=False)
     assert not student.proved_monotone().any()
     assert max(largest_break(lambda X: last(student.predict(X)), *item) for item in WANTED.items()) > 0.01
 
@@ -89,21 +97,20 @@ def test_a_constrained_student_still_learns(name, task):
     frame = table()
     rising = frame["income"] - frame["debt"].fillna(2) + frame["age"] ** 3 / 3
     y = rising.to_numpy() if task == "regression" else np.column_stack([1 - (p := 1 / (1 + np.exp(-rising))), p])
-    free, bound = (fitted(name, task, monotonic_cst=cst).fit(frame, y).score(frame, y) for cst in (None, WANTED))
+    free, bound = (small(name, cst).fit(frame, y).score(frame, y) for cst in (None, WANTED))
     assert bound > 0.9 * free
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", STUDENTS)
 def test_no_row_of_the_file_goes_against_a_constraint(name, task, tmp_path):
-    params = {"n_jobs": 1, "random_state": 0, **SMALL.get(name, {}), "monotonic_cst": WANTED}
     distilled, teacher = {
         "classification": (DistilledClassifier, RandomForestClassifier(10, random_state=0)),
         "regression": (DistilledRegressor, RandomForestRegressor(10, random_state=0)),
     }[task]
     X = table().drop(columns="town")
     y = score(table()) if task == "regression" else score(table()) > 0
-    distilled(teacher, student=STUDENTS[name](**params), n_synthetic=1000, random_state=0).fit(X, y).to_onnx(
+    distilled(teacher, student=small(name, WANTED), n_synthetic=1000, random_state=0).fit(X, y).to_onnx(
         tmp_path / "m.onnx"
     )
     exported = load(tmp_path / "m.onnx")
@@ -118,15 +125,14 @@ def test_no_row_of_the_file_goes_against_a_constraint(name, task, tmp_path):
 
 
 def test_an_array_and_a_dict_give_the_same_student():
-    by_name, by_position = (fitted("tree", "regression", monotonic_cst=cst) for cst in (WANTED, [1, -1, 1, 0, 0]))
+    by_name, by_position = (small("tree", cst).fit(table(), score(table())) for cst in (WANTED, [1, -1, 1, 0, 0]))
     assert np.array_equal(by_name.predict(table(50, 1)), by_position.predict(table(50, 1)))
 
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_a_column_whose_values_are_all_constrained_and_missing_or_constant_is_no_obstacle(name):
     frame = table()[["income", "debt", "age"]].assign(same=3.0, empty=np.nan)
-    student = STUDENTS[name](**SMALL.get(name, {}), n_jobs=1, random_state=0, monotonic_cst=[1, -1, 1, 1, -1])
-    student.fit(frame, score(table()))
+    student = small(name, [1, -1, 1, 1, -1]).fit(frame, score(table()))
     assert student.proved_monotone().tolist() == [1, -1, 1, 1, -1]
     assert student.score(frame, score(table())) > 0.3
 
@@ -136,23 +142,40 @@ def test_a_column_whose_values_are_all_constrained_and_missing_or_constant_is_no
 
 @pytest.mark.parametrize("task", TASKS)
 def test_one_weight_of_the_wrong_sign_ends_the_proof_of_its_column(task):
-    student = fitted("mlp", task)
+    student = copy(fitted("mlp", task))
     unit = int(np.flatnonzero(student._columns_of_units() == 1)[0])  # "debt", which falls
     rising = len(student.intercepts_[0]) // 2
-    student.coefs_[0] = student.coefs_[0].copy()
-    student.coefs_[0][unit, rising] = 1e-3
-    student.coefs_[1] = np.where(student.coefs_[1] == 0, 1e-3, student.coefs_[1])
+    first, second, *others = (weights.copy() for weights in student.coefs_)
+    first[unit, rising] = 1e-3
+    second[second == 0] = 1e-3
+    student.coefs_ = [first, second, *others]
     assert student.proved_monotone().tolist()[1] == 0
 
 
 def test_a_weight_that_is_no_number_proves_nothing():
-    student = fitted("mlp", "regression")
-    student.coefs_[-1] = np.full_like(student.coefs_[-1], np.nan)
+    student = copy(fitted("mlp", "regression"))
+    student.coefs_ = [*student.coefs_[:-1], np.full_like(student.coefs_[-1], np.nan)]
     assert not student.proved_monotone().any()
 
 
+class Falling(MLPStudent):
+    """An MLP of an activation that falls."""
+
+    _activation = staticmethod(lambda values, xp: -xp.tanh(values))
+
+
+def test_an_activation_that_may_fall_proves_nothing():
+    student = Falling(**SMALL["mlp"], monotonic_cst=WANTED, random_state=0).fit(table(), score(table()))
+    assert not student.proved_monotone().any()
+
+
+def test_training_without_limits_leaves_the_weights_as_they_are():
+    layers = [(np.ones((2, 2)), np.ones(2))]
+    assert within(layers, []) is layers
+
+
 def test_one_leaf_out_of_order_ends_the_proof_of_a_tree():
-    student = fitted("tree", "classification")
+    student = deepcopy(fitted("tree", "classification"))
     leaf = int(np.flatnonzero(student.decision_tree_.tree_.children_left < 0)[0])
     for value in (0.0, 1.0):
         student.decision_tree_.tree_.value[leaf, 1, 0] = value

@@ -170,6 +170,15 @@ def test_integer_classes_are_looked_through():
     assert found(teacher.fit(numbers(), labels(numbers()))) == EXPECTED
 
 
+def test_a_distilled_model_hands_its_constraints_on_and_a_student_alone_does():
+    X = numbers()
+    teacher = LGBMRegressor(monotone_constraints=[1, -1, 0], **LGBM)
+    model = DistilledRegressor(teacher, student="tree", n_synthetic=300).fit(X, values(X))
+    assert found(FrozenEstimator(model)) == found(model.student_) == EXPECTED
+    free = model.set_params(monotonic_cst=None).fit(X, values(X))
+    assert found(free) == [0, 0, 0]
+
+
 UNKNOWN = {
     "products": make_pipeline(PolynomialFeatures(include_bias=False), constrained([1, -1, 0] + [0] * 6)),
     "a function": make_pipeline(FunctionTransformer(np.negative), constrained()),
