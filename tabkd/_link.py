@@ -7,6 +7,7 @@ which gives only numbers above zero (log) or between zero and one (logit), in Py
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -68,13 +69,17 @@ class Link(ABC):
         """The factors, shape (n,), of the weights of rows with these answers."""
         return np.ones(len(answers))
 
-    def settled(self, targets: np.ndarray, answers: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> Self:
+    def settled(
+        self, predict: Callable[[], np.ndarray], answers: np.ndarray, weights: np.ndarray, lowest: np.ndarray
+    ) -> Self:
         """The link after the student's fit.
 
         Parameters
         ----------
-        targets, answers : arrays of shape (n, K)
-            What the student predicts for the labelled rows, and what it was to answer.
+        predict : callable
+            Gives the student's targets, shape (n, K), for the labelled rows.
+        answers : array of shape (n, K)
+            What the student was to answer to them.
         weights : array of shape (n,)
             The weights of these rows.
         lowest : array of shape (K,)
@@ -122,7 +127,9 @@ class Identity(Link):
             return targets
         return graph.node("Max", [targets, graph.constant(self.least.astype(np.float64 if wide else np.float32))])
 
-    def settled(self, targets: np.ndarray, answers: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> Self:
+    def settled(
+        self, predict: Callable[[], np.ndarray], answers: np.ndarray, weights: np.ndarray, lowest: np.ndarray
+    ) -> Self:
         """The link with the lowest answer of the teacher as the least, unless the teacher answered less than zero."""
         if not self.bounded or lowest.min() < 0:
             return self
@@ -207,9 +214,11 @@ class Log(_Curved):
             targets = graph.node("Add", [targets, graph.constant(np.asarray(self.shift, dtype=dtype))])
         return graph.node("Exp", [_clipped(graph, targets, _EXPONENTS, dtype)])
 
-    def settled(self, targets: np.ndarray, answers: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> Self:
+    def settled(
+        self, predict: Callable[[], np.ndarray], answers: np.ndarray, weights: np.ndarray, lowest: np.ndarray
+    ) -> Self:
         """The link whose answers to the labelled rows have the teacher's sum: means of logarithms miss it."""
-        given = self.answers(targets)
+        given = self.answers(predict())
         return replace(self, shift=np.log(weights @ answers) - np.log(weights @ given))
 
     def distances(self, got: np.ndarray, expected: np.ndarray, student: Student) -> np.ndarray:

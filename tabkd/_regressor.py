@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -186,7 +187,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         self._task.link = choose_link(self.link, objective, soft, teacher, weighted)
 
     def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
-        self._task.link = self._task.link.settled(predicted(self._student, codes), soft, weights, lowest)
+        self._task.link = self._task.link.settled(partial(predicted, self._student, codes), soft, weights, lowest)
         self.link_, self.least_prediction_ = self._task.link.name, self._task.link.bound
 
     def __sklearn_tags__(self) -> Tags:

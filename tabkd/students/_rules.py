@@ -160,7 +160,7 @@ class Path:
 
     def text(self, most: int | None = None) -> str:
         """All conditions in a sentence."""
-        texts = [condition.text(most) for condition in self.conditions().values()]
+        texts = [text for condition in self.conditions().values() if (text := condition.text(most))]
         return " and ".join(f"({text})" if " or " in text and len(texts) > 1 else text for text in texts) or EVERY_ROW
 
 
