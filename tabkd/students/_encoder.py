@@ -9,6 +9,7 @@ level. If it has too many levels, each level is replaced by its mean soft target
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy as shallow_copy
 from itertools import pairwise
 from numbers import Integral
 from typing import Any, Self
@@ -33,7 +34,7 @@ from tabkd.students._level_means import level_means, level_positions
 from tabkd.students._soft_rows import SoftRows, is_simplex
 
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
-_CLOSEST = 1e-5
+CLOSEST = 1e-5
 # A unit keeps at least 12 of float32's 24 bits.
 _WIDEST_RATIO = 4096
 
@@ -197,6 +198,23 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         for j, row_of in enumerate(self.level_of_):
             row_of[row_of < 0] = self.n_levels_ + j
 
+    def feature_columns(self) -> np.ndarray:
+        """The column of the table that each unit, and then each row of `level_units_`, comes from.
+
+        Returns
+        -------
+        ndarray of int64
+            Positions of columns.
+        """
+        means = [np.full(table.shape[1], i) for i, table in zip(self.mean_columns_, self.means_, strict=True)]
+        numbers = np.concatenate([self.numeric_, *means]).astype(np.int64)
+        inputs = np.concatenate([numbers, numbers[self.missing_]])
+        levels = np.zeros(len(self.level_units_), dtype=np.int64)
+        for i, row_of in zip(self.level_columns_, self.level_of_, strict=True):
+            levels[row_of] = i
+        levels[self.n_levels_ :] = self.level_columns_
+        return np.concatenate([inputs[self.unit_column_], levels])
+
     def _n_knots(self, values: np.ndarray) -> int:
         """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
@@ -239,7 +257,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
                 continue
             low_, high_ = np.quantile(seen, [0.01, 0.99])
             add(i, *((low_, high_) if high_ > low_ else (low, high)))
-            edges = _spaced(np.concatenate([[low], knots[i], [high]]), _CLOSEST * max(high_ - low_, 1e-30))
+            edges = spaced(np.concatenate([[low], knots[i], [high]]), CLOSEST * max(high_ - low_, 1e-30))
             for a, b in pairwise(edges):
                 if len(edges) > 2:
                     add(i, a, b)
@@ -250,6 +268,29 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         self.unit_column_ = np.array(column, dtype=np.int64)
         self.unit_scale_ = np.array(scale, dtype=np.float32)
         self.unit_bias_ = np.array(bias, dtype=np.float32)
+
+    def with_units(self, column: np.ndarray, low: np.ndarray, high: np.ndarray) -> Self:
+        """A copy with further units ``clip((x - low) / (high - low), 0, 1)``, placed behind the other units.
+
+        Parameters
+        ----------
+        column : int ndarray of shape (k,)
+            The column of `numeric_values` that each unit reads.
+        low, high : ndarrays of shape (k,)
+            Where each unit begins and ends.
+
+        Returns
+        -------
+        TableEncoder
+            The copy; it shares all other arrays.
+        """
+        copy = shallow_copy(self)
+        copy.unit_column_ = np.concatenate([self.unit_column_, np.asarray(column, dtype=np.int64)])
+        scale = 1 / (np.asarray(high, dtype=np.float64) - low)
+        copy.unit_scale_ = np.concatenate([self.unit_scale_, scale]).astype(np.float32)
+        copy.unit_bias_ = np.concatenate([self.unit_bias_, -low * scale]).astype(np.float32)
+        copy.n_features_out_ = self.n_features_out_ + len(scale)
+        return copy
 
     def numeric_values(self, codes: np.ndarray) -> np.ndarray:
         """The numeric columns: centred values, then the mean targets of levels.
@@ -424,7 +465,7 @@ def _varies(column: np.ndarray) -> bool:
     return bool((column != column[0]).any())
 
 
-def _spaced(edges: np.ndarray, closest: float) -> np.ndarray:
+def spaced(edges: np.ndarray, closest: float) -> np.ndarray:
     """Ascending edges without those closer than `closest` to the previous one; both ends stay.
 
     Far from zero the units must be wider, because ``x * scale + bias`` cancels the leading digits of x.

@@ -22,6 +22,7 @@ from tabkd.onnx._convertible import Convertible, Output
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_values
 from tabkd.onnx._inputs import Front, Inputs
+from tabkd.students._background import background_rows
 from tabkd.students._monotone import directions
 from tabkd.students._soft_rows import SoftRows, SoftStream, is_simplex
 
@@ -214,6 +215,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         self.n_outputs_ = real.targets.shape[1]
         self.task_ = "classification" if is_simplex(real.targets) else "regression"
         self.target_mean_, self.target_scale_ = _spread(real, self.task_)
+        self.background_ = background_rows(real)
         self._fit_rows(real, synthetic)
         return self
 
