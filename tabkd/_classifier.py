@@ -27,7 +27,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
         None is the mean of LightGBM and XGBoost with early stopping.
         Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
-    student : {"mlp", "tree", "boosted_trees"} or regressor, default="mlp"
+    student : {"mlp", "additive", "tree", "boosted_trees"} or regressor, default="mlp"
         The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
     augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
         The method that makes synthetic rows for the teacher to label. "mixture" makes three rows by MUNGE for each row

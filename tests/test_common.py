@@ -12,6 +12,7 @@ from tests.small_students import small_students
 # Small and quick: the checks are about conventions, not about skill.
 QUICK = small_students(
     mlp={"hidden_layer_sizes": (16,), "n_knots": 32, "max_iter": 40, "batch_size": 32},
+    additive={"n_knots": 32, "n_pairs": 2, "max_iter": 40, "batch_size": 32},
     boosted_trees={"n_estimators": 20},
 )
 

@@ -3,6 +3,7 @@
 A student of your own is a subclass of `Student`: see its example.
 """
 
+from tabkd.students._additive import AdditiveStudent
 from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._float32 import to_float32
@@ -14,6 +15,7 @@ from tabkd.students._tree import TreeStudent
 
 __all__ = [
     "STUDENTS",
+    "AdditiveStudent",
     "BoostedTreesStudent",
     "Edges",
     "MLPStudent",

@@ -9,6 +9,7 @@ level. If it has too many levels, each level is replaced by its mean soft target
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy as shallow_copy
 from itertools import pairwise
 from numbers import Integral
 from typing import Any, Self
@@ -33,7 +34,7 @@ from tabkd.students._level_means import level_means, level_positions
 from tabkd.students._soft_rows import SoftRows, is_simplex
 
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
-_CLOSEST = 1e-5
+CLOSEST = 1e-5
 # A unit keeps at least 12 of float32's 24 bits.
 _WIDEST_RATIO = 4096
 
@@ -256,7 +257,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
                 continue
             low_, high_ = np.quantile(seen, [0.01, 0.99])
             add(i, *((low_, high_) if high_ > low_ else (low, high)))
-            edges = _spaced(np.concatenate([[low], knots[i], [high]]), _CLOSEST * max(high_ - low_, 1e-30))
+            edges = spaced(np.concatenate([[low], knots[i], [high]]), CLOSEST * max(high_ - low_, 1e-30))
             for a, b in pairwise(edges):
                 if len(edges) > 2:
                     add(i, a, b)
@@ -267,6 +268,29 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         self.unit_column_ = np.array(column, dtype=np.int64)
         self.unit_scale_ = np.array(scale, dtype=np.float32)
         self.unit_bias_ = np.array(bias, dtype=np.float32)
+
+    def with_units(self, column: np.ndarray, low: np.ndarray, high: np.ndarray) -> Self:
+        """A copy with further units ``clip((x - low) / (high - low), 0, 1)``, placed behind the other units.
+
+        Parameters
+        ----------
+        column : int ndarray of shape (k,)
+            The column of `numeric_values` that each unit reads.
+        low, high : ndarrays of shape (k,)
+            Where each unit begins and ends.
+
+        Returns
+        -------
+        TableEncoder
+            The copy; it shares all other arrays.
+        """
+        copy = shallow_copy(self)
+        copy.unit_column_ = np.concatenate([self.unit_column_, np.asarray(column, dtype=np.int64)])
+        scale = 1 / (np.asarray(high, dtype=np.float64) - low)
+        copy.unit_scale_ = np.concatenate([self.unit_scale_, scale]).astype(np.float32)
+        copy.unit_bias_ = np.concatenate([self.unit_bias_, -low * scale]).astype(np.float32)
+        copy.n_features_out_ = self.n_features_out_ + len(scale)
+        return copy
 
     def numeric_values(self, codes: np.ndarray) -> np.ndarray:
         """The numeric columns: centred values, then the mean targets of levels.
@@ -441,7 +465,7 @@ def _varies(column: np.ndarray) -> bool:
     return bool((column != column[0]).any())
 
 
-def _spaced(edges: np.ndarray, closest: float) -> np.ndarray:
+def spaced(edges: np.ndarray, closest: float) -> np.ndarray:
     """Ascending edges without those closer than `closest` to the previous one; both ends stay.
 
     Far from zero the units must be wider, because ``x * scale + bias`` cancels the leading digits of x.

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 
 from tabkd.students._soft_rows import SoftRows
-from tabkd.students._training import STEPS, Batches, Layers, Trainer
+from tabkd.students._training import STEPS, Batches
 
 # Fewest real rows for each synthetic one.
 _REAL_SHARE = 0.25
 # Passes without progress on held-out rows before training ends.
 _PATIENCE = 5
+
+
+class Learner(Protocol):
+    """What is trained, such as `Trainer`."""
+
+    def step(self, batches: Batches, rates: np.ndarray) -> Any:
+        """Take one step for each minibatch."""
+
+    @property
+    def layers(self) -> Any:
+        """The weights."""
 
 
 def lessons(
@@ -68,9 +80,9 @@ class Progress:
     def __init__(self, loss: Callable | None) -> None:
         self._loss = loss
         self._least, self._age = np.inf, 0
-        self.best: Layers | None = None
+        self.best: Any = None
 
-    def stalled(self, trainer: Trainer) -> bool:
+    def stalled(self, trainer: Learner) -> bool:
         """Evaluate the layers of `trainer` after a pass, and return whether to stop."""
         if self._loss is None:
             return False

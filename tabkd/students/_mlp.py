@@ -15,27 +15,23 @@ from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
-from tabkd.students._lessons import Progress, blocks, hold_out, lessons, n_blocks_in_all
+from tabkd.students._lessons import Progress, hold_out
+from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 from tabkd.students._signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
-    STEPS,
     Batches,
     Layers,
     Trainer,
     Units,
     cross_entropy,
     initial_weights,
-    learning_rates,
     relu,
     squared_error,
 )
 from tabkd.students._walks import Explainer, Network
 
-# Rows that "auto" passes over in total, and the fewest and most passes that it makes.
-_AUTO_ROWS = 4_000_000
-_AUTO_PASSES = (2, 200)
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
 
@@ -183,28 +179,21 @@ class MLPStudent(Student):
     ) -> Layers:
         """The layers after all passes, or the best ones if rows are held out for early stopping."""
         trainer = self._trainer(self._first_layers(real, rng))
-        unseen = np.zeros(len(self.encoder_.level_columns_), dtype=bool)
-
-        def inputs_of(rows: SoftRows) -> Batches:
-            inputs = self._inputs(rows)
-            np.logical_or(unseen, (inputs.levels >= self.encoder_.n_levels_).any(axis=0), out=unseen)
-            return inputs
-
-        passes = self._passes(len(real) + synthetic.n_rows)
-        n_blocks = n_blocks_in_all(len(real), synthetic.n_rows, passes, self.batch_size)
-        rates = learning_rates(self.learning_rate_init, n_blocks * STEPS).reshape(n_blocks, STEPS)
         progress = Progress(self._loss_of(held_out) if held_out is not None else None)
-        done = 0
-        for lesson in lessons(inputs_of(real), map(inputs_of, synthetic), synthetic.n_rows, rng):
-            for self.n_iter_ in range(1, passes + 1):
-                for batches in blocks(lesson, self.batch_size, rng):
-                    # Chunks that do not fill whole blocks can add a few steps, which use the last rate.
-                    trainer.step(batches, rates[min(done, n_blocks - 1)])
-                    done += 1
-                if progress.stalled(trainer):
-                    break
-        self.encoder_.set_learnt(unseen)
-        return progress.best or trainer.layers
+        passes = n_passes(self.max_iter, len(real) + synthetic.n_rows)
+        layers, self.n_iter_ = school(
+            trainer,
+            self.encoder_,
+            self._inputs,
+            real,
+            synthetic,
+            passes,
+            self.batch_size,
+            self.learning_rate_init,
+            progress,
+            rng,
+        )
+        return layers
 
     def _trainer(self, layers: Layers) -> Trainer:
         loss = cross_entropy if self.task_ == "classification" else squared_error
@@ -267,39 +256,16 @@ class MLPStudent(Student):
 
         def loss(layers: Layers) -> float:
             self._set_layers(layers)
-            predicted = self.predict_codes(rows.codes)
-            if self.task_ == "classification":
-                each = -(rows.targets * np.log(np.maximum(predicted, 1e-12))).sum(axis=1)
-            else:
-                each = (((predicted - rows.targets) / self.target_scale_) ** 2).mean(axis=1)
-            return float((each * rows.weights).sum() / max(rows.weights.sum(), 1e-12))
+            scale = None if self.task_ == "classification" else self.target_scale_
+            return loss_of_answers(self.predict_codes(rows.codes), rows, scale)
 
         return loss
 
-    def _passes(self, n_rows: int) -> int:
-        if self.max_iter == "auto":
-            return int(np.clip(round(_AUTO_ROWS / n_rows), *_AUTO_PASSES))
-        return int(self.max_iter)
-
     def _units(self) -> Units:
-        encoder = self.encoder_
-        n_inputs = len(encoder.fill_) + len(encoder.missing_)
-        selection = np.zeros((n_inputs, len(encoder.unit_column_)), np.float32)
-        selection[encoder.unit_column_, np.arange(len(encoder.unit_column_))] = encoder.unit_scale_
-        level_column = np.zeros(encoder.n_levels_, np.int32)
-        for j, row_of in enumerate(encoder.level_of_):
-            level_column[row_of[row_of < encoder.n_levels_]] = j
-        return Units(selection, encoder.unit_bias_, level_column)
+        return encoded_units(self.encoder_)
 
     def _inputs(self, rows: SoftRows) -> Batches:
-        encoder = self.encoder_
-        targets = ((rows.targets - self.target_mean_) / self.target_scale_).astype(np.float32)
-        return Batches(
-            encoder.filled(encoder.numeric_values(rows.codes)),
-            encoder.level_rows(rows.codes).astype(np.int32),
-            targets,
-            rows.weights.astype(np.float32),
-        )
+        return encoded_batches(self.encoder_, rows, (rows.targets - self.target_mean_) / self.target_scale_)
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets of encoded rows.

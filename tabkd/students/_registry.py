@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from tabkd.students._additive import AdditiveStudent
 from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._mlp import MLPStudent
 from tabkd.students._student import Student
 from tabkd.students._tree import TreeStudent
 
 #: A new student needs one more entry here: everything that lists students reads this.
-STUDENTS: dict[str, type[Student]] = {"mlp": MLPStudent, "tree": TreeStudent, "boosted_trees": BoostedTreesStudent}
+STUDENTS: dict[str, type[Student]] = {
+    "mlp": MLPStudent,
+    "additive": AdditiveStudent,
+    "tree": TreeStudent,
+    "boosted_trees": BoostedTreesStudent,
+}
 
 
 def check_contributions(student: Student) -> None:
@@ -37,6 +43,6 @@ def student_names() -> str:
     Examples
     --------
     >>> student_names()
-    "'mlp', 'tree', 'boosted_trees'"
+    "'mlp', 'additive', 'tree', 'boosted_trees'"
     """
     return ", ".join(map(repr, STUDENTS))

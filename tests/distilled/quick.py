@@ -9,7 +9,12 @@ from tabkd.students import MLPStudent
 from tests.small_students import small_students
 
 QUICK_MLP = MLPStudent(hidden_layer_sizes=(8,), n_knots=16, batch_size=32, max_iter=2)
-QUICK = small_students(mlp=QUICK_MLP.get_params(), tree={"min_samples_leaf": 5}, boosted_trees={"n_estimators": 20})
+QUICK = small_students(
+    mlp=QUICK_MLP.get_params(),
+    additive={"n_pairs": 2, "batch_size": 32, "max_iter": 40},
+    tree={"min_samples_leaf": 5},
+    boosted_trees={"n_estimators": 20},
+)
 
 
 def forest():

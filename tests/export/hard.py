@@ -15,7 +15,11 @@ FAST = {"n_synthetic": 500, "random_state": 0}
 
 
 def fast_students():
-    settings = {"mlp": {"max_iter": 3, "hidden_layer_sizes": (8,)}, "boosted_trees": {"n_estimators": 8, "n_jobs": 1}}
+    settings = {
+        "mlp": {"max_iter": 3, "hidden_layer_sizes": (8,)},
+        "additive": {"max_iter": 3, "n_pairs": 3, "n_jobs": 1},
+        "boosted_trees": {"n_estimators": 8, "n_jobs": 1},
+    }
     return small_students(**settings)
 
 

@@ -18,7 +18,12 @@ from tests.small_students import small_students
 from tests.small_tables import mixed_frame, signal
 
 SMALL_MLP = MLPStudent(hidden_layer_sizes=(16,), n_knots=32, batch_size=32, max_iter=60, random_state=0)
-SMALL = small_students(mlp=SMALL_MLP.get_params(), tree={"random_state": 0}, boosted_trees={"random_state": 0})
+SMALL = small_students(
+    mlp=SMALL_MLP.get_params(),
+    additive={"n_knots": 64, "batch_size": 32, "max_iter": 60, "random_state": 0},
+    tree={"random_state": 0},
+    boosted_trees={"random_state": 0},
+)
 
 
 def clone_of(name, **params):
@@ -58,7 +63,9 @@ def line():
 # Every student
 
 
-@pytest.mark.parametrize(("name", "least"), [("mlp", 0.99), ("tree", 0.97), ("boosted_trees", 0.99)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("mlp", 0.99), ("additive", 0.99), ("tree", 0.97), ("boosted_trees", 0.99)]
+)
 def test_a_smooth_function_is_learnt(name, least, line):
     assert r2(clone_of(name), line, np.sin(6 * line[:, 0])) > least
 
@@ -68,14 +75,16 @@ def test_a_step_is_learnt(name, line):
     assert r2(clone_of(name), line, (line[:, 0] > 0.3).astype(float) * 5 - 2) > 0.99
 
 
-@pytest.mark.parametrize(("name", "most"), [("mlp", 0.02), ("tree", 0.25), ("boosted_trees", 0.02)])
+@pytest.mark.parametrize(("name", "most"), [("mlp", 0.02), ("additive", 0.02), ("tree", 0.25), ("boosted_trees", 0.02)])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_probabilities_of_a_mixed_table_are_learnt(name, most, n_classes):
     X = mixed_frame(600)
     assert excess_loss(clone_of(name), X, soft_labels(X, n_classes)) < most
 
 
-@pytest.mark.parametrize(("name", "least"), [("mlp", 0.97), ("tree", 0.65), ("boosted_trees", 0.97)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("mlp", 0.97), ("additive", 0.97), ("tree", 0.65), ("boosted_trees", 0.97)]
+)
 def test_several_real_targets_of_unlike_scale_are_learnt(name, least):
     X = mixed_frame(600)
     y = signal(X)

@@ -29,7 +29,7 @@ def run(code, *arguments):
     return subprocess.run([sys.executable, "-c", BLOCKED + code, *arguments], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("student", ["mlp", "tree", "boosted_trees"])
+@pytest.mark.parametrize("student", ["mlp", "additive", "tree", "boosted_trees"])
 def test_any_other_teacher_teaches_every_student_without_xgboost(student):
     code = f"""
 for cls, teacher in ((DistilledClassifier, LGBMClassifier), (DistilledRegressor, LGBMRegressor)):

@@ -1,0 +1,133 @@
+"""Training an additive model in JAX: weights of features, and of the products of pairs, learnt together.
+
+Its loss is convex. As for the MLP, everything about a table is an argument of the compiled scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tabkd.students._training import Batches, Units
+
+
+class Terms(NamedTuple):
+    """The weights of a sum of functions of one and of two columns.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (z, M)
+        What each feature adds to each score.
+    intercept : ndarray of shape (M,)
+        The scores where every feature is zero.
+    products : ndarray of shape (left, right, M)
+        What the product of two features adds to each score.
+    """
+
+    weights: Any
+    intercept: Any
+    products: Any
+
+
+class Limits(NamedTuple):
+    """What holds after each step: the sign of each weight (z,), 0 for a free one, and the products (left, right)."""
+
+    signs: np.ndarray
+    allowed: np.ndarray
+
+
+class AdditiveTrainer:
+    """The terms of an additive model in training, and the steps that improve them on a block.
+
+    Parameters
+    ----------
+    terms : Terms
+        The initial weights.
+    units : Units
+        The fixed encoding of the numeric inputs.
+    left, right : int ndarrays
+        The features whose products have weights.
+    limits : Limits
+        What the weights keep.
+    loss : callable
+        Takes scores and targets (n, M) as JAX arrays and returns the loss of each row (n,).
+    """
+
+    def __init__(
+        self, terms: Terms, units: Units, left: np.ndarray, right: np.ndarray, limits: Limits, loss: Callable
+    ) -> None:
+        import jax
+
+        self._run = _compiled(loss)
+        self._fixed = (units, left.astype(np.int32), right.astype(np.int32), limits)
+        self._terms = jax.tree.map(jax.numpy.asarray, terms)
+        self._state = _optimizer().init(self._terms)
+
+    def step(self, batches: Batches, rates: np.ndarray) -> Any:
+        """Take one step for each minibatch and return the mean loss."""
+        self._terms, self._state, loss = self._run(self._terms, self._state, self._fixed, batches, rates)
+        return loss
+
+    @property
+    def layers(self) -> Terms:
+        """The weights as NumPy arrays."""
+        return Terms(*map(np.asarray, self._terms))
+
+
+def binary_cross_entropy(scores: Any, targets: Any) -> Any:
+    """The soft cross-entropy of each row: log-odds (n, 1) against the probability of the second class."""
+    import optax
+
+    return optax.sigmoid_binary_cross_entropy(scores, targets).sum(axis=1)
+
+
+def _optimizer() -> Any:
+    import optax
+
+    return optax.scale_by_adam(b2=0.99)
+
+
+@cache
+def _compiled(loss: Callable) -> Callable:
+    """The scan over a block; jit compiles it once for each shape in a process."""
+    import jax
+    import jax.numpy as jnp
+
+    optimizer = _optimizer()
+
+    def scores(terms: Any, units: Any, left: Any, right: Any, batch: Any) -> Any:
+        z = jnp.clip(batch.inputs @ units.selection + units.bias, 0, 1)
+        if len(units.level_column):
+            levels = batch.levels[:, units.level_column] == jnp.arange(len(units.level_column))
+            z = jnp.concatenate([z, levels.astype(z.dtype)], axis=1)
+        found = z @ terms.weights + terms.intercept
+        if len(left):
+            found += jnp.einsum("nl,lrm,nr->nm", z[:, left], terms.products, z[:, right])
+        return found
+
+    def mean_loss(terms: Any, fixed: Any, batch: Any) -> Any:
+        units, left, right, _ = fixed
+        each = loss(scores(terms, units, left, right, batch), batch.targets)
+        return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def run(terms: Any, state: Any, fixed: Any, batches: Any, rates: Any) -> Any:
+        limits = fixed[3]
+        signs, allowed = limits.signs[:, None], limits.allowed[:, :, None]
+
+        def step(carry: Any, inputs: Any) -> Any:
+            terms, state = carry
+            batch, rate = inputs
+            value, gradients = jax.value_and_grad(mean_loss)(terms, fixed, batch)
+            updates, state = optimizer.update(gradients, state, terms)
+            weights, intercept, products = jax.tree.map(lambda w, dw: w - rate * dw, terms, updates)
+            weights = jnp.where(weights * signs < 0, 0, weights)
+            return (type(terms)(weights, intercept, products * allowed), state), value
+
+        (terms, state), values = jax.lax.scan(step, (terms, state), (batches, rates))
+        return terms, state, values.mean()
+
+    return run

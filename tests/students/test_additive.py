@@ -1,0 +1,288 @@
+"""The additive student: what it learns, which pairs it has, what its scorecard says, and how a score is shared."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabkd.students import AdditiveStudent
+from tests.small_tables import mixed_frame, signal
+from tests.students.test_students import SMALL, soft_classes, soft_labels
+
+QUICK = SMALL["additive"].get_params()
+
+
+def additive(**params):
+    return AdditiveStudent(**{**QUICK, **params})
+
+
+def codes_of(student, X):
+    return student.schema_.encode(X)
+
+
+def crossed(n=1500, seed=0):
+    """Numbers with missing values and categories whose effects are not a sum."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "age": rng.uniform(20, 70, n).round(),
+            "income": np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(3, 0.5, n)),
+            "job": rng.choice(["office", "sales", "other"], n),
+            "noise": rng.normal(size=n),
+        }
+    )
+    income = X["income"].fillna(20).clip(upper=60) / 30
+    score = (X["age"] - 45) / 25 + income + (X["job"] == "sales") * np.where(X["age"] > 45, 1.5, -1.5)
+    return X, score.to_numpy()
+
+
+@pytest.fixture(scope="module")
+def regression():
+    X, y = crossed()
+    return X, additive().fit(X, 50 + 10 * y)
+
+
+@pytest.fixture(scope="module")
+def binary():
+    X, y = crossed()
+    return X, additive().fit(X, soft_classes(np.column_stack([-y, y])))
+
+
+@pytest.fixture(scope="module")
+def multiclass():
+    X, y = crossed()
+    return X, additive().fit(X, soft_classes(np.outer(y - y.mean(), [-1, 0.2, 1])))
+
+
+FITTED = ["regression", "binary", "multiclass"]
+
+
+# Pairs
+
+
+def test_the_pair_that_interacts_is_found():
+    X, y = crossed()
+    student = additive(n_pairs=1).fit(X, y)
+    assert [[X.columns[i] for i in pair] for pair in student.pairs_] == [["age", "job"]]
+
+
+def test_a_sum_of_single_columns_gets_no_pair():
+    X = np.random.default_rng(0).uniform(size=(2000, 4))
+    student = additive().fit(X, np.sin(5 * X[:, 0]) + X[:, 1] ** 2)
+    assert len(student.pairs_) == 0
+
+
+def test_pairs_learn_what_single_columns_cannot():
+    X, y = crossed()
+    alone, paired = (additive(n_pairs=n).fit(X, y).score(X, y) for n in (0, "auto"))
+    assert alone < 0.9
+    assert paired > 0.98
+
+
+def test_an_effect_of_two_columns_without_effects_of_each_is_found():
+    X = np.random.default_rng(0).uniform(-1, 1, (3000, 5))
+    student = additive(n_pairs=1).fit(X, np.sign(X[:, 1]) * np.sign(X[:, 3]))
+    assert student.pairs_.tolist() == [[1, 3]]
+
+
+def test_a_table_of_categories_alone_has_pairs():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({name: rng.choice(list("abc"), 1500) for name in ("one", "two", "three")})
+    y = ((X["one"] == "a") ^ (X["two"] == "b")).to_numpy(float)
+    student = additive(n_pairs=1).fit(X, y)
+    assert student.pairs_.tolist() == [[0, 1]]
+    assert student.score(X, y) > 0.99
+
+
+# Hard tables
+
+
+def test_a_table_in_which_nothing_varies_gives_the_mean():
+    X = np.ones((50, 3))
+    student = additive().fit(X, np.linspace(3, 5, 50))
+    np.testing.assert_allclose(student.predict(X), 4, atol=0.01)
+    assert student.explain_codes(X).tolist() == np.zeros((50, 1, 3)).tolist()
+
+
+def test_targets_far_from_zero_are_learnt():
+    X, y = crossed()
+    student = additive().fit(X, 1e9 + y)
+    assert student.is_wide
+    assert student.score(X, 1e9 + y) > 0.98
+
+
+def test_many_columns_are_learnt():
+    X = np.random.default_rng(0).normal(size=(300, 3000))
+    student = additive(n_pairs=1, max_iter=5).fit(X, X[:, 7])
+    assert student.score(X, X[:, 7]) > 0.5
+
+
+# Contributions
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_contributions_add_up(kind, request):
+    X, student = request.getfixturevalue(kind)
+    codes = codes_of(student, X)
+    total = student.base_values() + student.explain_codes(codes).sum(axis=2)
+    np.testing.assert_allclose(total, student.raw_scores(codes), rtol=0, atol=1e-9)
+    background = student.raw_scores(student.background_)
+    np.testing.assert_allclose(student.base_values(), background.mean(axis=0), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_raw_scores_are_those_of_the_predictions(kind, request):
+    X, student = request.getfixturevalue(kind)
+    raw, predicted = student.raw_scores(codes_of(student, X)), student.predict(X).reshape(len(X), -1)
+    if kind == "binary":
+        np.testing.assert_allclose(raw[:, 0], np.log(predicted[:, 1] / predicted[:, 0]), atol=1e-6)
+    elif kind == "multiclass":
+        logs = np.log(predicted)
+        np.testing.assert_allclose(raw, logs - logs.mean(axis=1, keepdims=True), atol=1e-5)
+    else:
+        np.testing.assert_allclose(raw, predicted)
+
+
+def test_contributions_are_shapley_values(binary):
+    """By their definition: the mean over all orders of the columns, and over the background rows."""
+    X, student = binary
+    codes = codes_of(student, X)[:3]
+    expected = np.zeros((3, 4))
+    orders = list(itertools.permutations(range(4)))
+    for k, row in enumerate(codes):
+        for order in orders:
+            mixed = student.background_.copy()
+            before = student.raw_scores(mixed)[:, 0].mean()
+            for column in order:
+                mixed[:, column] = row[column]
+                after = student.raw_scores(mixed)[:, 0].mean()
+                expected[k, column] += (after - before) / len(orders)
+                before = after
+    np.testing.assert_allclose(student.explain_codes(codes)[:, 0], expected, atol=1e-9)
+
+
+# The scorecard
+
+
+def within(card, value, suffix):
+    """The rows of a scorecard for a value of a column, and how far the value is from one end to the other."""
+    kind, level = card["kind" + suffix], card["level" + suffix]
+    low, high = card["from" + suffix], card["to" + suffix]
+    if value is None or value != value:
+        return card[kind == "missing"], 0.0
+    if not isinstance(value, str):
+        found = card[(kind == "range") & (low <= value) & (value < high)]
+        ends = found[["from" + suffix, "to" + suffix]].iloc[0]
+        return found, (value - ends.iloc[0]) / (ends.iloc[1] - ends.iloc[0]) if np.isfinite(ends).all() else 0.0
+    found = card[(kind == "category") & (level == value)]
+    return (found if len(found) else card[kind == "unseen"]), 0.0
+
+
+def score_by_hand(card, row):
+    """The sum of the points of a row, by reading the scorecard alone."""
+    total = card.loc[card["kind"] == "base", "points"].iloc[0]
+    for (column, other), part in card[card["kind"] != "base"].groupby(["column", "column_2"], dropna=False):
+        found, share = within(part, row[column], "")
+        if other != other:
+            ends = found[["points", "points_to"]].iloc[0]
+            total += ends.iloc[0] + share * (ends.iloc[1] - ends.iloc[0])
+            continue
+        found, share_2 = within(found, row[other], "_2")
+        corners = found[["points", "points_to", "points_2", "points_to_2"]].iloc[0].to_numpy()
+        first, second = corners[0::2], corners[1::2]
+        along = first + share * (second - first)
+        total += along[0] + share_2 * (along[1] - along[0])
+    return total
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_the_points_of_a_row_add_up_to_its_score(kind, request):
+    X, student = request.getfixturevalue(kind)
+    rows = pd.concat([X.iloc[:40], X.iloc[:1].assign(job="unknown"), X.iloc[:1].assign(age=1e4, income=-5.0)])
+    rows = pd.concat([rows, X.iloc[:1].assign(age=np.nan, job=None)])
+    raw = student.raw_scores(codes_of(student, rows))
+    card = student.to_scorecard()
+    assert len(student.pairs_) > 0
+    for k in range(raw.shape[1]):
+        part = card[card["output"] == k] if "output" in card else card
+        by_hand = [score_by_hand(part, row) for _, row in rows.iterrows()]
+        np.testing.assert_allclose(by_hand, raw[:, k], rtol=0, atol=1e-6 * np.ptp(raw[:, k]) + 1e-6)
+
+
+def test_points_are_scaled_as_asked(binary):
+    X, student = binary
+    card = student.to_scorecard(pdo=-20, base_points=600, base_odds=1 / 50)
+    row = X.iloc[0]
+    log_odds = student.raw_scores(codes_of(student, X[:1]))[0, 0]
+    expected = 600 - 20 * (log_odds - np.log(1 / 50)) / np.log(2)
+    assert score_by_hand(card, row) == pytest.approx(expected, abs=1e-4)
+
+
+def test_functions_have_mean_zero_over_the_background(regression):
+    _, student = regression
+    card = student.to_scorecard()
+    columns = dict(enumerate(student.schema_.names))
+    rows = student.schema_.decode(student.background_)
+    for name in columns.values():
+        part = card[(card["column"] == name) & card["column_2"].isna()]
+        points = []
+        for value in rows[name]:
+            found, share = within(part, value, "")
+            ends = found[["points", "points_to"]].iloc[0]
+            points.append(ends.iloc[0] + share * (ends.iloc[1] - ends.iloc[0]))
+        assert np.mean(points) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"pdo": 0}, "pdo is 0; expected a number other than 0"),
+        ({"pdo": 20, "base_odds": -1}, "base_odds is -1; expected odds above 0"),
+        ({"base_points": 600}, "base_points is 600, but without pdo"),
+    ],
+)
+def test_points_that_cannot_be_scaled_are_refused(params, message, binary):
+    with pytest.raises(ValueError, match=message):
+        binary[1].to_scorecard(**params)
+
+
+@pytest.mark.parametrize("kind", ["regression", "multiclass"])
+def test_points_of_odds_need_two_classes(kind, request):
+    with pytest.raises(ValueError, match="only two classes have odds"):
+        request.getfixturevalue(kind)[1].to_scorecard(pdo=20)
+
+
+# Monotone
+
+
+def test_a_constrained_column_never_turns_and_is_proved():
+    X, y = crossed()
+    noisy = y + np.sin(X["age"] / 4)
+    free = additive().fit(X, noisy)
+    student = additive(monotonic_cst={"age": 1, "income": 1}).fit(X, noisy)
+    codes = np.repeat(codes_of(student, X)[:50], 60, axis=0)
+    codes[:, 0] = np.tile(np.linspace(0, 90, 60), 50)
+    steps = np.diff(student.raw_scores(codes).reshape(50, 60), axis=1)
+    assert steps.min() >= -1e-9
+    assert np.diff(free.raw_scores(codes).reshape(50, 60), axis=1).min() < -0.01
+    assert student.proved_monotone().tolist() == [1, 1, 0, 0]
+    assert not np.isin([0, 1], student.pairs_).any()
+
+
+def test_a_weight_of_the_wrong_sign_is_not_proved():
+    X, y = crossed()
+    student = additive(monotonic_cst=[-1, 1, 0, 0], max_iter=2).fit(X, y)
+    assert student.proved_monotone().tolist() == [-1, 1, 0, 0]
+    unit = np.flatnonzero(student.encoder_.feature_columns() == 0)[3]
+    student.terms_.weights[unit] = 1e-3
+    assert student.proved_monotone().tolist() == [0, 1, 0, 0]
+
+
+def test_soft_labels_of_a_mixed_table_have_a_scorecard_of_all_its_columns():
+    X = mixed_frame(400)
+    student = additive(max_iter=3).fit(X, soft_labels(X, 2))
+    varying = {name for name in X if X[name].nunique(dropna=False) > 1}
+    assert set(student.to_scorecard()["column"].dropna()) <= set(X.columns)
+    assert varying <= set(student.to_scorecard()["column"].dropna())
+    assert np.isfinite(signal(X)).all()
