@@ -33,11 +33,11 @@ class Progress(Silent):
 
 @pytest.fixture(scope="module")
 def model(frame):
-    """A tree that uses all three columns."""
-    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
-    model = DistilledClassifier(teacher, student="tree", n_synthetic=2000, random_state=0)
+    """A model that uses all three columns and gives few rows the same score."""
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(20, max_depth=5, random_state=0))
+    model = DistilledClassifier(teacher, student="boosted_trees", n_synthetic=2000, random_state=0)
     score = frame["amount"] + frame["shop"].eq("a") - frame["paid"]
-    return model.fit(frame[COLUMNS], score > 0)
+    return model.fit(frame[COLUMNS], score + np.random.default_rng(1).logistic(size=N_ROWS) > 0)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_only_rows_that_may_be_among_the_top_ones_wait_for_reasons(explained, fr
 
     options = {"reasons": 1, "top_fraction": 0.001, "batch_size": 50}
     score_dataset(explained, [tmp_path / "in.csv"], tmp_path / "out.csv", **options, on_commit=look)
-    assert sum(waiting[1:]) < N_ROWS / 10
+    assert 3 <= sum(waiting) < N_ROWS / 10
 
 
 def test_rows_that_cannot_be_scored_do_not_shift_reasons(explained, frame, contributions, tmp_path):
