@@ -16,6 +16,7 @@ from tabkd._progress import Silent
 from tabkd.batch import _alerts as alerts
 from tabkd.batch import _parts as parts
 from tabkd.batch import score_dataset
+from tabkd.batch._scored import Rows, Unexplained
 from tabkd.batch._stopping import StoppedError
 from tests.batch.readers import READERS
 from tests.batch.stopping import StopAfter
@@ -281,3 +282,21 @@ def test_reasons_of_a_value_and_none_for_two(frame, source, tmp_path):
     model.to_onnx(tmp_path / "two.onnx", contributions=True)
     with pytest.raises(ValueError, match="reasons is for models of classes or of one target, not of 2 targets"):
         score_dataset(tmp_path / "two.onnx", [source], tmp_path / "no.parquet", reasons=1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 100, 1000])
+def test_all_top_rows_are_candidates_ties_included(n, monkeypatch):
+    monkeypatch.setattr(alerts, "_MORE_WAITING", 1)
+    rng, batches, kept = np.random.default_rng(n), [], []
+    candidates = alerts.Candidates("p", n)
+    for size in rng.integers(0, 40, 30):
+        table = pa.table({"p": rng.integers(0, 9, size) / 8})
+        batches.append(Rows(table, [], Unexplained(np.arange(size), table)))
+        kept.append(candidates.of(batches[-1]))
+    n_rows = sum(len(rows.table) for rows in batches)
+    cut = alerts.find_cut(batches, "p", min(n, n_rows) / n_rows, n_rows)
+    found = list(alerts.top(kept, "p", cut))
+    assert sum(len(rows.table) for rows in found) == min(n, n_rows)
+    for rows in found:
+        assert rows.unexplained.positions.tolist() == list(range(len(rows.table)))
+        assert rows.unexplained.X.equals(rows.table)
