@@ -15,7 +15,7 @@ from tabkd._cli.table_codes import TableCodes
 from tabkd._progress import Silent
 from tabkd.batch import _alerts as alerts
 from tabkd.batch import _parts as parts
-from tabkd.batch import score_dataset
+from tabkd.batch import score_batches, score_dataset
 from tabkd.batch._scored import Rows, Unexplained
 from tabkd.batch._stopping import StoppedError
 from tests.batch.readers import READERS
@@ -257,6 +257,15 @@ def test_the_output_never_replaces_the_codes(explained, source, tmp_path):
     with pytest.raises(ValueError, match="is the file of reason codes of this job; choose another file"):
         score_dataset(explained, [source], codes, reasons=1, reason_codes=codes)
     assert codes.read_text() == CODES
+
+
+def test_batches_of_any_kind_get_reasons(explained, contributions, frame):
+    X = frame[COLUMNS]
+    batches = [X[:1000], pa.Table.from_pandas(X[1000:2000]), X[:0], X[2000:]]
+    found = pa.concat_tables(score_batches(explained, batches, reasons=2)).to_pydict()
+    check(found, expected_reasons(contributions, 2))
+    with pytest.raises(ValueError, match="keep='reason_1' has the name"):
+        next(score_batches(explained, batches, ["reason_1"], reasons=1))
 
 
 def test_reasons_of_several_classes_are_those_of_the_predicted_one(frame, source, tmp_path):
