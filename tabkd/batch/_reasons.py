@@ -15,7 +15,6 @@ from tabkd.batch._reason_codes import Code, check_codes, read_codes
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._contributions import CONTRIBUTIONS
 
-
 _DIRECTIONS = ("higher", "lower")
 # A column that the student does not use may have a contribution of this share of the others' sum, by rounding in
 # float32.
