@@ -14,7 +14,9 @@ from sklearn.utils import Bunch
 
 from benchmarks.answers import Answer, measures
 from benchmarks.problems import Problem, problems
+from benchmarks.reasons import agreement, sampled
 from benchmarks.runs import Runs
+from tabkd.students import TreeStudent
 
 ROOT = Path(__file__).parents[1]
 
@@ -133,3 +135,23 @@ def test_a_contestant_that_lacks_a_split_is_compared_on_those_that_it_has():
     assert rivals(pd.DataFrame(records))[2].startswith("| scikit-learn MLP | 0 of 1 | +0.0% |")
     ranks = {line.split("|")[1].strip(): float(line.split("|")[2]) for line in summary(pd.DataFrame(records))[2:]}
     assert ranks == {TEACHER: 1.0, STUDENT: 2.5, "scikit-learn MLP": 2.5}
+
+
+def test_sampled_contributions_are_those_of_shap():
+    shap = pytest.importorskip("shap")
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    student = TreeStudent(random_state=0).fit(X, X[:, 0] * X[:, 1] + (X[:, 2] > 0) * X[:, 3])
+    explainer = shap.explainers.Exact(
+        lambda codes: student.raw_scores(codes)[:, 0], shap.maskers.Independent(student.background_, max_samples=256)
+    )
+    expected = explainer(X[:6]).values
+    np.testing.assert_allclose(sampled(student, X[:6], 2048)[:, 0], expected, atol=0.1 * expected.std())
+
+
+def test_sampled_contributions_are_near_exact_ones_and_agreement_is_one_at_best():
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    student = TreeStudent(random_state=0).fit(X, X[:, 0] * X[:, 1] + (X[:, 2] > 0) * X[:, 3])
+    exact = student.explain_codes(X[:6])
+    np.testing.assert_allclose(sampled(student, X[:6], 2048), exact, atol=0.1 * exact.std())
+    assert agreement(exact, exact) == pytest.approx((1.0, 1.0))
+    assert agreement(-exact, exact)[0] == pytest.approx(-1.0)
