@@ -180,5 +180,20 @@ def article(seeds: int, output: Path | None, quick: bool) -> None:
     print(run(output, seeds, quick))
 
 
+@app.command()
+@data_dir_option
+@datasets_option
+@max_rows_option(20_000)
+@output_option
+@quick_option
+def reasons(data_dir: Path | None, datasets: str, max_rows: int, output: Path | None, quick: bool) -> None:
+    """How right, how exact and how fast the contributions of columns are."""
+    from benchmarks.reasons import run
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "diabetes")
+    print(run(data_dir, datasets.split(",") if datasets else None, max_rows, output, quick))
+
+
 if __name__ == "__main__":
     app()

@@ -16,8 +16,10 @@ from sklearn.utils import Bunch
 from benchmarks.answers import Answer, measures
 from benchmarks.monotone import breaks, natural_directions
 from benchmarks.problems import Problem, Split, problems
+from benchmarks.reasons import agreement, sampled
 from benchmarks.runs import Runs
 from tabkd import DistilledRegressor
+from tabkd.students import TreeStudent
 
 ROOT = Path(__file__).parents[1]
 
@@ -157,3 +159,24 @@ def test_the_monotone_benchmark_counts_rows_that_go_against_a_direction():
     share, largest = breaks(model, split, {"up": -1})
     assert share == 1
     assert largest > 0.01
+
+
+def test_sampled_contributions_are_those_of_shap():
+    shap = pytest.importorskip("shap")
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    student = TreeStudent(random_state=0).fit(X, X[:, 0] * X[:, 1] + (X[:, 2] > 0) * X[:, 3])
+    explainer = shap.explainers.Exact(
+        lambda codes: student.raw_scores(codes)[:, 0], shap.maskers.Independent(student.background_, max_samples=256)
+    )
+    expected = explainer(X[:6]).values
+    np.testing.assert_allclose(sampled(student, X[:6], 2048)[:, 0], expected, atol=0.1 * expected.std())
+
+
+def test_sampled_contributions_are_near_exact_ones_and_agreement_is_one_at_best():
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    student = TreeStudent(random_state=0).fit(X, X[:, 0] * X[:, 1] + (X[:, 2] > 0) * X[:, 3])
+    exact = student.explain_codes(X[:6])
+    np.testing.assert_allclose(sampled(student, X[:6], 2048), exact, atol=0.1 * exact.std())
+    assert agreement(exact, exact) == pytest.approx((1.0, 1.0))
+    assert agreement(-exact, exact)[0] == pytest.approx(-1.0)
+>>>>>>> batch

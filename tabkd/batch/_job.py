@@ -26,8 +26,8 @@ from tabkd.batch._overlap import ahead, behind
 from tabkd.batch._parts import Parts
 from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import check_number
-from tabkd.batch._scored import Columns, Rows, Scored, check_kept, score_columns
-from tabkd.batch._scoring_options import Options, as_paths, check_least
+from tabkd.batch._scored import Columns, Rows, Scored, as_matrix, check_kept, score_columns
+from tabkd.batch._scoring_options import Options, as_paths, check_least, further
 from tabkd.batch._sources import Batch, File, in_dialect
 from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
@@ -234,7 +234,15 @@ def score_dataset(
 
 
 def score_batches(
-    model: ExportedStudent | str | os.PathLike, batches: Iterable, keep: Sequence[str] = ()
+    model: ExportedStudent | str | os.PathLike,
+    batches: Iterable,
+    keep: Sequence[str] = (),
+    *,
+    reasons: int = 0,
+    reason_codes: str | os.PathLike | None = None,
+    reasons_for: str = "higher",
+    reason_groups: Mapping[str, Sequence[str]] | None = None,
+    max_doubt: float | None = None,
 ) -> Generator[pa.Table, None, None]:
     """Score one batch after another; another thread fetches the next batch meanwhile.
 
@@ -246,11 +254,15 @@ def score_batches(
         Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
     keep : sequence of str
         Columns of the batches to return next to the scores.
+    reasons, reason_codes, reasons_for, reason_groups : optional
+        The reasons to return for each row; see `score_dataset`.
+    max_doubt : float, optional
+        Return for each score its "doubt", and whether it is "doubtful"; see `score_dataset`.
 
     Yields
     ------
     pyarrow.Table
-        For each batch its kept columns, the prediction, and for classes the probability of each.
+        For each batch its kept columns, the prediction, for classes the probability of each, doubt and reasons.
 
     Examples
     --------
@@ -266,7 +278,9 @@ def score_batches(
     [200, 200, 169]
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
-    check_kept(exported, keep)
+    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
+    added = further(exported, why, max_doubt)
+    check_kept(exported, keep, [name for extra in added.values() if extra is not None for name in extra.schema.names])
     with contextlib.closing(ahead(batches)) as waiting:
         for batch in waiting:
             if keep and isinstance(batch, np.ndarray):
@@ -275,7 +289,12 @@ def score_batches(
             if keep:  # the model may not have these columns
                 names = exported.feature_names_in_.tolist()
                 batch = batch.select(names) if is_arrow(batch) else batch[names]
-            yield pa.table({**kept, **score_columns(exported, batch)})
+            scores = score_columns(exported, batch)
+            if added["doubt"] is not None:
+                scores |= added["doubt"].columns(as_matrix(scores))
+            if added["reasons"] is not None:
+                scores |= added["reasons"].columns(batch)
+            yield pa.table({**kept, **scores})
 
 
 class _Scoring:

@@ -130,18 +130,18 @@ class Reasons:
         texts = [(f"{kind}_{k}", pa.string()) for kind in self._written for k in ranks]
         return pa.schema([*texts, *((f"contribution_{k}", pa.float64()) for k in ranks)])
 
-    def columns(self, X: pa.Table) -> list[pa.Array]:
+    def columns(self, X: Any) -> dict[str, pa.Array]:
         """The columns of `schema` for some rows.
 
         Fields are null where fewer columns moved the score into the wanted direction.
 
         Parameters
         ----------
-        X : pyarrow.Table
-            The columns of the model.
+        X : table
+            The rows, in any form that `ExportedStudent.predict` takes.
         """
-        if not X.num_rows:
-            return [pa.array([], kind) for kind in self.schema.types]
+        if not X.shape[0]:
+            return {column.name: pa.array([], column.type) for column in self.schema}
         values = self._contributions(X)
         pushes = self._sign * values
         first = np.argsort(-pushes, axis=1, kind="stable")[:, : self._n]
@@ -151,9 +151,10 @@ class Reasons:
         texts = [
             words.take(pa.array(positions, mask=none)) for words in self._written.values() for positions, none in ranked
         ]
-        return [*texts, *(pa.array(values[np.arange(len(values)), k], mask=none) for k, none in ranked)]
+        numbers = [pa.array(values[np.arange(len(values)), k], mask=none) for k, none in ranked]
+        return dict(zip(self.schema.names, [*texts, *numbers], strict=True))
 
-    def _contributions(self, X: pa.Table) -> np.ndarray:
+    def _contributions(self, X: Any) -> np.ndarray:
         """The contributions of the columns and groups, shape (n, g)."""
         values = self._exported.output(X, CONTRIBUTIONS)
         if values.ndim == 3:

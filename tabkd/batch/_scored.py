@@ -292,9 +292,8 @@ class Columns:
                 "be explained; nothing was written."
             )
         table = rows.table
-        reasons = zip(self._reasons.schema, self._reasons.columns(rows.unexplained.X), strict=True)
-        for column, values in reasons:
-            table = table.append_column(column, values)
+        for name, values in self._reasons.columns(rows.unexplained.X).items():
+            table = table.append_column(name, values)
         return Rows(table, rows.rejects)
 
     def _kept(self, batch: Batch, name: str) -> pa.ChunkedArray:

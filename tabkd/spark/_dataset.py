@@ -18,7 +18,7 @@ from tabkd.batch._addresses import check_form, is_postgres, shown
 from tabkd.batch._alerts import how_many
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._dialect import PLAIN, Dialect
-from tabkd.batch._outputs import check_rejects, rejects_file
+from tabkd.batch._outputs import check_not_read, check_rejects, rejects_file
 from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns
@@ -154,6 +154,8 @@ def score_dataset(
     _check_inputs(inputs)
     _check_output(output)
     check_rejects(rejects, max_rejects, [*local_paths(inputs), output])
+    if reason_codes is not None:
+        check_not_read(reason_codes, output, rejects, "the file of reason codes")
     with explained():
         job = _Job(exported, columns, options, inputs, output)
         with work_folder(job.store, keep=resume) as folder, cancelled_on_error(job.spark.sparkContext):

@@ -21,7 +21,7 @@ from tabkd.students._leaf_order import proved_by_leaves
 from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
-from tabkd.students._tree_games import Game, check_size, games, shared, write_shared
+from tabkd.students._tree_games import Part, check_size, games, shared, write_shared
 
 #: Gradient and Hessian of a loss for each row.
 Slopes: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -275,7 +275,7 @@ class BoostedTreesStudent(Student):
         S. M. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
         Nature Machine Intelligence 2, 2020.
         """
-        found = shared(self._games(), self.encoder_.transform_codes(codes), len(self.base_score_))
+        found = shared(self._parts(), self.encoder_.transform_codes(codes))
         return np.matmul(self._raw()[0].T, found)
 
     def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
@@ -298,16 +298,24 @@ class BoostedTreesStudent(Student):
         ValueError
             If the paths of the trees have too many columns.
         """
-        n_scores, d = len(self.base_score_), len(self.schema_.columns)
-        table = self.encoder_.write_onnx(graph, inputs)
-        shape = (d,) if n_scores == 1 else (n_scores, d)
-        found = write_shared(graph, table, self._games(), shape, self.encoder_.fill_)
-        factors = self._raw()[0]
-        if (factors == np.eye(n_scores)).all():
+        table, factors = self.encoder_.write_onnx(graph, inputs), self._raw()[0]
+        found = write_shared(graph, table, self._parts(), len(self.schema_.columns), self.encoder_.fill_)
+        if (factors == np.eye(len(factors))).all():
             return found
-        if n_scores == 1:
+        if len(factors) == 1:
             return graph.node("Mul", [found, graph.float32(factors[0])])
         return graph.node("MatMul", [graph.float32(factors.T), found])
+
+    def values_per_explanation(self) -> int:
+        """Count the numbers that the graph of the contributions holds for a row at a time.
+
+        Returns
+        -------
+        int
+            The shares that are looked up, or the contributions.
+        """
+        shares = sum(len(game.path) for part in self._parts() for game in part.games)
+        return max(shares, super().values_per_explanation())
 
     def _raw(self) -> tuple[np.ndarray, np.ndarray]:
         """The matrix and the offset that turn the scores of the trees into raw scores."""
@@ -317,16 +325,16 @@ class BoostedTreesStudent(Student):
         centred = np.eye(n_scores) - (1 / n_scores if n_scores > 1 else 0)
         return centred, np.zeros(n_scores)
 
-    def _games(self) -> list[Game]:
-        """The games of all trees, each with a value for every score."""
-        n_scores, background = len(self.base_score_), self.encoder_.transform_codes(self.background_)
-        played = [
-            game
-            for i, nodes in enumerate(self._trees())
-            for game in games(nodes, nodes.values * np.eye(n_scores)[i % n_scores], background)
+    def _parts(self) -> list[Part]:
+        """The games of the trees of each score."""
+        trees, n_scores = self._trees(), len(self.base_score_)
+        background = self.encoder_.transform_codes(self.background_)
+        parts = [
+            Part([game for nodes in trees[k::n_scores] for game in games(nodes, nodes.values, background)], 1)
+            for k in range(n_scores)
         ]
-        check_size(played, type(self).__name__)
-        return played
+        check_size([game for part in parts for game in part.games], type(self).__name__)
+        return parts
 
     def _filled_trees(self) -> list[Nodes]:
         """The trees as they are exported: a missing number takes the way of its fill."""

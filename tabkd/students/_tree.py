@@ -23,7 +23,7 @@ from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._rules import leaf_text, readable_thresholds, steps
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Edges, Student, Tensors
-from tabkd.students._tree_games import Game, check_size, games, shared, write_shared
+from tabkd.students._tree_games import Part, check_size, games, shared, write_shared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -286,7 +286,7 @@ class TreeStudent(Student):
         S. M. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
         Nature Machine Intelligence 2, 2020.
         """
-        return shared(self._games(), self.encoder_.transform_codes(codes), self._raw_values().shape[1])
+        return shared(self._parts(), self.encoder_.transform_codes(codes))
 
     def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
         """Write what `explain_codes` computes into a graph.
@@ -308,10 +308,19 @@ class TreeStudent(Student):
         ValueError
             If the paths of the tree have too many columns.
         """
-        n_scores, d = self._raw_values().shape[1], len(self.schema_.columns)
         table = self.encoder_.write_onnx(graph, inputs)
-        shape = (d,) if n_scores == 1 else (n_scores, d)
-        return write_shared(graph, table, self._games(), shape, self.encoder_.fill_)
+        return write_shared(graph, table, self._parts(), len(self.schema_.columns), self.encoder_.fill_)
+
+    def values_per_explanation(self) -> int:
+        """Count the numbers that the graph of the contributions holds for a row at a time.
+
+        Returns
+        -------
+        int
+            The shares that are looked up, or the contributions.
+        """
+        shares = sum(len(game.path) for part in self._parts() for game in part.games)
+        return max(shares, super().values_per_explanation())
 
     def _raw_values(self) -> np.ndarray:
         """The raw scores of each node, (nodes, M)."""
@@ -321,11 +330,13 @@ class TreeStudent(Student):
         logs = np.log(np.clip(values, _LEAST_SHARE, 1 - _LEAST_SHARE))
         return logs[:, 1:] - logs[:, :1] if self.n_outputs_ == 2 else logs - logs.mean(axis=1, keepdims=True)
 
-    def _games(self) -> list[Game]:
+    def _parts(self) -> list[Part]:
+        """The games of the tree, which has all scores at once."""
         nodes, background = sklearn_nodes(self.decision_tree_.tree_), self.encoder_.transform_codes(self.background_)
-        played = list(games(nodes, self._raw_values(), background))
+        values = self._raw_values()
+        played = list(games(nodes, values, background))
         check_size(played, type(self).__name__)
-        return played
+        return [Part(played, values.shape[1])]
 
     def rules(self, *, class_names: Sequence[str] | None = None) -> pd.DataFrame:
         """The rule of each leaf: which rows reach it, and what it predicts.

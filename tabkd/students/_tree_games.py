@@ -8,24 +8,26 @@ number of columns whose condition only the row fulfils, and b that of columns wh
 fulfils. If each column is fulfilled by one of them, then one of the first has the Shapley value
 (a - 1)! b! / (a + b)!, and one of the second - a! (b - 1)! / (a + b)!; otherwise all are zero.
 
-The mean over the background rows is thus a table with an entry for each set of conditions that a row may fulfil. As a
-decision tree over these conditions, with the branches cut that no background row reaches, it is what the graph holds.
+The mean over the background rows is thus a table with a row for each set of conditions that a row may fulfil. The graph
+holds these tables, and looks up a row of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from math import factorial
 
 import numpy as np
 
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._trees import Nodes, write_ensemble
+from tabkd.onnx._types import TensorType
 
-# Most entries of all tables of a student, which bounds its file at some tens of megabytes.
-_MOST_ENTRIES = 1 << 18
+# Most numbers in the tables of a student, which take four bytes each in its file.
+_MOST_NUMBERS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -92,54 +94,10 @@ class Game:
         losses = (1 - own) * ((alive * orders[b, a]) @ theirs)
         return (gains - losses).reshape((2,) * s + (s,))
 
-    def nodes(self) -> Nodes:
-        """The table as a decision tree over the conditions, whose leaves hold the M * s products of value and share."""
-        made: list[list] = []
-
-        def leaf(shares: np.ndarray) -> int:
-            made.append([-1, -1, 0, 0.0, False, np.outer(self.value, shares).ravel()])
-            return len(made) - 1
-
-        def split(left: int, right: int, column: int, threshold: float, missing_left: bool) -> int:
-            made.append([left, right, column, threshold, missing_left, np.zeros(len(self.value) * len(self.columns))])
-            return len(made) - 1
-
-        def part(shares: np.ndarray, columns: Sequence[int]) -> int:
-            if not columns or not shares.any():
-                return leaf(shares.reshape(-1, shares.shape[-1])[0])
-            if np.array_equal(shares[0], shares[1]):
-                return part(shares[0], columns[1:])
-            column, condition = columns[0], self.path[columns[0]]
-            fails, holds = part(shares[0], columns[1:]), part(shares[1], columns[1:])
-            # A missing value goes where it belongs at each of the two comparisons.
-            if condition.high < np.inf:
-                holds = split(holds, fails, column, condition.high, condition.missing)
-            if condition.low > -np.inf or condition.high == np.inf:
-                holds = split(fails, holds, column, condition.low, not condition.missing)
-            return holds
-
-        root = part(self.shares, self.columns)
-        # The root comes first, as in other trees.
-        order = np.array([root, *(i for i in range(len(made)) if i != root)])
-        place = np.argsort(order)
-        left, right, feature, threshold, missing_left, values = zip(*(made[i] for i in order), strict=True)
-        return Nodes(
-            _moved(np.array(left), place),
-            _moved(np.array(right), place),
-            np.array(feature),
-            np.array(threshold, dtype=np.float64),
-            np.array(missing_left),
-            np.array(values),
-        )
-
 
 def _share(a: int, b: int) -> float:
     """(a - 1)! b! / (a + b)!, and zero for a = 0."""
     return factorial(a - 1) * factorial(b) / factorial(a + b) if a else 0.0
-
-
-def _moved(children: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return np.where(children < 0, -1, place[children])
 
 
 def games(nodes: Nodes, values: np.ndarray, background: np.ndarray) -> Iterator[Game]:
@@ -178,6 +136,22 @@ def _rightmost(nodes: Nodes, node: int) -> int:
     return node
 
 
+@dataclass(frozen=True)
+class Part:
+    """The games of some scores.
+
+    Attributes
+    ----------
+    games : list of Game
+        Each with a value for every score of the part.
+    n_scores : int
+        The number of scores.
+    """
+
+    games: list[Game]
+    n_scores: int
+
+
 def check_size(played: Sequence[Game], student: str) -> None:
     """Refuse trees whose tables would be too large.
 
@@ -186,27 +160,32 @@ def check_size(played: Sequence[Game], student: str) -> None:
     ValueError
         If they have more entries than a file should.
     """
-    n_entries = sum(np.count_nonzero(game.value) << len(game.path) for game in played)
-    if n_entries > _MOST_ENTRIES:
+    n_numbers = sum(len(game.path) << len(game.path) for game in played)
+    if n_numbers > _MOST_NUMBERS:
         longest = max(len(game.path) for game in played)
         raise ValueError(
-            f"The exact contributions of this {student} would take tables of {n_entries:,} entries, where at most "
-            f"{_MOST_ENTRIES:,} are allowed: they double with every column of a path, and its longest path has "
+            f"The exact contributions of this {student} would take tables of {n_numbers:,} numbers, where at most "
+            f"{_MOST_NUMBERS:,} are allowed: they double with every column of a path, and its longest path has "
             f"{longest} columns. Set a smaller max_depth or max_leaf_nodes."
         )
 
 
-def shared(played: Iterable[Game], table: np.ndarray, n_scores: int) -> np.ndarray:
+def shared(parts: Sequence[Part], table: np.ndarray) -> np.ndarray:
     """The sum of all games for rows as the trees read them, float64 of shape (n, M, d)."""
-    out = np.zeros((len(table), n_scores, table.shape[1]))
-    for game in played:
-        place = tuple(game.fulfilled(table).T.astype(np.int64))
-        out[:, :, game.columns] += game.value[:, None] * game.shares[place][:, None, :]
-    return out
+    found = []
+    for part in parts:
+        out = np.zeros((len(table), part.n_scores, table.shape[1]))
+        for game in part.games:
+            place = tuple(game.fulfilled(table).T.astype(np.int64))
+            out[:, :, game.columns] += game.value[:, None] * game.shares[place][:, None, :]
+        found.append(out)
+    return np.concatenate(found, axis=1)
 
 
-def write_shared(graph: Graph, table: str, played: Iterable[Game], shape: tuple[int, ...], fill: np.ndarray) -> str:
-    """Write what `shared` computes, float32 of shape (n, d), or (n, M, d) where `shape` is (M, d).
+def write_shared(graph: Graph, table: str, parts: Sequence[Part], d: int, fill: np.ndarray) -> str:
+    """Write what `shared` computes: float32 of shape (n, d), or (n, M, d) for several scores.
+
+    One small tree for each column tells by a sum which conditions of each game a row fulfils, as the row of its table.
 
     Parameters
     ----------
@@ -214,17 +193,88 @@ def write_shared(graph: Graph, table: str, played: Iterable[Game], shape: tuple[
         Takes the nodes.
     table : str
         The columns as the trees read them, before missing numbers are filled.
-    played : iterable of Game
-        The games.
-    shape : tuple of int
-        The shape of a row.
+    parts : sequence of Part
+        The games of some scores each, in the order of the scores.
+    d : int
+        The number of columns.
     fill : ndarray of shape (d,)
         What missing numbers would be filled with.
     """
-    d, width = shape[-1], int(np.prod(shape))
-    trees = []
-    for game in played:
-        targets = [score * d + column for score in range(len(game.value)) for column in game.columns]
-        trees.append((game.nodes().filled(fill), targets))
-    found = write_ensemble(graph, table, trees, width, sparse=True) if trees else graph.zeros(table, width)
-    return found if len(shape) == 1 else graph.node("Reshape", [found, graph.constant(np.array([-1, *shape]))])
+    ordered = [replace(part, games=sorted(part.games, key=lambda game: len(game.path))) for part in parts]
+    n_games = sum(len(part.games) for part in ordered)
+    n_scores = sum(part.n_scores for part in ordered)
+    if not n_games:
+        found = graph.zeros(table, n_scores * d)
+        return found if n_scores == 1 else _shaped(graph, found, [n_scores, d])
+    trees = [(nodes.filled(fill), targets) for nodes, targets in _look_ups([g for part in ordered for g in part.games])]
+    rows = graph.cast(write_ensemble(graph, table, trees, n_games, sparse=True), TensorType.INT64)
+    written, first = [], 0
+    for part in ordered:
+        zeros = graph.zeros(table, part.n_scores * d) if not part.games else None
+        written.append(zeros or _write_part(graph, rows, first, part, d))
+        first += len(part.games)
+    whole = graph.concat(written)
+    return whole if n_scores == 1 else _shaped(graph, whole, [n_scores, d])
+
+
+def _look_ups(played: Sequence[Game]) -> Iterator[tuple[Nodes, list[int]]]:
+    """For each column a tree that adds to each game what the condition of the column counts in the row of its table."""
+    for column in sorted({column for game in played for column in game.path}):
+        mine = [k for k, game in enumerate(played) if column in game.path]
+        conditions = [played[k].path[column] for k in mine]
+        counts = [1 << (len(played[k].path) - 1 - played[k].columns.index(column)) for k in mine]
+        edges = np.unique([edge for one in conditions for edge in (one.low, one.high) if np.isfinite(edge)])
+        # A value of each interval between the edges, then a missing one.
+        values = np.append(edges, [np.inf, np.nan])
+        holds = np.stack([one.holds(values) for one in conditions], axis=1)
+        yield _search(edges, holds * np.array(counts, dtype=np.float64), column), mine
+
+
+def _search(edges: np.ndarray, values: np.ndarray, column: int) -> Nodes:
+    """A tree that finds the interval of a number by halves; its first split keeps missing values apart."""
+    made: list[list] = []
+
+    def node(first: int, last: int) -> int:
+        place = len(made)
+        if first == last:
+            made.append([-1, -1, 0.0, values[first]])
+            return place
+        middle = (first + last) // 2
+        made.append([0, 0, edges[middle], np.zeros_like(values[0])])
+        made[place][:2] = node(first, middle), node(middle + 1, last)
+        return place
+
+    made.append([1, 0, float(np.finfo(np.float32).max), np.zeros_like(values[0])])
+    node(0, len(edges))
+    made[0][1] = len(made)
+    made.append([-1, -1, 0.0, values[-1]])
+    left, right, threshold, found = (np.array(part) for part in zip(*made, strict=True))
+    feature, missing_left = np.where(left < 0, 0, column), np.zeros(len(made), dtype=bool)
+    return Nodes(left, right, feature, threshold.astype(np.float64), missing_left, found)
+
+
+def _write_part(graph: Graph, rows: str, first: int, part: Part, d: int) -> str:
+    """The contributions to the scores of one part, (n, M * d), by the rows that its games have in their tables."""
+    sums = ""
+    for s, group in groupby(part.games, key=lambda game: len(game.path)):
+        played = list(group)
+        places = graph.columns(rows, np.arange(first, first + len(played)))
+        first += len(played)
+        places = graph.node("Add", [places, graph.constant(np.arange(len(played)) << s)])
+        # With a single score its values are part of the tables.
+        factor = [game.value[0] if part.n_scores == 1 else 1.0 for game in played]
+        tables = np.concatenate([f * game.shares.reshape(-1, s) for f, game in zip(factor, played, strict=True)])
+        shares = _shaped(graph, graph.node("Gather", [graph.float32(tables, "shares"), places]), [len(played) * s])
+        columns = graph.constant(np.array([game.columns for game in played]), "columns")
+        apart = graph.node("OneHot", [columns, graph.constant(np.array(d)), graph.float32([0.0, 1.0])])
+        if part.n_scores > 1:
+            values = graph.float32(np.stack([game.value for game in played])[:, None, :, None], "values")
+            apart = graph.node("Mul", [_shaped(graph, apart, [s, 1, d]), values])
+        added = graph.node("MatMul", [shares, _shaped(graph, apart, [part.n_scores * d])])
+        sums = graph.node("Add", [sums, added]) if sums else added
+    return sums
+
+
+def _shaped(graph: Graph, name: str, row: list[int]) -> str:
+    """A tensor with rows of this shape, as many as it has."""
+    return graph.node("Reshape", [name, graph.constant(np.array([-1, *row]))])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -9,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._doubt import DOUBT, LEVELS, doubts, measured
-from tabkd.batch import score_dataset
+from tabkd.batch import score_batches, score_dataset
 from tabkd.evaluation import evaluate
 
 
@@ -103,6 +104,8 @@ def test_a_model_file_keeps_the_doubt_that_was_measured_without_labels(model, ta
     np.testing.assert_array_equal(found["doubtful"], ~(found["doubt"] <= 0.1))
     assert 0.05 < found["doubtful"].mean() < 0.95
     assert (differences <= found["doubt"].fillna(1))[2000:].mean() > 0.9
+    exported = tabkd.load(tmp_path / "student.onnx")
+    assert pa.concat_tables(score_batches(exported, [X], max_doubt=0.1)).to_pandas()["doubt"].equals(found["doubt"])
     assert differences[~found["doubtful"]].mean() < differences[found["doubtful"]].mean()
 
 

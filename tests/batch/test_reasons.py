@@ -15,7 +15,8 @@ from tabkd._cli.table_codes import TableCodes
 from tabkd._progress import Silent
 from tabkd.batch import _alerts as alerts
 from tabkd.batch import _parts as parts
-from tabkd.batch import score_dataset
+from tabkd.batch import score_batches, score_dataset
+from tabkd.batch._scored import Rows, Unexplained
 from tabkd.batch._stopping import StoppedError
 from tests.batch.readers import READERS
 from tests.batch.stopping import StopAfter
@@ -33,11 +34,11 @@ class Progress(Silent):
 
 @pytest.fixture(scope="module")
 def model(frame):
-    """A tree that uses all three columns."""
-    teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
-    model = DistilledClassifier(teacher, student="tree", n_synthetic=2000, random_state=0)
+    """A model that uses all three columns and gives few rows the same score."""
+    teacher = make_pipeline(TableCodes(), RandomForestClassifier(20, max_depth=5, random_state=0))
+    model = DistilledClassifier(teacher, student="boosted_trees", n_synthetic=2000, random_state=0)
     score = frame["amount"] + frame["shop"].eq("a") - frame["paid"]
-    return model.fit(frame[COLUMNS], score > 0)
+    return model.fit(frame[COLUMNS], score + np.random.default_rng(1).logistic(size=N_ROWS) > 0)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,7 @@ def test_only_rows_that_may_be_among_the_top_ones_wait_for_reasons(explained, fr
 
     options = {"reasons": 1, "top_fraction": 0.001, "batch_size": 50}
     score_dataset(explained, [tmp_path / "in.csv"], tmp_path / "out.csv", **options, on_commit=look)
-    assert sum(waiting[1:]) < N_ROWS / 10
+    assert 3 <= sum(waiting) < N_ROWS / 10
 
 
 def test_rows_that_cannot_be_scored_do_not_shift_reasons(explained, frame, contributions, tmp_path):
@@ -258,6 +259,15 @@ def test_the_output_never_replaces_the_codes(explained, source, tmp_path):
     assert codes.read_text() == CODES
 
 
+def test_batches_of_any_kind_get_reasons(explained, contributions, frame):
+    X = frame[COLUMNS]
+    batches = [X[:1000], pa.Table.from_pandas(X[1000:2000]), X[:0], X[2000:]]
+    found = pa.concat_tables(score_batches(explained, batches, reasons=2)).to_pydict()
+    check(found, expected_reasons(contributions, 2))
+    with pytest.raises(ValueError, match="keep='reason_1' has the name"):
+        next(score_batches(explained, batches, ["reason_1"], reasons=1))
+
+
 def test_reasons_of_several_classes_are_those_of_the_predicted_one(frame, source, tmp_path):
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
     model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0)
@@ -281,3 +291,21 @@ def test_reasons_of_a_value_and_none_for_two(frame, source, tmp_path):
     model.to_onnx(tmp_path / "two.onnx", contributions=True)
     with pytest.raises(ValueError, match="reasons is for models of classes or of one target, not of 2 targets"):
         score_dataset(tmp_path / "two.onnx", [source], tmp_path / "no.parquet", reasons=1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 100, 1000])
+def test_all_top_rows_are_candidates_ties_included(n, monkeypatch):
+    monkeypatch.setattr(alerts, "_MORE_WAITING", 1)
+    rng, batches, kept = np.random.default_rng(n), [], []
+    candidates = alerts.Candidates("p", n)
+    for size in rng.integers(0, 40, 30):
+        table = pa.table({"p": rng.integers(0, 9, size) / 8})
+        batches.append(Rows(table, [], Unexplained(np.arange(size), table)))
+        kept.append(candidates.of(batches[-1]))
+    n_rows = sum(len(rows.table) for rows in batches)
+    cut = alerts.find_cut(batches, "p", min(n, n_rows) / n_rows, n_rows)
+    found = list(alerts.top(kept, "p", cut))
+    assert sum(len(rows.table) for rows in found) == min(n, n_rows)
+    for rows in found:
+        assert rows.unexplained.positions.tolist() == list(range(len(rows.table)))
+        assert rows.unexplained.X.equals(rows.table)
