@@ -15,6 +15,7 @@ import numpy as np
 
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
+from tabkd.scoring._packed import unpacked
 from tabkd.scoring._safety import check_graph
 
 #: Increased when earlier versions can no longer read new files.
@@ -42,6 +43,7 @@ _COLUMN = record(
 )
 _BINS = record(edges=each(number()), shares=each(_SHARE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
+_RULES = record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text)))))
 #: The metadata under the key "tabkd".
 FACTS = record(
     optional=("classes", "classes_dtype", "further_outputs", "least", "link", "reference", "rules", "skill_metric"),
@@ -74,7 +76,7 @@ FACTS = record(
             name=maybe(is_text),
         )
     ),
-    rules=record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text))))),
+    rules=is_text,
     classes=each(either(is_flag, _INT64, number(), is_text)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
     reference=record(
@@ -132,6 +134,8 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
         )
     try:
         facts = FACTS(facts, "metadata")
+        if "rules" in facts:
+            facts["rules"] = _read_rules(facts["rules"])
         _check_sums(facts)
         check_graph(content)
         check_fit(content, facts)
@@ -140,6 +144,17 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
     except (*_NO_MESSAGE, RecursionError) as error:
         raise unreadable(source, error) from error
     return facts
+
+
+def _read_rules(text: str) -> dict[str, list]:
+    """The columns and rows of the rules."""
+    try:
+        rules = _RULES(unpacked(text), "rules")
+    except (ValueError, RecursionError) as error:
+        raise WrongError(f"its metadata has rules that cannot be read ({error})") from error
+    fit = {len(row) for row in rules["rows"]} <= {len(rules["columns"])}
+    _require(fit, "its metadata has rules of other columns than it names")
+    return rules
 
 
 def unreadable(source: str, error: BaseException) -> ValueError:
@@ -186,9 +201,6 @@ def _check_sums(facts: dict[str, Any]) -> None:
         unique = len(set(filled["indicators"])) == len(filled["indicators"])
         _require(unique and all(k < n for k in filled["indicators"]), "its metadata indicates columns that it lacks")
     _check_outputs(facts)
-    if "rules" in facts:
-        widths = {len(row) for row in facts["rules"]["rows"]}
-        _require(widths <= {len(facts["rules"]["columns"])}, "its metadata has rules of other columns than it names")
     if "reference" in facts:
         _check_reference(facts["reference"], columns)
 
