@@ -179,4 +179,3 @@ def test_sampled_contributions_are_near_exact_ones_and_agreement_is_one_at_best(
     np.testing.assert_allclose(sampled(student, X[:6], 2048), exact, atol=0.1 * exact.std())
     assert agreement(exact, exact) == pytest.approx((1.0, 1.0))
     assert agreement(-exact, exact)[0] == pytest.approx(-1.0)
->>>>>>> batch

@@ -17,6 +17,7 @@ from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._facts import FORMAT
+from tabkd.scoring._packed import packed
 from tabkd.teachers._teacher import teacher_name
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 
 _FACTS = "tabkd"
-# The most bytes of rules that a file holds: those of a tree that a person would read are a tenth of it.
-_MOST_RULES = 64_000
 
 
 class Measured(Protocol):
@@ -122,7 +121,7 @@ def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
     facts : dict
         The metadata from :func:`describe`.
     """
-    _set_entry(proto, _FACTS, _as_json(facts))
+    _set_entry(proto, _FACTS, json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 def noted(proto: ModelProto, report: Measured) -> bytes:
@@ -176,13 +175,12 @@ def _remove_entry(proto: ModelProto, key: str) -> None:
             del proto.metadata_props[i]
 
 
-def _rules(frame: pd.DataFrame | None) -> dict[str, list] | None:
-    """The rules of a student as columns and rows; None if it has none, or more than a file should hold."""
+def _rules(frame: pd.DataFrame | None) -> str | None:
+    """The columns and rows of a student's rules, packed; None if it has none, or more than a file should hold."""
     if frame is None:
         return None
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    table: dict[str, list] = {"columns": [str(name) for name in frame.columns], "rows": rows}
-    return table if len(_as_json(table).encode()) <= _MOST_RULES else None
+    return packed({"columns": [str(name) for name in frame.columns], "rows": rows})
 
 
 def _cell(value: Any) -> str | int | float | None:
@@ -192,10 +190,6 @@ def _cell(value: Any) -> str | int | float | None:
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return None if value is None else str(value)
-
-
-def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _filled(front: Front) -> dict[str, list] | None:

@@ -17,6 +17,7 @@ from tabkd._doubt import LEVELS as DOUBT_LEVELS
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
 from tabkd.scoring._contributions import CONTRIBUTIONS
+from tabkd.scoring._packed import unpacked
 from tabkd.scoring._safety import check_graph
 
 #: Increased when earlier versions can no longer read new files.
@@ -46,6 +47,7 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _DISTANCE = maybe(number(0))
 _BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(DOUBT_LEVELS, _DISTANCE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
+_RULES = record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text)))))
 #: The metadata under the key "tabkd".
 FACTS = record(
     optional=(
@@ -92,7 +94,7 @@ FACTS = record(
             name=maybe(is_text),
         )
     ),
-    rules=record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text))))),
+    rules=is_text,
     classes=each(either(is_flag, _INT64, number(), is_text)),
     monotone=record(rising=each(_POSITION), falling=each(_POSITION)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
@@ -151,6 +153,8 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
         )
     try:
         facts = FACTS(facts, "metadata")
+        if "rules" in facts:
+            facts["rules"] = _read_rules(facts["rules"])
         _check_sums(facts)
         check_graph(content)
         check_fit(content, facts)
@@ -159,6 +163,17 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
     except (*_NO_MESSAGE, RecursionError) as error:
         raise unreadable(source, error) from error
     return facts
+
+
+def _read_rules(text: str) -> dict[str, list]:
+    """The columns and rows of the rules."""
+    try:
+        rules = _RULES(unpacked(text), "rules")
+    except (ValueError, RecursionError) as error:
+        raise WrongError(f"its metadata has rules that cannot be read ({error})") from error
+    fit = {len(row) for row in rules["rows"]} <= {len(rules["columns"])}
+    _require(fit, "its metadata has rules of other columns than it names")
+    return rules
 
 
 def unreadable(source: str, error: BaseException) -> ValueError:
@@ -211,9 +226,6 @@ def _check_sums(facts: dict[str, Any]) -> None:
     _check_outputs(facts)
     if facts.get("doubt") is not None:
         _check_doubt(facts["doubt"])
-    if "rules" in facts:
-        widths = {len(row) for row in facts["rules"]["rows"]}
-        _require(widths <= {len(facts["rules"]["columns"])}, "its metadata has rules of other columns than it names")
     if "reference" in facts:
         _check_reference(facts["reference"], columns)
     if CONTRIBUTIONS in facts:

@@ -176,7 +176,7 @@ def test_rules_of_a_tree_are_printed_and_obeyed_by_no_terminal(hostile):
 
 @pytest.mark.parametrize("student", [MLPStudent(max_iter=1), TreeStudent(max_leaf_nodes=None, min_samples_leaf=1)])
 def test_a_file_without_rules_says_which_files_have_some(student, tmp_path):
-    X = np.random.default_rng(0).normal(size=(1000, 3))
+    X = np.random.default_rng(0).normal(size=(3000, 3))
     model = DistilledRegressor(RandomForestRegressor(5, random_state=0), student=student, augmenter=None)
     model.fit(X, X[:, 0] + X[:, 1] * X[:, 2]).to_onnx(tmp_path / "m.onnx")
     assert "rules" not in load(tmp_path / "m.onnx").metadata

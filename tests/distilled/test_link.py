@@ -123,6 +123,24 @@ def test_rows_weigh_as_in_the_teachers_loss():
     np.testing.assert_allclose(weights / weights[0], np.array([0.09, 0.16, 0.25]) / 0.09)
 
 
+class Noting(Ridge):
+    """A student that notes the weights of its rows."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.weights_ = sample_weight
+        return super().fit(X, y, sample_weight)
+
+
+def test_real_and_synthetic_rows_have_these_weights():
+    X, y = claims()
+    weights = np.random.default_rng(1).uniform(size=N)
+    model = DistilledRegressor(POSITIVE[0], student=Noting(), n_synthetic=50, random_state=0)
+    given = model.fit(X, y, sample_weight=weights).student_.weights_
+    answers = model.teacher_.predict(X)
+    np.testing.assert_allclose(given[:N], weights * answers / answers.mean())
+    assert len(np.unique(given[N:])) > 5
+
+
 def test_a_student_without_weights_learns_logarithms_too():
     X, y = claims()
     model = distilled(POSITIVE[0], X, y, KNeighborsRegressor(5))

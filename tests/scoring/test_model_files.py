@@ -5,6 +5,8 @@ import hashlib
 import json
 import re
 import time
+import zlib
+from base64 import b64encode
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from tabkd.batch._drift import Drift
 from tabkd.batch._scored import score_columns
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
+from tabkd.scoring._packed import packed
 from tabkd.students import MLPStudent
 from tests.small_tables import category_frame, numeric_frame, targets
 
@@ -187,7 +190,11 @@ def test_any_value_of_the_metadata_may_be_another(whole, data):
         (("reference", "missing"), [], "shares of other columns"),
         (("link",), "cubic", "link is 'cubic'"),
         (("least",), [0.0] * 99, "99 bounds"),
-        (("rules",), {"columns": ["condition"], "rows": [["x <= 1", 2]]}, "rules of other columns"),
+        (("rules",), packed({"columns": ["condition"], "rows": [["x <= 1", 2]]}), "rules of other columns"),
+        (("rules",), packed({"columns": ["condition"]}), "rules has no 'rows'"),
+        (("rules",), packed(["x"])[:-8], "rules that cannot be read"),
+        (("rules",), b64encode(zlib.compress(b" " * 10**7)).decode(), "more than 256,000 bytes"),
+        (("rules",), "none", "rules that cannot be read"),
     ],
 )
 def test_the_error_says_which_value_is_wrong(whole, path, new, words):

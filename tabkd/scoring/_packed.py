@@ -1,0 +1,42 @@
+"""Large metadata that scoring does not need, such as rules: JSON that is compressed to a tenth of its size."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import zlib
+from base64 import b64decode, b64encode
+from typing import Any
+
+#: The most bytes of JSON that are packed or unpacked.
+MOST_BYTES = 256_000
+
+
+def packed(value: Any) -> str | None:
+    """A JSON value as the base64 of its bytes, compressed by zlib; None if it is too large.
+
+    Examples
+    --------
+    >>> unpacked(packed({"rows": [[1, 2]]}))
+    {'rows': [[1, 2]]}
+    """
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return b64encode(zlib.compress(content, 9)).decode() if len(content) <= MOST_BYTES else None
+
+
+def unpacked(text: str) -> Any:
+    """The value that was packed.
+
+    Raises
+    ------
+    ValueError
+        If the text is not what `packed` makes, or stands for a larger value.
+    """
+    try:
+        reader = zlib.decompressobj()
+        content = reader.decompress(b64decode(text, validate=True), MOST_BYTES)
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if not reader.eof:
+        raise ValueError(f"it is cut off, or more than {MOST_BYTES:,} bytes")
+    return json.loads(content)
