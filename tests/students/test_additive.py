@@ -1,6 +1,7 @@
 """The additive student: what it learns, which pairs it has, what its scorecard says, and how a score is shared."""
 
 import itertools
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from tabkd.students import AdditiveStudent
 from tests.small_tables import mixed_frame, signal
 from tests.students.test_students import SMALL, soft_classes, soft_labels
 
-QUICK = SMALL["additive"].get_params()
+QUICK = SMALL["additive"].get_params() | {"n_jobs": 1}
 
 
 def additive(**params):
@@ -117,9 +118,9 @@ def test_targets_far_from_zero_are_learnt():
     assert student.score(X, 1e9 + y) > 0.98
 
 
-def test_many_columns_are_learnt():
-    X = np.random.default_rng(0).normal(size=(300, 3000))
-    student = additive(n_pairs=1, max_iter=5).fit(X, X[:, 7])
+def test_more_columns_than_rows_are_learnt():
+    X = np.random.default_rng(0).normal(size=(200, 500))
+    student = additive(n_pairs=1, max_iter=5, n_jobs=1).fit(X, X[:, 7])
     assert student.score(X, X[:, 7]) > 0.5
 
 
@@ -293,6 +294,31 @@ def test_points_that_cannot_be_scaled_are_refused(params, message, binary):
 def test_points_of_odds_need_two_classes(kind, request):
     with pytest.raises(ValueError, match="only two classes have odds"):
         request.getfixturevalue(kind)[1].to_scorecard(pdo=20)
+
+
+# Drawings
+
+
+def test_functions_are_drawn(multiclass):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    axes = multiclass[1].plot(output=2)
+    assert len(axes) == 4 + len(multiclass[1].pairs_)
+    assert [ax.get_title() for ax in axes[:4]] == ["age", "income", "job", "noise"]
+    assert len(multiclass[1].plot(["age"])) == 1
+    pyplot.close("all")
+
+
+def test_drawing_without_matplotlib_says_what_to_install(regression, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        regression[1].plot()
+
+
+def test_unknown_columns_and_outputs_are_not_drawn(regression):
+    with pytest.raises(ValueError, match="columns has 'wage', which is not a column"):
+        regression[1].plot(["wage"])
+    with pytest.raises(ValueError, match="output is 1; expected a number from 0 to 0"):
+        regression[1].plot(output=1)
 
 
 # Monotone
