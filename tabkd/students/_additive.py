@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._additive_graph import write_explanation, write_scores, write_z
+from tabkd.students._additive_plot import plot_functions
 from tabkd.students._additive_terms import AdditiveTerms, Explanation, sides
 from tabkd.students._additive_training import AdditiveTrainer, Limits, Terms, binary_cross_entropy
 from tabkd.students._encoder import TableEncoder
@@ -453,6 +454,43 @@ class AdditiveStudent(Student):
         check_is_fitted(self)
         scale = Scale.of(pdo, base_points, base_odds, self._is_binary)
         return scorecard(self._functions(), self.pairs_, scale)
+
+    def plot(self, columns: Sequence[Any] | None = None, *, output: int = 0) -> np.ndarray:
+        """Draw the functions with matplotlib: a line or bars for each column, and a map for each pair.
+
+        Parameters
+        ----------
+        columns : sequence of column names, optional
+            The columns to draw, and only pairs of these; all by default.
+        output : int, default=0
+            Which class or target to draw if there are several scores.
+
+        Returns
+        -------
+        ndarray of matplotlib.axes.Axes
+            One for each column, in the order of the table, then one for each pair.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            For an unknown column or output.
+        sklearn.exceptions.NotFittedError
+            If the student is not fitted.
+        """
+        check_is_fitted(self)
+        n_scores = len(self.terms_.intercept)
+        if output not in range(n_scores):
+            raise ValueError(f"output is {output!r}; expected a number from 0 to {n_scores - 1}.")
+        names = self.schema_.names
+        if unknown := [name for name in (columns if columns is not None else ()) if name not in names]:
+            raise ValueError(
+                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {names!r:.200}."
+            )
+        drawn = [i for i in np.unique(self._columns()).tolist() if columns is None or names[i] in columns]
+        pairs = self.pairs_[np.isin(self.pairs_, drawn).all(axis=1)]
+        return plot_functions(self._functions(), drawn, pairs, output)
 
     def _functions(self) -> Functions:
         return Functions(self.schema_, self.encoder_, self._explanation(), self.background_)

@@ -11,9 +11,13 @@ from tabkd.students._encoder import TableEncoder
 
 
 def write_z(graph: Graph, inputs: Inputs, encoder: TableEncoder) -> str:
-    """The features (n, z): units of numbers, then ones at the rows of levels; None if no column varies."""
-    parts = [part for part in encoder.write_features(graph, inputs) if part is not None]
-    return graph.concat(parts, "features") if parts else graph.zeros(inputs.pieces[0].name, 0)
+    """The features (n, z), which scores and contributions share: units of numbers, then ones at the rows of levels."""
+
+    def write() -> str:
+        parts = [part for part in encoder.write_features(graph, inputs) if part is not None]
+        return graph.concat(parts, "features") if parts else graph.zeros(inputs.pieces[0].name, 0)
+
+    return inputs.once((id(encoder), "features"), write)
 
 
 def write_scores(graph: Graph, z: str, terms: AdditiveTerms) -> str:

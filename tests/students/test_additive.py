@@ -1,16 +1,22 @@
 """The additive student: what it learns, which pairs it has, what its scorecard says, and how a score is shared."""
 
 import itertools
+import sys
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd.students import AdditiveStudent
 from tests.small_tables import mixed_frame, signal
 from tests.students.test_students import SMALL, soft_classes, soft_labels
 
-QUICK = SMALL["additive"].get_params()
+QUICK = SMALL["additive"].get_params() | {"n_jobs": 1}
 
 
 def additive(**params):
@@ -112,9 +118,9 @@ def test_targets_far_from_zero_are_learnt():
     assert student.score(X, 1e9 + y) > 0.98
 
 
-def test_many_columns_are_learnt():
-    X = np.random.default_rng(0).normal(size=(300, 3000))
-    student = additive(n_pairs=1, max_iter=5).fit(X, X[:, 7])
+def test_more_columns_than_rows_are_learnt():
+    X = np.random.default_rng(0).normal(size=(200, 500))
+    student = additive(n_pairs=1, max_iter=5, n_jobs=1).fit(X, X[:, 7])
     assert student.score(X, X[:, 7]) > 0.5
 
 
@@ -160,6 +166,43 @@ def test_contributions_are_shapley_values(binary):
                 expected[k, column] += (after - before) / len(orders)
                 before = after
     np.testing.assert_allclose(student.explain_codes(codes)[:, 0], expected, atol=1e-9)
+
+
+class Explained(NamedTuple):
+    targets: str
+    shares: str
+
+
+class ExplainingStudent(AdditiveStudent):
+    """A student whose file has its contributions, those of one score after the other."""
+
+    def further_outputs(self):
+        return {"shares": len(self.base_values()) * len(self.schema_.columns)}
+
+    def write_onnx(self, graph, inputs):
+        shares = self.write_contributions(graph, inputs)
+        flat = graph.node("Reshape", [shares, graph.constant(np.array([-1, self.further_outputs()["shares"]]))])
+        return Explained(super().write_onnx(graph, inputs).targets, flat)
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_a_graph_has_the_contributions(kind, request, tmp_path):
+    X, fitted = request.getfixturevalue(kind)
+    is_regression = kind == "regression"
+    forest = (RandomForestRegressor if is_regression else RandomForestClassifier)(5, max_depth=6, random_state=0)
+    teacher = make_pipeline(FunctionTransformer(lambda X: X[["age", "noise"]].astype(float)), forest)
+    student = ExplainingStudent(**(QUICK | {"n_pairs": 2, "max_iter": 3}))
+    y = fitted.predict(X) if is_regression else fitted.predict(X).argmax(axis=1)
+    model = (DistilledRegressor if is_regression else DistilledClassifier)(
+        teacher, student=student, n_synthetic=500, random_state=0
+    ).fit(X, y)
+    model.to_onnx(tmp_path / "student.onnx")
+    rows = pd.concat([X, X.iloc[:5].assign(age=np.nan, job=None), X.iloc[:1].assign(job="unknown")])
+    rows["noise"] *= 3
+    expected = model.student_.explain_codes(codes_of(model.student_, rows))
+    assert len(model.student_.pairs_) > 0
+    shares = load(tmp_path / "student.onnx").output(rows, "shares").reshape(expected.shape)
+    np.testing.assert_allclose(shares, expected, rtol=0, atol=1e-4 * np.ptp(expected))
 
 
 # The scorecard
@@ -251,6 +294,31 @@ def test_points_that_cannot_be_scaled_are_refused(params, message, binary):
 def test_points_of_odds_need_two_classes(kind, request):
     with pytest.raises(ValueError, match="only two classes have odds"):
         request.getfixturevalue(kind)[1].to_scorecard(pdo=20)
+
+
+# Drawings
+
+
+def test_functions_are_drawn(multiclass):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    axes = multiclass[1].plot(output=2)
+    assert len(axes) == 4 + len(multiclass[1].pairs_)
+    assert [ax.get_title() for ax in axes[:4]] == ["age", "income", "job", "noise"]
+    assert len(multiclass[1].plot(["age"])) == 1
+    pyplot.close("all")
+
+
+def test_drawing_without_matplotlib_says_what_to_install(regression, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        regression[1].plot()
+
+
+def test_unknown_columns_and_outputs_are_not_drawn(regression):
+    with pytest.raises(ValueError, match="columns has 'wage', which is not a column"):
+        regression[1].plot(["wage"])
+    with pytest.raises(ValueError, match="output is 1; expected a number from 0 to 0"):
+        regression[1].plot(output=1)
 
 
 # Monotone
