@@ -131,8 +131,15 @@ def test_numbers_are_short_and_in_the_users_unit(center, step):
 
 def test_whole_numbers_are_compared_with_whole_numbers():
     X = pd.DataFrame({"visits": np.arange(N)})
-    tree = fitted(X, (X["visits"] > 150).to_numpy().astype(float), max_leaf_nodes=2)
-    assert tree.rules()["condition"].tolist() == ["visits <= 150", "visits > 150"]
+    tree = fitted(X, (X["visits"] > 153).to_numpy().astype(float), max_leaf_nodes=2)
+    assert tree.rules()["condition"].tolist() == ["visits <= 153", "visits > 153"]
+
+
+def test_neighbours_in_float32_stay_apart():
+    pair = np.float32(1001) + np.spacing(np.float32(1001)) * np.array([1, 2], np.float32)
+    X = np.tile(pair.astype(np.float64), N // 2)[:, None]
+    tree = fitted(X, (X[:, 0] > X[0, 0]).astype(float), max_leaf_nodes=2)
+    np.testing.assert_allclose(tree.predict(X), X[:, 0] > X[0, 0])
 
 
 def test_moved_thresholds_leave_each_training_row_in_its_leaf():
