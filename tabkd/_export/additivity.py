@@ -51,8 +51,8 @@ def check_additivity(
     """
     scores, baseline, expected = model._raw_scores(codes), model._base_values(), model._explain_codes(codes)
     _check_scale(model, codes, frame)
-    spread = model._raw_scores(model._student.background_).std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
+    usual = model._raw_scores(model._student.background_)
+    spread = np.where(np.ptp(usual, axis=0) > 0, usual.std(axis=0), 1.0)
     worst = 0.0
     for found in (whole[CONTRIBUTIONS], exported.output(frame, CONTRIBUTIONS)):
         got = found.reshape(expected.shape).astype(np.float64)

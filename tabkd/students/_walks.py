@@ -196,7 +196,8 @@ class Explainer:
 
     def values_per_row(self) -> int:
         """The numbers in the first layer at all steps of a row."""
-        return max(1, self.walks.taken()[..., 0].size * self.walks.stored.shape[2])
+        n_walks, p, units = self.walks.stored.shape
+        return max(1, n_walks * (p - 1) * units)
 
     def write(self, graph: Graph, inputs: Inputs) -> str:
         """Write what `explain` computes: float32 of shape (n, d), or (n, M, d) for several scores."""

@@ -126,6 +126,17 @@ def test_wrong_contributions_do_not_pass_the_gate(student, message, tmp_path):
     model.to_onnx(tmp_path / "model.onnx")
 
 
+@pytest.mark.parametrize("name", ["mlp", "tree"])
+def test_a_table_of_constants_and_one_of_a_single_column_are_explained(name):
+    y = np.arange(200) % 3 == 0
+    constant = classifier(name).fit(np.zeros((200, 2)), y)
+    proto = constant.to_onnx(contributions=True)
+    assert not ExportedStudent(proto.SerializeToString()).contributions(np.zeros((2, 2))).values.any()
+    single = classifier(name).fit(np.arange(200.0)[:, None], y)
+    single.to_onnx(contributions=True)
+    assert single.parity_["additivity"] < 1e-4
+
+
 def test_an_own_student_can_explain_itself(tmp_path):
     X, signal = mixed_table()
 
