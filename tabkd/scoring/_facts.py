@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tabkd._doubt import LEVELS as DOUBT_LEVELS
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
 from tabkd.scoring._contributions import CONTRIBUTIONS
@@ -45,7 +44,7 @@ _COLUMN = record(
 )
 _BINS = record(edges=each(number()), shares=each(_SHARE))
 _DISTANCE = maybe(number(0))
-_BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(DOUBT_LEVELS, _DISTANCE))
+_BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(("50%", "90%", "99%"), _DISTANCE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
 _RULES = record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text)))))
 #: The metadata under the key "tabkd".
