@@ -25,7 +25,8 @@ def write_scores(graph: Graph, z: str, terms: AdditiveTerms) -> str:
     main = graph.gemm(z, terms.weights, terms.intercept)
     if not len(terms.left):
         return main
-    left, right = graph.columns(z, terms.left), graph.columns(z, terms.right)
+    terms = terms.contiguous()
+    left, right = _taken(graph, z, terms.left), _taken(graph, z, terms.right)
     by_right = _interactions(graph, left, right, terms)
     return graph.node("Add", [main, _sums(graph, by_right, len(terms.intercept))])
 
@@ -41,8 +42,9 @@ def write_explanation(graph: Graph, z: str, explanation: Explanation) -> str:
     total = _by_score(graph, graph.node("Gemm", [z, spread, offset]), n_scores, d)
     if not len(terms.left):
         return total
+    terms = terms.contiguous()
     sides = [
-        graph.node("Sub", [graph.columns(z, side), graph.float32(explanation.means[side])])
+        graph.node("Sub", [_taken(graph, z, side), graph.float32(explanation.means[side])])
         for side in (terms.left, terms.right)
     ]
     for (one, other), form in ((sides, terms), (sides[::-1], terms.mirrored())):
@@ -50,6 +52,14 @@ def write_explanation(graph: Graph, z: str, explanation: Explanation) -> str:
         part = graph.node("MatMul", [_interactions(graph, one, other, form), halves])
         total = graph.node("Add", [total, part])
     return total
+
+
+def _taken(graph: Graph, z: str, positions: np.ndarray) -> str:
+    """Some features; a range of them is cut out."""
+    if np.ptp(positions) + 1 > len(positions):
+        return graph.columns(z, positions)
+    bounds = (positions[0], positions[-1] + 1, 1)
+    return graph.node("Slice", [z, *(graph.constant(np.array([bound], dtype=np.int64)) for bound in bounds)])
 
 
 def _interactions(graph: Graph, left: str, right: str, terms: AdditiveTerms) -> str:

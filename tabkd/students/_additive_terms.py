@@ -47,6 +47,16 @@ class AdditiveTerms:
         """The same terms with left and right exchanged."""
         return replace(self, left=self.right, right=self.left, products=self.products.transpose(1, 0, 2))
 
+    def contiguous(self) -> AdditiveTerms:
+        """The same terms with each side a range of features where at least half of these are in it already.
+
+        ONNX Runtime cuts a range out of a matrix many times faster than it gathers columns.
+        """
+        left, right = _range(self.left), _range(self.right)
+        products = np.zeros((len(left), len(right), self.products.shape[2]), self.products.dtype)
+        products[np.ix_(np.searchsorted(left, self.left), np.searchsorted(right, self.right))] = self.products
+        return replace(self, left=left, right=right, products=products)
+
     def scaled(self, scale: np.ndarray, offset: np.ndarray) -> AdditiveTerms:
         """The terms whose scores are ``scores * scale + offset``."""
         return replace(
@@ -71,6 +81,13 @@ class AdditiveTerms:
     def float32(self) -> AdditiveTerms:
         """The terms as a graph has them; the intercept stays in float64."""
         return replace(self, weights=self.weights.astype(np.float32), products=self.products.astype(np.float32))
+
+
+def _range(positions: np.ndarray) -> np.ndarray:
+    """All positions from the first to the last, or the positions as they are if fewer than half of these."""
+    if not len(positions) or np.ptp(positions) + 1 > 2 * len(positions):
+        return positions
+    return np.arange(positions[0], positions[-1] + 1)
 
 
 def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

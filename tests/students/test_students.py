@@ -83,7 +83,7 @@ def test_probabilities_of_a_mixed_table_are_learnt(name, most, n_classes):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("mlp", 0.97), ("additive", 0.97), ("tree", 0.65), ("boosted_trees", 0.97)]
+    ("name", "least"), [("mlp", 0.97), ("additive", 0.94), ("tree", 0.65), ("boosted_trees", 0.97)]
 )
 def test_several_real_targets_of_unlike_scale_are_learnt(name, least):
     X = mixed_frame(600)
