@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
+from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.evaluation import _intervals as intervals
 from tabkd.evaluation import _metrics as measure
 from tabkd.evaluation import evaluate
@@ -183,28 +183,14 @@ def test_kl_by_hand():
     assert classification_fidelity(teacher, student)["kl"] == pytest.approx(expected)
 
 
-class SmallClassifier(ClassifierMixin, BaseEstimator):
-    """Has what `evaluate` reads of a distilled classifier."""
-
-    def fit(self, X, y):
-        self.teacher_ = RandomForestClassifier(20, random_state=0).fit(X, y)
-        self.classes_ = self.teacher_.classes_
-        soft = self.teacher_.predict_proba(X)
-        self.student_ = DecisionTreeRegressor(max_depth=3, random_state=0).fit(X, soft)
-        return self
-
-    def predict_proba(self, X):
-        return self.student_.predict(X)
+def small_classifier():
+    student = DecisionTreeRegressor(max_depth=3, random_state=0)
+    return DistilledClassifier(RandomForestClassifier(20, random_state=0), student=student, augmenter=None)
 
 
-class SmallRegressor(RegressorMixin, BaseEstimator):
-    def fit(self, X, y):
-        self.teacher_ = RandomForestRegressor(20, random_state=0).fit(X, y)
-        self.student_ = DecisionTreeRegressor(max_depth=3, random_state=0).fit(X, self.teacher_.predict(X))
-        return self
-
-    def predict(self, X):
-        return self.student_.predict(X)
+def small_regressor():
+    student = DecisionTreeRegressor(max_depth=3, random_state=0)
+    return DistilledRegressor(RandomForestRegressor(20, random_state=0), student=student, augmenter=None)
 
 
 def halves(loaded):
@@ -215,7 +201,7 @@ def halves(loaded):
 @pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
 def test_report_of_a_classifier(load):
     X_train, y_train, X_test, y_test = halves(load(return_X_y=True))
-    model = SmallClassifier().fit(X_train, y_train)
+    model = small_classifier().fit(X_train, y_train)
     report = evaluate(model, X_test, y_test, X_train=X_train, y_train=y_train, n_resamples=99)
     assert list(report.metrics) == ["teacher", "student", "hard", "prior"]
     frequencies = np.bincount(y_train) / len(y_train)
@@ -230,7 +216,7 @@ def test_report_of_a_classifier(load):
 def test_report_of_labels_that_are_text():
     X_train, y_train, X_test, y_test = halves(load_iris(return_X_y=True))
     names = np.array(["c", "a", "b"])
-    model = SmallClassifier().fit(X_train, names[y_train])
+    model = small_classifier().fit(X_train, names[y_train])
     report = evaluate(model, X_test, names[y_test], n_resamples=99)
     assert report.classes == ["a", "b", "c"]
     assert report.metrics["teacher"]["accuracy"] > 0.9
@@ -241,7 +227,7 @@ def test_report_of_a_regressor(outputs):
     X, y = load_diabetes(return_X_y=True)
     y = y if outputs == 1 else np.column_stack([y, X[:, 2] * 100])
     X_train, y_train, X_test, y_test = halves((X, y))
-    model = SmallRegressor().fit(X_train, y_train)
+    model = small_regressor().fit(X_train, y_train)
     report = evaluate(model, X_test, y_test, X_train=X_train, y_train=y_train, n_resamples=99)
     r2 = {name: values["r2"] for name, values in report.metrics.items()}
     assert r2["teacher"] == pytest.approx(model.teacher_.score(X_test, y_test))
@@ -253,14 +239,14 @@ def test_report_of_a_regressor(outputs):
 
 def test_without_training_rows_there_is_no_hard_label_student():
     X_train, y_train, X_test, y_test = halves(load_breast_cancer(return_X_y=True))
-    report = evaluate(SmallClassifier().fit(X_train, y_train), X_test, y_test, n_resamples=99)
+    report = evaluate(small_classifier().fit(X_train, y_train), X_test, y_test, n_resamples=99)
     assert "hard" not in report.metrics
     assert report.recovered_gap is None
 
 
 def test_a_report_is_frozen_and_json_safe():
     X_train, y_train, X_test, _ = halves(load_breast_cancer(return_X_y=True))
-    model = SmallClassifier().fit(X_train, y_train)
+    model = small_classifier().fit(X_train, y_train)
     report = evaluate(model, X_test, np.zeros(len(X_test), dtype=int), n_resamples=99)
     content = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert content["metrics"]["teacher"]["roc_auc"] is None
@@ -272,7 +258,7 @@ def test_a_report_prints_without_colour_or_terminal(capsys):
     from rich.console import Console
 
     X_train, y_train, X_test, y_test = halves(load_breast_cancer(return_X_y=True))
-    model = SmallClassifier().fit(X_train, y_train)
+    model = small_classifier().fit(X_train, y_train)
     report = evaluate(model, X_test, y_test, X_train=X_train, y_train=y_train, exported=model, n_resamples=99)
     Console(width=120).print(report.to_table())
     assert "log-loss" in capsys.readouterr().out
@@ -285,7 +271,7 @@ def test_a_report_prints_without_colour_or_terminal(capsys):
 def test_an_empty_test_is_refused():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="0 rows"):
-        evaluate(SmallClassifier().fit(X, y), X[:0], y[:0])
+        evaluate(small_classifier().fit(X, y), X[:0], y[:0])
 
 
 def test_speed_tells_slow_from_fast_and_repeats_rows_where_there_are_few():
