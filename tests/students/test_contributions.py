@@ -188,7 +188,7 @@ class Constant(Student):
 def test_a_student_without_contributions_says_which_have_them(student, four_columns):
     X, signal = four_columns
     model = DistilledRegressor(LinearRegression(), student=student, **FAST).fit(np.nan_to_num(X), signal)
-    message = rf"student {type(student).__name__} has no contributions. Use one of 'mlp', 'tree', 'boosted_trees'"
+    message = rf"student {type(student).__name__} has no contributions. Use one of 'mlp', 'additive', 'tree', 'boosted_trees', or"
     with pytest.raises(NotImplementedError, match=message):
         model.contributions(np.nan_to_num(X))
     with pytest.raises(NotImplementedError, match=message):
