@@ -16,6 +16,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._lessons import Progress, hold_out
+from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 from tabkd.students._signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._soft_rows import SoftRows, SoftStream
@@ -344,7 +345,7 @@ class MLPStudent(Student):
         ndarray of shape (n, M), float64
             Log-odds of the second of two classes, log-probabilities minus their mean, or real values.
         """
-        factors, offset = self._raw()
+        factors, offset = self._raw_scaling()
         return self._forward(codes) @ factors + offset
 
     def explain_codes(self, codes: np.ndarray) -> np.ndarray:
@@ -394,19 +395,13 @@ class MLPStudent(Student):
         """
         return self._explainer().values_per_row()
 
-    def _raw(self) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix and the offset that turn the outputs of the network into raw scores."""
-        k = self.n_outputs_
-        if self.task_ == "regression":
-            return np.diag(self.target_scale_), self.target_mean_
-        if k == 2:
-            return np.array([[-1.0], [1.0]]), np.zeros(1)
-        return np.eye(k) - 1 / k, np.zeros(k)
+    def _raw_scaling(self) -> tuple[np.ndarray, np.ndarray]:
+        return raw_scaling(self.task_, self.n_outputs_, self.target_mean_, self.target_scale_)
 
     def _explainer(self) -> Explainer:
         """The walks, made when they are first asked for: they take a second or more, and few models need them."""
         if self._walks is None:
-            factors, _ = self._raw()  # a constant, which may be large, contributes nothing
+            factors, _ = self._raw_scaling()  # a constant, which may be large, contributes nothing
             first = np.vstack([self.coefs_[0][: len(self.encoder_.unit_column_)], self.level_weights_])
             *layers, (weights, bias) = zip([first, *self.coefs_[1:]], self.intercepts_, strict=True)
             network = Network(self.encoder_, [*layers, (weights @ factors, bias @ factors)], len(self.schema_.columns))

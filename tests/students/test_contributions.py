@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.students import STUDENTS, MLPStudent, SoftRows, Student, TreeStudent
 from tabkd.students._background import background_rows
+from tabkd.students._registry import student_names
 from tests.export.hard import FAST, fast_students, mixed_table
 from tests.small_students import small_students
 
@@ -188,7 +189,7 @@ class Constant(Student):
 def test_a_student_without_contributions_says_which_have_them(student, four_columns):
     X, signal = four_columns
     model = DistilledRegressor(LinearRegression(), student=student, **FAST).fit(np.nan_to_num(X), signal)
-    message = rf"student {type(student).__name__} has no contributions. Use one of 'mlp', 'additive', 'tree', 'boosted_trees', or"
+    message = rf"student {type(student).__name__} has no contributions. Use one of {student_names()}, or define"
     with pytest.raises(NotImplementedError, match=message):
         model.contributions(np.nan_to_num(X))
     with pytest.raises(NotImplementedError, match=message):
