@@ -181,12 +181,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
         self._task = Regression(y.ndim == 1)
         return y
 
-    def _learn_answers(self, soft: np.ndarray) -> None:
+    def _choose_scale(self, soft: np.ndarray) -> None:
         weighted = isinstance(self.student, str) or takes_weights(self.student)
         objective, teacher = objective_of(self.teacher_), teacher_name(self.teacher_)
         self._task.link = choose_link(self.link, objective, soft, teacher, weighted)
 
-    def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
+    def _settle_scale(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
         self._task.link = self._task.link.settled(partial(predicted, self._student, codes), soft, weights, lowest)
         self.link_, self.least_prediction_ = self._task.link.name, self._task.link.bound
 

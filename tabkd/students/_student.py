@@ -140,6 +140,9 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         The mean and the standard deviation of real targets (1 for a constant one); zeros and ones for probabilities.
     background_ : array of shape (m, d), float64
         Codes of some real rows, at most 256, with which contributions compare a row.
+    legend_ : Legend or None
+        What the targets mean in the distilled estimator that the student belongs to, which sets it after the fit; None
+        for a student that was fitted alone.
     monotonic_cst_ : int8 array of shape (d,)
         The direction of each column, of the parameter `monotonic_cst`, if the subclass has it: 1 where the prediction,
         for two classes the probability of the second, may only rise with the column, -1 where it may only fall, and 0
@@ -178,8 +181,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     _parameter_constraints: dict[str, list] = {}
     on_simplex = False
     answers_any_row = True
-    # Set by the distilled estimator that the student belongs to.
-    _legend: Legend | None = None
+    legend_: Legend | None = None
 
     def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
         """Learn to predict the targets.
@@ -238,6 +240,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         validate_params(self)
         learn_features(self, schema)
         self.schema_ = schema
+        self.legend_ = None
         self.n_outputs_ = real.targets.shape[1]
         self.task_ = "classification" if is_simplex(real.targets) else "regression"
         self.monotonic_cst_ = directions(getattr(self, "monotonic_cst", None), schema)
@@ -298,8 +301,8 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
                     "outputs. Give one for each, in the order of the columns of predict."
                 )
             return [str(name) for name in class_names]
-        if self._legend is not None:
-            return list(self._legend.names)
+        if self.legend_ is not None:
+            return list(self.legend_.names)
         if self.task_ == "regression" and self.n_outputs_ == 1:
             return ["value"]
         return [f"{'class' if self.task_ == 'classification' else 'value'} {k}" for k in range(self.n_outputs_)]
@@ -317,7 +320,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         ndarray of shape (n, K)
             The same, but for a temperature other than 1 or a link other than the identity.
         """
-        return targets if self._legend is None else self._legend.answers(targets)
+        return targets if self.legend_ is None else self.legend_.answers(targets)
 
     def rules_frame(self) -> pd.DataFrame | None:
         """The rules that the metadata of an exported file holds, and `tabkd inspect --rules` prints.
