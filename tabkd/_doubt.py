@@ -2,10 +2,10 @@
 
 A band's point at a level q is the k-th smallest of the n differences that were measured in it, k = ⌈(n + 1) q⌉. If a
 new row of the band and the measured ones are exchangeable, such as independent rows of the same population, then the
-new row's difference is at most that point with a probability of at least q, whatever the distribution and the models
-are. The probability is over the measured rows as well: it holds on average over samples, and for one sample of n rows
-the share of new rows up to the point varies around q by about √(q (1 − q) / n). The edges of the bands do not depend on
-the measured rows, so that the guarantee holds within each band.
+new row's difference is at most that point with a probability of at least q, for any distribution and any models. The
+probability is over the measured rows as well: it holds on average over samples, and for one sample of n rows the share
+of new rows up to the point varies around q by about √(q (1 − q) / n). The edges of the bands do not depend on the
+measured rows, so that the guarantee holds within each band.
 
 References
 ----------

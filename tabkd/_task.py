@@ -209,7 +209,7 @@ class Regression(Task):
         return self.link.targets(soft)
 
     def emphasis(self, soft: np.ndarray) -> np.ndarray:
-        """Such that the squared error on the scale of the link is nearly the loss of the teacher."""
+        """Those with which the squared error on the scale of the link approximates the loss of the teacher."""
         return self.link.emphasis(soft)
 
     def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:

@@ -27,7 +27,7 @@ from tabkd.batch._parts import Parts
 from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns, Rows, Scored, as_matrix, check_kept, score_columns
-from tabkd.batch._scoring_options import Options, as_paths, check_least, further
+from tabkd.batch._scoring_options import Options, as_paths, check_least, extras
 from tabkd.batch._sources import Batch, File, in_dialect
 from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
@@ -279,7 +279,7 @@ def score_batches(
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
     why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
-    added = further(exported, why, max_doubt)
+    added = extras(exported, why, max_doubt)
     check_kept(exported, keep, [name for extra in added.values() if extra is not None for name in extra.schema.names])
     with contextlib.closing(ahead(batches)) as waiting:
         for batch in waiting:

@@ -247,7 +247,7 @@ def readable_thresholds(nodes: Nodes, schema: TableSchema, table: OrdinalTable, 
 
 
 def _moved(threshold: float, low: np.float32, high: np.float32, center: float, whole: bool) -> float:
-    """A threshold between two values that lies at a short number, as float32 has it."""
+    """A threshold between two values, at a short number as far as float32 can hold it."""
     exact = threshold + center
     reach = _MOVABLE * (float(high) - float(low))
     for short in [np.floor(exact)] if whole else _shorter(exact):

@@ -144,9 +144,9 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         What the targets mean in the distilled estimator that the student belongs to, which sets it after the fit; None
         for a student that was fitted alone.
     monotonic_cst_ : int8 array of shape (d,)
-        The direction of each column, of the parameter `monotonic_cst`, if the subclass has it: 1 where the prediction,
-        for two classes the probability of the second, may only rise with the column, -1 where it may only fall, and 0
-        for a free column. A subclass that keeps them proves it in `proved_monotone`.
+        The direction of each column, from the parameter `monotonic_cst` of subclasses that take it: 1 where the
+        prediction, for two classes the probability of the second, may only rise with the column, -1 where it may only
+        fall, and 0 for a free column. A subclass that keeps them proves it in `proved_monotone`.
 
     Examples
     --------
@@ -318,7 +318,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         Returns
         -------
         ndarray of shape (n, K)
-            The same, but for a temperature other than 1 or a link other than the identity.
+            The same, unless the estimator has a temperature other than 1 or a link other than the identity.
         """
         return targets if self.legend_ is None else self.legend_.answers(targets)
 

@@ -63,7 +63,7 @@ class TreeStudent(SumOfTrees):
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
         two classes. A missing value may give any prediction.
     n_jobs : int or None, default=None
-        Ignored; the other students have it. A tree is fitted by one thread.
+        Ignored, because one thread fits a tree; the other students use it.
     random_state : int, RandomState instance or None, default=None
         Seed, or generator of the random numbers.
 

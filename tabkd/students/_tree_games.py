@@ -164,7 +164,7 @@ def shared(parts: Sequence[Part], table: np.ndarray) -> np.ndarray:
 def write_shared(graph: Graph, table: str, parts: Sequence[Part], d: int, fill: np.ndarray) -> str:
     """Write what `shared` computes: float32 of shape (n, d), or (n, M, d) for several scores.
 
-    One small tree for each column tells by a sum which conditions of each game a row fulfils, as the row of its table.
+    One small tree for each column adds up, for each game, the position in its table: which conditions a row fulfils.
 
     Parameters
     ----------
