@@ -19,7 +19,7 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
 from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._raw_scores import raw_scaling
-from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
+from tabkd.students._soft_rows import SoftRows, SoftStream, bounded, log_frequencies
 from tabkd.students._student import Tensors
 from tabkd.students._sum_of_trees import SumOfTrees
 from tabkd.students._tree_games import Part, check_size, games
@@ -257,12 +257,11 @@ class BoostedTreesStudent(SumOfTrees):
 
 
 def _base_score(real: SoftRows, task: str) -> np.ndarray:
-    """What the trees start from: nothing for scaled targets, else the log-odds of the mean probabilities."""
-    mean = np.average(real.targets, axis=0, weights=real.weights)
+    """What the trees start from: nothing for scaled targets, else the log-odds or logs of the mean probabilities."""
     if task == "regression":
-        return np.zeros(len(mean))
-    logs = np.log(np.clip(mean, 1e-6, 1))
-    return logs[1:] - logs[:1] if len(mean) == 2 else logs
+        return np.zeros(real.targets.shape[1])
+    logs = log_frequencies(real)
+    return logs[1:] - logs[:1] if len(logs) == 2 else logs
 
 
 def _objective(task: str, targets: np.ndarray) -> Callable:

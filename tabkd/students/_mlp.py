@@ -19,7 +19,7 @@ from tabkd.students._lessons import Progress, hold_out
 from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 from tabkd.students._signs import Limits, hidden_roles, limits, reaches
-from tabkd.students._soft_rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
     Batches,
@@ -204,8 +204,7 @@ class MLPStudent(Student):
         """The limits of the weights of each layer, by which the constraints hold; none without constraints."""
         if not self.monotonic_cst_.any():
             return []
-        levels = np.zeros(self.encoder_.n_levels_, np.int8)
-        columns = self._columns_of_units()
+        columns, levels = self.encoder_.rising_columns(), np.zeros(self.encoder_.n_levels_, np.int8)
         inputs = np.concatenate([np.where(columns < 0, 0, self.monotonic_cst_[columns]), levels])
         sizes = _layer_sizes(self.hidden_layer_sizes)
         # Of two outputs the softmax reads the difference.
@@ -224,7 +223,7 @@ class MLPStudent(Student):
         columns = np.flatnonzero(proved)
         if not len(columns) or self._activation is not relu:  # signs prove nothing of an activation that may fall
             return np.zeros_like(proved)
-        units = self._columns_of_units()
+        units = self.encoder_.rising_columns()
         last = self.coefs_[-1]
         last = np.diff(last, axis=1) if self.task_ == "classification" else last
         weights = [self.coefs_[0][: len(units)], *self.coefs_[1:-1], last]
@@ -232,12 +231,6 @@ class MLPStudent(Student):
         wrong = np.where(proved[columns] > 0, can_fall[:, 0], can_rise[:, 0])
         proved[columns[wrong]] = 0
         return proved
-
-    def _columns_of_units(self) -> np.ndarray:
-        """The position of the numeric column that each unit rises with; -1 for means of levels and for missingness."""
-        found = np.full(len(self.encoder_.fill_) + len(self.encoder_.missing_), -1)
-        found[: len(self.encoder_.numeric_)] = self.encoder_.numeric_
-        return found[self.encoder_.unit_column_]
 
     def _first_layers(self, real: SoftRows, rng: np.random.RandomState) -> Layers:
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
@@ -250,7 +243,7 @@ class MLPStudent(Student):
         """The outputs of the best constant: log frequencies, or zero."""
         if self.task_ == "regression":
             return np.zeros(self.n_outputs_)
-        return np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
+        return log_frequencies(real)
 
     def _loss_of(self, rows: SoftRows) -> Callable[[Layers], float]:
         """The function that computes the mean loss of layers on rows: cross-entropy, or scaled squared error."""
