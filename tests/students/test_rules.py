@@ -10,8 +10,8 @@ from sklearn.tree import DecisionTreeClassifier
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, TreeStudent
-from tabkd.students._rules import number, shortest
 from tabkd.students._student import predicted
+from tabkd.students._trees.rules import number, shortest
 from tests.small_tables import category_frame, mixed_frame, targets
 
 N = 400

@@ -25,7 +25,7 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._trees import Nodes, write_ensemble
 from tabkd.onnx._types import TensorType
-from tabkd.students._condition import Condition
+from tabkd.students._trees.condition import Condition
 
 # Most numbers in the tables of a student, which take four bytes each in its file.
 _MOST_NUMBERS = 1 << 22

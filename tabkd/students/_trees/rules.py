@@ -15,9 +15,9 @@ import numpy as np
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd.onnx._trees import Nodes, rounded_down
-from tabkd.students._condition import Condition
 from tabkd.students._float32 import to_float32
-from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._trees.condition import Condition
+from tabkd.students._trees.ordinal import OrdinalTable
 
 #: The condition of a rule that has none.
 EVERY_ROW = "every row"

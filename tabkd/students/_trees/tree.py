@@ -17,14 +17,14 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes, write_values
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, sklearn_nodes, write_ensemble
-from tabkd.students._leaf_order import ordered_values
-from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._raw_scores import centring
-from tabkd.students._rules import leaf_text, readable_thresholds, steps
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
 from tabkd.students._student import Tensors
-from tabkd.students._sum_of_trees import SumOfTrees
-from tabkd.students._tree_games import Part, check_size, games
+from tabkd.students._trees.games import Part, check_size, games
+from tabkd.students._trees.leaf_order import ordered_values
+from tabkd.students._trees.ordinal import OrdinalTable
+from tabkd.students._trees.rules import leaf_text, readable_thresholds, steps
+from tabkd.students._trees.sum_of_trees import SumOfTrees
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 
 from tabkd.onnx._trees import Nodes, rounded_down
-from tabkd.students._condition import Condition
 from tabkd.students._float32 import LARGEST
+from tabkd.students._trees.condition import Condition
 
 #: What a path asks of each column that it compares.
 Region: TypeAlias = dict[int, Condition]

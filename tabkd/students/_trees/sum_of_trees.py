@@ -10,10 +10,10 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes
-from tabkd.students._leaf_order import proved_by_leaves
-from tabkd.students._ordinal import OrdinalTable
 from tabkd.students._student import Edges, Student
-from tabkd.students._tree_games import Part, shared, write_shared
+from tabkd.students._trees.games import Part, shared, write_shared
+from tabkd.students._trees.leaf_order import proved_by_leaves
+from tabkd.students._trees.ordinal import OrdinalTable
 
 
 class SumOfTrees(Student):
