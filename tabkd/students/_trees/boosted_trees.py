@@ -134,38 +134,40 @@ class BoostedTreesStudent(SumOfTrees):
         targets = (rows.targets - self.target_mean_) / self.target_scale_
         if self.task_ == "classification" and self.n_outputs_ == 2:
             targets = targets[:, 1:]
-        n_scores = targets.shape[1]
+        params = self._params(targets, rng)
+        table = self.encoder_.transform_codes(rows.codes)
+        _check_varies(table, len(real))
+        axis = None if targets.shape[1] > 1 else 1
+        dataset = lightgbm.Dataset(
+            table,
+            np.zeros(len(rows)),
+            weight=rows.weights,
+            init_score=np.squeeze(np.tile(self.base_score_, (len(rows), 1)), axis=axis),
+            params={"verbosity": -1, "num_threads": params["num_threads"]},
+        )
+        self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
+
+    def _params(self, targets: np.ndarray, rng: np.random.RandomState) -> dict[str, Any]:
+        """LightGBM's parameters, for targets of shape (n, n_scores)."""
+        n_rows, n_scores = targets.shape
         params = {
             "objective": _objective(self.task_, targets),
             "num_class": n_scores,
             "learning_rate": self.learning_rate,
             "num_leaves": self.max_leaf_nodes,
-            "min_data_in_leaf": min(self.min_samples_leaf, max(1, len(rows) // 4)),
+            "min_data_in_leaf": min(self.min_samples_leaf, max(1, n_rows // 4)),
             "min_sum_hessian_in_leaf": 1e-6,
             "lambda_l2": _shrinkage(self.task_, targets),
             "seed": rng.randint(2**31 - 1),
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
+            "num_threads": lightgbm_threads(self.n_jobs, n_rows),
         }
         if self.monotonic_cst_.any():
             # By LightGBM's basic method: trees of its "intermediate" and "advanced" ones break their constraints.
             params["monotone_constraints"] = self.monotonic_cst_.tolist()
-        table = self.encoder_.transform_codes(rows.codes)
-        if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
-            raise ValueError(
-                f"No column varies over the rows (n_samples={len(real)}), so there is nothing to split on. "
-                "Give the student more rows, or other columns."
-            )
-        dataset = lightgbm.Dataset(
-            table,
-            np.zeros(len(rows)),
-            weight=rows.weights,
-            init_score=np.squeeze(np.tile(self.base_score_, (len(rows), 1)), axis=None if n_scores > 1 else 1),
-            params={"verbosity": -1, "num_threads": params["num_threads"]},
-        )
-        self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
+        return params
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets of encoded rows.
@@ -254,6 +256,21 @@ class BoostedTreesStudent(SumOfTrees):
 
     def _trees(self) -> list[Nodes]:
         return lightgbm_nodes(self.booster_.model_to_string())
+
+
+def _check_varies(table: np.ndarray, n_real: int) -> None:
+    """Refuse rows without a column to split on.
+
+    Raises
+    ------
+    ValueError
+        If no column varies.
+    """
+    if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
+        raise ValueError(
+            f"No column varies over the rows (n_samples={n_real}), so there is nothing to split on. "
+            "Give the student more rows, or other columns."
+        )
 
 
 def _base_score(real: SoftRows, task: str) -> np.ndarray:

@@ -140,7 +140,18 @@ class TreeStudent(SumOfTrees):
         rng = check_random_state(self.random_state)
         self.encoder_ = OrdinalTable(self.schema_, real)
         rows = bounded(real, synthetic, self.max_rows, rng)
-        self.decision_tree_ = DecisionTreeRegressor(
+        table = self.encoder_.transform_codes(rows.codes)
+        self.decision_tree_ = self._grown(table, rows, rng)
+        tree = self.decision_tree_.tree_
+        tree.threshold[:] = readable_thresholds(sklearn_nodes(tree), self.schema_, self.encoder_, table)
+        leaves = self.decision_tree_.apply(self.encoder_.transform_codes(real.codes))
+        self.leaf_rows_ = np.bincount(leaves, minlength=tree.node_count)
+        if self.monotonic_cst_.any():
+            self._order_leaves()
+
+    def _grown(self, table: np.ndarray, rows: SoftRows, rng: np.random.RandomState) -> DecisionTreeRegressor:
+        """The tree, with mean targets in its leaves."""
+        grown = DecisionTreeRegressor(
             # The Poisson deviance, summed over targets that sum to one, is the cross-entropy up to a constant.
             criterion="poisson" if self.task_ == "classification" else "squared_error",
             max_depth=self.max_depth,
@@ -149,18 +160,12 @@ class TreeStudent(SumOfTrees):
             random_state=rng.randint(2**31 - 1),
         )
         offset, scale = self._scaling(rows.targets)
-        table = self.encoder_.transform_codes(rows.codes)
-        self.decision_tree_.fit(table, (rows.targets - offset) / scale, sample_weight=rows.weights)
-        tree = self.decision_tree_.tree_
-        tree.threshold[:] = readable_thresholds(sklearn_nodes(tree), self.schema_, self.encoder_, table)
-        leaves = self.decision_tree_.apply(self.encoder_.transform_codes(real.codes))
-        self.leaf_rows_ = np.bincount(leaves, minlength=tree.node_count)
-        values = tree.value
+        grown.fit(table, (rows.targets - offset) / scale, sample_weight=rows.weights)
+        values = grown.tree_.value
         values[:, :, 0] = values[:, :, 0] * scale + offset
         if self.task_ == "classification":
             np.clip(values, 0, 1, out=values)
-        if self.monotonic_cst_.any():
-            self._order_leaves()
+        return grown
 
     def _order_leaves(self) -> None:
         """Set the leaves to the nearest values that keep the constraints."""
