@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from copy import copy
 from typing import Any, Self
 
@@ -34,9 +35,9 @@ class Signed:
     # Whether the graph gives contributions: only in the copy that `to_onnx` converts.
     _is_explained = False
 
+    @abstractmethod
     def _scores(self, X: TableLike) -> np.ndarray:
         """The predictions for `X`, of shape (n, K)."""
-        raise NotImplementedError
 
     def measure_doubt(self, X: TableLike) -> Self:
         """Measure how far the student is from the teacher, by bands of the score, on rows that neither was fitted on.

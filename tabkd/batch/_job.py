@@ -176,17 +176,23 @@ def score_dataset(
     exported = model if isinstance(model, ExportedStudent) else load(model)
     inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     check_least("batch_size", batch_size, 1)
-    dialect = Dialect(delimiter, decimal, thousands, encoding)
-    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
     options = Options(
-        keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why, max_doubt
+        keep,
+        column_map or {},
+        threshold,
+        top_fraction,
+        max_rejects=max_rejects,
+        partition_by=partition_by,
+        dialect=Dialect(delimiter, decimal, thousands, encoding),
+        reasons=ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups),
+        max_doubt=max_doubt,
     )
     if resume and query is not None:
         raise ValueError(
             f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
         )
     columns = options.columns(exported)
-    sources = in_dialect(find_sources(inputs, query, stop), dialect)
+    sources = in_dialect(find_sources(inputs, query, stop), options.dialect)
     target = Target(output, rejects, table, append, tuple(options.partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):

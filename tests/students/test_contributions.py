@@ -170,7 +170,7 @@ def test_trees_with_too_long_paths_say_what_to_set():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 25))
     tree = TreeStudent(max_leaf_nodes=None, min_samples_leaf=1, random_state=0).fit(X, rng.normal(size=3000))
-    message = r"contributions of this TreeStudent would take tables of .* numbers.* Set a smaller max_depth or max_leaf"
+    message = r"contributions of this TreeStudent would take tables of .* numbers.* Set a smaller max_leaf_nodes, or"
     with pytest.raises(ValueError, match=message):
         tree.explain_codes(X[:1])
 

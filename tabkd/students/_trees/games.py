@@ -145,7 +145,7 @@ def check_size(played: Sequence[Game], student: str) -> None:
         raise ValueError(
             f"The exact contributions of this {student} would take tables of {n_numbers:,} numbers, where at most "
             f"{_MOST_NUMBERS:,} are allowed: they double with every column of a path, and its longest path has "
-            f"{longest} columns. Set a smaller max_depth or max_leaf_nodes."
+            f"{longest} columns. Set a smaller max_leaf_nodes, or write the file without contributions."
         )
 
 
