@@ -57,7 +57,7 @@ def banded(scores: np.ndarray, task: str) -> np.ndarray:
     return scores[:, 1] if scores.shape[1] == 2 else scores.max(axis=1)
 
 
-def measured(student: np.ndarray, teacher: np.ndarray, task: str, training: np.ndarray) -> dict[str, Any] | None:
+def measured_doubt(student: np.ndarray, teacher: np.ndarray, task: str, training: np.ndarray) -> dict[str, Any] | None:
     """The doubt of a student, as a model file keeps it.
 
     Parameters
@@ -81,7 +81,7 @@ def measured(student: np.ndarray, teacher: np.ndarray, task: str, training: np.n
     Examples
     --------
     >>> student = np.arange(50.0)[:, None]
-    >>> measured(student, student + 0.5, "regression", student.ravel())["bands"]
+    >>> measured_doubt(student, student + 0.5, "regression", student.ravel())["bands"]
     [{'rows': 50, '50%': 0.5, '90%': 0.5, '99%': None}]
     """
     if task != "classification" and student.shape[1] > 1:
@@ -101,7 +101,7 @@ def doubts(facts: dict[str, Any], scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     facts : dict
-        What `measured` returned.
+        What `measured_doubt` returned.
     scores : ndarray of shape (n,)
         Scores, reduced by `banded`.
     """

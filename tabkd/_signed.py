@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from tabkd._doubt import measured
+from tabkd._doubt import measured_doubt
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
 from tabkd._typing import TableLike
@@ -89,7 +89,7 @@ class Signed:
         X = check_table(self, X, reset=False)
         student = self._scores(X)
         teacher = soft_targets(self.teacher_, X, self._task.classes)
-        found = measured(student, teacher.reshape(student.shape), self._task.name, self._training_scores)
+        found = measured_doubt(student, teacher.reshape(student.shape), self._task.name, self._training_scores)
         if found is None:
             raise ValueError(f"doubt is not defined for {student.shape[1]} targets: they have no common unit.")
         self.doubt_ = found

@@ -41,7 +41,7 @@ class Measured(Protocol):
 
     @property
     def doubt(self) -> dict[str, Any] | None:
-        """How far student and teacher are apart on the test rows; see `tabkd._doubt.measured`."""
+        """How far student and teacher are apart on the test rows; see `tabkd._doubt.measured_doubt`."""
 
 
 def input_type(column: Column, center: float) -> str:
