@@ -103,12 +103,12 @@ class Legend(NamedTuple):
     ----------
     names : tuple of str
         The name of each class or value.
-    answers : callable
+    predictions : callable
         Turns targets (n, K) into predictions (n, K), which differ with a temperature or a link.
     """
 
     names: tuple[str, ...]
-    answers: Callable[[np.ndarray], np.ndarray]
+    predictions: Callable[[np.ndarray], np.ndarray]
 
 
 class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):
@@ -308,7 +308,7 @@ class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimat
             return ["value"]
         return [f"{'class' if self.task_ == 'classification' else 'value'} {k}" for k in range(self.n_outputs_)]
 
-    def answers_of(self, targets: np.ndarray) -> np.ndarray:
+    def predictions_of(self, targets: np.ndarray) -> np.ndarray:
         """Turn targets into predictions of the distilled estimator that the student belongs to.
 
         Parameters
@@ -321,7 +321,7 @@ class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimat
         ndarray of shape (n, K)
             The same, unless the estimator has a temperature other than 1 or a link other than the identity.
         """
-        return targets if self.legend_ is None else self.legend_.answers(targets)
+        return targets if self.legend_ is None else self.legend_.predictions(targets)
 
     def rules_frame(self) -> pd.DataFrame | None:
         """The rules that the metadata of an exported file holds, and `tabkd inspect --rules` prints.

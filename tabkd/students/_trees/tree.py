@@ -310,7 +310,7 @@ class TreeStudent(SumOfTrees):
         leaves = [step for step in steps(nodes, self.schema_, self.encoder_) if nodes.left[step.node] < 0]
         reached = np.array([step.node for step in leaves])
         prefix = "probability of " if self.task_ == "classification" else ""
-        predictions = self.answers_of(nodes.values[reached])
+        predictions = self.predictions_of(nodes.values[reached])
         return pd.DataFrame(
             {
                 "condition": [step.path.text() for step in leaves],
@@ -413,7 +413,7 @@ class TreeStudent(SumOfTrees):
         """What each leaf predicts, by its position."""
         nodes, names, shares = self._nodes(), self.output_names(class_names), self._shares()
         leaves = np.flatnonzero(nodes.left < 0)
-        predictions = self.answers_of(nodes.values[leaves])
+        predictions = self.predictions_of(nodes.values[leaves])
         return {
             int(leaf): leaf_text(names, values, shares[leaf]) for leaf, values in zip(leaves, predictions, strict=True)
         }
