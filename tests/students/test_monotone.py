@@ -143,7 +143,7 @@ def test_a_column_whose_values_are_all_constrained_and_missing_or_constant_is_no
 @pytest.mark.parametrize("task", TASKS)
 def test_one_weight_of_the_wrong_sign_ends_the_proof_of_its_column(task):
     student = copy(fitted("mlp", task))
-    unit = int(np.flatnonzero(student._columns_of_units() == 1)[0])  # "debt", which falls
+    unit = int(np.flatnonzero(student.encoder_.rising_columns() == 1)[0])  # "debt", which falls
     rising = len(student.intercepts_[0]) // 2
     first, second, *others = (weights.copy() for weights in student.coefs_)
     first[unit, rising] = 1e-3
