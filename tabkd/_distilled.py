@@ -16,14 +16,15 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from tabkd._doubt import banded, measured
+from tabkd._doubt import banded
 from tabkd._learning_rows import SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
-from tabkd._monotone import check_agreement, check_single, directions, is_explicit
+from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
-from tabkd._options import option
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
+from tabkd._signed import Signed
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, routing_enabled, validate_params
+from tabkd._student_constraints import asked_directions, constrained, student_directions
 from tabkd._tables.schema import TableSchema
 from tabkd._tables.surprises import warn_of_surprises
 from tabkd._task import Task
@@ -33,15 +34,12 @@ from tabkd._weights import check_weights, weight_params
 from tabkd.augment import AUGMENTERS
 from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Convertible, Output
-from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation, plain_values
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
-from tabkd.students._foreign import as_student, constrained
-from tabkd.students._registry import check_contributions
+from tabkd.students._foreign import as_student
 from tabkd.students._student import Legend, further_tensors, predicted
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._by_heart import KnownRows
-from tabkd.teachers._monotone import teacher_directions
 from tabkd.teachers._out_of_fold import out_of_fold_targets
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
 
@@ -57,15 +55,13 @@ _REFERENCE_ROWS = 10_000
 _PROBE_ROWS = 256
 
 
-class Distilled(Convertible, TakesTables, NamedParts):
+class Distilled(Signed, Convertible, TakesTables, NamedParts):
     """The common part of the classifier and the regressor."""
 
     _task: Task
     _student: Student
     # Whether it is a clone; and the rows that its frozen teacher then knows by heart, until the first rows are scored.
     _is_copy = False
-    # Whether its graph gives the contributions of the columns, too: set for the copy that `to_onnx` converts.
-    _with_contributions = False
     _known_rows: KnownRows | None = None
     _parameter_constraints = {
         "teacher": [HasMethods("predict"), HasMethods("predict_proba"), HasMethods("fit"), None],
@@ -151,7 +147,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
         y = self._learn_task(X, y)
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
-        asked = self._asked_directions(y)
+        n_outputs = self._task.targets(y[:1]).shape[1]
+        asked = asked_directions(self, n_outputs)
         rng = check_random_state(self.random_state)
         with progress(self.verbose) as bar:
             bar.stage("teacher")
@@ -162,9 +159,9 @@ class Distilled(Convertible, TakesTables, NamedParts):
             bar.stage("soft targets")
             answers = self._answers(teacher, X, y, params, split_params)
             teaching.check_width(answers, y)
-            monotonic_cst = self._directions(asked, answers.shape[1])
+            monotonic_cst = student_directions(self, asked, n_outputs)
             soft = teaching.blended(answers, y)
-            self._learn_answers(soft)
+            self._choose_scale(soft)
             real = real_rows(teaching, codes, soft, weights, X_unlabeled)
             n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
             bar.stage("synthetic rows", n_synthetic)
@@ -172,8 +169,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
             synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
             self._student = self._fit_student(real, synthetic, monotonic_cst, rng)
             self.student_ = self._student.estimator_
-            self._learn_scores(codes, soft, weights, lowest_targets(real, synthetic))
-            self._student._legend = self._legend()
+            self._settle_scale(codes, soft, weights, lowest_targets(real, synthetic))
+            self._student.legend_ = self._legend()
         self._note_rows(codes, answers, y)
         return self
 
@@ -200,35 +197,10 @@ class Distilled(Convertible, TakesTables, NamedParts):
     def _learn_task(self, X: Any, y: ColumnLike) -> np.ndarray:
         """Check the target, set `_task`, and return the target as an array."""
 
-    def _asked_directions(self, y: np.ndarray) -> np.ndarray | None:
-        """The user's own constraints, on this estimator or on its student; None for those of the teacher, or none."""
-        own = getattr(self.student, "monotonic_cst", None) if isinstance(self.student, Student) else None
-        given = self.monotonic_cst if is_explicit(self.monotonic_cst) else None
-        if own is not None and given is not None:
-            raise ValueError(
-                f"{option('monotonic_cst')} is given for {type(self).__name__} and for its student; leave one out."
-            )
-        if own is None and given is None:
-            return None
-        asked = directions(own if given is None else given, self.schema_)
-        if asked.any():
-            check_single(self._task.name, self._task.targets(y[:1]).shape[1])
-        return asked
-
-    def _directions(self, asked: np.ndarray | None, n_outputs: int) -> np.ndarray:
-        """The constraints of the student: those that were asked for, or those of the fitted teacher."""
-        none = np.zeros(len(self.schema_.columns), np.int8)
-        single = n_outputs == (2 if self._task.name == "classification" else 1)
-        known = teacher_directions(self.teacher_, self.schema_) if single else none
-        if asked is not None:
-            check_agreement(asked, known, self.schema_)
-            return asked
-        return known if self.monotonic_cst is not None else none
-
-    def _learn_answers(self, soft: np.ndarray) -> None:
+    def _choose_scale(self, soft: np.ndarray) -> None:
         """Decide by the answers (n, K) to the labelled rows on what scale the student learns."""
 
-    def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
+    def _settle_scale(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
         """Decide by the fitted student and its labelled rows how its targets become predictions.
 
         `lowest` is the lowest target of each output that the student has read.
@@ -293,8 +265,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
 
     def _legend(self) -> Legend:
         """What the student's targets mean."""
-        answers = partial(self._task.scores, temperature=self.temperature)
-        return Legend(self._task.names(self._student.n_outputs_), answers)
+        predictions = partial(self._task.scores, temperature=self.temperature)
+        return Legend(self._task.names(self._student.n_outputs_), predictions)
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
         """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""
@@ -305,7 +277,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
         n_categories = [len(column.categories) for column in self.schema_.columns]
         self.reference_ = reference(some, ranked(scores, self._task.name), n_categories)
         self._training_scores = np.sort(banded(scores, self._task.name))
-        self.doubt_: dict[str, Any] | None = None
+        self.doubt_ = None
 
     def _scores(self, X: TableLike) -> np.ndarray:
         """The predictions for `X`, of shape (n, K)."""
@@ -314,122 +286,6 @@ class Distilled(Convertible, TakesTables, NamedParts):
 
     def _scores_of_codes(self, codes: np.ndarray) -> np.ndarray:
         return self._task.scores(predicted(self._student, codes), self.temperature)
-
-    def measure_doubt(self, X: TableLike) -> Self:
-        """Measure how far the student is from the teacher, by bands of the score, on rows that neither was fitted on.
-
-        No labels are needed. `to_onnx` writes what is found into the file, `tabkd inspect` shows it, and scoring gives
-        each row the doubt of its band. A report from :func:`tabkd.evaluation.evaluate`, given to `to_onnx`, does the
-        same with its test rows.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            Rows like those that will be scored. With rows of the fit, its `X_unlabeled` included, doubt would be too
-            small.
-
-        Returns
-        -------
-        self
-            With the attribute `doubt_`.
-
-        Raises
-        ------
-        ValueError
-            If the table cannot be used, or the model has several targets, whose differences have no common unit.
-
-        Notes
-        -----
-        In each band the points at 50, 90 and 99 % are order statistics of the differences: split conformal prediction,
-        with a guarantee for new rows that are exchangeable with those of `X`, and for no others. A point at level q is
-        the k-th smallest of n differences, k = ⌈(n + 1) q⌉, and is not given where k > n. The difference of two rows of
-        probabilities is the largest over the classes.
-
-        References
-        ----------
-        V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005, ch. 4.
-        A. Angelopoulos, S. Bates, "Conformal Prediction: A Gentle Introduction", 2023, eq. 1.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_diabetes
-        >>> from sklearn.ensemble import RandomForestRegressor
-        >>> from tabkd import DistilledRegressor
-        >>> X, y = load_diabetes(return_X_y=True)
-        >>> teacher = RandomForestRegressor(10, random_state=0)
-        >>> model = DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0).fit(X[:300], y[:300])
-        >>> sum(band["rows"] for band in model.measure_doubt(X[300:]).doubt_["bands"])
-        142
-        """
-        check_is_fitted(self)
-        X = check_table(self, X, reset=False)
-        student = self._scores(X)
-        teacher = soft_targets(self.teacher_, X, self._task.classes)
-        found = measured(student, teacher.reshape(student.shape), self._task.name, self._training_scores)
-        if found is None:
-            raise ValueError(f"doubt is not defined for {student.shape[1]} targets: they have no common unit.")
-        self.doubt_ = found
-        return self
-
-    def contributions(self, X: TableLike) -> Any:
-        """Compute how much each column contributes to the scores of each row.
-
-        Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds
-        of the second class, for more classes in log-probabilities minus their mean over the classes, and for
-        regression in units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its
-        score.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit, by name where they have names.
-
-        Returns
-        -------
-        Contributions or shap.Explanation
-            With the attributes `values`, `base_values`, `data` and `feature_names`; see
-            `tabkd.ExportedStudent.contributions`.
-
-        Raises
-        ------
-        NotImplementedError
-            If the student has no contributions.
-        ValueError
-            If a column is missing, or the paths of a tree have too many columns.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_breast_cancer
-        >>> from sklearn.tree import DecisionTreeClassifier
-        >>> from tabkd import DistilledClassifier
-        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-        >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
-        >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
-        >>> reasons = model.contributions(X[:5])
-        >>> log_odds = reasons.base_values + reasons.values.sum(axis=1)
-        >>> bool(np.allclose(1 / (1 + np.exp(-log_odds)), model.predict_proba(X[:5])[:, 1], atol=1e-5))
-        True
-        """
-        check_is_fitted(self)
-        check_contributions(self._student)
-        X = check_table(self, X, reset=False)
-        values = self._explain_codes(self.schema_.encode(X))
-        names = [f"x{name}" if self.schema_.container == "numpy" else str(name) for name in self.schema_.names]
-        outputs = None if self._task.classes is None else [str(label) for label in self._task.classes]
-        data = plain_values(self.schema_.aligned(X))
-        return as_explanation(values, self._base_values(), data, names, outputs)
-
-    def _raw_scores(self, codes: np.ndarray) -> np.ndarray:
-        """The scores that contributions add up to, (n, M)."""
-        return self._task.raw_factor(self.temperature) * self._student.raw_scores(codes) + self._task.raw_offset()
-
-    def _base_values(self) -> np.ndarray:
-        """The baseline of contributions, (M,)."""
-        return self._task.raw_factor(self.temperature) * self._student.base_values() + self._task.raw_offset()
-
-    def _explain_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Contributions, (n, M, d)."""
-        return self._task.raw_factor(self.temperature) * self._student.explain_codes(codes)
 
     def to_onnx(
         self, path: str | PathLike | None = None, report: Measured | None = None, *, contributions: bool = False
@@ -445,7 +301,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
             also its `doubt`.
         contributions : bool, default=False
             Whether the graph has the further output `contributions`, float32 of shape (n, d), or (n, M, d) for more
-            than two classes or several targets: what the method `contributions` computes. The baseline stands in the
+            than two classes or several targets: what the method `contributions` computes. The baseline is in the
             metadata. `tabkd.load` scores as fast as without it. In ONNX Runtime, ask for the contributions of an MLP
             in slices of at most some hundred rows: a row takes the memory of about two thousand evaluations.
 
@@ -479,9 +335,8 @@ class Distilled(Convertible, TakesTables, NamedParts):
         """
         check_is_fitted(self)
         further = self._student.further_onnx_outputs()
-        if self._with_contributions:
-            n_scores, d = len(self._base_values()), len(self.schema_.columns)
-            further.append(Output(CONTRIBUTIONS, "FLOAT", (d,) if n_scores == 1 else (n_scores, d)))
+        if self._is_explained:
+            further.append(self._contributions_output())
         return [*self._task.onnx_outputs(self._student), *further]
 
     def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
@@ -502,13 +357,9 @@ class Distilled(Convertible, TakesTables, NamedParts):
         inputs = Inputs(graph, variables, self.schema_)
         tensors = self._student.write_onnx(graph, inputs)
         further = further_tensors(self._student, tensors)
-        if self._with_contributions:
+        if self._is_explained:
             further.append(self._write_contributions(graph, inputs))
         return [*self._task.onnx_tensors(graph, tensors.targets, self._student, self.temperature), *further]
-
-    def _write_contributions(self, graph: Graph, inputs: Inputs) -> str:
-        found, factor = self._student.write_contributions(graph, inputs), self._task.raw_factor(self.temperature)
-        return found if factor == 1 else graph.node("Mul", [found, graph.float32(factor)])
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe the routing of metadata: `fit` takes them for itself, for the teacher and for the splitter.

@@ -2,10 +2,10 @@
 
 A band's point at a level q is the k-th smallest of the n differences that were measured in it, k = ⌈(n + 1) q⌉. If a
 new row of the band and the measured ones are exchangeable, such as independent rows of the same population, then the
-new row's difference is at most that point with a probability of at least q, whatever the distribution and the models
-are. The probability is over the measured rows as well: it holds on average over samples, and for one sample of n rows
-the share of new rows up to the point varies around q by about √(q (1 − q) / n). The edges of the bands do not depend on
-the measured rows, so that the guarantee holds within each band.
+new row's difference is at most that point with a probability of at least q, for any distribution and any models. The
+probability is over the measured rows as well: it holds on average over samples, and for one sample of n rows the share
+of new rows up to the point varies around q by about √(q (1 − q) / n). The edges of the bands do not depend on the
+measured rows, so that the guarantee holds within each band.
 
 References
 ----------
@@ -57,7 +57,7 @@ def banded(scores: np.ndarray, task: str) -> np.ndarray:
     return scores[:, 1] if scores.shape[1] == 2 else scores.max(axis=1)
 
 
-def measured(student: np.ndarray, teacher: np.ndarray, task: str, training: np.ndarray) -> dict[str, Any] | None:
+def measured_doubt(student: np.ndarray, teacher: np.ndarray, task: str, training: np.ndarray) -> dict[str, Any] | None:
     """The doubt of a student, as a model file keeps it.
 
     Parameters
@@ -81,7 +81,7 @@ def measured(student: np.ndarray, teacher: np.ndarray, task: str, training: np.n
     Examples
     --------
     >>> student = np.arange(50.0)[:, None]
-    >>> measured(student, student + 0.5, "regression", student.ravel())["bands"]
+    >>> measured_doubt(student, student + 0.5, "regression", student.ravel())["bands"]
     [{'rows': 50, '50%': 0.5, '90%': 0.5, '99%': None}]
     """
     if task != "classification" and student.shape[1] > 1:
@@ -101,7 +101,7 @@ def doubts(facts: dict[str, Any], scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     facts : dict
-        What `measured` returned.
+        What `measured_doubt` returned.
     scores : ndarray of shape (n,)
         Scores, reduced by `banded`.
     """

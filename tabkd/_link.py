@@ -21,7 +21,7 @@ from tabkd.teachers._objective import Objective
 
 #: The names that a user can give.
 LINKS = ("auto", "identity", "log", "logit")
-# The scores whose exponentials float32 can hold: those below would be zero or denormal, those above infinite.
+# The logarithms whose exponentials float32 can hold: those below would be zero or denormal, those above infinite.
 _EXPONENTS = (-87.0, 88.0)
 # The log-odds whose sigmoids are above zero and below one in ONNX Runtime's float32.
 _LOG_ODDS = (-16.0, 16.0)
@@ -94,9 +94,9 @@ class Link(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Identity(Link):
-    """Values as they are, but none below those of a teacher that never answered less than zero.
+    """Values as they are, but never below the lowest answer of a teacher that has no answers below zero.
 
-    A bound that the teacher keeps never takes a student away from it.
+    The bound can only move a student towards its teacher, which keeps it.
 
     Attributes
     ----------
@@ -188,7 +188,7 @@ class Log(_Curved):
     power : float
         The power of Tweedie's variance function: 0 for the squared error, 1 for Poisson, 2 for gamma.
     shift : array of shape (K,) or float
-        The constant that is added to the student's scores, so that its answers have the sum of its teacher's.
+        The constant that is added to the student's targets, so that its answers have the sum of its teacher's.
 
     References
     ----------
@@ -277,7 +277,7 @@ def choose_link(asked: str, objective: Objective, answers: np.ndarray, teacher: 
     answers : array of shape (n, K)
         What the student is to answer to the labelled rows.
     teacher : str
-        The name of the teacher in errors.
+        The name of the teacher, for errors.
     weighted : bool, default=True
         Whether the student takes weights.
 

@@ -49,7 +49,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         The scale on which the student learns. With "log" its predictions are above zero, with "logit" between zero and
         one, in Python and in the exported file. "auto" takes log for a teacher whose loss is that of Poisson, gamma or
         Tweedie, logit for a cross-entropy, and otherwise the identity. If no answer of the teacher to a real or
-        synthetic row was below zero, "auto" also keeps predictions from falling below its lowest answer.
+        synthetic row was below zero, "auto" also raises lower predictions to its lowest answer.
     cv : int, splitter or None, default=None
         Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
     monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
@@ -73,9 +73,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
     student_ : regressor
         The fitted student.
     link_ : {"identity", "log", "logit"}
-        The scale on which the student learnt. Where its loss allows it, the squared error there has for each row the
-        weight with which it is nearly the loss of the teacher; answers to synthetic rows that lie outside of the scale
-        count as the teacher's nearest answer to a real row.
+        The scale on which the student learnt. If the student takes weights, its squared error on this scale is
+        weighted so that it approximates the loss of the teacher. An answer to a synthetic row for which the scale is
+        not defined counts as the teacher's nearest answer to a real row.
     least_prediction_ : array of shape (K,) or None
         The lower bound of the predictions of each target; None for none.
     schema_ : TableSchema
@@ -181,12 +181,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
         self._task = Regression(y.ndim == 1)
         return y
 
-    def _learn_answers(self, soft: np.ndarray) -> None:
+    def _choose_scale(self, soft: np.ndarray) -> None:
         weighted = isinstance(self.student, str) or takes_weights(self.student)
         objective, teacher = objective_of(self.teacher_), teacher_name(self.teacher_)
         self._task.link = choose_link(self.link, objective, soft, teacher, weighted)
 
-    def _learn_scores(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
+    def _settle_scale(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> None:
         self._task.link = self._task.link.settled(partial(predicted, self._student, codes), soft, weights, lowest)
         self.link_, self.least_prediction_ = self._task.link.name, self._task.link.bound
 

@@ -37,6 +37,10 @@ class Task(ABC):
         """The targets that the labels alone give, float64 of shape (n, K)."""
 
     @abstractmethod
+    def is_single(self, n_outputs: int) -> bool:
+        """Whether one number says all of a prediction, so that it can rise and fall."""
+
+    @abstractmethod
     def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
         """The soft answers of a teacher, both of shape (n, K): those that labels are blended with."""
 
@@ -109,6 +113,10 @@ class Classification(Task):
     def targets(self, y: np.ndarray) -> np.ndarray:
         """One for the label of each row, zero for the other classes."""
         return (np.asarray(y)[:, None] == self.classes[None, :]).astype(np.float64)
+
+    def is_single(self, n_outputs: int) -> bool:
+        """Whether there are two classes."""
+        return n_outputs == 2
 
     def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
         """Hinton's eq. 1 on probabilities: the teacher's logits divided by T."""
@@ -188,6 +196,10 @@ class Regression(Task):
         """The values."""
         return y.reshape(len(y), -1)
 
+    def is_single(self, n_outputs: int) -> bool:
+        """Whether there is one target."""
+        return n_outputs == 1
+
     def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
         """The values as they are."""
         return answers
@@ -197,7 +209,7 @@ class Regression(Task):
         return self.link.targets(soft)
 
     def emphasis(self, soft: np.ndarray) -> np.ndarray:
-        """Such that the squared error on the scale of the link is nearly the loss of the teacher."""
+        """Those with which the squared error on the scale of the link approximates the loss of the teacher."""
         return self.link.emphasis(soft)
 
     def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:

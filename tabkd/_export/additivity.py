@@ -57,28 +57,24 @@ def check_additivity(
     for found in (whole[CONTRIBUTIONS], exported.output(frame, CONTRIBUTIONS)):
         got = found.reshape(expected.shape).astype(np.float64)
         sums = baseline + got.sum(axis=2)
-        gaps = np.nan_to_num(np.abs(sums - scores) / spread, nan=np.inf)
+        gaps = _gaps(sums, scores, spread)
         worst = max(worst, float(gaps.max()))
         if worst > TOLERANCE:
-            row, k = np.unravel_index(np.argmax(gaps), gaps.shape)
-            raise _error(
-                model,
-                frame,
-                int(row),
+            row, k = _largest(gaps)
+            what = (
                 f"the baseline {baseline[k]:.9g} and the contributions add up to {sums[row, k]:.9g}, but the score is "
-                f"{scores[row, k]:.9g}; at most {TOLERANCE * spread[k]:.3g} is allowed, {TOLERANCE:g} of its spread",
+                f"{scores[row, k]:.9g}; at most {TOLERANCE * spread[k]:.3g} is allowed, {TOLERANCE:g} of its spread"
             )
-        gaps = np.nan_to_num(np.abs(got - expected) / spread[:, None], nan=np.inf)
+            raise _error(model, frame, row, what)
+        gaps = _gaps(got, expected, spread[:, None])
         if gaps.max() > TOLERANCE:
-            row, k, column = np.unravel_index(np.argmax(gaps), gaps.shape)
-            raise _error(
-                model,
-                frame,
-                int(row),
-                f"column {frame.columns[int(column)]!r} contributes {expected[row, k, column]:.9g} in Python, but "
+            row, k, column = _largest(gaps)
+            what = (
+                f"column {frame.columns[column]!r} contributes {expected[row, k, column]:.9g} in Python, but "
                 f"{got[row, k, column]:.9g} in ONNX; the contributions add up to {sums[row, k]:.9g}, and the score is "
-                f"{scores[row, k]:.9g}",
+                f"{scores[row, k]:.9g}"
             )
+            raise _error(model, frame, row, what)
     return worst
 
 
@@ -86,16 +82,24 @@ def _check_scale(model: Any, codes: np.ndarray, frame: pd.DataFrame) -> None:
     """Refuse raw scores that are not those of the student's predictions."""
     student = model._student
     targets, meant = predicted(student, codes), _targets(student, student.raw_scores(codes))
-    gaps = np.nan_to_num(np.abs(meant - targets) / student.target_scale_, nan=np.inf)
+    gaps = _gaps(meant, targets, student.target_scale_)
     if gaps.max() > _SCALE_TOLERANCE:
-        row, k = np.unravel_index(np.argmax(gaps), gaps.shape)
-        raise _error(
-            model,
-            frame,
-            int(row),
-            f"raw_scores, which contributions add up to, mean that {model._task.output_name(int(k))} is "
-            f"{meant[row, k]:.9g}, but the student predicts {targets[row, k]:.9g}",
+        row, k = _largest(gaps)
+        what = (
+            f"raw_scores, which contributions add up to, mean that {model._task.output_name(k)} is "
+            f"{meant[row, k]:.9g}, but the student predicts {targets[row, k]:.9g}"
         )
+        raise _error(model, frame, row, what)
+
+
+def _gaps(got: np.ndarray, expected: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """The differences in a unit; infinite where a number is missing."""
+    return np.nan_to_num(np.abs(got - expected) / unit, nan=np.inf)
+
+
+def _largest(gaps: np.ndarray) -> tuple[int, ...]:
+    """The position of the largest."""
+    return tuple(int(i) for i in np.unravel_index(np.argmax(gaps), gaps.shape))
 
 
 def _targets(student: Student, raw: np.ndarray) -> np.ndarray:

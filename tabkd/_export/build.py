@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from copy import copy
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabkd._export.metadata import Measured, attach, describe, input_type, noted, seal
-from tabkd._export.monotone import proved_monotone
 from tabkd._export.parity import check_parity
+from tabkd._export.proof import proved_monotone
 from tabkd._files import atomic_write_bytes
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
-from tabkd.students._registry import check_contributions
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -61,11 +59,7 @@ def export(
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
     """
-    explained = model
-    if contributions:
-        check_contributions(model._student)
-        explained = copy(model)
-        explained._with_contributions = True
+    explained = model._explained() if contributions else model
     proto = build(explained)
     content = seal(proto) if report is None else noted(proto, report)
     model.parity_ = check_parity(explained, content)
@@ -92,7 +86,7 @@ def build(model: Any) -> ModelProto:
     if not schema.is_numeric:
         names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
-    if model._with_contributions:
+    if model._is_explained:
         _merge_equal(proto.graph)
     facts = describe(model, names, types, front, proved_monotone(model))
     for part in (VALUES, ROWS, FILLED):
@@ -105,8 +99,8 @@ def build(model: Any) -> ModelProto:
 def input_names(schema: TableSchema) -> list[str]:
     """A unique name for the input of each column: the user's name of the column, or x0, x1, … for arrays."""
     names: list[str] = []
-    for i, name in enumerate(schema.names):
-        wanted = f"x{name}" if schema.container == "numpy" else (str(name) or f"x{i}")
+    for i, name in enumerate(schema.shown_names):
+        wanted = str(name) or f"x{i}"
         while wanted in names:
             wanted += "_"
         names.append(wanted)
@@ -163,18 +157,18 @@ def _tidy(proto: ModelProto) -> None:
 
 def _merge_equal(graph: GraphProto) -> None:
     """Keep one of several equal constants or nodes: scores and contributions encode a table in the same way."""
+    from onnx import TensorProto
+
     first: dict[tuple, str] = {}
     renamed: dict[str, str] = {}
     outputs = {output.name for output in graph.output}
-    for tensors in (graph.initializer,):
-        for tensor in list(tensors):
-            name = tensor.name
-            tensor.name = ""
-            key = (tensor.SerializeToString(deterministic=True),)
-            tensor.name = name
-            renamed[name] = first.setdefault(key, name)
-            if renamed[name] != name:
-                tensors.remove(tensor)
+    for tensor in list(graph.initializer):
+        nameless = TensorProto()
+        nameless.CopyFrom(tensor)
+        nameless.ClearField("name")
+        renamed[tensor.name] = first.setdefault((nameless.SerializeToString(deterministic=True),), tensor.name)
+        if renamed[tensor.name] != tensor.name:
+            graph.initializer.remove(tensor)
     for node in list(graph.node):
         node.input[:] = [renamed.get(name, name) for name in node.input]
         attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)

@@ -41,7 +41,7 @@ class Measured(Protocol):
 
     @property
     def doubt(self) -> dict[str, Any] | None:
-        """How far student and teacher are apart on the test rows; see `tabkd._doubt.measured`."""
+        """How far student and teacher are apart on the test rows; see `tabkd._doubt.measured_doubt`."""
 
 
 def input_type(column: Column, center: float) -> str:
@@ -76,7 +76,7 @@ def describe(
     front : Front
         The parts of the table that the student reads.
     monotone : dict, optional
-        The columns whose constraints are proved, as `tabkd._export.monotone` finds them.
+        The columns whose constraints are proved, as `tabkd._export.proof` finds them.
     """
     schema = model.schema_
     facts = {
@@ -84,7 +84,7 @@ def describe(
         "tabkd": __version__,
         "task": model._task.name,
         "n_outputs": model._student.n_outputs_,
-        "further_outputs": [*model._student.further_outputs(), *[CONTRIBUTIONS] * model._with_contributions],
+        "further_outputs": [*model._student.further_outputs(), *[CONTRIBUTIONS] * model._is_explained],
         "teacher": teacher_name(model.teacher_),
         "student": type(model.student_).__name__,
         "skill_kept": None,
@@ -101,7 +101,7 @@ def describe(
         },
         "filled": _filled(front),
     }
-    if model._with_contributions:
+    if model._is_explained:
         cost = model._student.values_per_explanation()
         facts[CONTRIBUTIONS] = {"baseline": model._base_values().tolist(), "values_per_row": cost}
     if monotone is not None:

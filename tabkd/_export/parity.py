@@ -62,7 +62,7 @@ def check_parity(model: Any, content: bytes) -> dict[str, Any]:
     if "label" in whole:
         _check_labels(model, frame, expected, whole["label"])
     proven = {"rows": len(codes), "max_difference": worst}
-    if model._with_contributions:
+    if model._is_explained:
         proven["additivity"] = check_additivity(model, codes, frame, exported, whole)
     return proven
 

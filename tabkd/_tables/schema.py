@@ -62,6 +62,11 @@ class TableSchema:
         return [column.name for column in self.columns]
 
     @property
+    def shown_names(self) -> list:
+        """The names, or x0, x1, … for the columns of an array."""
+        return [f"x{name}" if self.container == "numpy" else name for name in self.names]
+
+    @property
     def is_numeric(self) -> bool:
         """Whether every column is numeric."""
         return all(column.kind == "numeric" for column in self.columns)

@@ -11,7 +11,7 @@ from tabkd.scoring import ExportedStudent
 
 
 class Doubt:
-    """What tells doubtful scores from others.
+    """Finds the doubt of scores, and those that are doubtful.
 
     Parameters
     ----------

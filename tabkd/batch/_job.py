@@ -27,7 +27,7 @@ from tabkd.batch._parts import Parts
 from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import check_number
 from tabkd.batch._scored import Columns, Rows, Scored, as_matrix, check_kept, score_columns
-from tabkd.batch._scoring_options import Options, as_paths, check_least, further
+from tabkd.batch._scoring_options import Options, as_paths, check_least, extras
 from tabkd.batch._sources import Batch, File, in_dialect
 from tabkd.batch._stopping import StoppedError
 from tabkd.scoring import ExportedStudent, load
@@ -176,17 +176,23 @@ def score_dataset(
     exported = model if isinstance(model, ExportedStudent) else load(model)
     inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
     check_least("batch_size", batch_size, 1)
-    dialect = Dialect(delimiter, decimal, thousands, encoding)
-    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
     options = Options(
-        keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why, max_doubt
+        keep,
+        column_map or {},
+        threshold,
+        top_fraction,
+        max_rejects=max_rejects,
+        partition_by=partition_by,
+        dialect=Dialect(delimiter, decimal, thousands, encoding),
+        reasons=ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups),
+        max_doubt=max_doubt,
     )
     if resume and query is not None:
         raise ValueError(
             f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
         )
     columns = options.columns(exported)
-    sources = in_dialect(find_sources(inputs, query, stop), dialect)
+    sources = in_dialect(find_sources(inputs, query, stop), options.dialect)
     target = Target(output, rejects, table, append, tuple(options.partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):
@@ -279,7 +285,7 @@ def score_batches(
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
     why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
-    added = further(exported, why, max_doubt)
+    added = extras(exported, why, max_doubt)
     check_kept(exported, keep, [name for extra in added.values() if extra is not None for name in extra.schema.names])
     with contextlib.closing(ahead(batches)) as waiting:
         for batch in waiting:

@@ -273,7 +273,7 @@ def is_within(path: str | os.PathLike, taken: Sequence[str]) -> bool:
     return any(place == resolved or (place.is_dir() and place in resolved.parents) for place in places)
 
 
-def check_not_read(model: str | os.PathLike, output: str, rejects: str | None, what: str = "the model") -> None:
+def check_not_read(read: str | os.PathLike, output: str, rejects: str | None, what: str = "the model") -> None:
     """Refuse to replace the model of a job, whose file may have any suffix, or another file that the job reads.
 
     Raises
@@ -282,7 +282,7 @@ def check_not_read(model: str | os.PathLike, output: str, rejects: str | None, w
         If the path leads to that file.
     """
     for name, path in (("output", output), ("rejects", rejects)):
-        if path is not None and os.path.realpath(path) == os.path.realpath(model):
+        if path is not None and os.path.realpath(path) == os.path.realpath(read):
             raise ValueError(f"{option(name, path)} is {what} of this job; choose another file.")
 
 

@@ -16,8 +16,7 @@ from tabkd.scoring import ExportedStudent
 from tabkd.scoring._contributions import CONTRIBUTIONS
 
 _DIRECTIONS = ("higher", "lower")
-# A column that the student does not use may have a contribution of this share of the others' sum, by rounding in
-# float32.
+# Rounding in float32 may give a column that the student does not use a contribution of this share of all others.
 _ROUNDING = 1e-6
 
 
@@ -163,11 +162,11 @@ class Reasons:
 
 
 def _check_model(exported: ExportedStudent) -> None:
-    """Refuse a model without contributions, and one of several targets, whose scores are no single number."""
+    """Refuse a model without contributions, and one of several targets, of which no single one can be explained."""
     if CONTRIBUTIONS not in exported.metadata:
         raise ValueError(
-            f"{option('reasons')} needs contributions, which the model does not have; export it again by "
-            "model.to_onnx(path, contributions=True)."
+            f"{option('reasons')} needs contributions, which the model does not have. Export it again by "
+            "model.to_onnx(path, contributions=True) or `tabkd distill --contributions`."
         )
     n = exported.metadata["n_outputs"]
     if exported.metadata["task"] != "classification" and n > 1:

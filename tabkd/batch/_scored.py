@@ -110,7 +110,7 @@ class Columns:
     reasons : Reasons, optional
         What explains the scores.
     doubt : Doubt, optional
-        What tells doubtful scores from others.
+        Finds the doubtful scores.
 
     Raises
     ------

@@ -77,8 +77,8 @@ class Options:
             If the model has no such columns, alerts are chosen and it does not have two classes, or it does not have
             the wanted reasons or doubt.
         """
-        kept, extras = [*self.keep, *self.partition_by], further(exported, self.reasons, self.max_doubt)
-        columns = Columns(exported, kept, self.column_map, self.threshold, **extras)
+        kept, added = [*self.keep, *self.partition_by], extras(exported, self.reasons, self.max_doubt)
+        columns = Columns(exported, kept, self.column_map, self.threshold, **added)
         if self.top_fraction is not None:
             columns.check_two_classes("top_fraction", self.top_fraction)
         return columns
@@ -113,13 +113,13 @@ class Options:
         }
 
 
-def further(exported: ExportedStudent, reasons: ReasonOptions, max_doubt: float | None) -> dict[str, Any]:
+def extras(exported: ExportedStudent, reasons: ReasonOptions, max_doubt: float | None) -> dict[str, Any]:
     """What `Columns` adds to the scores of a model.
 
     Raises
     ------
     ValueError
-        If the model does not have it.
+        If the model has no contributions, its doubt was not measured, or an option does not fit it.
     """
     return {
         "reasons": Reasons(exported, reasons) if reasons.n else None,

@@ -47,7 +47,7 @@ def against_teacher(
     """
     codes = model.schema_.encode(check_table(model, X, reset=False))
     rows, columns, values = moves(codes, model.schema_.positions("numeric"), np.random.default_rng(random_state))
-    single = model._student.n_outputs_ == (1 if model._task.classes is None else 2)
+    single = model._task.is_single(model._student.n_outputs_)
     if not single or not len(rows):
         return None
     base, row_of = np.unique(rows, return_inverse=True)

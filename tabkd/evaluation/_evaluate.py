@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
-from tabkd._doubt import measured as measured_doubt
+from tabkd._doubt import measured_doubt
 from tabkd._sklearn import check_sample_weight
 from tabkd._typing import ColumnLike
 from tabkd._validation import as_labels, as_targets

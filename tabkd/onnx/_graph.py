@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -292,6 +293,23 @@ class Graph:
             The name of the tensor, of shape (n, k).
         """
         return self.node("Gather", [name, self.constant(np.asarray(positions, dtype=np.int64))], axis=1)
+
+    def reshape(self, name: str, shape: Sequence[int]) -> str:
+        """Give a tensor another shape.
+
+        Parameters
+        ----------
+        name : str
+            The tensor.
+        shape : sequence of int
+            The sizes; -1 for one that follows from the others, such as the number of rows.
+
+        Returns
+        -------
+        str
+            The name of the tensor.
+        """
+        return self.node("Reshape", [name, self.constant(np.array(shape, dtype=np.int64))])
 
     def reduce(self, op: str, name: str) -> str:
         """Reduce the columns of a matrix to one.

@@ -286,7 +286,8 @@ class ExportedStudent:
         """
         if CONTRIBUTIONS not in self.metadata:
             raise ValueError(
-                f"{self._source} has no contributions. Write it with them: model.to_onnx(path, contributions=True)."
+                f"{self._source} has no contributions. Write it again by model.to_onnx(path, contributions=True) or "
+                "`tabkd distill --contributions`."
             )
         if not (are_rows(X) or is_arrow(X)):
             X = as_table(X)

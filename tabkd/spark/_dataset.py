@@ -145,10 +145,16 @@ def score_dataset(
     """
     exported = model if isinstance(model, ExportedStudent) else load(model)
     inputs, output, rejects = as_paths(inputs), os.fspath(output), None if rejects is None else os.fspath(rejects)
-    dialect = Dialect(delimiter, decimal, thousands, encoding)
-    why = ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups)
     options = Options(
-        keep, column_map or {}, threshold, top_fraction, max_rejects, partition_by, dialect, why, max_doubt
+        keep,
+        column_map or {},
+        threshold,
+        top_fraction,
+        max_rejects=max_rejects,
+        partition_by=partition_by,
+        dialect=Dialect(delimiter, decimal, thousands, encoding),
+        reasons=ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups),
+        max_doubt=max_doubt,
     )
     columns = options.columns(exported)
     _check_inputs(inputs)
@@ -289,12 +295,12 @@ class _Job:
             len(self._columns.known),
             tuple(self._columns.kept),
             options.threshold,
-            options.top_fraction is not None,
-            options.max_rejects,
-            options.dialect,
-            self._is_csv,
-            options.reasons,
-            options.max_doubt,
+            ranked=options.top_fraction is not None,
+            max_rejects=options.max_rejects,
+            dialect=options.dialect,
+            is_csv=self._is_csv,
+            reasons=options.reasons,
+            max_doubt=options.max_doubt,
         )
 
     def _score(self, parts: Parts, resume: bool) -> None:

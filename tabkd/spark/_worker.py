@@ -16,7 +16,7 @@ from tabkd.batch._dialect import PLAIN, Dialect
 from tabkd.batch._reasons import ReasonOptions
 from tabkd.batch._rejects import Reject, TooManyRejectsError, shown
 from tabkd.batch._scored import Columns, Rows, Scored, Unexplained, stored
-from tabkd.batch._scoring_options import further
+from tabkd.batch._scoring_options import extras
 from tabkd.batch._sources import Batch, in_batches
 from tabkd.batch._text import not_text
 from tabkd.scoring import ExportedStudent
@@ -77,7 +77,7 @@ class Task:
 
     def columns(self, exported: ExportedStudent, *, drift: bool = True) -> Columns:
         """The columns of the model, and what is added to its scores."""
-        return Columns(exported, (), {}, drift=drift, **further(exported, self.reasons, self.max_doubt))
+        return Columns(exported, (), {}, drift=drift, **extras(exported, self.reasons, self.max_doubt))
 
 
 @lru_cache(maxsize=4)

@@ -4,14 +4,14 @@ A student of your own is a subclass of `Student`: see its example.
 """
 
 from tabkd.students._additive import AdditiveStudent
-from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._float32 import to_float32
 from tabkd.students._mlp import MLPStudent
 from tabkd.students._registry import STUDENTS
 from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Edges, Student, Tensors
-from tabkd.students._tree import TreeStudent
+from tabkd.students._trees.boosted_trees import BoostedTreesStudent
+from tabkd.students._trees.tree import TreeStudent
 
 __all__ = [
     "STUDENTS",

@@ -215,6 +215,18 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         levels[self.n_levels_ :] = self.level_columns_
         return np.concatenate([inputs[self.unit_column_], levels])
 
+    def rising_columns(self) -> np.ndarray:
+        """The numeric column that each unit rises with.
+
+        Returns
+        -------
+        ndarray of int64
+            Positions of columns; -1 for units of mean targets and of missing values.
+        """
+        found = np.full(len(self.fill_) + len(self.missing_), -1)
+        found[: len(self.numeric_)] = self.numeric_
+        return found[self.unit_column_]
+
     def _n_knots(self, values: np.ndarray) -> int:
         """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from tabkd._options import option
-from tabkd._tables.schema import TableSchema
 from tabkd._weights import fit_with, weight_params
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs
@@ -91,46 +88,6 @@ class ForeignStudent(Student):
 def as_student(estimator: Any) -> Student:
     """The estimator as a student: one of tabkd's is returned as it is, any other regressor in a `ForeignStudent`."""
     return estimator if isinstance(estimator, Student) else ForeignStudent(estimator)
-
-
-def constrained(student: Student, monotonic_cst: np.ndarray, schema: TableSchema, is_asked: bool) -> Student:
-    """A student with monotone constraints; one that takes none stays as it is, if the user did not ask for them.
-
-    Parameters
-    ----------
-    student : Student
-        The unfitted student, which is changed.
-    monotonic_cst : int8 array of shape (d,)
-        The direction of each column.
-    schema : TableSchema
-        The columns of the table.
-    is_asked : bool
-        Whether they are the user's own, and not the teacher's.
-
-    Raises
-    ------
-    ValueError
-        If they are the user's own, and the student takes none.
-
-    Warns
-    -----
-    UserWarning
-        If they are the teacher's, and the student takes none.
-    """
-    if "monotonic_cst" in student.get_params():
-        return student.set_params(monotonic_cst=monotonic_cst.tolist())
-    name = type(getattr(student, "estimator", student)).__name__
-    remedy = f"Use one of tabkd's students ({student_names()})"
-    if is_asked:
-        raise ValueError(f"student {name} takes no {option('monotonic_cst')}, so it may break it. {remedy}.")
-    names = [schema.names[i] for i in np.flatnonzero(monotonic_cst)]
-    warnings.warn(
-        f"The teacher is monotone in {', '.join(map(repr, names[:5]))}{', …' if len(names) > 5 else ''}, but student "
-        f"{name} takes no monotonic_cst, so it may not be. {remedy}, or give monotonic_cst=None.",
-        UserWarning,
-        stacklevel=4,
-    )
-    return student
 
 
 def _without_converter(estimator: Any) -> Any:

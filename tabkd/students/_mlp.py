@@ -16,9 +16,10 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._lessons import Progress, hold_out
+from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 from tabkd.students._signs import Limits, hidden_roles, limits, reaches
-from tabkd.students._soft_rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import (
     Batches,
@@ -203,8 +204,7 @@ class MLPStudent(Student):
         """The limits of the weights of each layer, by which the constraints hold; none without constraints."""
         if not self.monotonic_cst_.any():
             return []
-        levels = np.zeros(self.encoder_.n_levels_, np.int8)
-        columns = self._columns_of_units()
+        columns, levels = self.encoder_.rising_columns(), np.zeros(self.encoder_.n_levels_, np.int8)
         inputs = np.concatenate([np.where(columns < 0, 0, self.monotonic_cst_[columns]), levels])
         sizes = _layer_sizes(self.hidden_layer_sizes)
         # Of two outputs the softmax reads the difference.
@@ -223,7 +223,7 @@ class MLPStudent(Student):
         columns = np.flatnonzero(proved)
         if not len(columns) or self._activation is not relu:  # signs prove nothing of an activation that may fall
             return np.zeros_like(proved)
-        units = self._columns_of_units()
+        units = self.encoder_.rising_columns()
         last = self.coefs_[-1]
         last = np.diff(last, axis=1) if self.task_ == "classification" else last
         weights = [self.coefs_[0][: len(units)], *self.coefs_[1:-1], last]
@@ -231,12 +231,6 @@ class MLPStudent(Student):
         wrong = np.where(proved[columns] > 0, can_fall[:, 0], can_rise[:, 0])
         proved[columns[wrong]] = 0
         return proved
-
-    def _columns_of_units(self) -> np.ndarray:
-        """The position of the numeric column that each unit rises with; -1 for means of levels and for missingness."""
-        found = np.full(len(self.encoder_.fill_) + len(self.encoder_.missing_), -1)
-        found[: len(self.encoder_.numeric_)] = self.encoder_.numeric_
-        return found[self.encoder_.unit_column_]
 
     def _first_layers(self, real: SoftRows, rng: np.random.RandomState) -> Layers:
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
@@ -249,7 +243,7 @@ class MLPStudent(Student):
         """The outputs of the best constant: log frequencies, or zero."""
         if self.task_ == "regression":
             return np.zeros(self.n_outputs_)
-        return np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
+        return log_frequencies(real)
 
     def _loss_of(self, rows: SoftRows) -> Callable[[Layers], float]:
         """The function that computes the mean loss of layers on rows: cross-entropy, or scaled squared error."""
@@ -344,7 +338,7 @@ class MLPStudent(Student):
         ndarray of shape (n, M), float64
             Log-odds of the second of two classes, log-probabilities minus their mean, or real values.
         """
-        factors, offset = self._raw()
+        factors, offset = self._raw_scaling()
         return self._forward(codes) @ factors + offset
 
     def explain_codes(self, codes: np.ndarray) -> np.ndarray:
@@ -394,19 +388,13 @@ class MLPStudent(Student):
         """
         return self._explainer().values_per_row()
 
-    def _raw(self) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix and the offset that turn the outputs of the network into raw scores."""
-        k = self.n_outputs_
-        if self.task_ == "regression":
-            return np.diag(self.target_scale_), self.target_mean_
-        if k == 2:
-            return np.array([[-1.0], [1.0]]), np.zeros(1)
-        return np.eye(k) - 1 / k, np.zeros(k)
+    def _raw_scaling(self) -> tuple[np.ndarray, np.ndarray]:
+        return raw_scaling(self.task_, self.n_outputs_, self.target_mean_, self.target_scale_)
 
     def _explainer(self) -> Explainer:
         """The walks, made when they are first asked for: they take a second or more, and few models need them."""
         if self._walks is None:
-            factors, _ = self._raw()  # a constant, which may be large, contributes nothing
+            factors, _ = self._raw_scaling()  # a constant, which may be large, contributes nothing
             first = np.vstack([self.coefs_[0][: len(self.encoder_.unit_column_)], self.level_weights_])
             *layers, (weights, bias) = zip([first, *self.coefs_[1:]], self.intercepts_, strict=True)
             network = Network(self.encoder_, [*layers, (weights @ factors, bias @ factors)], len(self.schema_.columns))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tabkd.students._additive import AdditiveStudent
-from tabkd.students._boosted_trees import BoostedTreesStudent
 from tabkd.students._mlp import MLPStudent
 from tabkd.students._student import Student
-from tabkd.students._tree import TreeStudent
+from tabkd.students._trees.boosted_trees import BoostedTreesStudent
+from tabkd.students._trees.tree import TreeStudent
 
 #: A new student needs one more entry here: everything that lists students reads this.
 STUDENTS: dict[str, type[Student]] = {

@@ -130,3 +130,8 @@ def bounded(real: SoftRows, synthetic: SoftStream, max_rows: int, rng: np.random
     for chunk in synthetic:
         parts.append(chunk if share == 1 else chunk.take(rng.random(len(chunk)) < share))
     return SoftRows.concatenate(parts)
+
+
+def log_frequencies(rows: SoftRows) -> np.ndarray:
+    """The logarithms of the mean class probabilities, shape (K,): the logits of the best constant."""
+    return np.log(np.clip(np.average(rows.targets, axis=0, weights=rows.weights), 1e-6, 1))

@@ -25,6 +25,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_values
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.students._background import background_rows
+from tabkd.students._explainable import Explainable
 from tabkd.students._soft_rows import SoftRows, SoftStream, is_simplex
 
 if TYPE_CHECKING:
@@ -102,15 +103,15 @@ class Legend(NamedTuple):
     ----------
     names : tuple of str
         The name of each class or value.
-    answers : callable
+    predictions : callable
         Turns targets (n, K) into predictions (n, K), which differ with a temperature or a link.
     """
 
     names: tuple[str, ...]
-    answers: Callable[[np.ndarray], np.ndarray]
+    predictions: Callable[[np.ndarray], np.ndarray]
 
 
-class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):
+class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):
     """Base class of students: it checks the input, and hands codes and targets to the subclass.
 
     A subclass learns in `_fit_rows`, predicts in `predict_codes` and writes its graph in `write_onnx`. It fits the
@@ -140,10 +141,13 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         The mean and the standard deviation of real targets (1 for a constant one); zeros and ones for probabilities.
     background_ : array of shape (m, d), float64
         Codes of some real rows, at most 256, with which contributions compare a row.
+    legend_ : Legend or None
+        What the targets mean in the distilled estimator that the student belongs to, which sets it after the fit; None
+        for a student that was fitted alone.
     monotonic_cst_ : int8 array of shape (d,)
-        The direction of each column, of the parameter `monotonic_cst`, if the subclass has it: 1 where the prediction,
-        for two classes the probability of the second, may only rise with the column, -1 where it may only fall, and 0
-        for a free column. A subclass that keeps them proves it in `proved_monotone`.
+        The direction of each column, from the parameter `monotonic_cst` of subclasses that take it: 1 where the
+        prediction, for two classes the probability of the second, may only rise with the column, -1 where it may only
+        fall, and 0 for a free column. A subclass that keeps them proves it in `proved_monotone`.
 
     Examples
     --------
@@ -178,8 +182,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
     _parameter_constraints: dict[str, list] = {}
     on_simplex = False
     answers_any_row = True
-    # Set by the distilled estimator that the student belongs to.
-    _legend: Legend | None = None
+    legend_: Legend | None = None
 
     def fit(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> Self:
         """Learn to predict the targets.
@@ -238,6 +241,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         validate_params(self)
         learn_features(self, schema)
         self.schema_ = schema
+        self.legend_ = None
         self.n_outputs_ = real.targets.shape[1]
         self.task_ = "classification" if is_simplex(real.targets) else "regression"
         self.monotonic_cst_ = directions(getattr(self, "monotonic_cst", None), schema)
@@ -298,13 +302,13 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
                     "outputs. Give one for each, in the order of the columns of predict."
                 )
             return [str(name) for name in class_names]
-        if self._legend is not None:
-            return list(self._legend.names)
+        if self.legend_ is not None:
+            return list(self.legend_.names)
         if self.task_ == "regression" and self.n_outputs_ == 1:
             return ["value"]
         return [f"{'class' if self.task_ == 'classification' else 'value'} {k}" for k in range(self.n_outputs_)]
 
-    def answers_of(self, targets: np.ndarray) -> np.ndarray:
+    def predictions_of(self, targets: np.ndarray) -> np.ndarray:
         """Turn targets into predictions of the distilled estimator that the student belongs to.
 
         Parameters
@@ -315,9 +319,9 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         Returns
         -------
         ndarray of shape (n, K)
-            The same, but for a temperature other than 1 or a link other than the identity.
+            The same, unless the estimator has a temperature other than 1 or a link other than the identity.
         """
-        return targets if self._legend is None else self._legend.answers(targets)
+        return targets if self.legend_ is None else self.legend_.predictions(targets)
 
     def rules_frame(self) -> pd.DataFrame | None:
         """The rules that the metadata of an exported file holds, and `tabkd inspect --rules` prints.
@@ -401,106 +405,6 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
             a column.
         """
         return {}
-
-    def raw_scores(self, codes: np.ndarray) -> np.ndarray:
-        """Compute the scores that contributions add up to.
-
-        A student with contributions defines this, `explain_codes` and `write_contributions`.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, M), float64
-            For two classes the log-odds of the second one, for more classes their log-probabilities minus the mean of
-            these over the classes, and otherwise the values of the targets.
-
-        Raises
-        ------
-        NotImplementedError
-            If the student has no contributions.
-        """
-        raise self._unexplained("raw_scores(codes)")
-
-    def base_values(self) -> np.ndarray:
-        """Compute the mean of the raw scores of `background_`, from which contributions start.
-
-        Returns
-        -------
-        ndarray of shape (M,), float64
-            The baseline of each raw score.
-
-        Raises
-        ------
-        NotImplementedError
-            If the student has no contributions.
-        """
-        return self.raw_scores(self.background_).mean(axis=0)
-
-    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Compute how much each column contributes to the raw scores of a row.
-
-        The contributions are Shapley values of the student, as in Lundberg and Lee, "A Unified Approach to
-        Interpreting Model Predictions", 2017: a column that is left out takes its value from a row of `background_`.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, M, d), float64
-            The sum over the columns is the raw score minus that of `base_values`.
-
-        Raises
-        ------
-        NotImplementedError
-            If the student has no contributions.
-        """
-        raise self._unexplained("explain_codes(codes)")
-
-    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
-        """Write what `explain_codes` computes into a graph.
-
-        Parameters
-        ----------
-        graph : Graph
-            Takes the nodes.
-        inputs : Inputs
-            The columns of the table.
-
-        Returns
-        -------
-        str
-            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
-
-        Raises
-        ------
-        NotImplementedError
-            If the student has no contributions.
-        """
-        raise self._unexplained("write_contributions(graph, inputs)")
-
-    def values_per_explanation(self) -> int:
-        """Count the numbers that the graph of the contributions holds for a row at a time.
-
-        `tabkd.ExportedStudent` chooses by it how many rows it explains at once.
-
-        Returns
-        -------
-        int
-            About as many as the largest tensor has in a row.
-        """
-        return self.n_outputs_ * len(self.schema_.columns)
-
-    def _unexplained(self, method: str) -> NotImplementedError:
-        return NotImplementedError(
-            f"student {type(self.estimator_).__name__} has no contributions: it defines no {method}."
-        )
 
     def front(self) -> Front:
         """Describe what the student reads from the table.

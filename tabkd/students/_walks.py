@@ -17,19 +17,17 @@ are fixed when a student is fitted: Python and the graph take the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
+from tabkd.onnx._types import TensorType
 from tabkd.students._background import herded
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._stored_rows import StoredRows
-
-#: Weights (fan_in, fan_out) and biases (fan_out,) of each layer; the last one gives the raw scores.
-Layers: TypeAlias = Sequence[tuple[np.ndarray, np.ndarray]]
+from tabkd.students._training import Layers
 
 # Steps of all walks of one direction together, and of those that measure their error; and the fewest walks.
 _STEPS, _REFERENCE_STEPS = 1024, 8192
@@ -45,8 +43,9 @@ class Network:
     ----------
     encoder : TableEncoder
         Encodes the table.
-    layers : sequence of (ndarray, ndarray)
-        The rows of the first weights are numeric units, then the rows of levels.
+    layers : list of (ndarray, ndarray)
+        Weights (fan_in, fan_out) and biases (fan_out,) of each layer. The rows of the first weights are numeric units,
+        then the rows of levels; the last layer gives the raw scores.
     n_columns : int
         Number d of columns of the table.
 
@@ -205,7 +204,7 @@ class Explainer:
         n_scores, d, p = network.n_scores, network.n_columns, len(network.players)
         row = [d] if n_scores == 1 else [n_scores, d]
         if p == 0:
-            return _shaped(graph, graph.zeros(inputs.pieces[0].name, n_scores * d), row)
+            return graph.reshape(graph.zeros(inputs.pieces[0].name, n_scores * d), [-1, *row])
         bias = np.zeros((n_scores, d))
         bias[:, network.players] = self.bias - self._starts(self.walks)
         ends = np.zeros(d)
@@ -213,9 +212,8 @@ class Explainer:
         sums = self._write_sums(graph, inputs)
         total = graph.node("ReduceSum", [sums, graph.constant(np.array([1]), "axes")], keepdims=1)
         first = graph.float32(network.layers[0][1], "bias")
-        own = _shaped(
-            graph, self._write_behind(graph, graph.node("Add", [total, first])), [n_scores] + [1] * (len(row) - 1)
-        )
+        own = self._write_behind(graph, graph.node("Add", [total, first]))
+        own = graph.reshape(own, [-1, n_scores, *[1] * (len(row) - 1)])
         found = graph.node("Mul", [own, graph.float32(ends, "ends")])
         found = graph.node("Add", [found, graph.float32(bias.reshape(row), "bias")])
         if p > 1:
@@ -228,24 +226,24 @@ class Explainer:
         units = self.walks.stored.shape[2]
         ranks = graph.constant(self.walks.ranks, "ranks")
         steps = graph.constant(np.arange(1, p)[:, None])
-        taken = graph.node("Greater", [steps, _shaped(graph, ranks, [1, p])])
-        taken = graph.cast(taken, 1)
+        taken = graph.node("Greater", [steps, graph.reshape(ranks, [-1, 1, p])])
+        taken = graph.cast(taken, TensorType.FLOAT)
         others = graph.node("Sub", [graph.float32(1.0), taken])
         stored = self._write_sums(graph, StoredRows(graph, self.walked))
-        flat = _shaped(graph, taken, [p])
+        flat = graph.reshape(taken, [-1, p])
         moved = graph.node("MatMul", [flat, sums])
 
         def constant(mask: str) -> str:
-            return graph.node("Add", [_shaped(graph, graph.node("MatMul", [mask, stored]), [units]), first])
+            return graph.node("Add", [graph.reshape(graph.node("MatMul", [mask, stored]), [-1, units]), first])
 
         forwards = graph.node("Add", [moved, constant(others)])
         backwards = graph.node("Add", [graph.node("Sub", [total, moved]), constant(taken)])
         scores = graph.node("Sub", [self._write_behind(graph, forwards), self._write_behind(graph, backwards)])
         n_steps = q * (p - 1)
         if network.n_scores == 1:
-            scores = _shaped(graph, scores, [n_steps])
+            scores = graph.reshape(scores, [-1, n_steps])
         else:
-            scores = graph.node("Transpose", [_shaped(graph, scores, [n_steps, network.n_scores])], perm=[0, 2, 1])
+            scores = graph.node("Transpose", [graph.reshape(scores, [-1, n_steps, network.n_scores])], perm=[0, 2, 1])
         return graph.node("MatMul", [scores, self._write_differences(graph, ranks)])
 
     def _write_differences(self, graph: Graph, ranks: str) -> str:
@@ -258,7 +256,7 @@ class Explainer:
 
         after = graph.node("Add", [ranks, graph.constant(np.array(1))])
         between = graph.columns(graph.node("Sub", [hot(after), hot(ranks)]), np.arange(1, p))
-        found = _shaped(graph, between, [p])
+        found = graph.reshape(between, [-1, p])
         if p == network.n_columns:
             return found
         place = np.full(network.n_columns, p)
@@ -272,23 +270,18 @@ class Explainer:
         parts = [part for part in network.encoder.write_features(graph, inputs) if part is not None]
         depth, onoff = graph.constant(np.array(p)), graph.float32([0.0, 1.0])
         owner = graph.node("OneHot", [graph.constant(network.owner, "owner"), depth, onoff])
-        single = _shaped(graph, graph.float32(weights, "weights"), [1, units])
-        apart = graph.node("Mul", [_shaped(graph, owner, [p, 1]), single])
+        single = graph.reshape(graph.float32(weights, "weights"), [-1, 1, units])
+        apart = graph.node("Mul", [graph.reshape(owner, [-1, p, 1]), single])
         features = graph.concat(parts, "features")
-        sums = graph.node("MatMul", [features, _shaped(graph, apart, [p * units])])
-        return _shaped(graph, sums, [p, units])
+        sums = graph.node("MatMul", [features, graph.reshape(apart, [-1, p * units])])
+        return graph.reshape(sums, [-1, p, units])
 
     def _write_behind(self, graph: Graph, hidden: str) -> str:
         for weights, bias in self.network.layers[1:]:
-            hidden = graph.gemm(_shaped(graph, graph.node("Relu", [hidden]), [len(weights)]), weights, bias)
+            hidden = graph.gemm(graph.reshape(graph.node("Relu", [hidden]), [-1, len(weights)]), weights, bias)
         return hidden
 
 
 def _permutations(n: int, p: int, rng: np.random.Generator) -> np.ndarray:
     """The ranks of p players in n permutations, int64 (n, p)."""
     return rng.permuted(np.tile(np.arange(p), (n, 1)), axis=1)
-
-
-def _shaped(graph: Graph, name: str, row: list[int]) -> str:
-    """A tensor with rows of this shape, as many as it has."""
-    return graph.node("Reshape", [name, graph.constant(np.array([-1, *row]))])

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd._doubt import DOUBT, LEVELS, doubts, measured
+from tabkd._doubt import DOUBT, LEVELS, doubts, measured_doubt
 from tabkd.batch import score_batches, score_dataset
 from tabkd.evaluation import evaluate
 
@@ -42,7 +42,7 @@ def differences(model, table):
 def test_points_are_order_statistics_of_a_band():
     student = np.linspace(0, 1, 2000)
     difference = np.random.default_rng(0).random(2000)
-    found = measured(student[:, None], (student + difference)[:, None], "regression", student)
+    found = measured_doubt(student[:, None], (student + difference)[:, None], "regression", student)
     edges = [-np.inf, *found["edges"], np.inf]
     assert len(found["edges"]) >= 5
     for low, high, band in zip(edges, edges[1:], found["bands"], strict=False):
@@ -59,7 +59,7 @@ def test_points_are_order_statistics_of_a_band():
 @pytest.mark.parametrize(("n", "names"), [(8, ["50%"]), (9, ["50%", "90%"]), (98, ["50%", "90%"]), (99, list(LEVELS))])
 def test_a_point_is_given_from_as_many_rows_on_as_its_guarantee_needs(n, names):
     student = np.zeros((n, 1))
-    (band,) = measured(student, student + 1.0, "regression", np.array([0.0]))["bands"]
+    (band,) = measured_doubt(student, student + 1.0, "regression", np.array([0.0]))["bands"]
     assert [name for name in LEVELS if band[name] is not None] == names
 
 
@@ -72,7 +72,7 @@ def test_new_rows_of_the_table_are_within_the_points_in_every_band_on_average(mo
     for _ in range(n_draws):
         rows = rng.permutation(np.arange(2000, len(X)))
         old, new = rows[:3000], rows[3000:]
-        facts = measured(scores[old], teacher[old], "classification", model._training_scores)
+        facts = measured_doubt(scores[old], teacher[old], "classification", model._training_scores)
         band = np.searchsorted(facts["edges"], scores[new, 1])
         for name in LEVELS:
             points = [band[name] for band in facts["bands"]]
@@ -124,7 +124,7 @@ def test_the_test_rows_of_a_report_measure_doubt_too(model, table, tmp_path):
 
 
 @pytest.mark.parametrize("task", ["three classes", "regression"])
-def test_other_tasks(task, tmp_path):
+def test_other_tasks_have_doubt_in_their_own_unit(task, tmp_path):
     small = {"student": "tree", "n_synthetic": 1000, "random_state": 0}
     if task == "regression":
         X, y = load_diabetes(return_X_y=True, as_frame=True)
@@ -157,11 +157,11 @@ def test_a_score_without_a_point_is_doubtful(model, table, tmp_path):
 
 def test_equal_scores_of_a_tree_are_in_one_band_also_in_float32(model):
     scores = model._training_scores
-    facts = measured(scores[:, None].repeat(2, 1), scores[:, None].repeat(2, 1), "classification", scores)
+    facts = measured_doubt(scores[:, None].repeat(2, 1), scores[:, None].repeat(2, 1), "classification", scores)
     facts["bands"] = [{DOUBT: float(i)} for i in range(len(facts["bands"]))]
     np.testing.assert_array_equal(doubts(facts, scores), doubts(facts, scores.astype(np.float32)))
     at = np.array([0.1, 0.2, 0.5, 0.9])
-    facts = measured(at.repeat(500)[:, None].repeat(2, 1), np.zeros((2000, 2)), "classification", at.repeat(500))
+    facts = measured_doubt(at.repeat(500)[:, None].repeat(2, 1), np.zeros((2000, 2)), "classification", at.repeat(500))
     facts["bands"] = [{DOUBT: float(i)} for i in range(len(facts["bands"]))]
     assert len(set(doubts(facts, at))) == 4
     np.testing.assert_array_equal(doubts(facts, at), doubts(facts, at.astype(np.float32)))

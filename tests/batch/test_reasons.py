@@ -239,7 +239,7 @@ def test_what_cannot_be_a_reason_is_refused_before_the_first_row(explained, sour
 def test_reasons_need_a_model_with_contributions(model, source, tmp_path):
     path = tmp_path / "plain.onnx"
     model.to_onnx(path)
-    with pytest.raises(ValueError, match=r"does not have; export it again by model.to_onnx\(path, contributions=True"):
+    with pytest.raises(ValueError, match=r"does not have. Export it again by model.to_onnx\(path, contributions=True"):
         score_dataset(path, [source], tmp_path / "out.csv", reasons=1)
 
 

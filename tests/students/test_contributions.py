@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.students import STUDENTS, MLPStudent, SoftRows, Student, TreeStudent
 from tabkd.students._background import background_rows
+from tabkd.students._registry import student_names
 from tests.export.hard import FAST, fast_students, mixed_table
 from tests.small_students import small_students
 
@@ -169,7 +170,7 @@ def test_trees_with_too_long_paths_say_what_to_set():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 25))
     tree = TreeStudent(max_leaf_nodes=None, min_samples_leaf=1, random_state=0).fit(X, rng.normal(size=3000))
-    message = r"contributions of this TreeStudent would take tables of .* numbers.* Set a smaller max_depth or max_leaf"
+    message = r"contributions of this TreeStudent would take tables of .* numbers.* Set a smaller max_leaf_nodes, or"
     with pytest.raises(ValueError, match=message):
         tree.explain_codes(X[:1])
 
@@ -188,7 +189,7 @@ class Constant(Student):
 def test_a_student_without_contributions_says_which_have_them(student, four_columns):
     X, signal = four_columns
     model = DistilledRegressor(LinearRegression(), student=student, **FAST).fit(np.nan_to_num(X), signal)
-    message = rf"student {type(student).__name__} has no contributions. Use one of 'mlp', 'tree', 'boosted_trees'"
+    message = rf"student {type(student).__name__} has no contributions. Use one of {student_names()}, or define"
     with pytest.raises(NotImplementedError, match=message):
         model.contributions(np.nan_to_num(X))
     with pytest.raises(NotImplementedError, match=message):

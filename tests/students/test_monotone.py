@@ -16,9 +16,9 @@ from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd.onnx import MonotoneError
 from tabkd.onnx._trees import Nodes
 from tabkd.students import STUDENTS, MLPStudent, Student, TreeStudent
-from tabkd.students._leaf_order import ordered_values, proved_by_leaves, rises
 from tabkd.students._signs import hidden_roles, limits, reaches
 from tabkd.students._training import within
+from tabkd.students._trees.leaf_order import ordered_values, proved_by_leaves, rises
 
 SMALL = {"mlp": {"hidden_layer_sizes": (16, 8), "n_knots": 24, "max_iter": 8}, "boosted_trees": {"n_estimators": 15}}
 WANTED = {"income": 1, "debt": -1, "age": 1}
@@ -143,7 +143,7 @@ def test_a_column_whose_values_are_all_constrained_and_missing_or_constant_is_no
 @pytest.mark.parametrize("task", TASKS)
 def test_one_weight_of_the_wrong_sign_ends_the_proof_of_its_column(task):
     student = copy(fitted("mlp", task))
-    unit = int(np.flatnonzero(student._columns_of_units() == 1)[0])  # "debt", which falls
+    unit = int(np.flatnonzero(student.encoder_.rising_columns() == 1)[0])  # "debt", which falls
     rising = len(student.intercepts_[0]) // 2
     first, second, *others = (weights.copy() for weights in student.coefs_)
     first[unit, rising] = 1e-3

@@ -10,8 +10,8 @@ from sklearn.tree import DecisionTreeClassifier
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, TreeStudent
-from tabkd.students._rules import number, shortest
 from tabkd.students._student import predicted
+from tabkd.students._trees.rules import number, shortest
 from tests.small_tables import category_frame, mixed_frame, targets
 
 N = 400
@@ -222,7 +222,7 @@ def test_more_or_fewer_names_than_outputs_are_refused(method):
         getattr(fitted(X, y), method)(class_names=["a", "b", "c"])
 
 
-def test_only_trees_have_rules():
+def test_a_tree_keeps_its_rules_in_a_file_and_a_network_has_none():
     X = np.random.default_rng(0).normal(size=(50, 2))
     student = MLPStudent(max_iter=1, random_state=0).fit(X, X[:, 0])
     assert student.rules_frame() is None

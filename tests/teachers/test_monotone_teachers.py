@@ -28,8 +28,8 @@ from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._tables.schema import TableSchema
 from tabkd.students import BoostedTreesStudent, TreeStudent
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
+from tabkd.teachers._constraints import teacher_directions
 from tabkd.teachers._integer_classes import with_integer_classes
-from tabkd.teachers._monotone import teacher_directions
 from tests.teachers.predictor import TabularPredictor
 
 NAMES = ["income", "debt level", "age"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,14 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes, write_values
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, sklearn_nodes, write_ensemble
-from tabkd.students._leaf_order import ordered_values, proved_by_leaves
-from tabkd.students._ordinal import OrdinalTable
-from tabkd.students._rules import leaf_text, readable_thresholds, steps
+from tabkd.students._raw_scores import centring
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
-from tabkd.students._student import Edges, Student, Tensors
-from tabkd.students._tree_games import Part, check_size, games, shared, write_shared
+from tabkd.students._student import Tensors
+from tabkd.students._trees.games import Part, check_size, games
+from tabkd.students._trees.leaf_order import ordered_values
+from tabkd.students._trees.ordinal import OrdinalTable
+from tabkd.students._trees.rules import leaf_text, readable_thresholds, steps
+from tabkd.students._trees.sum_of_trees import SumOfTrees
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ _SHOWN_LEVELS = 6
 _LEAST_SHARE = 1e-6
 
 
-class TreeStudent(Student):
+class TreeStudent(SumOfTrees):
     """One small decision tree on soft targets.
 
     The tree grows best first, as in TREPAN, so that its leaves lie where the targets vary most. With the same number
@@ -62,7 +63,7 @@ class TreeStudent(Student):
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
         two classes. A missing value may give any prediction.
     n_jobs : int or None, default=None
-        Ignored; the other students have it. A tree is fitted by one thread.
+        Ignored, because one thread fits a tree; the other students use it.
     random_state : int, RandomState instance or None, default=None
         Seed, or generator of the random numbers.
 
@@ -139,7 +140,18 @@ class TreeStudent(Student):
         rng = check_random_state(self.random_state)
         self.encoder_ = OrdinalTable(self.schema_, real)
         rows = bounded(real, synthetic, self.max_rows, rng)
-        self.decision_tree_ = DecisionTreeRegressor(
+        table = self.encoder_.transform_codes(rows.codes)
+        self.decision_tree_ = self._grown(table, rows, rng)
+        tree = self.decision_tree_.tree_
+        tree.threshold[:] = readable_thresholds(sklearn_nodes(tree), self.schema_, self.encoder_, table)
+        leaves = self.decision_tree_.apply(self.encoder_.transform_codes(real.codes))
+        self.leaf_rows_ = np.bincount(leaves, minlength=tree.node_count)
+        if self.monotonic_cst_.any():
+            self._order_leaves()
+
+    def _grown(self, table: np.ndarray, rows: SoftRows, rng: np.random.RandomState) -> DecisionTreeRegressor:
+        """The tree, with mean targets in its leaves."""
+        grown = DecisionTreeRegressor(
             # The Poisson deviance, summed over targets that sum to one, is the cross-entropy up to a constant.
             criterion="poisson" if self.task_ == "classification" else "squared_error",
             max_depth=self.max_depth,
@@ -148,31 +160,20 @@ class TreeStudent(Student):
             random_state=rng.randint(2**31 - 1),
         )
         offset, scale = self._scaling(rows.targets)
-        table = self.encoder_.transform_codes(rows.codes)
-        self.decision_tree_.fit(table, (rows.targets - offset) / scale, sample_weight=rows.weights)
-        tree = self.decision_tree_.tree_
-        tree.threshold[:] = readable_thresholds(sklearn_nodes(tree), self.schema_, self.encoder_, table)
-        leaves = self.decision_tree_.apply(self.encoder_.transform_codes(real.codes))
-        self.leaf_rows_ = np.bincount(leaves, minlength=tree.node_count)
-        values = tree.value
+        grown.fit(table, (rows.targets - offset) / scale, sample_weight=rows.weights)
+        values = grown.tree_.value
         values[:, :, 0] = values[:, :, 0] * scale + offset
         if self.task_ == "classification":
             np.clip(values, 0, 1, out=values)
-        if self.monotonic_cst_.any():
-            self._order_leaves()
+        return grown
 
     def _order_leaves(self) -> None:
         """Set the leaves to the nearest values that keep the constraints."""
         tree = self.decision_tree_.tree_
-        last = ordered_values(self._last_nodes(), self.monotonic_cst_, tree.weighted_n_node_samples)
+        last = ordered_values(self._last_values()[0], self.monotonic_cst_, tree.weighted_n_node_samples)
         tree.value[:, -1, 0] = last
         if self.task_ == "classification":
             tree.value[:, 0, 0] = 1 - last
-
-    def _last_nodes(self) -> Nodes:
-        """The tree with the values of the only target, or of the second class."""
-        nodes = self._nodes()
-        return replace(nodes, values=nodes.values[:, -1:])
 
     def _scaling(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The offset that is subtracted from the targets during the fit, and the scale that they are divided by."""
@@ -199,26 +200,6 @@ class TreeStudent(Student):
         """
         predicted = self.decision_tree_.predict(self.encoder_.transform_codes(codes))
         return predicted.reshape(len(codes), -1)
-
-    def proved_monotone(self) -> np.ndarray:
-        """Prove the constraints by comparing the leaves of the tree.
-
-        Returns
-        -------
-        int8 array of shape (d,)
-            `monotonic_cst_`, with 0 for each column whose constraint is not proved.
-        """
-        return proved_by_leaves([self._last_nodes()], self.monotonic_cst_)
-
-    def edges(self) -> list[Edges]:
-        """The thresholds of the tree.
-
-        Returns
-        -------
-        list of Edges
-            An entry for each numeric column that is split on.
-        """
-        return self.encoder_.edges_of([sklearn_nodes(self.decision_tree_.tree_)])
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
         """Write what `predict_codes` computes into a graph.
@@ -263,78 +244,22 @@ class TreeStudent(Student):
         leaves = self.decision_tree_.apply(self.encoder_.transform_codes(codes))
         return self._raw_values()[leaves]
 
-    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Compute how much each column contributes to the raw scores of a row: the exact Shapley values.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, M, d), float64
-            The sum over the columns is the raw score minus that of `base_values`.
-
-        Raises
-        ------
-        ValueError
-            If the paths of the tree have too many columns.
-
-        References
-        ----------
-        S. M. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
-        Nature Machine Intelligence 2, 2020.
-        """
-        return shared(self._parts(), self.encoder_.transform_codes(codes))
-
-    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
-        """Write what `explain_codes` computes into a graph.
-
-        Parameters
-        ----------
-        graph : tabkd.onnx.Graph
-            Takes the nodes.
-        inputs : tabkd.onnx.Inputs
-            The columns of the table.
-
-        Returns
-        -------
-        str
-            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
-
-        Raises
-        ------
-        ValueError
-            If the paths of the tree have too many columns.
-        """
-        table = self.encoder_.write_onnx(graph, inputs)
-        return write_shared(graph, table, self._parts(), len(self.schema_.columns), self.encoder_.fill_)
-
-    def values_per_explanation(self) -> int:
-        """Count the numbers that the graph of the contributions holds for a row at a time.
-
-        Returns
-        -------
-        int
-            The shares that are looked up, or the contributions.
-        """
-        shares = sum(len(game.path) for part in self._parts() for game in part.games)
-        return max(shares, super().values_per_explanation())
-
     def _raw_values(self) -> np.ndarray:
         """The raw scores of each node, (nodes, M)."""
         values = self.decision_tree_.tree_.value[:, :, 0]
         if self.task_ == "regression":
             return values
         logs = np.log(np.clip(values, _LEAST_SHARE, 1 - _LEAST_SHARE))
-        return logs[:, 1:] - logs[:, :1] if self.n_outputs_ == 2 else logs - logs.mean(axis=1, keepdims=True)
+        return logs @ centring(self.n_outputs_)
+
+    def _raw_factors(self) -> np.ndarray:
+        """None: the games are those of raw scores."""
+        return np.eye(self._raw_values().shape[1])
 
     def _parts(self) -> list[Part]:
         """The games of the tree, which has all scores at once."""
-        nodes, background = sklearn_nodes(self.decision_tree_.tree_), self.encoder_.transform_codes(self.background_)
-        values = self._raw_values()
-        played = list(games(nodes, values, background))
+        values, background = self._raw_values(), self.encoder_.transform_codes(self.background_)
+        played = list(games(self._trees()[0], values, background))
         check_size(played, type(self).__name__)
         return [Part(played, values.shape[1])]
 
@@ -385,7 +310,7 @@ class TreeStudent(Student):
         leaves = [step for step in steps(nodes, self.schema_, self.encoder_) if nodes.left[step.node] < 0]
         reached = np.array([step.node for step in leaves])
         prefix = "probability of " if self.task_ == "classification" else ""
-        predictions = self.answers_of(nodes.values[reached])
+        predictions = self.predictions_of(nodes.values[reached])
         return pd.DataFrame(
             {
                 "condition": [step.path.text() for step in leaves],
@@ -476,7 +401,10 @@ class TreeStudent(Student):
 
     def _nodes(self) -> Nodes:
         """The tree, in which a missing number goes the way of what would fill it."""
-        return sklearn_nodes(self.decision_tree_.tree_).filled(self.encoder_.fill_)
+        return self._filled_trees()[0]
+
+    def _trees(self) -> list[Nodes]:
+        return [sklearn_nodes(self.decision_tree_.tree_)]
 
     def _shares(self) -> np.ndarray:
         return self.leaf_rows_ / self.leaf_rows_.sum()
@@ -485,7 +413,7 @@ class TreeStudent(Student):
         """What each leaf predicts, by its position."""
         nodes, names, shares = self._nodes(), self.output_names(class_names), self._shares()
         leaves = np.flatnonzero(nodes.left < 0)
-        predictions = self.answers_of(nodes.values[leaves])
+        predictions = self.predictions_of(nodes.values[leaves])
         return {
             int(leaf): leaf_text(names, values, shares[leaf]) for leaf, values in zip(leaves, predictions, strict=True)
         }

@@ -17,17 +17,18 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._heads import write_two_classes
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
-from tabkd.students._leaf_order import proved_by_leaves
-from tabkd.students._ordinal import OrdinalTable
-from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
-from tabkd.students._student import Edges, Student, Tensors
-from tabkd.students._tree_games import Part, check_size, games, shared, write_shared
+from tabkd.students._raw_scores import raw_scaling
+from tabkd.students._soft_rows import SoftRows, SoftStream, bounded, log_frequencies
+from tabkd.students._student import Tensors
+from tabkd.students._trees.games import Part, check_size, games
+from tabkd.students._trees.ordinal import OrdinalTable
+from tabkd.students._trees.sum_of_trees import SumOfTrees
 
 #: Gradient and Hessian of a loss for each row.
 Slopes: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
-class BoostedTreesStudent(Student):
+class BoostedTreesStudent(SumOfTrees):
     """A few small LightGBM trees on soft targets.
 
     Class probabilities are learnt with soft cross-entropy (two classes as one logistic score, more as a softmax), real
@@ -133,38 +134,40 @@ class BoostedTreesStudent(Student):
         targets = (rows.targets - self.target_mean_) / self.target_scale_
         if self.task_ == "classification" and self.n_outputs_ == 2:
             targets = targets[:, 1:]
-        n_scores = targets.shape[1]
+        params = self._params(targets, rng)
+        table = self.encoder_.transform_codes(rows.codes)
+        _check_varies(table, len(real))
+        axis = None if targets.shape[1] > 1 else 1
+        dataset = lightgbm.Dataset(
+            table,
+            np.zeros(len(rows)),
+            weight=rows.weights,
+            init_score=np.squeeze(np.tile(self.base_score_, (len(rows), 1)), axis=axis),
+            params={"verbosity": -1, "num_threads": params["num_threads"]},
+        )
+        self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
+
+    def _params(self, targets: np.ndarray, rng: np.random.RandomState) -> dict[str, Any]:
+        """LightGBM's parameters, for targets of shape (n, n_scores)."""
+        n_rows, n_scores = targets.shape
         params = {
             "objective": _objective(self.task_, targets),
             "num_class": n_scores,
             "learning_rate": self.learning_rate,
             "num_leaves": self.max_leaf_nodes,
-            "min_data_in_leaf": min(self.min_samples_leaf, max(1, len(rows) // 4)),
+            "min_data_in_leaf": min(self.min_samples_leaf, max(1, n_rows // 4)),
             "min_sum_hessian_in_leaf": 1e-6,
             "lambda_l2": _shrinkage(self.task_, targets),
             "seed": rng.randint(2**31 - 1),
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
+            "num_threads": lightgbm_threads(self.n_jobs, n_rows),
         }
         if self.monotonic_cst_.any():
             # By LightGBM's basic method: trees of its "intermediate" and "advanced" ones break their constraints.
             params["monotone_constraints"] = self.monotonic_cst_.tolist()
-        table = self.encoder_.transform_codes(rows.codes)
-        if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
-            raise ValueError(
-                f"No column varies over the rows (n_samples={len(real)}), so there is nothing to split on. "
-                "Give the student more rows, or other columns."
-            )
-        dataset = lightgbm.Dataset(
-            table,
-            np.zeros(len(rows)),
-            weight=rows.weights,
-            init_score=np.squeeze(np.tile(self.base_score_, (len(rows), 1)), axis=None if n_scores > 1 else 1),
-            params={"verbosity": -1, "num_threads": params["num_threads"]},
-        )
-        self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
+        return params
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets of encoded rows.
@@ -179,34 +182,13 @@ class BoostedTreesStudent(Student):
         ndarray of shape (n, K), float64
             Class probabilities, or real values.
         """
-        scores = self.booster_.predict(self.encoder_.transform_codes(codes), raw_score=True)
-        scores = np.asarray(scores).reshape(len(codes), -1) + self.base_score_
+        scores = self._scores(codes)
         if self.task_ == "regression":
             return scores * self.target_scale_ + self.target_mean_
         if scores.shape[1] == 1:
             positive = expit(scores[:, 0])
             return np.column_stack([1 - positive, positive])
         return softmax(scores, axis=1)
-
-    def proved_monotone(self) -> np.ndarray:
-        """Prove the constraints for each tree by comparing its leaves, so that they hold for the sum of the trees.
-
-        Returns
-        -------
-        int8 array of shape (d,)
-            `monotonic_cst_`, with 0 for each column whose constraint is not proved.
-        """
-        return proved_by_leaves(self._filled_trees(), self.monotonic_cst_)
-
-    def edges(self) -> list[Edges]:
-        """The thresholds of all trees.
-
-        Returns
-        -------
-        list of Edges
-            An entry for each numeric column that is split on.
-        """
-        return self.encoder_.edges_of(self._trees())
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
         """Write what `predict_codes` computes into a graph.
@@ -247,83 +229,19 @@ class BoostedTreesStudent(Student):
         ndarray of shape (n, M), float64
             Log-odds of the second of two classes, log-probabilities minus their mean, or real values.
         """
+        factors, offset = self._raw_scaling()
+        return self._scores(codes) @ factors + offset
+
+    def _scores(self, codes: np.ndarray) -> np.ndarray:
+        """The sums of the trees, (n, n_scores)."""
         scores = self.booster_.predict(self.encoder_.transform_codes(codes), raw_score=True)
-        scores = np.asarray(scores).reshape(len(codes), -1) + self.base_score_
-        factors, offset = self._raw()
-        return scores @ factors + offset
+        return np.asarray(scores).reshape(len(codes), -1) + self.base_score_
 
-    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Compute how much each column contributes to the raw scores of a row: the exact Shapley values.
+    def _raw_scaling(self) -> tuple[np.ndarray, np.ndarray]:
+        return raw_scaling(self.task_, len(self.base_score_), self.target_mean_, self.target_scale_)
 
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, M, d), float64
-            The sum over the columns is the raw score minus that of `base_values`.
-
-        Raises
-        ------
-        ValueError
-            If the paths of the trees have too many columns.
-
-        References
-        ----------
-        S. M. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
-        Nature Machine Intelligence 2, 2020.
-        """
-        found = shared(self._parts(), self.encoder_.transform_codes(codes))
-        return np.matmul(self._raw()[0].T, found)
-
-    def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
-        """Write what `explain_codes` computes into a graph.
-
-        Parameters
-        ----------
-        graph : tabkd.onnx.Graph
-            Takes the nodes.
-        inputs : tabkd.onnx.Inputs
-            The columns of the table.
-
-        Returns
-        -------
-        str
-            A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
-
-        Raises
-        ------
-        ValueError
-            If the paths of the trees have too many columns.
-        """
-        table, factors = self.encoder_.write_onnx(graph, inputs), self._raw()[0]
-        found = write_shared(graph, table, self._parts(), len(self.schema_.columns), self.encoder_.fill_)
-        if (factors == np.eye(len(factors))).all():
-            return found
-        if len(factors) == 1:
-            return graph.node("Mul", [found, graph.float32(factors[0])])
-        return graph.node("MatMul", [graph.float32(factors.T), found])
-
-    def values_per_explanation(self) -> int:
-        """Count the numbers that the graph of the contributions holds for a row at a time.
-
-        Returns
-        -------
-        int
-            The shares that are looked up, or the contributions.
-        """
-        shares = sum(len(game.path) for part in self._parts() for game in part.games)
-        return max(shares, super().values_per_explanation())
-
-    def _raw(self) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix and the offset that turn the scores of the trees into raw scores."""
-        n_scores = len(self.base_score_)
-        if self.task_ == "regression":
-            return np.diag(self.target_scale_), self.target_mean_
-        centred = np.eye(n_scores) - (1 / n_scores if n_scores > 1 else 0)
-        return centred, np.zeros(n_scores)
+    def _raw_factors(self) -> np.ndarray:
+        return self._raw_scaling()[0]
 
     def _parts(self) -> list[Part]:
         """The games of the trees of each score."""
@@ -336,21 +254,31 @@ class BoostedTreesStudent(Student):
         check_size([game for part in parts for game in part.games], type(self).__name__)
         return parts
 
-    def _filled_trees(self) -> list[Nodes]:
-        """The trees as they are exported: a missing number takes the way of its fill."""
-        return [nodes.filled(self.encoder_.fill_) for nodes in self._trees()]
-
     def _trees(self) -> list[Nodes]:
         return lightgbm_nodes(self.booster_.model_to_string())
 
 
+def _check_varies(table: np.ndarray, n_real: int) -> None:
+    """Refuse rows without a column to split on.
+
+    Raises
+    ------
+    ValueError
+        If no column varies.
+    """
+    if not np.any((table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))):
+        raise ValueError(
+            f"No column varies over the rows (n_samples={n_real}), so there is nothing to split on. "
+            "Give the student more rows, or other columns."
+        )
+
+
 def _base_score(real: SoftRows, task: str) -> np.ndarray:
-    """What the trees start from: nothing for scaled targets, else the log-odds of the mean probabilities."""
-    mean = np.average(real.targets, axis=0, weights=real.weights)
+    """What the trees start from: nothing for scaled targets, else the log-odds or logs of the mean probabilities."""
     if task == "regression":
-        return np.zeros(len(mean))
-    logs = np.log(np.clip(mean, 1e-6, 1))
-    return logs[1:] - logs[:1] if len(mean) == 2 else logs
+        return np.zeros(real.targets.shape[1])
+    logs = log_frequencies(real)
+    return logs[1:] - logs[:1] if len(logs) == 2 else logs
 
 
 def _objective(task: str, targets: np.ndarray) -> Callable:

@@ -14,9 +14,10 @@ import numpy as np
 
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
-from tabkd.onnx._trees import Nodes
+from tabkd.onnx._trees import Nodes, rounded_down
 from tabkd.students._float32 import to_float32
-from tabkd.students._ordinal import OrdinalTable
+from tabkd.students._trees.condition import Condition
+from tabkd.students._trees.ordinal import OrdinalTable
 
 #: The condition of a rule that has none.
 EVERY_ROW = "every row"
@@ -125,24 +126,23 @@ class Path:
         The columns.
     table : OrdinalTable
         How the tree reads them.
-    bounds : dict of int to tuple
-        For each column that was split, in the order of the splits: the bounds of its values as the tree reads them,
-        and whether they may be missing.
+    asked : dict of int to Condition
+        For each column that was split, in the order of the splits: what its values fulfil as the tree reads them.
     """
 
     schema: TableSchema
     table: OrdinalTable
-    bounds: dict[int, tuple[float, float, bool]]
+    asked: dict[int, Condition]
 
     def split(self, i: int, threshold: float, left: bool, missing_left: bool) -> Path:
         """The path behind a split of column i, on its left or right side."""
-        low, high, missing = self.bounds.get(i, (-inf, inf, True))
-        low, high = (low, min(high, threshold)) if left else (max(low, threshold), high)
-        return Path(self.schema, self.table, {**self.bounds, i: (low, high, missing and left == missing_left)})
+        given = self.asked.get(i, Condition())
+        behind = given.left_of(threshold, missing_left) if left else given.right_of(threshold, missing_left)
+        return Path(self.schema, self.table, {**self.asked, i: behind})
 
     def condition(self, i: int) -> Range | Levels:
         """What is known of column i."""
-        low, high, missing = self.bounds[i]
+        low, high, missing = self.asked[i]
         column, ranks = self.schema.columns[i], self.table.ranks_.get(i)
         if ranks is None:
             center = float(self.table.center_[i])
@@ -156,7 +156,7 @@ class Path:
 
     def conditions(self) -> dict[Any, Range | Levels]:
         """What is known of each column that was split, by its name."""
-        return {self.schema.columns[i].name: self.condition(i) for i in self.bounds}
+        return {self.schema.columns[i].name: self.condition(i) for i in self.asked}
 
     def text(self, most: int | None = None) -> str:
         """All conditions in a sentence."""
@@ -211,7 +211,7 @@ def _child(nodes: Nodes, step: Step, left: bool) -> Step:
     path = step.path.split(i, threshold, left, bool(nodes.missing_left[step.node]))
     by = path.condition(i)
     if isinstance(by, Range):  # this split alone; bounds from further up are in the lines above
-        alone = (-inf, threshold, by.missing) if left else (threshold, inf, by.missing)
+        alone = Condition(high=threshold, missing=by.missing) if left else Condition(threshold, missing=by.missing)
         by = Path(path.schema, path.table, {i: alone}).condition(i)
     child = nodes.left[step.node] if left else nodes.right[step.node]
     return Step(int(child), step.depth + 1, path, by)
@@ -247,7 +247,7 @@ def readable_thresholds(nodes: Nodes, schema: TableSchema, table: OrdinalTable, 
 
 
 def _moved(threshold: float, low: np.float32, high: np.float32, center: float, whole: bool) -> float:
-    """A threshold between two values that lies at a short number, as float32 has it."""
+    """A threshold between two values, at a short number as far as float32 can hold it."""
     exact = threshold + center
     reach = _MOVABLE * (float(high) - float(low))
     for short in [np.floor(exact)] if whole else _shorter(exact):
@@ -267,9 +267,7 @@ def shortest(threshold: float, center: float) -> float:
     """
     if np.isinf(threshold):
         return threshold
-    read = np.float32(threshold)
-    if read > threshold:
-        read = np.nextafter(read, np.float32(-inf))
+    read = rounded_down(np.array(threshold))[()]
     exact = float(read) + center
     return next(short for short in [*_shorter(exact), exact] if _reads(short, center) == read or short == exact)
 

@@ -25,31 +25,10 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._trees import Nodes, write_ensemble
 from tabkd.onnx._types import TensorType
+from tabkd.students._trees.condition import Condition
 
 # Most numbers in the tables of a student, which take four bytes each in its file.
 _MOST_NUMBERS = 1 << 22
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a path asks of one column: low < x <= high, or a missing value."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    missing: bool = True
-
-    def left_of(self, threshold: float, missing_left: bool) -> Condition:
-        """The condition, and to go left at a node."""
-        return Condition(self.low, min(self.high, threshold), self.missing and missing_left)
-
-    def right_of(self, threshold: float, missing_left: bool) -> Condition:
-        """The condition, and to go right at a node."""
-        return Condition(max(self.low, threshold), self.high, self.missing and not missing_left)
-
-    def holds(self, values: np.ndarray) -> np.ndarray:
-        """Which values fulfil it: float32 values, compared with float64 thresholds."""
-        values = values.astype(np.float64)
-        return np.where(np.isnan(values), self.missing, (self.low < values) & (values <= self.high))
 
 
 @dataclass(frozen=True)
@@ -166,7 +145,7 @@ def check_size(played: Sequence[Game], student: str) -> None:
         raise ValueError(
             f"The exact contributions of this {student} would take tables of {n_numbers:,} numbers, where at most "
             f"{_MOST_NUMBERS:,} are allowed: they double with every column of a path, and its longest path has "
-            f"{longest} columns. Set a smaller max_depth or max_leaf_nodes."
+            f"{longest} columns. Set a smaller max_leaf_nodes, or write the file without contributions."
         )
 
 
@@ -185,7 +164,7 @@ def shared(parts: Sequence[Part], table: np.ndarray) -> np.ndarray:
 def write_shared(graph: Graph, table: str, parts: Sequence[Part], d: int, fill: np.ndarray) -> str:
     """Write what `shared` computes: float32 of shape (n, d), or (n, M, d) for several scores.
 
-    One small tree for each column tells by a sum which conditions of each game a row fulfils, as the row of its table.
+    One small tree for each column adds up, for each game, the position in its table: which conditions a row fulfils.
 
     Parameters
     ----------
@@ -205,7 +184,7 @@ def write_shared(graph: Graph, table: str, parts: Sequence[Part], d: int, fill: 
     n_scores = sum(part.n_scores for part in ordered)
     if not n_games:
         found = graph.zeros(table, n_scores * d)
-        return found if n_scores == 1 else _shaped(graph, found, [n_scores, d])
+        return found if n_scores == 1 else graph.reshape(found, [-1, n_scores, d])
     trees = [(nodes.filled(fill), targets) for nodes, targets in _look_ups([g for part in ordered for g in part.games])]
     rows = graph.cast(write_ensemble(graph, table, trees, n_games, sparse=True), TensorType.INT64)
     written, first = [], 0
@@ -214,7 +193,7 @@ def write_shared(graph: Graph, table: str, parts: Sequence[Part], d: int, fill: 
         written.append(zeros or _write_part(graph, rows, first, part, d))
         first += len(part.games)
     whole = graph.concat(written)
-    return whole if n_scores == 1 else _shaped(graph, whole, [n_scores, d])
+    return whole if n_scores == 1 else graph.reshape(whole, [-1, n_scores, d])
 
 
 def _look_ups(played: Sequence[Game]) -> Iterator[tuple[Nodes, list[int]]]:
@@ -264,17 +243,12 @@ def _write_part(graph: Graph, rows: str, first: int, part: Part, d: int) -> str:
         # With a single score its values are part of the tables.
         factor = [game.value[0] if part.n_scores == 1 else 1.0 for game in played]
         tables = np.concatenate([f * game.shares.reshape(-1, s) for f, game in zip(factor, played, strict=True)])
-        shares = _shaped(graph, graph.node("Gather", [graph.float32(tables, "shares"), places]), [len(played) * s])
+        shares = graph.reshape(graph.node("Gather", [graph.float32(tables, "shares"), places]), [-1, len(played) * s])
         columns = graph.constant(np.array([game.columns for game in played]), "columns")
         apart = graph.node("OneHot", [columns, graph.constant(np.array(d)), graph.float32([0.0, 1.0])])
         if part.n_scores > 1:
             values = graph.float32(np.stack([game.value for game in played])[:, None, :, None], "values")
-            apart = graph.node("Mul", [_shaped(graph, apart, [s, 1, d]), values])
-        added = graph.node("MatMul", [shares, _shaped(graph, apart, [part.n_scores * d])])
+            apart = graph.node("Mul", [graph.reshape(apart, [-1, s, 1, d]), values])
+        added = graph.node("MatMul", [shares, graph.reshape(apart, [-1, part.n_scores * d])])
         sums = graph.node("Add", [sums, added]) if sums else added
     return sums
-
-
-def _shaped(graph: Graph, name: str, row: list[int]) -> str:
-    """A tensor with rows of this shape, as many as it has."""
-    return graph.node("Reshape", [name, graph.constant(np.array([-1, *row]))])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tabkd._options import option
 from tabkd.onnx import MonotoneError
 from tabkd.students import Student
 
@@ -43,8 +44,8 @@ def _message(model: Any, names: list) -> str:
     student = type(model.student_).__name__
     remedy = "Fit it again, and do not change its parameters afterwards."
     if type(model._student).proved_monotone is Student.proved_monotone:
-        remedy = f"Define proved_monotone in {student}, or leave monotonic_cst out."
+        remedy = f"Define proved_monotone in {student}, or leave {option('monotonic_cst')} out."
     return (
         f"The student {student} does not prove that it is monotone in {', '.join(map(repr, names[:10]))}"
-        f"{', …' if len(names) > 10 else ''}, as monotonic_cst asks, so nothing was written. {remedy}"
+        f"{', …' if len(names) > 10 else ''}, as {option('monotonic_cst')} asks, so nothing was written. {remedy}"
     )

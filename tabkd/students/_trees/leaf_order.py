@@ -13,10 +13,12 @@ import numpy as np
 
 from tabkd.onnx._trees import Nodes, rounded_down
 from tabkd.students._float32 import LARGEST
+from tabkd.students._trees.condition import Condition
 
-#: For each column that a path compares: the values above `low` and up to `high`, and whether a missing value is there.
-Region: TypeAlias = dict[int, tuple[float, float, bool]]
-_ANYWHERE = (-np.inf, LARGEST, True)
+#: What a path asks of each column that it compares.
+Region: TypeAlias = dict[int, Condition]
+# Every value that a tree reads.
+_ANYWHERE = Condition(high=LARGEST)
 
 
 def proved_by_leaves(trees: Iterable[Nodes], wanted: np.ndarray) -> np.ndarray:
@@ -135,7 +137,7 @@ class _Order:
 
         Two rows are compared there that differ in the column alone, so that it has an interval for each of them.
         """
-        stack: list[tuple[int, Region]] = [(0, {self.column: (-np.inf, LARGEST, False)})]
+        stack: list[tuple[int, Region]] = [(0, {self.column: _ANYWHERE._replace(missing=False)})]
         while stack:
             node, region = stack.pop()
             if self.nodes.left[node] < 0:
@@ -154,10 +156,10 @@ class _Order:
         """
         feature = int(self.nodes.feature[node])
         feature = key if feature == self.column else feature
-        low, high, missing = region.get(feature, _ANYWHERE)
-        at, left = float(self.threshold[node]), bool(self.nodes.missing_left[node])
+        given = region.get(feature, _ANYWHERE)
+        split = float(self.threshold[node]), bool(self.nodes.missing_left[node])
         parts = [
-            (int(self.nodes.left[node]), (low, min(high, at), missing and left)),
-            (int(self.nodes.right[node]), (max(low, at), high, missing and not left)),
+            (int(self.nodes.left[node]), given.left_of(*split)),
+            (int(self.nodes.right[node]), given.right_of(*split)),
         ]
-        return [(child, region | {feature: part}) for child, part in parts if part[0] < part[1] or part[2]]
+        return [(child, region | {feature: part}) for child, part in parts if part.is_possible]

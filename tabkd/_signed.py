@@ -1,0 +1,171 @@
+"""What the users of a distilled model ask of single scores: what they are made of, and how far the teacher may be."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from tabkd._doubt import measured_doubt
+from tabkd._tables.schema import TableSchema
+from tabkd._task import Task
+from tabkd._typing import TableLike
+from tabkd._validation import check_table
+from tabkd.onnx import Graph, Inputs
+from tabkd.onnx._convertible import Output
+from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation, plain_values
+from tabkd.students import Student
+from tabkd.students._registry import check_contributions
+from tabkd.teachers._answers import soft_targets
+
+
+class Signed:
+    """The part of a distilled estimator that explains scores and measures their doubt."""
+
+    teacher_: Any
+    schema_: TableSchema
+    temperature: float
+    doubt_: dict[str, Any] | None
+    _task: Task
+    _student: Student
+    _training_scores: np.ndarray
+    # Whether the graph gives contributions: only in the copy that `to_onnx` converts.
+    _is_explained = False
+
+    @abstractmethod
+    def _scores(self, X: TableLike) -> np.ndarray:
+        """The predictions for `X`, of shape (n, K)."""
+
+    def measure_doubt(self, X: TableLike) -> Self:
+        """Measure how far the student is from the teacher, by bands of the score, on rows that neither was fitted on.
+
+        No labels are needed. `to_onnx` writes what is found into the file, `tabkd inspect` shows it, and scoring gives
+        each row the doubt of its band. A report from :func:`tabkd.evaluation.evaluate`, given to `to_onnx`, does the
+        same with its test rows.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            Rows like those that will be scored. With rows of the fit, its `X_unlabeled` included, doubt would be too
+            small.
+
+        Returns
+        -------
+        self
+            With the attribute `doubt_`.
+
+        Raises
+        ------
+        ValueError
+            If the table cannot be used, or the model has several targets, whose differences have no common unit.
+
+        Notes
+        -----
+        In each band the points at 50, 90 and 99 % are order statistics of the differences: split conformal prediction,
+        with a guarantee for new rows that are exchangeable with those of `X`, and for no others. A point at level q is
+        the k-th smallest of n differences, k = ⌈(n + 1) q⌉, and is not given where k > n. The difference of two rows of
+        probabilities is the largest over the classes.
+
+        References
+        ----------
+        V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005, ch. 4.
+        A. Angelopoulos, S. Bates, "Conformal Prediction: A Gentle Introduction", 2023, eq. 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.ensemble import RandomForestRegressor
+        >>> from tabkd import DistilledRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> teacher = RandomForestRegressor(10, random_state=0)
+        >>> model = DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0).fit(X[:300], y[:300])
+        >>> sum(band["rows"] for band in model.measure_doubt(X[300:]).doubt_["bands"])
+        142
+        """
+        check_is_fitted(self)
+        X = check_table(self, X, reset=False)
+        student = self._scores(X)
+        teacher = soft_targets(self.teacher_, X, self._task.classes)
+        found = measured_doubt(student, teacher.reshape(student.shape), self._task.name, self._training_scores)
+        if found is None:
+            raise ValueError(f"doubt is not defined for {student.shape[1]} targets: they have no common unit.")
+        self.doubt_ = found
+        return self
+
+    def contributions(self, X: TableLike) -> Any:
+        """Compute how much each column contributes to the scores of each row.
+
+        Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds
+        of the second class, for more classes in log-probabilities minus their mean over the classes, and for
+        regression in units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its
+        score.
+
+        Parameters
+        ----------
+        X : pandas or polars frame or array of shape (n, d)
+            The columns of the fit, by name where they have names.
+
+        Returns
+        -------
+        Contributions or shap.Explanation
+            With the attributes `values`, `base_values`, `data` and `feature_names`; see
+            `tabkd.ExportedStudent.contributions`.
+
+        Raises
+        ------
+        NotImplementedError
+            If the student has no contributions.
+        ValueError
+            If a column is missing, or the paths of a tree have too many columns.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.tree import DecisionTreeClassifier
+        >>> from tabkd import DistilledClassifier
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
+        >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+        >>> reasons = model.contributions(X[:5])
+        >>> log_odds = reasons.base_values + reasons.values.sum(axis=1)
+        >>> bool(np.allclose(1 / (1 + np.exp(-log_odds)), model.predict_proba(X[:5])[:, 1], atol=1e-5))
+        True
+        """
+        check_is_fitted(self)
+        check_contributions(self._student)
+        X = check_table(self, X, reset=False)
+        values = self._explain_codes(self.schema_.encode(X))
+        names = [str(name) for name in self.schema_.shown_names]
+        outputs = None if self._task.classes is None else [str(label) for label in self._task.classes]
+        data = plain_values(self.schema_.aligned(X))
+        return as_explanation(values, self._base_values(), data, names, outputs)
+
+    def _raw_scores(self, codes: np.ndarray) -> np.ndarray:
+        """The scores that contributions add up to, (n, M)."""
+        return self._task.raw_factor(self.temperature) * self._student.raw_scores(codes) + self._task.raw_offset()
+
+    def _base_values(self) -> np.ndarray:
+        """The baseline of contributions, (M,)."""
+        return self._task.raw_factor(self.temperature) * self._student.base_values() + self._task.raw_offset()
+
+    def _explain_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Contributions, (n, M, d)."""
+        return self._task.raw_factor(self.temperature) * self._student.explain_codes(codes)
+
+    def _explained(self) -> Self:
+        """The same model, whose graph gives the contributions of the columns, too."""
+        check_contributions(self._student)
+        model = copy(self)
+        model._is_explained = True
+        return model
+
+    def _contributions_output(self) -> Output:
+        n_scores, d = len(self._base_values()), len(self.schema_.columns)
+        return Output(CONTRIBUTIONS, "FLOAT", (d,) if n_scores == 1 else (n_scores, d))
+
+    def _write_contributions(self, graph: Graph, inputs: Inputs) -> str:
+        found, factor = self._student.write_contributions(graph, inputs), self._task.raw_factor(self.temperature)
+        return found if factor == 1 else graph.node("Mul", [found, graph.float32(factor)])

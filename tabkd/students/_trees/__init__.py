@@ -1,0 +1,1 @@
+"""Students of trees: one tree, or a sum of some."""
