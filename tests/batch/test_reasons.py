@@ -218,6 +218,9 @@ REFUSED = [
     ({"reasons": 1, "reason_codes": "name,code\n"}, "has no column 'column'; its first line is column,code"),
     ({"reasons": 1, "reason_codes": ""}, "has no column 'column'"),
     ({"reasons": 1, "reason_codes": b"column,code\n\xff,1\n"}, "is not a CSV in UTF-8"),
+    ({"reasons": 1, "reason_codes": "column,code,text\npaid,1,Paid, late\n"}, "a row of 4 values for 3 columns, 'paid"),
+    ({"reasons": 1, "reason_codes": "column,code,text\npaid,1\n"}, "a row of 2 values for 3 columns, 'paid,1'"),
+    ({"reasons": 1, "reason_codes": "column,code,code\npaid,1,2\n"}, "has two columns 'code'; rename one"),
     ({"reasons": 1, "keep": ["reason_1"]}, "keep='reason_1' has the name of a column of scores"),
     ({"reasons": 1, "keep": ["contribution_1"]}, "keep='contribution_1' has the name of a column of scores"),
 ]
