@@ -5,6 +5,7 @@ The conditions of a path are merged into one interval or one set for each column
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -22,6 +23,8 @@ from tabkd.students._ordinal import OrdinalTable
 EVERY_ROW = "every row"
 # The digits that a float64 can need.
 _MOST_DIGITS = 17
+# Names that nobody could tell from the rest of a rule: blank ones, numbers, and those with its signs or words in them.
+_UNCLEAR = re.compile(r"""^$|^\s|\s$|^[-+\d.]+$|[,{}<>='"]|\b(and|or|in|is)\b""")
 # A split may move by this share of the gap that it lies in, to become a shorter number.
 _MOVABLE = 0.25
 
@@ -50,7 +53,7 @@ class Range:
 
     def text(self, most: int | None = None) -> str:
         """The condition in words."""
-        name = str(self.column.name)
+        name = _name(self.column)
         if self.column.boolean:
             shown = self._truths(name)
         elif self.above >= self.up_to:
@@ -100,7 +103,7 @@ class Levels:
 
     def text(self, most: int | None = None) -> str:
         """The condition in words, with at most so many categories."""
-        name = str(self.column.name)
+        name = _name(self.column)
         others = ["unseen"] * self.unseen + ["missing"] * (self.missing and self.names_missing)
         if not self.categories:
             return f"{name} is {' or '.join(others)}"
@@ -292,6 +295,12 @@ def number(value: float) -> str:
     ('2', '0.25', '1e+20')
     """
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _name(column: Column) -> str:
+    """The name of a column, in quotes if the rule could not be read without."""
+    text = str(column.name)
+    return repr(text) if isinstance(column.name, str) and _UNCLEAR.search(text) else text
 
 
 def _level(category: Any) -> str:
