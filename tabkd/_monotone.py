@@ -41,6 +41,11 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
         return np.zeros(d, np.int8)
     if is_of("pandas", "Series", monotonic_cst) and list(monotonic_cst.index) != list(range(len(monotonic_cst))):
         monotonic_cst = dict(monotonic_cst)
+    if isinstance(monotonic_cst, str) or not np.iterable(monotonic_cst):
+        raise ValueError(
+            f"{option('monotonic_cst')} is {monotonic_cst!r:.80}; expected a dict of column to direction, or a "
+            "direction for each column. A student that learns from a teacher takes the teacher's by default."
+        )
     if isinstance(monotonic_cst, Mapping):
         if unknown := [name for name in monotonic_cst if name not in names]:
             raise ValueError(

@@ -131,6 +131,13 @@ def test_an_array_and_a_dict_give_the_same_student():
     assert np.array_equal(by_name.predict(table(50, 1)), by_position.predict(table(50, 1)))
 
 
+@pytest.mark.parametrize("wrong", ["teacher", "income", 1])
+def test_a_constraint_that_names_no_directions_is_refused(wrong):
+    student = TreeStudent(monotonic_cst=wrong)
+    with pytest.raises(ValueError, match=r"monotonic_cst is .*; expected a dict of column to direction"):
+        DistilledRegressor(RandomForestRegressor(2), student=student).fit(table()[["income"]], score(table()))
+
+
 def test_a_series_with_names_is_read_by_its_names():
     schema = TableSchema.of(table())
     series = pd.Series({"town": 0, "age": 1, "score": 0, "debt": -1, "income": 1})
