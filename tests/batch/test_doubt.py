@@ -167,6 +167,11 @@ def test_equal_scores_of_a_tree_are_in_one_band_also_in_float32(model):
     np.testing.assert_array_equal(doubts(facts, at), doubts(facts, at.astype(np.float32)))
 
 
+def test_doubt_of_whole_numbers_of_any_size_is_read():
+    facts = {"edges": [0, 10**30], "bands": [{DOUBT: 0}, {DOUBT: 10**30}, {DOUBT: None}]}
+    np.testing.assert_array_equal(doubts(facts, np.array([-1.0, 1.0, 2e30])), [0, 1e30, np.nan])
+
+
 def test_doubt_that_cannot_be_measured_or_read_is_refused(model, table, tmp_path):
     X, _ = table
     with pytest.raises(ValueError, match="the table has no rows"):
