@@ -169,8 +169,9 @@ def print_rules(console: Console, exported: ExportedStudent) -> None:
     found = exported.metadata.get("rules")
     if found is None:
         raise CommandError(
-            f"The file holds no rules: its student is {exported.metadata['student']}, and rules are held of trees that "
-            "are small enough to read. Distil with --student tree, or set a smaller max_leaf_nodes."
+            f"The file holds no rules: its student is {exported.metadata['student']}. A file has those of a tree or an "
+            "additive student if they are few enough to read. Distil again with --student tree or additive; in Python, "
+            "TreeStudent(max_leaf_nodes=…) makes fewer."
         )
     rows = [tuple("" if cell is None else _word(cell) for cell in row) for row in found["rows"]]
     print_table(console, f"{len(rows):,} rules", found["columns"], rows)
@@ -220,10 +221,14 @@ def _values(column: dict[str, Any]) -> str:
 
 
 def _listed(values: Sequence, most: int) -> str:
-    """Values side by side, an empty text and one with spaces around it in quotes."""
-    shown = [repr(v) if isinstance(v, str) and v != (v.strip() or " ") else _word(v) for v in values[:most]]
+    """Values side by side, an empty text and one with spaces around it or a comma in it in quotes."""
+    shown = [repr(v) if isinstance(v, str) and _needs_quotes(v) else _word(v) for v in values[:most]]
     more = f", … ({len(values) - most:,} more; --json lists all)" if len(values) > most else ""
     return ", ".join(shown) + more
+
+
+def _needs_quotes(text: str) -> bool:
+    return "," in text or text != (text.strip() or " ")
 
 
 def _word(value: Any) -> str:

@@ -115,10 +115,13 @@ def test_doubt_that_was_not_measured_is_not_shown(tmp_path):
 
 def test_many_levels_are_counted(tmp_path):
     frame = pd.DataFrame({"shop": [f"shop {i % 40}" for i in range(400)], "x": np.arange(400.0)})
+    frame["kind"] = np.tile(["a, b", "c"], 200)
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(3, random_state=0))
     model = DistilledClassifier(teacher, student="tree", n_synthetic=100).fit(frame, frame["x"] > 200)
     model.to_onnx(tmp_path / "m.onnx")
-    assert "40 categories: shop 0, shop 1," in run("inspect", tmp_path / "m.onnx").stdout
+    output = run("inspect", tmp_path / "m.onnx").stdout
+    assert "40 categories: shop 0, shop 1," in output
+    assert "2 categories: 'a, b', c" in output
     assert "(28 more; --json lists all)" in run("inspect", tmp_path / "m.onnx").stdout
 
 
@@ -182,5 +185,5 @@ def test_a_file_without_rules_says_which_files_have_some(student, tmp_path):
     assert "rules" not in load(tmp_path / "m.onnx").metadata
     message = refused("inspect", tmp_path / "m.onnx", "--rules")
     assert type(student).__name__ in message
-    assert "--student tree" in message
+    assert "--student tree or additive" in message
     assert "max_leaf_nodes" in message
