@@ -377,7 +377,7 @@ class Distilled(Convertible, TakesTables, NamedParts):
         Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds
         of the second class, for more classes in log-probabilities minus their mean over the classes, and for
         regression in units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its
-        score.
+        score. A prediction that `least_prediction_` lifts is above that sum.
 
         Parameters
         ----------
