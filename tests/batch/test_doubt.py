@@ -187,6 +187,8 @@ def test_doubt_that_cannot_be_measured_or_read_is_refused(model, table, tmp_path
         score_dataset(*job, max_doubt=0.1)
     with pytest.raises(ValueError, match="max_doubt is -1; expected a number from 0"):
         score_dataset(*job, max_doubt=-1)
+    with pytest.raises(ValueError, match=r"max_doubt is '0\.1'; expected a number from 0"):
+        score_dataset(*job, max_doubt="0.1")
     assert not (tmp_path / "out.parquet").exists()
 
 
