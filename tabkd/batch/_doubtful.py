@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
 import pyarrow as pa
 
@@ -32,7 +30,7 @@ class Doubt:
     schema = pa.schema([("doubt", pa.float64()), ("doubtful", pa.bool_())])
 
     def __init__(self, exported: ExportedStudent, most: float):
-        if not (isinstance(most, Real) and most >= 0):
+        if not (isinstance(most, (int, float, np.number)) and most >= 0):
             raise ValueError(f"{option('max_doubt')} is {most!r}; expected a number from 0.")
         if exported.metadata.get("doubt") is None:
             raise ValueError(
