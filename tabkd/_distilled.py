@@ -414,10 +414,9 @@ class Distilled(Convertible, TakesTables, NamedParts):
         check_contributions(self._student)
         X = check_table(self, X, reset=False)
         values = self._explain_codes(self.schema_.encode(X))
-        names = [f"x{name}" if self.schema_.container == "numpy" else str(name) for name in self.schema_.names]
         outputs = None if self._task.classes is None else [str(label) for label in self._task.classes]
         data = plain_values(self.schema_.aligned(X))
-        return as_explanation(values, self._base_values(), data, names, outputs)
+        return as_explanation(values, self._base_values(), data, self.schema_.titles, outputs)
 
     def _raw_scores(self, codes: np.ndarray) -> np.ndarray:
         """The scores that contributions add up to, (n, M)."""

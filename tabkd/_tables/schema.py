@@ -62,6 +62,11 @@ class TableSchema:
         return [column.name for column in self.columns]
 
     @property
+    def titles(self) -> list[str]:
+        """The names as people read them, and as files of rows have them: x0, x1, … for an array."""
+        return [f"x{name}" if self.container == "numpy" else str(name) for name in self.names]
+
+    @property
     def is_numeric(self) -> bool:
         """Whether every column is numeric."""
         return all(column.kind == "numeric" for column in self.columns)

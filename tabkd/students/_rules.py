@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -36,7 +36,7 @@ class Range:
     Attributes
     ----------
     column : Column
-        The column.
+        The column, with the name that people read.
     above, up_to : float
         The bounds in the user's unit, infinite where there is none; no number fulfils a rule if both are `inf`.
     missing : bool
@@ -86,7 +86,7 @@ class Levels:
     Attributes
     ----------
     column : Column
-        The column.
+        The column, with the name that people read.
     categories : tuple
         These categories.
     unseen, missing : bool
@@ -146,7 +146,7 @@ class Path:
     def condition(self, i: int) -> Range | Levels:
         """What is known of column i."""
         low, high, missing = self.bounds[i]
-        column, ranks = self.schema.columns[i], self.table.ranks_.get(i)
+        column, ranks = replace(self.schema.columns[i], name=self.schema.titles[i]), self.table.ranks_.get(i)
         if ranks is None:
             center = float(self.table.center_[i])
             above, up_to = (shortest(bound, center) for bound in (low, high))
@@ -300,7 +300,7 @@ def number(value: float) -> str:
 def _name(column: Column) -> str:
     """The name of a column, in quotes if the rule could not be read without."""
     text = str(column.name)
-    return repr(text) if isinstance(column.name, str) and _UNCLEAR.search(text) else text
+    return repr(text) if _UNCLEAR.search(text) else text
 
 
 def _level(category: Any) -> str:

@@ -165,6 +165,18 @@ def test_the_link_of_a_regressor_is_shown(tmp_path):
         assert line in run("inspect", tmp_path / f"{name}.onnx").stdout
 
 
+def test_columns_of_an_array_have_the_names_that_scoring_asks_for(tmp_path):
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    teacher = RandomForestRegressor(3, monotonic_cst=[1, 0], random_state=0)
+    model = DistilledRegressor(teacher, student="tree", n_synthetic=100, random_state=0).fit(X, X[:, 0])
+    model.to_onnx(tmp_path / "m.onnx")
+    assert load(tmp_path / "m.onnx").feature_names_in_.tolist() == ["x0", "x1"]
+    output = run("inspect", tmp_path / "m.onnx").stdout
+    assert " x0 " in output
+    assert "rising with x0" in output
+    assert "x0 <= " in run("inspect", tmp_path / "m.onnx", "--rules").stdout
+
+
 def test_rules_of_a_tree_are_printed_and_obeyed_by_no_terminal(hostile):
     output = run("inspect", hostile[1], "--rules").stdout
     assert is_plain(output)

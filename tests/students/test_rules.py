@@ -269,4 +269,7 @@ def test_rules_of_columns_without_names_have_positions():
     X = np.arange(100.0)[:, None]
     tree = fitted(X, X[:, 0], max_leaf_nodes=2)
     assert TableSchema.of(X).names == [0]
-    assert tree.rules()["condition"].tolist() == ["0 <= 49.5", "0 > 49.5"]
+    assert tree.rules()["condition"].tolist() == ["x0 <= 49.5", "x0 > 49.5"]
+    assert [list(parts) for parts in tree.rules()["parts"]] == [[0], [0]]
+    frame = pd.DataFrame(X, columns=[7])
+    assert fitted(frame, X[:, 0], max_leaf_nodes=2).rules()["condition"].tolist() == ["'7' <= 49.5", "'7' > 49.5"]
