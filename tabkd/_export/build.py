@@ -13,6 +13,7 @@ from tabkd._export.metadata import Measured, attach, describe, input_type, noted
 from tabkd._export.monotone import proved_monotone
 from tabkd._export.parity import check_parity
 from tabkd._files import atomic_write_bytes
+from tabkd._options import option
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
@@ -60,7 +61,14 @@ def export(
         If the file cannot be written.
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
+    TypeError
+        If the report is no report, such as a value that was meant for `contributions`.
     """
+    if report is not None and not hasattr(report, "skill_kept"):
+        raise TypeError(
+            f"{option('report')} is {report!r:.80}; expected what tabkd.evaluation.evaluate returns. Contributions are "
+            "asked for by name: to_onnx(path, contributions=True)."
+        )
     explained = model
     if contributions:
         check_contributions(model._student)
