@@ -105,8 +105,8 @@ def doubts(facts: dict[str, Any], scores: np.ndarray) -> np.ndarray:
     scores : ndarray of shape (n,)
         Scores, reduced by `banded`.
     """
-    points = np.array([math.nan if band[DOUBT] is None else band[DOUBT] for band in facts["bands"]])
-    return points[np.searchsorted(np.array(facts["edges"]), scores)]
+    points = np.array([math.nan if band[DOUBT] is None else band[DOUBT] for band in facts["bands"]], dtype=np.float64)
+    return points[np.searchsorted(np.array(facts["edges"], dtype=np.float64), scores)]
 
 
 def _edges(training: np.ndarray, task: str, n_rows: int) -> list[float]:

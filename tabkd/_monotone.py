@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tabkd._options import option
+from tabkd._tables.containers import is_of
 from tabkd._tables.schema import TableSchema
 
 _WORDS = {1: "1 (rising)", -1: "-1 (falling)", 0: "0 (free)"}
@@ -20,7 +21,8 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
     ----------
     monotonic_cst : array of shape (d,), mapping of column to direction, or None
         1 where predictions may only rise with the column, -1 where they may only fall, and 0 for a free column; None
-        for free columns only. A mapping names the constrained columns.
+        for free columns only. A mapping names the constrained columns, and so does a pandas series, unless its index
+        just counts.
     schema : TableSchema
         The columns of the table.
 
@@ -37,6 +39,13 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
     names, d = schema.names, len(schema.columns)
     if monotonic_cst is None:
         return np.zeros(d, np.int8)
+    if is_of("pandas", "Series", monotonic_cst) and list(monotonic_cst.index) != list(range(len(monotonic_cst))):
+        monotonic_cst = dict(monotonic_cst)
+    if isinstance(monotonic_cst, str) or not np.iterable(monotonic_cst):
+        raise ValueError(
+            f"{option('monotonic_cst')} is {monotonic_cst!r:.80}; expected a dict of column to direction, or a "
+            "direction for each column. A student that learns from a teacher takes the teacher's by default."
+        )
     if isinstance(monotonic_cst, Mapping):
         if unknown := [name for name in monotonic_cst if name not in names]:
             raise ValueError(
@@ -52,7 +61,7 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
                 "each column, or a dict of names."
             )
     for column, direction in zip(schema.columns, given, strict=True):
-        if direction not in (-1, 0, 1):
+        if np.ndim(direction) or direction not in (-1, 0, 1):
             raise ValueError(
                 f"{option('monotonic_cst')} of column {column.name!r} is {direction!r:.80}; expected one of "
                 f"{', '.join(_WORDS.values())}."

@@ -101,7 +101,7 @@ class Signed:
         Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds
         of the second class, for more classes in log-probabilities minus their mean over the classes, and for
         regression in units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its
-        score.
+        score. A prediction that `least_prediction_` lifts is above that sum.
 
         Parameters
         ----------
@@ -138,10 +138,9 @@ class Signed:
         check_contributions(self._student)
         X = check_table(self, X, reset=False)
         values = self._explain_codes(self.schema_.encode(X))
-        names = [str(name) for name in self.schema_.shown_names]
         outputs = None if self._task.classes is None else [str(label) for label in self._task.classes]
         data = plain_values(self.schema_.aligned(X))
-        return as_explanation(values, self._base_values(), data, names, outputs)
+        return as_explanation(values, self._base_values(), data, self.schema_.titles, outputs)
 
     def _raw_scores(self, codes: np.ndarray) -> np.ndarray:
         """The scores that contributions add up to, (n, M)."""

@@ -47,7 +47,7 @@ def inspect(model: Path, rules: bool, as_json: bool) -> None:
     if exported.metadata.get("doubt") is not None:
         print_doubt(console, exported.metadata)
         console.print()
-    print_columns(console, exported.metadata["columns"])
+    print_columns(console, exported)
 
 
 def everything(exported: ExportedStudent) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
     by = f", by {metadata['skill_metric']}" if metadata.get("skill_metric") else ""
     yield "skill kept", "– (not measured)" if kept is None else f"{kept:.1%}{by}"
     if "monotone" in metadata:
-        yield "monotone", _directions(metadata)
+        yield "monotone", _directions(exported)
     yield "size", f"{exported.n_bytes / 1000:,.1f} KB"
     yield "tabkd", metadata["tabkd"]
     inputs = wire.inputs(exported.content)
@@ -144,16 +144,18 @@ def _range(low: float | None, high: float | None) -> str:
     return f"{low:.4g} to {high:.4g}" if high is not None else f"from {low:.4g}"
 
 
-def _directions(metadata: dict[str, Any]) -> str:
+def _directions(exported: ExportedStudent) -> str:
     """The columns with which predictions only rise, then those with which they only fall."""
-    names = [column["name"] for column in metadata["columns"]]
-    parts = [(word, [names[i] for i in metadata["monotone"][word]]) for word in ("rising", "falling")]
+    names, proved = exported.feature_names_in_, exported.metadata["monotone"]
+    parts = [(word, [names[i] for i in proved[word]]) for word in ("rising", "falling")]
     return "proved: " + "; ".join(f"{word} with {_listed(found, _MOST_CLASSES)}" for word, found in parts if found)
 
 
-def print_columns(console: Console, columns: list[dict[str, Any]]) -> None:
-    """Each column that the model takes."""
-    print_table(console, f"{len(columns):,} columns", _HEADINGS, [_row(column) for column in columns])
+def print_columns(console: Console, exported: ExportedStudent) -> None:
+    """Each column that the model takes, by the name that it has in files of rows."""
+    columns = zip(exported.feature_names_in_, exported.metadata["columns"], strict=True)
+    rows = [(str(name), *_row(column)) for name, column in columns]
+    print_table(console, f"{len(rows):,} columns", _HEADINGS, rows)
 
 
 def print_rules(console: Console, exported: ExportedStudent) -> None:
@@ -169,8 +171,9 @@ def print_rules(console: Console, exported: ExportedStudent) -> None:
     found = exported.metadata.get("rules")
     if found is None:
         raise CommandError(
-            f"The file holds no rules: its student is {exported.metadata['student']}, and rules are held of trees that "
-            "are small enough to read. Distil with --student tree, or set a smaller max_leaf_nodes."
+            f"The file holds no rules: its student is {exported.metadata['student']}. A file has those of a tree or an "
+            "additive student if they are few enough to read. Distil again with --student tree or additive; in Python, "
+            "TreeStudent(max_leaf_nodes=…) makes fewer."
         )
     rows = [tuple("" if cell is None else _word(cell) for cell in row) for row in found["rows"]]
     print_table(console, f"{len(rows):,} rules", found["columns"], rows)
@@ -200,14 +203,7 @@ def print_table(console: Console, title: str, headings: Sequence[str], rows: Seq
 
 def _row(column: dict[str, Any]) -> tuple[str, ...]:
     missing = "yes" if column["has_missing"] else ""
-    return (
-        str(column["name"]),
-        column["kind"],
-        column["dtype"],
-        f"{column['input']} {column['type']}",
-        _values(column),
-        missing,
-    )
+    return column["kind"], column["dtype"], f"{column['input']} {column['type']}", _values(column), missing
 
 
 def _values(column: dict[str, Any]) -> str:
@@ -220,10 +216,14 @@ def _values(column: dict[str, Any]) -> str:
 
 
 def _listed(values: Sequence, most: int) -> str:
-    """Values side by side, an empty text and one with spaces around it in quotes."""
-    shown = [repr(v) if isinstance(v, str) and v != (v.strip() or " ") else _word(v) for v in values[:most]]
+    """Values side by side, an empty text and one with spaces around it or a comma in it in quotes."""
+    shown = [repr(v) if isinstance(v, str) and _needs_quotes(v) else _word(v) for v in values[:most]]
     more = f", … ({len(values) - most:,} more; --json lists all)" if len(values) > most else ""
     return ", ".join(shown) + more
+
+
+def _needs_quotes(text: str) -> bool:
+    return "," in text or text != (text.strip() or " ")
 
 
 def _word(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import time
@@ -97,7 +98,7 @@ _INCOMPLETE = "what is on standard output is not all"
     "reason_groups",
     multiple=True,
     metavar="NAME=COL,COL",
-    help="Columns that count as one reason; may be repeated.",
+    help="Columns that count as one reason; a name with a comma stands in quotes. May be repeated.",
 )
 @click.option(
     "--max-doubt",
@@ -170,7 +171,7 @@ def score(
             _check_summary(summary, taken)
         options |= {"column_map": _pairs("column-map", column_map, "MODEL=INPUT, as in amount=TX_AMOUNT")}
         groups = _pairs("reason-group", reason_groups, "NAME=COL,COL, as in address=street,zip")
-        options |= {"reason_groups": {name: columns.split(",") for name, columns in groups.items()}}
+        options |= {"reason_groups": {name: next(csv.reader([columns])) for name, columns in groups.items()}}
         options |= {"reason_codes": reason_codes, "rejects": rejects}
         local = {"query": query, "table": table, "append": append, "batch_size": batch_size}
         if engine == "spark":

@@ -12,6 +12,7 @@ from tabkd._export.metadata import Measured, attach, describe, input_type, noted
 from tabkd._export.parity import check_parity
 from tabkd._export.proof import proved_monotone
 from tabkd._files import atomic_write_bytes
+from tabkd._options import option
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
@@ -58,7 +59,14 @@ def export(
         If the file cannot be written.
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
+    TypeError
+        If the report is no report, such as a value that was meant for `contributions`.
     """
+    if report is not None and not hasattr(report, "skill_kept"):
+        raise TypeError(
+            f"{option('report')} is {report!r:.80}; expected what tabkd.evaluation.evaluate returns. Contributions are "
+            "asked for by name: to_onnx(path, contributions=True)."
+        )
     explained = model._explained() if contributions else model
     proto = build(explained)
     content = seal(proto) if report is None else noted(proto, report)
@@ -99,8 +107,8 @@ def build(model: Any) -> ModelProto:
 def input_names(schema: TableSchema) -> list[str]:
     """A unique name for the input of each column: the user's name of the column, or x0, x1, … for arrays."""
     names: list[str] = []
-    for i, name in enumerate(schema.shown_names):
-        wanted = str(name) or f"x{i}"
+    for i, name in enumerate(schema.titles):
+        wanted = name or f"x{i}"
         while wanted in names:
             wanted += "_"
         names.append(wanted)

@@ -62,9 +62,9 @@ class TableSchema:
         return [column.name for column in self.columns]
 
     @property
-    def shown_names(self) -> list:
-        """The names, or x0, x1, … for the columns of an array."""
-        return [f"x{name}" if self.container == "numpy" else name for name in self.names]
+    def titles(self) -> list[str]:
+        """The names as people read them, and as files of rows have them: x0, x1, … for an array."""
+        return [f"x{name}" if self.container == "numpy" else str(name) for name in self.names]
 
     @property
     def is_numeric(self) -> bool:

@@ -30,8 +30,8 @@ class Doubt:
     schema = pa.schema([("doubt", pa.float64()), ("doubtful", pa.bool_())])
 
     def __init__(self, exported: ExportedStudent, most: float):
-        if not most >= 0:
-            raise ValueError(f"{option('max_doubt')} is {most}; expected a number from 0.")
+        if not (isinstance(most, (int, float, np.number)) and most >= 0):
+            raise ValueError(f"{option('max_doubt')} is {most!r}; expected a number from 0.")
         if exported.metadata.get("doubt") is None:
             raise ValueError(
                 f"{option('max_doubt', most)} needs a model whose distance from its teacher was measured. Before "

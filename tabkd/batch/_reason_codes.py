@@ -34,7 +34,8 @@ def read_codes(path: str | os.PathLike) -> dict[str, Code]:
     Raises
     ------
     OSError, ValueError
-        If the file cannot be read, lacks one of the columns, or has a column twice or without a code.
+        If the file cannot be read, lacks one of the columns, has a row that does not fit its header, or has a column
+        twice or without a code.
     """
     called = option("reason_codes", os.fspath(path))
     try:
@@ -47,10 +48,17 @@ def read_codes(path: str | os.PathLike) -> dict[str, Code]:
     header = [name.strip() for name in rows[0]] if rows else []
     if missing := [name for name in ("column", "code") if name not in header]:
         raise ValueError(f"{called} has no column {missing[0]!r}; its first line is column,code, or column,code,text.")
+    if twice := [name for name in ("column", *Code._fields) if header.count(name) > 1]:
+        raise ValueError(f"{called} has two columns {twice[0]!r}; rename one of them.")
     codes: dict[str, Code] = {}
     for row in rows[1:]:
-        values = dict(zip(header, row, strict=False))
-        name, code, text = values.get("column", ""), values.get("code", "").strip(), values.get("text", "").strip()
+        if len(row) != len(header):
+            raise ValueError(
+                f"{called} has a row of {len(row)} values for {len(header)} columns, {','.join(row)!r:.80}; put quotes "
+                "around a value that has the delimiter in it."
+            )
+        values = dict(zip(header, row, strict=True))
+        name, code, text = values["column"], values["code"].strip(), values.get("text", "").strip()
         if not name or not code:
             raise ValueError(f"{called} has a row without a {'code' if name else 'column'}, {','.join(row)!r}.")
         if name in codes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,7 @@ class ReasonOptions:
         reason_groups: Mapping[str, Sequence[str]] | None,
     ) -> ReasonOptions:
         """The options from the parameters of `score_dataset`; the file of codes is read."""
-        if reasons < 0:
-            raise ValueError(f"{option('reasons')} is {reasons}; expected a number from 0.")
+        reasons = _number_of(reasons)
         if reasons_for not in _DIRECTIONS:
             raise ValueError(f"{option('reasons_for')} is {reasons_for!r}; expected one of {', '.join(_DIRECTIONS)}.")
         further = {"reason_codes": reason_codes is not None, "reason_groups": bool(reason_groups)}
@@ -64,6 +64,9 @@ class ReasonOptions:
         if not reasons and any(further.values()):
             given = next(name for name, is_given in further.items() if is_given)
             raise ValueError(f"{option(given)} needs {option('reasons')}, the number of reasons of each row.")
+        for group, columns in (reason_groups or {}).items():
+            if isinstance(columns, str):
+                raise ValueError(f"{option('reason_groups', group)} is {columns!r}; give a list of columns.")
         groups = {name: tuple(columns) for name, columns in (reason_groups or {}).items()}
         return cls(reasons, None if reason_codes is None else read_codes(reason_codes), reasons_for, groups)
 
@@ -75,6 +78,16 @@ class ReasonOptions:
             "reasons_for": self.direction,
             "reason_groups": {name: list(columns) for name, columns in self.groups.items()},
         }
+
+
+def _number_of(reasons: Any) -> int:
+    try:
+        n = index(reasons)
+    except TypeError:
+        n = -1
+    if n < 0:
+        raise ValueError(f"{option('reasons')} is {reasons!r}; expected a whole number from 0.")
+    return n
 
 
 class Reasons:

@@ -252,8 +252,9 @@ class ExportedStudent:
         """How much each column contributes to the scores of each row.
 
         They are Shapley values of the student, in log-odds of the second class, for more classes in log-probabilities
-        minus their mean over the classes, and for regression in units of the target. The sum of a row's contributions
-        and its base value is its score.
+        minus their mean over the classes, and for regression in units of the target, or on the scale of the link in the
+        metadata. The sum of a row's contributions and its base value is its score. A prediction that the least value in
+        the metadata lifts is above that sum.
 
         Parameters
         ----------

@@ -167,6 +167,11 @@ def test_equal_scores_of_a_tree_are_in_one_band_also_in_float32(model):
     np.testing.assert_array_equal(doubts(facts, at), doubts(facts, at.astype(np.float32)))
 
 
+def test_doubt_of_whole_numbers_of_any_size_is_read():
+    facts = {"edges": [0, 10**30], "bands": [{DOUBT: 0}, {DOUBT: 10**30}, {DOUBT: None}]}
+    np.testing.assert_array_equal(doubts(facts, np.array([-1.0, 1.0, 2e30])), [0, 1e30, np.nan])
+
+
 def test_doubt_that_cannot_be_measured_or_read_is_refused(model, table, tmp_path):
     X, _ = table
     with pytest.raises(ValueError, match="the table has no rows"):
@@ -182,6 +187,8 @@ def test_doubt_that_cannot_be_measured_or_read_is_refused(model, table, tmp_path
         score_dataset(*job, max_doubt=0.1)
     with pytest.raises(ValueError, match="max_doubt is -1; expected a number from 0"):
         score_dataset(*job, max_doubt=-1)
+    with pytest.raises(ValueError, match=r"max_doubt is '0\.1'; expected a number from 0"):
+        score_dataset(*job, max_doubt="0.1")
     assert not (tmp_path / "out.parquet").exists()
 
 

@@ -202,7 +202,10 @@ CODES = "column,code\namount,1\nshop,2\npaid,3\n"
 REFUSED = [
     ({"reasons": 4}, "reasons is 4, but the model has 3 columns; give at most as many"),
     ({"reasons": 3, "reason_groups": {"g": ["shop", "paid"]}}, "reasons is 3, but the model has 2 columns and groups"),
-    ({"reasons": -1}, "reasons is -1; expected a number from 0"),
+    ({"reasons": -1}, "reasons is -1; expected a whole number from 0"),
+    ({"reasons": "2"}, "reasons is '2'; expected a whole number from 0"),
+    ({"reasons": 1.5}, "reasons is 1.5; expected a whole number from 0"),
+    ({"reasons": 1, "reason_groups": {"g": "shop"}}, "reason_groups='g' is 'shop'; give a list of columns"),
     ({"reasons_for": "both", "reasons": 1}, "reasons_for is 'both'; expected one of higher, lower"),
     ({"reasons_for": "lower"}, "reasons_for needs reasons, the number of reasons"),
     ({"reason_groups": {"g": ["shop", "paid"]}}, "reason_groups needs reasons"),
@@ -218,6 +221,9 @@ REFUSED = [
     ({"reasons": 1, "reason_codes": "name,code\n"}, "has no column 'column'; its first line is column,code"),
     ({"reasons": 1, "reason_codes": ""}, "has no column 'column'"),
     ({"reasons": 1, "reason_codes": b"column,code\n\xff,1\n"}, "is not a CSV in UTF-8"),
+    ({"reasons": 1, "reason_codes": "column,code,text\npaid,1,Paid, late\n"}, "a row of 4 values for 3 columns, 'paid"),
+    ({"reasons": 1, "reason_codes": "column,code,text\npaid,1\n"}, "a row of 2 values for 3 columns, 'paid,1'"),
+    ({"reasons": 1, "reason_codes": "column,code,code\npaid,1,2\n"}, "has two columns 'code'; rename one"),
     ({"reasons": 1, "keep": ["reason_1"]}, "keep='reason_1' has the name of a column of scores"),
     ({"reasons": 1, "keep": ["contribution_1"]}, "keep='contribution_1' has the name of a column of scores"),
 ]
@@ -234,6 +240,11 @@ def test_what_cannot_be_a_reason_is_refused_before_the_first_row(explained, sour
         score_dataset(explained, [source], tmp_path / "out.csv", progress=progress, **options)
     assert progress.n_rows == 0
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_number_of_reasons_may_be_one_of_numpy(explained, source, tmp_path):
+    score_dataset(explained, [source], tmp_path / "out.parquet", reasons=np.int64(1))
+    assert "reason_1" in pd.read_parquet(tmp_path / "out.parquet")
 
 
 def test_reasons_need_a_model_with_contributions(model, source, tmp_path):

@@ -115,10 +115,13 @@ def test_doubt_that_was_not_measured_is_not_shown(tmp_path):
 
 def test_many_levels_are_counted(tmp_path):
     frame = pd.DataFrame({"shop": [f"shop {i % 40}" for i in range(400)], "x": np.arange(400.0)})
+    frame["kind"] = np.tile(["a, b", "c"], 200)
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(3, random_state=0))
     model = DistilledClassifier(teacher, student="tree", n_synthetic=100).fit(frame, frame["x"] > 200)
     model.to_onnx(tmp_path / "m.onnx")
-    assert "40 categories: shop 0, shop 1," in run("inspect", tmp_path / "m.onnx").stdout
+    output = run("inspect", tmp_path / "m.onnx").stdout
+    assert "40 categories: shop 0, shop 1," in output
+    assert "2 categories: 'a, b', c" in output
     assert "(28 more; --json lists all)" in run("inspect", tmp_path / "m.onnx").stdout
 
 
@@ -162,6 +165,18 @@ def test_the_link_of_a_regressor_is_shown(tmp_path):
         assert line in run("inspect", tmp_path / f"{name}.onnx").stdout
 
 
+def test_columns_of_an_array_have_the_names_that_scoring_asks_for(tmp_path):
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    teacher = RandomForestRegressor(3, monotonic_cst=[1, 0], random_state=0)
+    model = DistilledRegressor(teacher, student="tree", n_synthetic=100, random_state=0).fit(X, X[:, 0])
+    model.to_onnx(tmp_path / "m.onnx")
+    assert load(tmp_path / "m.onnx").feature_names_in_.tolist() == ["x0", "x1"]
+    output = run("inspect", tmp_path / "m.onnx").stdout
+    assert " x0 " in output
+    assert "rising with x0" in output
+    assert "x0 <= " in run("inspect", tmp_path / "m.onnx", "--rules").stdout
+
+
 def test_rules_of_a_tree_are_printed_and_obeyed_by_no_terminal(hostile):
     output = run("inspect", hostile[1], "--rules").stdout
     assert is_plain(output)
@@ -182,5 +197,5 @@ def test_a_file_without_rules_says_which_files_have_some(student, tmp_path):
     assert "rules" not in load(tmp_path / "m.onnx").metadata
     message = refused("inspect", tmp_path / "m.onnx", "--rules")
     assert type(student).__name__ in message
-    assert "--student tree" in message
+    assert "--student tree or additive" in message
     assert "max_leaf_nodes" in message

@@ -95,6 +95,9 @@ def test_score_gives_reasons_with_codes_and_groups(table, frame, tmp_path):
     assert scores["reason_1"].str.fullmatch(r"R\d\d").all()
     assert {"amount", "channel"} <= {*scores["reason_text_1"], *scores["reason_text_2"]}
     assert (scores["contribution_1"] >= scores["contribution_2"].fillna(0)).all()
+    quoted = ("--reasons", "1", "--reason-group", 'size="amount",hour')  # as a name with a comma is written
+    run(*job, *quoted)
+    assert "size" in set(pd.read_csv(out)["reason_1"])
     run(*job, "--reasons", "1", "--reasons-for", "lower")
     assert (pd.read_csv(out)["contribution_1"].dropna() < 0).all()
     message = refused(*job, "--reasons", "1", "--reason-group", "place")

@@ -32,6 +32,12 @@ def measured():
     return model, evaluate(model, X, y), X
 
 
+def test_contributions_in_the_place_of_the_report_are_refused(measured, tmp_path):
+    with pytest.raises(TypeError, match=r"report is True; expected .* contributions=True"):
+        measured[0].to_onnx(tmp_path / "student.onnx", True)
+    assert not (tmp_path / "student.onnx").exists()
+
+
 def test_a_note_on_a_proven_model_gives_the_bytes_of_an_export_with_the_report(measured, tmp_path):
     model, report, _ = measured
     model.to_onnx(tmp_path / "student.onnx", report=report)

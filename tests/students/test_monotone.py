@@ -13,6 +13,8 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.isotonic import IsotonicRegression
 
 from tabkd import DistilledClassifier, DistilledRegressor, load
+from tabkd._monotone import directions
+from tabkd._tables.schema import TableSchema
 from tabkd.onnx import MonotoneError
 from tabkd.onnx._trees import Nodes
 from tabkd.students import STUDENTS, MLPStudent, Student, TreeStudent
@@ -127,6 +129,20 @@ def test_no_row_of_the_file_goes_against_a_constraint(name, task, tmp_path):
 def test_an_array_and_a_dict_give_the_same_student():
     by_name, by_position = (small("tree", cst).fit(table(), score(table())) for cst in (WANTED, [1, -1, 1, 0, 0]))
     assert np.array_equal(by_name.predict(table(50, 1)), by_position.predict(table(50, 1)))
+
+
+@pytest.mark.parametrize("wrong", ["teacher", "income", 1])
+def test_a_constraint_that_names_no_directions_is_refused(wrong):
+    student = TreeStudent(monotonic_cst=wrong)
+    with pytest.raises(ValueError, match=r"monotonic_cst is .*; expected a dict of column to direction"):
+        DistilledRegressor(RandomForestRegressor(2), student=student).fit(table()[["income"]], score(table()))
+
+
+def test_a_series_with_names_is_read_by_its_names():
+    schema = TableSchema.of(table())
+    series = pd.Series({"town": 0, "age": 1, "score": 0, "debt": -1, "income": 1})
+    assert directions(series, schema).tolist() == directions(WANTED, schema).tolist() == [1, -1, 1, 0, 0]
+    assert directions(pd.Series([1, -1, 1, 0, 0]), schema).tolist() == [1, -1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -316,6 +332,8 @@ def test_ordered_leaves_of_one_column_are_its_isotonic_regression():
         ({"town": 1}, "constrains column 'town', which is categorical"),
         ({"income": 2}, "monotonic_cst of column 'income' is 2; expected one of 1"),
         ([1, 0], "has 2 directions, but the table has 5 columns"),
+        (np.eye(5, dtype=int), "monotonic_cst of column 'income' is array.*; expected one of 1"),
+        (pd.Series({"salary": 1}), "monotonic_cst names 'salary', which is not a column of the table"),
     ],
 )
 def test_a_constraint_that_means_nothing_is_refused(name, constraints, message):

@@ -173,6 +173,26 @@ def test_a_category_with_a_comma_is_quoted():
     assert any("shop in {'a, b'}" in condition for condition in tree.rules()["condition"])
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("loan amount (%)", "loan amount (%)"),
+        ("landing", "landing"),
+        ("", "''"),
+        ("0", "'0'"),
+        ("a, b", "'a, b'"),
+        (" x", "' x'"),
+        ("x <= 1 and y", "'x <= 1 and y'"),
+        ("years in job", "'years in job'"),
+    ],
+)
+def test_a_name_that_could_be_read_as_part_of_a_rule_is_quoted(name, shown):
+    tree = fitted(pd.DataFrame({name: np.arange(100.0)}), np.arange(100.0), max_leaf_nodes=2)
+    assert tree.rules()["condition"].tolist() == [f"{shown} <= 49.5", f"{shown} > 49.5"]
+    truth = pd.DataFrame({name: np.tile(["yes", "no"], 50)})
+    assert fitted(truth, (truth[name] == "no") * 1.0).rules()["condition"].str.startswith(f"{shown} in {{").all()
+
+
 def test_the_student_of_a_classifier_knows_its_classes():
     X, y = loans()
     labels = np.where(y[:, 1] > 0.45, "bad", "good")
@@ -249,4 +269,7 @@ def test_rules_of_columns_without_names_have_positions():
     X = np.arange(100.0)[:, None]
     tree = fitted(X, X[:, 0], max_leaf_nodes=2)
     assert TableSchema.of(X).names == [0]
-    assert tree.rules()["condition"].tolist() == ["0 <= 49.5", "0 > 49.5"]
+    assert tree.rules()["condition"].tolist() == ["x0 <= 49.5", "x0 > 49.5"]
+    assert [list(parts) for parts in tree.rules()["parts"]] == [[0], [0]]
+    frame = pd.DataFrame(X, columns=[7])
+    assert fitted(frame, X[:, 0], max_leaf_nodes=2).rules()["condition"].tolist() == ["'7' <= 49.5", "'7' > 49.5"]

@@ -5,8 +5,9 @@ The conditions of a path are merged into one interval or one set for each column
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -23,6 +24,8 @@ from tabkd.students._trees.ordinal import OrdinalTable
 EVERY_ROW = "every row"
 # The digits that a float64 can need.
 _MOST_DIGITS = 17
+# Names that nobody could tell from the rest of a rule: blank ones, numbers, and those with its signs or words in them.
+_UNCLEAR = re.compile(r"""^$|^\s|\s$|^[-+\d.]+$|[,{}<>='"]|\b(and|or|in|is)\b""")
 # A split may move by this share of the gap that it lies in, to become a shorter number.
 _MOVABLE = 0.25
 
@@ -34,7 +37,7 @@ class Range:
     Attributes
     ----------
     column : Column
-        The column.
+        The column, with the name that people read.
     above, up_to : float
         The bounds in the user's unit, infinite where there is none; no number fulfils a rule if both are `inf`.
     missing : bool
@@ -51,7 +54,7 @@ class Range:
 
     def text(self, most: int | None = None) -> str:
         """The condition in words."""
-        name = str(self.column.name)
+        name = _name(self.column)
         if self.column.boolean:
             shown = self._truths(name)
         elif self.above >= self.up_to:
@@ -84,7 +87,7 @@ class Levels:
     Attributes
     ----------
     column : Column
-        The column.
+        The column, with the name that people read.
     categories : tuple
         These categories.
     unseen, missing : bool
@@ -101,7 +104,7 @@ class Levels:
 
     def text(self, most: int | None = None) -> str:
         """The condition in words, with at most so many categories."""
-        name = str(self.column.name)
+        name = _name(self.column)
         others = ["unseen"] * self.unseen + ["missing"] * (self.missing and self.names_missing)
         if not self.categories:
             return f"{name} is {' or '.join(others)}"
@@ -143,7 +146,7 @@ class Path:
     def condition(self, i: int) -> Range | Levels:
         """What is known of column i."""
         low, high, missing = self.asked[i]
-        column, ranks = self.schema.columns[i], self.table.ranks_.get(i)
+        column, ranks = replace(self.schema.columns[i], name=self.schema.titles[i]), self.table.ranks_.get(i)
         if ranks is None:
             center = float(self.table.center_[i])
             above, up_to = (shortest(bound, center) for bound in (low, high))
@@ -290,6 +293,12 @@ def number(value: float) -> str:
     ('2', '0.25', '1e+20')
     """
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _name(column: Column) -> str:
+    """The name of a column, in quotes if the rule could not be read without."""
+    text = str(column.name)
+    return repr(text) if _UNCLEAR.search(text) else text
 
 
 def _level(category: Any) -> str:
