@@ -165,7 +165,7 @@ class AdditiveStudent(Student):
 
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         rng = check_random_state(self.random_state)
-        grids = self._grids(real, rng)
+        grids = self._grids(real, rng).in_order()
         self.encoder_ = grids.encoder
         named = dict.fromkeys(tuple(sorted(pair.columns)) for pair in grids.pairs.values())
         self.pairs_ = np.array(list(named), dtype=np.int64).reshape(-1, 2)
@@ -435,8 +435,8 @@ class AdditiveStudent(Student):
               from ``points`` to ``points_to``; "category": the value ``level``; "missing" and "unseen" values.
             - For a pair, ``kind_2``, ``column_2``, ``level_2``, ``from_2`` and ``to_2`` say the same of its second
               column. The points are bilinear: ``points`` at ``from`` and ``from_2``, ``points_to`` at ``to`` and
-              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``. Categories
-              with the same points are one row, of ``kind`` "other categories".
+              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``. What has no
+              row of its own in a pair, such as rare categories, has the row of ``kind`` "other values".
             - ``output`` numbers the class or target if there are several scores.
 
         Raises
@@ -508,14 +508,15 @@ class AdditiveStudent(Student):
         return Functions(self.schema_, self.encoder_, self._explanation(), self.background_)
 
     def rules_frame(self) -> pd.DataFrame | None:
-        """The scorecard as `tabkd inspect --rules` shows it, with a row for each node of a pair's grid.
+        """The scorecard as `tabkd inspect --rules` shows it: shorter than `to_scorecard`, and rounded.
 
         Returns
         -------
         pandas.DataFrame or None
-            As `to_scorecard` returns it, without columns that are empty. For a pair, ``kind`` "at" gives the points at
-            the number ``from``, between which they are bilinear, and beyond which they stay. None if there are more
-            than 3000 rows.
+            Like `to_scorecard`, without columns that are empty. Of a numeric column, ``kind`` "at" gives the points at
+            the number ``from``; between two of these they are linear, and beyond the last they stay. A missing number
+            has no row where none was missing at fit. Points are rounded to less than 1e-5 of their spread over
+            `background_`. None if there are more than 3000 rows.
         """
         spread = float(np.ptp(self.raw_scores(self.background_)))
         return readable(self._functions(), self.pairs_, spread)

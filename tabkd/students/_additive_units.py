@@ -83,7 +83,9 @@ class AdditiveUnits:
         j = np.arange(len(rows))
         column = np.concatenate([[0], encoder.unit_column_, n_numbers + owner, n_numbers + len(rows) + j])
         scale = np.concatenate([[0], encoder.unit_scale_, np.ones(len(owner)), 1 / width])
-        bias = np.concatenate([[1], encoder.unit_bias_, 1 - np.concatenate([[], *(own[1:] for own in rows)]), -low / width])
+        bias = np.concatenate(
+            [[1], encoder.unit_bias_, 1 - np.concatenate([[], *(own[1:] for own in rows)]), -low / width]
+        )
         spread = np.zeros((n_units + len(encoder.level_units_), len(column)))
         spread[:n_units, 1 : n_units + 1] = np.eye(n_units)
         for k, own in enumerate(rows):

@@ -69,13 +69,6 @@ class Axis(NamedTuple):
     cells: list[Cell]
 
     @property
-    def nodes(self) -> Axis:
-        """The same places, with a cell for each: between two numbers the function is linear."""
-        numbers = [cell for cell in self.cells if cell.kind == "range"][1:]
-        single = [cell._replace(kind="at", high=np.nan, stop=cell.start) for cell in numbers]
-        return Axis(self.codes, single + [cell for cell in self.cells if cell.kind != "range"])
-
-    @property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """The positions of the ends of each cell."""
         return np.array([cell.start for cell in self.cells]), np.array([cell.stop for cell in self.cells])
@@ -141,20 +134,30 @@ class Functions:
         return values - mean / len(self.background)
 
     def pair_axis(self, column: int) -> Axis:
-        """The pieces of a column in its pairs; levels that have no feature of their own there are one piece."""
+        """The pieces of a column in its pairs; what has no feature of its own there is one piece, of "other values"."""
         within = np.zeros(len(self.explanation.columns), bool)
         within[self.explanation.terms.left] = within[self.explanation.terms.right] = True
         axis = self.axis(column, within & (self.explanation.columns == column))
-        levels = [cell for cell in axis.cells if cell.kind == "category"]
-        z = self.features(column, axis.codes[: len(levels)])[:, within]
-        _, first, group, counts = np.unique(z, axis=0, return_index=True, return_inverse=True, return_counts=True)
-        if not len(levels) or counts.max() == 1:
+        if self.schema.columns[column].kind != "categorical":
             return axis
-        alike = group.ravel() == counts.argmax()
-        k = int(first[counts.argmax()])
-        kept = [cell for cell, merged in zip(levels, alike, strict=True) if not merged]
-        others = Cell("other categories", None, np.nan, np.nan, k, k)
-        return Axis(axis.codes, [*kept, others, *axis.cells[len(levels) :]])
+        z = self.features(column, axis.codes)[:, within]
+        _, first, group, counts = np.unique(z, axis=0, return_index=True, return_inverse=True, return_counts=True)
+        largest = counts.argmax()
+        if counts[largest] == 1:
+            return axis
+        kept = [cell for cell, own in zip(axis.cells, group.ravel(), strict=True) if own != largest]
+        k = int(first[largest])
+        return Axis(axis.codes, [*kept, Cell("other values", None, np.nan, np.nan, k, k)])
+
+    def nodes(self, axis: Axis, column: int) -> Axis:
+        """An axis with a cell for each of its places; without missing numbers if there were none at fit."""
+        numbers = [cell for cell in axis.cells if cell.kind == "range"][1:]
+        others = [cell for cell in axis.cells if cell.kind != "range"]
+        if numbers and not self.schema.columns[column].has_missing:
+            others = []
+        return axis._replace(
+            cells=[cell._replace(kind="at", high=np.nan, stop=cell.start) for cell in numbers] + others
+        )
 
 
 #: What the first row has as its column.
@@ -170,11 +173,11 @@ _COLUMNS = [
 
 
 def scorecard(functions: Functions, pairs: np.ndarray, scale: Scale, *, by_nodes: bool = False) -> pd.DataFrame:
-    """The base points, the points of each part of a column, and those of each cell of a pair, or of each node."""
+    """The base points, the points of each part of a column and of each cell of a pair; or those where parts meet."""
     base = scale.offset + scale.factor * functions.explanation.base
     parts = [pd.DataFrame({"column": BASE, "kind": "base", "points": base, "output": np.arange(len(base))})]
-    parts += [_of_column(functions, int(i), scale.factor) for i in np.unique(functions.explanation.columns)]
-    of_pair = _of_nodes if by_nodes else _of_pair
+    of_column, of_pair = (_column_nodes, _pair_nodes) if by_nodes else (_of_column, _of_pair)
+    parts += [of_column(functions, int(i), scale.factor) for i in np.unique(functions.explanation.columns)]
     parts += [of_pair(functions, int(a), int(b), scale.factor) for a, b in pairs]
     # Each part lacks some columns, which pandas would warn of in a concatenation.
     card = pd.concat([part.reindex(columns=_COLUMNS).astype(_DTYPES) for part in parts], ignore_index=True)
@@ -182,16 +185,16 @@ def scorecard(functions: Functions, pairs: np.ndarray, scale: Scale, *, by_nodes
 
 
 def readable(functions: Functions, pairs: np.ndarray, spread: float) -> pd.DataFrame | None:
-    """The scorecard in raw scores with a row for each node of a grid; None if it is too long for a person to read.
+    """The scorecard in raw scores where its parts meet; None if it is too long for a person to read.
 
-    Points have the digits with which they add up to about a millionth of `spread`.
+    Points are rounded to less than 1e-5 of `spread`.
     """
     if sum(len(functions.pair_axis(int(a)).codes) * len(functions.pair_axis(int(b)).codes) for a, b in pairs) > 100_000:
         return None
     card = scorecard(functions, pairs, Scale(), by_nodes=True)
     if len(card) > MOST_ROWS:
         return None
-    digits = 6 - int(np.floor(np.log10(spread))) if spread > 0 else 6
+    digits = 5 - int(np.floor(np.log10(spread))) if spread > 0 else 5
     points = [name for name in card if str(name).startswith("points")]
     card[points] = card[points].round(digits)
     return card.dropna(axis="columns", how="all")
@@ -231,8 +234,14 @@ def _of_pair(functions: Functions, a: int, b: int, factor: float) -> pd.DataFram
     )
 
 
-def _of_nodes(functions: Functions, a: int, b: int, factor: float) -> pd.DataFrame:
-    first, second = functions.pair_axis(a).nodes, functions.pair_axis(b).nodes
+def _column_nodes(functions: Functions, column: int, factor: float) -> pd.DataFrame:
+    axis = functions.nodes(functions.axis(column, functions.explanation.columns == column), column)
+    points = factor * functions.main(column, axis)[axis.ends[0]]
+    return _filled({"column": functions.schema.names[column]} | _described(axis.cells), {"points": points})
+
+
+def _pair_nodes(functions: Functions, a: int, b: int, factor: float) -> pd.DataFrame:
+    first, second = (functions.nodes(functions.pair_axis(column), column) for column in (a, b))
     points = factor * functions.pair(a, b, first, second)[np.ix_(first.ends[0], second.ends[0])]
     return _filled(_crossed(functions, a, b, first, second), {"points": points.reshape(-1, points.shape[2])})
 

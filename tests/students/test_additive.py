@@ -210,20 +210,25 @@ def test_a_graph_has_the_contributions(kind, request, tmp_path):
 KNOWN = {"office", "sales", "other"}
 
 
+def or_other(card, rows, suffix):
+    """Some rows of a part of a scorecard, or those of the values that have no row of their own."""
+    other = card["kind" + suffix] == "other values"
+    return card[rows] if rows.any() else card[other]
+
+
 def within(card, value, suffix):
     """The rows of a scorecard for a value of a column, and how far the value is from one end to the other."""
     kind, level = card["kind" + suffix], card["level" + suffix]
     low, high = card["from" + suffix], card["to" + suffix]
     if value is None or value != value:
-        return card[kind == "missing"], 0.0
+        return or_other(card, kind == "missing", suffix), 0.0
     if not isinstance(value, str):
         found = card[(kind == "range") & (low <= value) & (value < high)]
         ends = found[["from" + suffix, "to" + suffix]].iloc[0]
         return found, (value - ends.iloc[0]) / (ends.iloc[1] - ends.iloc[0]) if np.isfinite(ends).all() else 0.0
-    found = card[(kind == "category") & (level == value)]
-    if value not in KNOWN and not len(found):
-        return card[kind == "unseen"], 0.0
-    return (found if len(found) else card[kind == "other categories"]), 0.0
+    if value in KNOWN:
+        return or_other(card, (kind == "category") & (level == value), suffix), 0.0
+    return or_other(card, kind == "unseen", suffix), 0.0
 
 
 def score_by_hand(card, row):
