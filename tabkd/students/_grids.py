@@ -86,7 +86,7 @@ class Grids(NamedTuple):
         return cls(encoder.with_units(*np.array(ramps).reshape(-1, 3).T), pairs)
 
     def in_order(self) -> Grids:
-        """The same grids with the levels in pairs first among those of their columns, by which a graph has fewer steps."""
+        """The same grids with the levels in pairs first among those of their columns: a graph then has fewer steps."""
         encoder, n_units = self.encoder, len(self.encoder.unit_column_)
         used = np.zeros(encoder.n_levels_, bool)
         for pair in self.pairs.values():

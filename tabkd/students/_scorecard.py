@@ -195,8 +195,7 @@ def readable(functions: Functions, pairs: np.ndarray, spread: float) -> pd.DataF
     if len(card) > MOST_ROWS:
         return None
     digits = 5 - int(np.floor(np.log10(spread))) if spread > 0 else 5
-    points = [name for name in card if str(name).startswith("points")]
-    card[points] = card[points].round(digits)
+    card["points"] = card["points"].round(digits)
     return card.dropna(axis="columns", how="all")
 
 
