@@ -128,6 +128,25 @@ def monotone(
 
 
 @app.command()
+@data_dir_option
+@datasets_option
+@seeds_option(1)
+@max_rows_option(40_000)
+@output_option
+@quick_option
+def additive(data_dir: Path | None, datasets: str, seeds: int, max_rows: int, output: Path | None, quick: bool) -> None:
+    """The additive student beside the MLP and an EBM: skill kept, bytes and rows per second."""
+    from benchmarks.additive import run
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "additive"), quick))
+
+
+@app.command()
 @output_option
 @quick_option
 def speed(output: Path | None, quick: bool) -> None:

@@ -123,7 +123,7 @@ def _sklearn_mlp(contest: Contest) -> dict[str, Answer]:
     numeric = [column.name for column in schema.columns if column.kind == "numeric"]
     nominal = [column.name for column in schema.columns if column.kind == "categorical"]
     # Booleans and dates as numbers, categories as text: what the transformers take.
-    X_train, X_test = (_plain(X, numeric, nominal, schema) for X in (split.X_train, split.X_test))
+    X_train, X_test = (plain(X, numeric, nominal, schema) for X in (split.X_train, split.X_test))
     front = make_column_transformer(
         (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), numeric),
         (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=64), nominal),
@@ -147,7 +147,8 @@ def _sklearn_mlp(contest: Contest) -> dict[str, Answer]:
     return {SKLEARN_MLP: Answer(model.predict_proba(X_test), n_bytes, seconds)}
 
 
-def _plain(X, numeric, nominal, schema):
+def plain(X, numeric, nominal, schema):
+    """Numeric columns as float64 and nominal ones as text, by their codes."""
     import pandas as pd
 
     codes = schema.encode(X)

@@ -67,8 +67,8 @@ def measure(teacher: object, name: str, split: Split, quick: bool) -> dict[str, 
         "spearman": rank,
         "top": top,
         "additivity": model.parity_["additivity"],
-        "rows_per_second": _rate(predict, many),
-        "explained_per_second": _rate(lambda X: exported.output(X, "contributions"), many),
+        "rows_per_second": rate(predict, many),
+        "explained_per_second": rate(lambda X: exported.output(X, "contributions"), many),
         "n_bytes": n_bytes,
         "explained_bytes": len(content),
     }
@@ -110,7 +110,7 @@ def agreement(found: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     return float(rank.mean()), float(np.mean(common))
 
 
-def _rate(score: Callable, X) -> float:
+def rate(score: Callable, X) -> float:
     """Rows per second: the best of some runs, over as many rows as take about a second."""
     start = time.perf_counter()
     score(X[:200])

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
 
+from benchmarks import additive
 from benchmarks.answers import Answer, measures
 from benchmarks.monotone import breaks, natural_directions
 from benchmarks.problems import Problem, Split, problems
@@ -179,3 +180,27 @@ def test_sampled_contributions_are_near_exact_ones_and_agreement_is_one_at_best(
     np.testing.assert_allclose(sampled(student, X[:6], 2048), exact, atol=0.1 * exact.std())
     assert agreement(exact, exact) == pytest.approx((1.0, 1.0))
     assert agreement(-exact, exact)[0] == pytest.approx(-1.0)
+
+
+def test_the_additive_benchmark_measures_each_contestant_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(additive, "find_spec", lambda name: None)
+    names = [additive.TEACHER, "tabkd additive, no pairs"]
+    monkeypatch.setattr(additive, "STUDENTS", {names[1]: additive.STUDENTS[names[1]]})
+    runs = Runs(tmp_path, "additive")
+    text = additive.run(problems(None, ["diabetes"], 200), 1, runs, quick=True)
+    assert [record["contestant"] for record in runs.records] == names
+    assert runs.records[0]["kept"] == 1
+    assert runs.records[1]["n_bytes"] > 1000
+    assert "**median of 1** | tabkd additive, no pairs" in text
+    monkeypatch.setattr(additive, "_measured", lambda *_: pytest.fail("done twice"))
+    assert additive.run(problems(None, ["diabetes"], 200), 1, runs, quick=True) == text
+
+
+@pytest.mark.filterwarnings("ignore:Missing values detected")  # they are missing from its drawings only
+def test_an_ebm_takes_missing_values_and_categories():
+    pytest.importorskip("interpret")
+    X = pd.DataFrame({"x": [1.0, np.nan, 3.0, 4.0] * 25, "level": ["a", None, "b", "a"] * 25})
+    split = Split("t", "classification", 0, X, X, np.array([0, 1, 1, 0] * 25), np.array([0, 1, 1, 0] * 25))
+    model, n_bytes, rows = additive.fitted_ebm(split)
+    assert (model.predict(rows) == split.y_test).mean() > 0.9
+    assert n_bytes > 1000

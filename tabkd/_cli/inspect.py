@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,8 +176,34 @@ def print_rules(console: Console, exported: ExportedStudent) -> None:
             "additive student if they are few enough to read. Distil again with --student tree or additive; in Python, "
             "TreeStudent(max_leaf_nodes=…) makes fewer."
         )
-    rows = [tuple("" if cell is None else _word(cell) for cell in row) for row in found["rows"]]
-    print_table(console, f"{len(rows):,} rules", found["columns"], rows)
+    names, rows = found["columns"], [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    single = [row for row in rows if row.get("column_2") is None]
+    headings = [name for name in names if any(row[name] is not None for row in single)]
+    cells = [tuple("" if row[name] is None else _word(row[name]) for name in headings) for row in single]
+    print_table(console, f"{len(single):,} rules", headings, cells)
+    for title, table, nodes in grids(row for row in rows if row.get("column_2") is not None):
+        console.print()
+        print_table(console, title, table, nodes)
+
+
+def grids(nodes: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """The title, the headings and the rows of a table for each pair of columns in a scorecard."""
+    of_pair = groupby(nodes, lambda node: (node["column"], node["column_2"], node.get("output")))
+    for (one, other, output), found in of_pair:
+        points: dict[str, dict[str, str]] = {}
+        for node in found:
+            row = points.setdefault(_place(node), {})
+            row[_place(node, "_2")] = _word(node["points"])
+        headings = list(next(iter(points.values())))
+        of_output = "" if output is None else f", output {output}"
+        title = f"Points of {one} (down) and {other} (across){of_output}"
+        yield title, [str(one), *headings], [[place, *row.values()] for place, row in points.items()]
+
+
+def _place(node: dict[str, Any], suffix: str = "") -> str:
+    """The number or the category of a node, or what stands for missing and other ones."""
+    kind = node["kind" + suffix]
+    return {"at": _word(node.get("from" + suffix)), "category": _word(node.get("level" + suffix))}.get(kind, str(kind))
 
 
 def print_table(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

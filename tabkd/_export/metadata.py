@@ -179,8 +179,8 @@ def _rules(frame: pd.DataFrame | None) -> str | None:
     """The columns and rows of a student's rules, packed; None if it has none, or more than a file should hold."""
     if frame is None:
         return None
-    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    return packed({"columns": [str(name) for name in frame.columns], "rows": rows})
+    values = [[_cell(value) for value in frame[name]] for name in frame]
+    return packed({"columns": [str(name) for name in frame], "values": values})
 
 
 def _cell(value: Any) -> str | int | float | None:

@@ -46,7 +46,7 @@ _BINS = record(edges=each(number()), shares=each(_SHARE))
 _DISTANCE = maybe(number(0))
 _BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(("50%", "90%", "99%"), _DISTANCE))
 _LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
-_RULES = record(columns=each(is_text), rows=each(each(maybe(either(number(), is_text)))))
+_RULES = record(columns=each(is_text), values=each(each(maybe(either(number(), is_text)))))
 #: The metadata under the key "tabkd".
 FACTS = record(
     optional=(
@@ -165,14 +165,15 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
 
 
 def _read_rules(text: str) -> dict[str, list]:
-    """The columns and rows of the rules."""
+    """The columns and rows of the rules, which a file holds column by column, because that packs better."""
     try:
         rules = _RULES(unpacked(text), "rules")
     except (ValueError, RecursionError) as error:
         raise WrongError(f"its metadata has rules that cannot be read ({error})") from error
-    fit = {len(row) for row in rules["rows"]} <= {len(rules["columns"])}
+    names, values = rules["columns"], rules["values"]
+    fit = len(values) == len(names) and len({len(column) for column in values}) <= 1
     _require(fit, "its metadata has rules of other columns than it names")
-    return rules
+    return {"columns": names, "rows": [list(row) for row in zip(*values, strict=True)]}
 
 
 def unreadable(source: str, error: BaseException) -> ValueError:

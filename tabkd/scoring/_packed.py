@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 import zlib
-from base64 import b64decode, b64encode
+from base64 import b85decode, b85encode
 from typing import Any
 
 #: The most bytes of JSON that are packed or unpacked.
@@ -13,7 +12,7 @@ MOST_BYTES = 256_000
 
 
 def packed(value: Any) -> str | None:
-    """A JSON value as the base64 of its bytes, compressed by zlib; None if it is too large.
+    """A JSON value as the base 85 of its bytes, compressed by zlib; None if it is too large.
 
     Examples
     --------
@@ -21,7 +20,7 @@ def packed(value: Any) -> str | None:
     {'rows': [[1, 2]]}
     """
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return b64encode(zlib.compress(content, 9)).decode() if len(content) <= MOST_BYTES else None
+    return b85encode(zlib.compress(content, 9)).decode() if len(content) <= MOST_BYTES else None
 
 
 def unpacked(text: str) -> Any:
@@ -34,8 +33,8 @@ def unpacked(text: str) -> Any:
     """
     try:
         reader = zlib.decompressobj()
-        content = reader.decompress(b64decode(text, validate=True), MOST_BYTES)
-    except (binascii.Error, zlib.error) as error:
+        content = reader.decompress(b85decode(text), MOST_BYTES)
+    except zlib.error as error:
         raise ValueError(str(error)) from error
     if not reader.eof:
         raise ValueError(f"it is cut off, or more than {MOST_BYTES:,} bytes")

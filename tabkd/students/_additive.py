@@ -14,18 +14,18 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd._sklearn import N_JOBS, Interval, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
-from tabkd.onnx._heads import write_two_classes
 from tabkd.onnx._inputs import Inputs
-from tabkd.students._additive_graph import write_explanation, write_scores, write_z
+from tabkd.students._additive_graph import write_explanation, write_score, write_scores, write_units
 from tabkd.students._additive_plot import plot_functions
 from tabkd.students._additive_terms import AdditiveTerms, Explanation, sides
 from tabkd.students._additive_training import AdditiveTrainer, Limits, Terms, binary_cross_entropy
+from tabkd.students._additive_units import AdditiveUnits
 from tabkd.students._encoder import TableEncoder
 from tabkd.students._grids import Grids, features
 from tabkd.students._lessons import Progress, hold_out
 from tabkd.students._pairs import chosen_grids
 from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
-from tabkd.students._scorecard import Functions, Scale, scorecard
+from tabkd.students._scorecard import Functions, Scale, readable, scorecard
 from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import Batches, cross_entropy, squared_error
@@ -50,7 +50,7 @@ class AdditiveStudent(Student):
     n_pairs : int or "auto", default="auto"
         Most functions of two columns. "auto" takes as many, up to 16, as explain more of the teacher's answers on
         held-out rows; 0 gives a sum of functions of one column.
-    n_knots : int, default=128
+    n_knots : int, default=64
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
         Most levels of a categorical column that gets one unit for each level. The levels of other columns are read as
@@ -142,7 +142,7 @@ class AdditiveStudent(Student):
         self,
         *,
         n_pairs: int | Literal["auto"] = "auto",
-        n_knots: int = 128,
+        n_knots: int = 64,
         max_levels: int = 64,
         max_units: int = 288,
         batch_size: int = 256,
@@ -165,7 +165,7 @@ class AdditiveStudent(Student):
 
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         rng = check_random_state(self.random_state)
-        grids = self._grids(real, rng)
+        grids = self._grids(real, rng).in_order()
         self.encoder_ = grids.encoder
         named = dict.fromkeys(tuple(sorted(pair.columns)) for pair in grids.pairs.values())
         self.pairs_ = np.array(list(named), dtype=np.int64).reshape(-1, 2)
@@ -331,11 +331,19 @@ class AdditiveStudent(Student):
         Tensors
             The targets.
         """
-        scores = write_scores(graph, write_z(graph, inputs, self.encoder_), self.terms_)
+        units = AdditiveUnits.of(self.encoder_, self.terms_)
+        u, terms = write_units(graph, inputs, units), units.terms(self.terms_)
+        if self._is_binary:
+            # The softmax of these halves is the sigmoid of the score.
+            scores = write_score(graph, u, units, terms, [-0.5, 0.5])
+        elif self.task_ == "regression" and self.n_outputs_ == 1 and not self.is_wide:
+            return Tensors(write_score(graph, u, units, terms, self.target_scale_, float(self.target_mean_[0])))
+        elif self.n_outputs_ == 1:
+            scores = write_score(graph, u, units, terms, [1.0])
+        else:
+            scores = write_scores(graph, u, units, terms)
         if self.task_ == "regression":
             return Tensors(self.write_values(graph, scores))
-        if self._is_binary:
-            return Tensors(write_two_classes(graph, graph.node("Sigmoid", [scores])))
         return Tensors(graph.node("Softmax", [scores], axis=1))
 
     def base_values(self) -> np.ndarray:
@@ -378,7 +386,10 @@ class AdditiveStudent(Student):
         str
             A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
         """
-        return write_explanation(graph, write_z(graph, inputs, self.encoder_), self._explanation())
+        units = AdditiveUnits.of(self.encoder_, self.terms_)
+        factor = float(self.target_scale_[0])  # of the only score, whose effects are in standard deviations
+        explanation = units.explanation(self._explanation(), factor, self.background_)
+        return write_explanation(graph, write_units(graph, inputs, units), units, explanation)
 
     def _explanation(self) -> Explanation:
         background = features(self.encoder_, self.background_)
@@ -417,14 +428,15 @@ class AdditiveStudent(Student):
         Returns
         -------
         pandas.DataFrame
-            The first row for each score has the base points, the sum of a row's points where every function is zero.
-            The further rows are:
+            The first row for each score, of column "(base)", has the base points: the sum of a row's points where
+            every function is zero. The further rows are, first for single columns and then for pairs:
 
             - ``kind`` "range": values of ``column`` between ``from`` and ``to``, where the points rise or fall linearly
               from ``points`` to ``points_to``; "category": the value ``level``; "missing" and "unseen" values.
             - For a pair, ``kind_2``, ``column_2``, ``level_2``, ``from_2`` and ``to_2`` say the same of its second
               column. The points are bilinear: ``points`` at ``from`` and ``from_2``, ``points_to`` at ``to`` and
-              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``.
+              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``. What has no
+              row of its own in a pair, such as rare categories, has the row of ``kind`` "other values".
             - ``output`` numbers the class or target if there are several scores.
 
         Raises
@@ -495,12 +507,16 @@ class AdditiveStudent(Student):
     def _functions(self) -> Functions:
         return Functions(self.schema_, self.encoder_, self._explanation(), self.background_)
 
-    def rules_frame(self) -> pd.DataFrame:
-        """The scorecard, which `tabkd inspect --rules` shows.
+    def rules_frame(self) -> pd.DataFrame | None:
+        """The scorecard as `tabkd inspect --rules` shows it: shorter than `to_scorecard`, and rounded.
 
         Returns
         -------
-        pandas.DataFrame
-            As `to_scorecard` returns it.
+        pandas.DataFrame or None
+            Like `to_scorecard`, without columns that are empty. Of a numeric column, ``kind`` "at" gives the points at
+            the number ``from``; between two of these they are linear, and beyond the last they stay. A missing number
+            has no row where none was missing at fit. Points are rounded to less than 1e-5 of their spread over
+            `background_`. None if there are more than 3000 rows.
         """
-        return self.to_scorecard()
+        spread = float(np.ptp(self.raw_scores(self.background_)))
+        return readable(self._functions(), self.pairs_, spread)

@@ -1,37 +1,67 @@
-"""The graph of an additive student: one product for the main effects, and a bilinear form for the pairs."""
+"""The graph of an additive student: units of all columns, and one bilinear form of them."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
+from tabkd.onnx._types import TensorType
 from tabkd.students._additive_terms import AdditiveTerms, Explanation
-from tabkd.students._encoder import TableEncoder
+from tabkd.students._additive_units import AdditiveUnits
+from tabkd.students._encoder_graph import write_ramps
 
 
-def write_z(graph: Graph, inputs: Inputs, encoder: TableEncoder) -> str:
-    """The features (n, z), which scores and contributions share: units of numbers, then ones at the rows of levels."""
+def write_units(graph: Graph, inputs: Inputs, units: AdditiveUnits) -> str:
+    """The units (n, q), which scores and contributions share."""
 
     def write() -> str:
-        parts = [part for part in encoder.write_features(graph, inputs) if part is not None]
-        return graph.concat(parts, "features") if parts else graph.zeros(inputs.pieces[0].name, 0)
+        filled, rows = units.encoder.write_inputs(graph, inputs)
+        parts = [filled] if filled is not None else []
+        if rows is not None:
+            parts.append(graph.cast(rows, TensorType.FLOAT))
+            if units.effects.any():
+                parts.append(graph.node("Gather", [graph.float32(units.effects, "effects"), rows], axis=0))
+        values = graph.concat(parts) if parts else graph.zeros(inputs.pieces[0].name, 1)
+        return write_ramps(graph, values, units.n_inputs, units.column, units.scale, units.bias)
 
-    return inputs.once((id(encoder), "features"), write)
+    return inputs.once((id(units.encoder), "units"), write)
 
 
-def write_scores(graph: Graph, z: str, terms: AdditiveTerms) -> str:
-    """The scores (n, M) of features, float32."""
-    main = graph.gemm(z, terms.weights, terms.intercept)
+def write_score(
+    graph: Graph, u: str, units: AdditiveUnits, terms: AdditiveTerms, factors: ArrayLike, offset: float = 0.0
+) -> str:
+    """The only score of units times factors (K,), plus an offset: float32 (n, K).
+
+    A main effect is the product of a unit and the constant one, so that one matrix product makes all terms.
+    """
+    weights, factors = terms.weights[:, 0], np.asarray(factors, dtype=np.float64)
+    intercept = (terms.intercept[0] + weights[units.constant]) * factors + offset
+    weights = np.where(np.arange(len(weights)) == units.constant, 0, weights)
     if not len(terms.left):
-        return main
-    terms = terms.contiguous()
-    left, right = _taken(graph, z, terms.left), _taken(graph, z, terms.right)
-    by_right = _interactions(graph, left, right, terms)
-    return graph.node("Add", [main, _sums(graph, by_right, len(terms.intercept))])
+        return graph.gemm(u, weights[:, None] * factors, intercept)
+    start, stop = units.right
+    by_right = np.zeros((len(weights), stop - start))
+    by_right[np.ix_(terms.left, terms.right - start)] = terms.products[:, :, 0]
+    by_right[:, units.constant - start] += weights
+    found = graph.node("MatMul", [u, _sparse(graph, by_right)])
+    found = graph.node("Mul", [found, _cut(graph, u, units.right)])
+    return graph.gemm(found, np.tile(factors, (stop - start, 1)), intercept)
 
 
-def write_explanation(graph: Graph, z: str, explanation: Explanation) -> str:
+def write_scores(graph: Graph, u: str, units: AdditiveUnits, terms: AdditiveTerms) -> str:
+    """Several scores (n, M) of units."""
+    weights = terms.weights.copy()
+    if not len(terms.left):
+        return graph.gemm(u, weights, terms.intercept)
+    weights[units.constant] += terms.intercept
+    left, right = _cut(graph, u, units.left), _cut(graph, u, units.right)
+    pairs = graph.node("ReduceSum", [_by_right(graph, left, right, terms), graph.constant(np.array([2]))], keepdims=0)
+    return graph.node("Gemm", [u, graph.float32(weights, "weights"), pairs])
+
+
+def write_explanation(graph: Graph, u: str, units: AdditiveUnits, explanation: Explanation) -> str:
     """The contributions of the columns: float32 of shape (n, d), or (n, M, d) if there are several scores."""
     terms, d = explanation.terms, explanation.n_columns
     n_scores = len(terms.intercept)
@@ -39,38 +69,35 @@ def write_explanation(graph: Graph, z: str, explanation: Explanation) -> str:
     spread = graph.node("Mul", [_reshaped(graph, share, [-1, 1, d]), graph.float32(terms.weights[:, :, None])])
     offset = graph.float32(-explanation.at_zero.reshape(-1))
     spread = _reshaped(graph, spread, [-1, n_scores * d])
-    total = _by_score(graph, graph.node("Gemm", [z, spread, offset]), n_scores, d)
+    total = _by_score(graph, graph.node("Gemm", [u, spread, offset]), n_scores, d)
     if not len(terms.left):
         return total
-    terms = terms.contiguous()
+    means = explanation.means
     sides = [
-        graph.node("Sub", [_taken(graph, z, side), graph.float32(explanation.means[side])])
-        for side in (terms.left, terms.right)
+        graph.node("Sub", [_cut(graph, u, side), graph.float32(means[slice(*side)])])
+        for side in (units.left, units.right)
     ]
     for (one, other), form in ((sides, terms), (sides[::-1], terms.mirrored())):
         halves = graph.node("Mul", [_one_hot(graph, explanation.columns[form.right], d), graph.float32(0.5)])
-        part = graph.node("MatMul", [_interactions(graph, one, other, form), halves])
+        part = graph.node("MatMul", [_by_right(graph, one, other, form), halves])
         total = graph.node("Add", [total, part])
     return total
 
 
-def _taken(graph: Graph, z: str, positions: np.ndarray) -> str:
-    """Some features; a range of them is cut out."""
-    if np.ptp(positions) + 1 > len(positions):
-        return graph.columns(z, positions)
-    bounds = (positions[0], positions[-1] + 1, 1)
-    return graph.node("Slice", [z, *(graph.constant(np.array([bound], dtype=np.int64)) for bound in bounds)])
+def _cut(graph: Graph, u: str, bounds: tuple[int, int]) -> str:
+    """A range of the units: ONNX Runtime cuts it out of a matrix many times faster than it gathers columns."""
+    return graph.node("Slice", [u, *(graph.constant(np.array([bound])) for bound in (*bounds, 1))])
 
 
-def _interactions(graph: Graph, left: str, right: str, terms: AdditiveTerms) -> str:
-    """What each right feature adds by its products: (n, right), or (n, M, right)."""
+def _by_right(graph: Graph, left: str, right: str, terms: AdditiveTerms) -> str:
+    """What each right unit adds by its products: (n, right), or (n, M, right)."""
     n_left, n_right, n_scores = terms.products.shape
-    products = _products(graph, terms.products.transpose(0, 2, 1).reshape(n_left, -1))
+    products = _sparse(graph, terms.products.transpose(0, 2, 1).reshape(n_left, -1))
     found = _by_score(graph, graph.node("MatMul", [left, products]), n_scores, n_right)
     return graph.node("Mul", [found, right if n_scores == 1 else _reshaped(graph, right, [-1, 1, n_right])])
 
 
-def _products(graph: Graph, weights: np.ndarray) -> str:
+def _sparse(graph: Graph, weights: np.ndarray) -> str:
     """A matrix of which most is zero: the other numbers and their positions, if that takes fewer bytes.
 
     A position takes two bytes in the file. ONNX Runtime makes the matrix when a session is created.
@@ -82,12 +109,6 @@ def _products(graph: Graph, weights: np.ndarray) -> str:
     numbers = graph.float32(weights.ravel()[positions], "products")
     flat = graph.node("ScatterElements", [zeros, graph.constant(positions.astype(np.int64)), numbers], axis=0)
     return _reshaped(graph, flat, list(weights.shape))
-
-
-def _sums(graph: Graph, by_right: str, n_scores: int) -> str:
-    if n_scores == 1:
-        return graph.reduce("ReduceSum", by_right)
-    return graph.node("ReduceSum", [by_right, graph.constant(np.array([2]), "axes")], keepdims=0)
 
 
 def _by_score(graph: Graph, name: str, n_scores: int, width: int) -> str:

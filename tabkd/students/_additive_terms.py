@@ -47,16 +47,6 @@ class AdditiveTerms:
         """The same terms with left and right exchanged."""
         return replace(self, left=self.right, right=self.left, products=self.products.transpose(1, 0, 2))
 
-    def contiguous(self) -> AdditiveTerms:
-        """The same terms with each side a range of features where at least half of these are in it already.
-
-        ONNX Runtime cuts a range out of a matrix many times faster than it gathers columns.
-        """
-        left, right = _range(self.left), _range(self.right)
-        products = np.zeros((len(left), len(right), self.products.shape[2]), self.products.dtype)
-        products[np.ix_(np.searchsorted(left, self.left), np.searchsorted(right, self.right))] = self.products
-        return replace(self, left=left, right=right, products=products)
-
     def scaled(self, scale: np.ndarray, offset: np.ndarray) -> AdditiveTerms:
         """The terms whose scores are ``scores * scale + offset``."""
         return replace(
@@ -83,24 +73,14 @@ class AdditiveTerms:
         return replace(self, weights=self.weights.astype(np.float32), products=self.products.astype(np.float32))
 
 
-def _range(positions: np.ndarray) -> np.ndarray:
-    """All positions from the first to the last, or the positions as they are if fewer than half of these."""
-    if not len(positions) or np.ptp(positions) + 1 > 2 * len(positions):
-        return positions
-    return np.arange(positions[0], positions[-1] + 1)
-
-
 def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The features on the left and on the right of products, and which of these products the pairs have.
 
-    On the left is the column that is in more pairs, so that there are few combinations of the two sides.
+    On the right are few columns, of which each pair has one: what a graph computes grows with their features.
     """
     pairs = list(pairs)
-    columns, counts = np.unique([column for pair in pairs for column in pair.columns], return_counts=True)
-    often = dict(zip(columns.tolist(), counts.tolist(), strict=True))
-    turned = []
-    for (a, b), first, second in pairs:
-        turned.append((second, first) if (often[b], b) > (often[a], a) else (first, second))
+    few = _cover(pairs)
+    turned = [(first, second) if b in few else (second, first) for (a, b), first, second in pairs]
     left, right = (
         np.unique(np.concatenate([np.empty(0, np.int64), *(pair[side] for pair in turned)])) for side in (0, 1)
     )
@@ -108,6 +88,15 @@ def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for first, second in turned:
         allowed[np.ix_(np.searchsorted(left, first), np.searchsorted(right, second))] = True
     return left, right, allowed
+
+
+def _cover(pairs: list[Pair]) -> set[int]:
+    """Columns of which each pair has one: again and again the one in the most further pairs for its features."""
+    size = {column: len(own) for pair in pairs for column, own in zip(pair.columns, pair[1:], strict=True)}
+    chosen: set[int] = set()
+    while left := [column for pair in pairs if not chosen & set(pair.columns) for column in pair.columns]:
+        chosen.add(max(sorted(set(left)), key=lambda column: left.count(column) / size[column]))
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -304,6 +304,25 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         copy.n_features_out_ = self.n_features_out_ + len(scale)
         return copy
 
+    def with_levels(self, order: np.ndarray) -> Self:
+        """A copy with the rows of levels in another order, in which those of a column stay together.
+
+        Parameters
+        ----------
+        order : int ndarray of shape (r,)
+            The present row of each one in the new order, without the rows of unseen levels.
+
+        Returns
+        -------
+        TableEncoder
+            The copy; it shares all other arrays.
+        """
+        copy = shallow_copy(self)
+        rows = np.concatenate([order, np.arange(self.n_levels_, len(self.level_units_))])
+        copy.level_of_ = [np.argsort(rows)[row_of] for row_of in self.level_of_]
+        copy.level_units_ = self.level_units_[rows][:, order]
+        return copy
+
     def numeric_values(self, codes: np.ndarray) -> np.ndarray:
         """The numeric columns: centred values, then the mean targets of levels.
 

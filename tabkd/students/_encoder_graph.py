@@ -99,6 +99,29 @@ class EncoderGraph:
         tuple of (str or None, str or None)
             The names of the tensors, float32 of shape (n, u) and (n, r); None if there are no such columns.
         """
+        filled, rows = self.write_inputs(graph, inputs)
+        units = None
+        if filled is not None:
+            n_inputs = len(self.fill_) + len(self.missing_)
+            units = write_ramps(graph, filled, n_inputs, self.unit_column_, self.unit_scale_, self.unit_bias_)
+        return units, _one_hot(graph, rows, len(self.level_units_)) if rows is not None else None
+
+    def write_inputs(self, graph: Graph, inputs: Inputs | StoredRows) -> tuple[str | None, str | None]:
+        """Write what `filled` and `level_rows` compute into a graph.
+
+        Parameters
+        ----------
+        graph : tabkd.onnx.Graph
+            Takes the nodes.
+        inputs : tabkd.onnx.Inputs or StoredRows
+            The columns of the table, or of rows that are constants of the graph.
+
+        Returns
+        -------
+        tuple of (str or None, str or None)
+            The names of the tensors, float32 of shape (n, m) and int64 of shape (n, j); None if there are no units, or
+            no columns of levels.
+        """
         front = self.front()
         values, rows = inputs.values(front.positions, front.centers), inputs.rows(front.tables)
         n_levels = len(self.level_columns_)
@@ -107,25 +130,30 @@ class EncoderGraph:
             parts += _means(graph, graph.columns(rows, range(n_levels, len(front.tables))), self.means_)
             rows = graph.columns(rows, range(n_levels)) if n_levels else None
         hint = None if isinstance(inputs, StoredRows) else FILLED
-        units = self._write_units(graph, graph.concat(parts), hint) if len(self.unit_column_) else None
-        return units, _one_hot(graph, rows, len(self.level_units_)) if rows is not None and n_levels else None
+        filled = self._write_filled(graph, graph.concat(parts), hint) if len(self.unit_column_) else None
+        return filled, rows if n_levels else None
 
-    def _write_units(self, graph: Graph, values: str, hint: str | None) -> str:
-        """``clip(x * scale + bias, 0, 1)`` as one matrix product, which is faster than selecting columns."""
+    def _write_filled(self, graph: Graph, values: str, hint: str | None) -> str:
         missing = graph.node("IsNaN", [values])
         first = None if len(self.missing_) else hint
         filled = graph.node("Where", [missing, graph.float32(self.fill_, "fill"), values], hint=first)
-        if len(self.missing_):
-            indicators = graph.cast(graph.columns(missing, self.missing_), TensorType.FLOAT)
-            filled = graph.concat([filled, indicators], hint or "concat")
-        # One entry for each column, stored as its position; ONNX Runtime expands it when a session is created.
-        depth = graph.constant(np.array(len(self.fill_) + len(self.missing_)))
-        onoff = graph.constant(np.array([0, 1], np.float32))
-        position = graph.constant(self.unit_column_.astype(np.int64), "unit_column")
-        selection = graph.node("OneHot", [position, depth, onoff], axis=0)
-        selection = graph.node("Mul", [selection, graph.float32(self.unit_scale_, "unit_scale")])
-        units = graph.node("Gemm", [filled, selection, graph.float32(self.unit_bias_, "unit_bias")])
-        return graph.node("Clip", [units, graph.constant(np.float32(0)), graph.constant(np.float32(1))], hint="units")
+        if not len(self.missing_):
+            return filled
+        indicators = graph.cast(graph.columns(missing, self.missing_), TensorType.FLOAT)
+        return graph.concat([filled, indicators], hint or "concat")
+
+
+def write_ramps(
+    graph: Graph, values: str, n_values: int, column: np.ndarray, scale: np.ndarray, bias: np.ndarray
+) -> str:
+    """``clip(x * scale + bias, 0, 1)`` of one column each, by a matrix product: faster than selecting columns."""
+    # One entry for each column, stored as its position; ONNX Runtime expands it when a session is created.
+    onoff = graph.constant(np.array([0, 1], np.float32))
+    position = graph.constant(column.astype(np.int64), "unit_column")
+    selection = graph.node("OneHot", [position, graph.constant(np.array(n_values)), onoff], axis=0)
+    selection = graph.node("Mul", [selection, graph.float32(scale, "unit_scale")])
+    units = graph.node("Gemm", [values, selection, graph.float32(bias, "unit_bias")])
+    return graph.node("Clip", [units, graph.constant(np.float32(0)), graph.constant(np.float32(1))], hint="units")
 
 
 def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:

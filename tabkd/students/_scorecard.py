@@ -134,12 +134,36 @@ class Functions:
         return values - mean / len(self.background)
 
     def pair_axis(self, column: int) -> Axis:
-        """The pieces of a column in its pairs."""
+        """The pieces of a column in its pairs; what has no feature of its own there is one piece, of "other values"."""
         within = np.zeros(len(self.explanation.columns), bool)
         within[self.explanation.terms.left] = within[self.explanation.terms.right] = True
-        return self.axis(column, within & (self.explanation.columns == column))
+        axis = self.axis(column, within & (self.explanation.columns == column))
+        if self.schema.columns[column].kind != "categorical":
+            return axis
+        z = self.features(column, axis.codes)[:, within]
+        _, first, group, counts = np.unique(z, axis=0, return_index=True, return_inverse=True, return_counts=True)
+        largest = counts.argmax()
+        if counts[largest] == 1:
+            return axis
+        kept = [cell for cell, own in zip(axis.cells, group.ravel(), strict=True) if own != largest]
+        k = int(first[largest])
+        return Axis(axis.codes, [*kept, Cell("other values", None, np.nan, np.nan, k, k)])
+
+    def nodes(self, axis: Axis, column: int) -> Axis:
+        """An axis with a cell for each of its places; without missing numbers if there were none at fit."""
+        numbers = [cell for cell in axis.cells if cell.kind == "range"][1:]
+        others = [cell for cell in axis.cells if cell.kind != "range"]
+        if numbers and not self.schema.columns[column].has_missing:
+            others = []
+        return axis._replace(
+            cells=[cell._replace(kind="at", high=np.nan, stop=cell.start) for cell in numbers] + others
+        )
 
 
+#: What the first row has as its column.
+BASE = "(base)"
+#: Most rows of a scorecard in the metadata of a file.
+MOST_ROWS = 3000
 #: The columns of a scorecard; "output" is left out where there is one score.
 _COLUMNS = [
     *("column", "kind", "level", "from", "to"),
@@ -148,15 +172,31 @@ _COLUMNS = [
 ]
 
 
-def scorecard(functions: Functions, pairs: np.ndarray, scale: Scale) -> pd.DataFrame:
-    """The base points, the points of each part of a column, and those of each cell of a pair."""
+def scorecard(functions: Functions, pairs: np.ndarray, scale: Scale, *, by_nodes: bool = False) -> pd.DataFrame:
+    """The base points, the points of each part of a column and of each cell of a pair; or those where parts meet."""
     base = scale.offset + scale.factor * functions.explanation.base
-    parts = [pd.DataFrame({"kind": "base", "points": base, "output": np.arange(len(base))})]
-    parts += [_of_column(functions, int(i), scale.factor) for i in np.unique(functions.explanation.columns)]
-    parts += [_of_pair(functions, int(a), int(b), scale.factor) for a, b in pairs]
+    parts = [pd.DataFrame({"column": BASE, "kind": "base", "points": base, "output": np.arange(len(base))})]
+    of_column, of_pair = (_column_nodes, _pair_nodes) if by_nodes else (_of_column, _of_pair)
+    parts += [of_column(functions, int(i), scale.factor) for i in np.unique(functions.explanation.columns)]
+    parts += [of_pair(functions, int(a), int(b), scale.factor) for a, b in pairs]
     # Each part lacks some columns, which pandas would warn of in a concatenation.
     card = pd.concat([part.reindex(columns=_COLUMNS).astype(_DTYPES) for part in parts], ignore_index=True)
     return card if len(base) > 1 else card.drop(columns="output")
+
+
+def readable(functions: Functions, pairs: np.ndarray, spread: float) -> pd.DataFrame | None:
+    """The scorecard in raw scores where its parts meet; None if it is too long for a person to read.
+
+    Points are rounded to less than 1e-5 of `spread`.
+    """
+    if sum(len(functions.pair_axis(int(a)).codes) * len(functions.pair_axis(int(b)).codes) for a, b in pairs) > 100_000:
+        return None
+    card = scorecard(functions, pairs, Scale(), by_nodes=True)
+    if len(card) > MOST_ROWS:
+        return None
+    digits = 5 - int(np.floor(np.log10(spread))) if spread > 0 else 5
+    card["points"] = card["points"].round(digits)
+    return card.dropna(axis="columns", how="all")
 
 
 _DTYPES = {name: np.float64 for name in _COLUMNS if name.startswith(("from", "to", "points"))} | {
@@ -177,17 +217,13 @@ def _of_column(functions: Functions, column: int, factor: float) -> pd.DataFrame
 def _of_pair(functions: Functions, a: int, b: int, factor: float) -> pd.DataFrame:
     first, second = functions.pair_axis(a), functions.pair_axis(b)
     points = factor * functions.pair(a, b, first, second)
-    rows = [cell for cell in first.cells for _ in second.cells]
-    columns = second.cells * len(first.cells)
     (left, right), (low, high) = first.ends, second.ends
 
     def corner(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return points[np.ix_(one, other)].reshape(len(rows), -1)
+        return points[np.ix_(one, other)].reshape(len(one) * len(other), -1)
 
     return _filled(
-        {"column": functions.schema.names[a], "column_2": functions.schema.names[b]}
-        | _described(rows)
-        | _described(columns, "_2"),
+        _crossed(functions, a, b, first, second),
         {
             "points": corner(left, low),
             "points_to": corner(right, low),
@@ -195,6 +231,25 @@ def _of_pair(functions: Functions, a: int, b: int, factor: float) -> pd.DataFram
             "points_to_2": corner(right, high),
         },
     )
+
+
+def _column_nodes(functions: Functions, column: int, factor: float) -> pd.DataFrame:
+    axis = functions.nodes(functions.axis(column, functions.explanation.columns == column), column)
+    points = factor * functions.main(column, axis)[axis.ends[0]]
+    return _filled({"column": functions.schema.names[column]} | _described(axis.cells), {"points": points})
+
+
+def _pair_nodes(functions: Functions, a: int, b: int, factor: float) -> pd.DataFrame:
+    first, second = (functions.nodes(functions.pair_axis(column), column) for column in (a, b))
+    points = factor * functions.pair(a, b, first, second)[np.ix_(first.ends[0], second.ends[0])]
+    return _filled(_crossed(functions, a, b, first, second), {"points": points.reshape(-1, points.shape[2])})
+
+
+def _crossed(functions: Functions, a: int, b: int, first: Axis, second: Axis) -> dict[str, Any]:
+    """The descriptions of all combinations of the cells of two columns."""
+    rows = [cell for cell in first.cells for _ in second.cells]
+    names = {"column": functions.schema.names[a], "column_2": functions.schema.names[b]}
+    return names | _described(rows) | _described(second.cells * len(first.cells), "_2")
 
 
 def _described(cells: list[Cell], suffix: str = "") -> dict[str, list]:

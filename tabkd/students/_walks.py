@@ -30,7 +30,7 @@ from tabkd.students._stored_rows import StoredRows
 from tabkd.students._training import Layers
 
 # Steps of all walks of one direction together, and of those that measure their error; and the fewest walks.
-_STEPS, _REFERENCE_STEPS = 1024, 8192
+_STEPS, _REFERENCE_STEPS = 512, 8192
 _LEAST_WALKS, _REFERENCE_ROWS = 16, 4
 # Numbers in the first layer at a time, so that they stay in the processor's cache.
 _BLOCK_VALUES = 1 << 19

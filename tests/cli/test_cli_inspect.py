@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd._cli import terminal
 from tabkd._cli.table_codes import TableCodes
-from tabkd.students import MLPStudent, TreeStudent
+from tabkd.students import AdditiveStudent, MLPStudent, TreeStudent
 from tests.cli.commands import SMALL, refused, run, write
 
 # Markup, an escape sequence, a change of direction, a line end, and one that is only long.
@@ -187,6 +187,22 @@ def test_rules_of_a_tree_are_printed_and_obeyed_by_no_terminal(hostile):
     assert rules["columns"][:3] == ["condition", "rows", "share"]
     assert sum(row[1] for row in rules["rows"]) == len(hostile[0])
     assert json.loads(run("inspect", hostile[1], "--json").stdout)["rules"] == rules
+
+
+def test_a_scorecard_is_printed_with_a_table_for_each_pair(tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"[red]": rng.uniform(size=1000), "b\x1b[31m": rng.choice(["[/x]", "y\x07"], 1000)})
+    y = X["[red]"] * np.where(X["b\x1b[31m"] == "[/x]", 1, -1)
+    teacher = make_pipeline(TableCodes(), RandomForestRegressor(5, random_state=0))
+    student = AdditiveStudent(n_pairs=1, max_iter=5, random_state=0)
+    DistilledRegressor(teacher, student=student, n_synthetic=300, random_state=0).fit(X, y).to_onnx(tmp_path / "m.onnx")
+    output = run("inspect", tmp_path / "m.onnx", "--rules").stdout
+    assert is_plain(output)
+    columns, grid = output.split("Points of ")
+    assert "(base)" in columns
+    assert "column_2" not in columns
+    assert r"b\x1b[31m (down) and [red] (across)" in grid or r"[red] (down) and b\x1b[31m (across)" in grid
+    assert "[/x]" in grid
 
 
 @pytest.mark.parametrize("student", [MLPStudent(max_iter=1), TreeStudent(max_leaf_nodes=None, min_samples_leaf=1)])

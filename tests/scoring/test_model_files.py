@@ -6,7 +6,7 @@ import json
 import re
 import time
 import zlib
-from base64 import b64encode
+from base64 import b85encode
 from typing import NamedTuple
 
 import numpy as np
@@ -190,10 +190,11 @@ def test_any_value_of_the_metadata_may_be_another(whole, data):
         (("reference", "missing"), [], "shares of other columns"),
         (("link",), "cubic", "link is 'cubic'"),
         (("least",), [0.0] * 99, "99 bounds"),
-        (("rules",), packed({"columns": ["condition"], "rows": [["x <= 1", 2]]}), "rules of other columns"),
-        (("rules",), packed({"columns": ["condition"]}), "rules has no 'rows'"),
+        (("rules",), packed({"columns": ["condition"], "values": [["x <= 1"], [2]]}), "rules of other columns"),
+        (("rules",), packed({"columns": ["if", "rows"], "values": [["x <= 1"], []]}), "rules of other columns"),
+        (("rules",), packed({"columns": ["condition"]}), "rules has no 'values'"),
         (("rules",), packed(["x"])[:-8], "rules that cannot be read"),
-        (("rules",), b64encode(zlib.compress(b" " * 10**7)).decode(), "more than 256,000 bytes"),
+        (("rules",), b85encode(zlib.compress(b" " * 10**7)).decode(), "more than 256,000 bytes"),
         (("rules",), "none", "rules that cannot be read"),
     ],
 )

@@ -207,19 +207,28 @@ def test_a_graph_has_the_contributions(kind, request, tmp_path):
 
 # The scorecard
 
+KNOWN = {"office", "sales", "other"}
+
+
+def or_other(card, rows, suffix):
+    """Some rows of a part of a scorecard, or those of the values that have no row of their own."""
+    other = card["kind" + suffix] == "other values"
+    return card[rows] if rows.any() else card[other]
+
 
 def within(card, value, suffix):
     """The rows of a scorecard for a value of a column, and how far the value is from one end to the other."""
     kind, level = card["kind" + suffix], card["level" + suffix]
     low, high = card["from" + suffix], card["to" + suffix]
     if value is None or value != value:
-        return card[kind == "missing"], 0.0
+        return or_other(card, kind == "missing", suffix), 0.0
     if not isinstance(value, str):
         found = card[(kind == "range") & (low <= value) & (value < high)]
         ends = found[["from" + suffix, "to" + suffix]].iloc[0]
         return found, (value - ends.iloc[0]) / (ends.iloc[1] - ends.iloc[0]) if np.isfinite(ends).all() else 0.0
-    found = card[(kind == "category") & (level == value)]
-    return (found if len(found) else card[kind == "unseen"]), 0.0
+    if value in KNOWN:
+        return or_other(card, (kind == "category") & (level == value), suffix), 0.0
+    return or_other(card, kind == "unseen", suffix), 0.0
 
 
 def score_by_hand(card, row):
@@ -251,6 +260,56 @@ def test_the_points_of_a_row_add_up_to_its_score(kind, request):
         part = card[card["output"] == k] if "output" in card else card
         by_hand = [score_by_hand(part, row) for _, row in rows.iterrows()]
         np.testing.assert_allclose(by_hand, raw[:, k], rtol=0, atol=1e-6 * np.ptp(raw[:, k]) + 1e-6)
+
+
+def read_off(rules, row):
+    """The sum of the points of a row, by reading the rules of a file: numbers between two places are interpolated."""
+
+    def weights(part, suffix):
+        value = row[part["column" + suffix].iloc[0]]
+        kind, level = part["kind" + suffix], part.get("level" + suffix)
+        if isinstance(value, float) and value == value and (kind == "at").any():
+            at = np.unique(part.loc[kind == "at", "from" + suffix])
+            value = np.clip(value, at[0], at[-1])
+            hats = [np.interp(value, at, np.arange(len(at)) == k) for k in range(len(at))]
+            return part["from" + suffix].map(dict(zip(at, hats, strict=True))).fillna(0)
+        missing = value is None or value != value
+        found = kind == "missing" if missing else kind == "unseen" if value not in KNOWN else level == value
+        return (found if found.any() else kind == "other values").astype(float)
+
+    total = rules.loc[rules["kind"] == "base", "points"].iloc[0]
+    for (_, other), part in rules[rules["kind"] != "base"].groupby(["column", "column_2"], dropna=False):
+        share = weights(part, "") * (weights(part, "_2") if other == other else 1)
+        assert share.sum() == pytest.approx(1)
+        total += (share * part["points"]).sum()
+    return total
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_the_rules_of_a_file_add_up_but_for_their_rounding(kind, request):
+    X, student = request.getfixturevalue(kind)
+    rows = pd.concat([X.iloc[:20], X.iloc[:1].assign(job="unknown"), X.iloc[:1].assign(job=None, income=np.nan)])
+    raw = student.raw_scores(codes_of(student, rows))[:, 0]
+    rules = student.rules_frame()
+    assert rules["column"].iloc[0] == "(base)"
+    assert not rules.isna().all().any()
+    found = [read_off(rules, row) for _, row in rows.iterrows()]
+    np.testing.assert_allclose(found, raw, rtol=0, atol=1e-4 * np.ptp(raw))
+
+
+def test_many_rare_categories_are_one_row_of_a_grid_and_long_scorecards_are_not_for_files():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"shop": rng.choice([f"s{k}" for k in range(50)], 3000), "x": rng.uniform(size=3000)})
+    y = np.where(X["shop"].isin(["s1", "s2"]), 1, -1) * X["x"]
+    student = additive(n_pairs=1).fit(X, y)
+    card = student.to_scorecard()
+    pairs = card[card["column_2"].notna()]
+    assert len(student.pairs_) == 1
+    assert "other values" in {*pairs["kind"], *pairs["kind_2"]}
+    assert pairs["level"].nunique() + pairs["level_2"].nunique() < 20
+    assert student.rules_frame() is not None
+    many = pd.DataFrame({"shop": np.arange(4000).astype(str), "x": rng.uniform(size=4000)})
+    assert additive(n_pairs=0, max_iter=1).fit(many, many["x"]).rules_frame() is None
 
 
 def test_points_are_scaled_as_asked(binary):
@@ -338,6 +397,22 @@ def test_a_constrained_column_never_turns_and_is_proved():
     assert not np.isin([0, 1], student.pairs_).any()
 
 
+def test_contributions_of_a_constrained_column_have_the_right_sign():
+    X, y = crossed()
+    student = additive(monotonic_cst={"age": 1, "noise": -1}).fit(X, y + np.sin(X["age"] / 4) - X["noise"])
+    codes = np.repeat(codes_of(student, X)[:20], 60, axis=0)
+    for column, direction in ((0, 1), (3, -1)):
+        seen = student.background_[:, column]
+        low, high = seen.min(), seen.max()
+        moved = codes.copy()
+        moved[:, column] = np.tile(np.linspace(low - 5, high + 5, 60), 20)
+        shares = direction * student.explain_codes(moved)[:, 0, column]
+        assert np.diff(shares.reshape(20, 60), axis=1).min() >= -1e-9
+        assert shares[moved[:, column] >= high].min() >= -1e-9
+        assert shares[moved[:, column] <= low].max() <= 1e-9
+        assert np.ptp(shares) > 0.1
+
+
 def test_a_weight_of_the_wrong_sign_is_not_proved():
     X, y = crossed()
     student = additive(monotonic_cst=[-1, 1, 0, 0], max_iter=2).fit(X, y)
@@ -351,6 +426,5 @@ def test_soft_labels_of_a_mixed_table_have_a_scorecard_of_all_its_columns():
     X = mixed_frame(400)
     student = additive(max_iter=3).fit(X, soft_labels(X, 2))
     varying = {name for name in X if X[name].nunique(dropna=False) > 1}
-    assert set(student.to_scorecard()["column"].dropna()) <= set(X.columns)
-    assert varying <= set(student.to_scorecard()["column"].dropna())
+    assert varying <= set(student.to_scorecard()["column"]) <= {*X.columns, "(base)"}
     assert np.isfinite(signal(X)).all()
