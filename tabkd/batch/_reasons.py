@@ -180,7 +180,7 @@ def _check_model(exported: ExportedStudent) -> None:
     if CONTRIBUTIONS not in exported.metadata:
         raise ValueError(
             f"{option('reasons')} needs contributions, which the model does not have; export it again by "
-            "model.to_onnx(path, contributions=True)."
+            "model.to_onnx(path, contributions=True), or distil with tabkd distill --contributions."
         )
     n = exported.metadata["n_outputs"]
     if exported.metadata["task"] != "classification" and n > 1:
