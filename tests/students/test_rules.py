@@ -167,10 +167,11 @@ def test_long_sets_are_short_in_text_and_whole_in_rules():
     assert all(any(level in condition for condition in tree.rules()["condition"]) for level in levels)
 
 
-def test_a_category_with_a_comma_is_quoted():
-    X = pd.DataFrame({"shop": np.tile(["a, b", "c"], N // 2)})
+@pytest.mark.parametrize("name", ["a, b", "a\nb"])
+def test_a_category_with_a_comma_or_a_line_end_is_quoted(name):
+    X = pd.DataFrame({"shop": np.tile([name, "c"], N // 2)})
     tree = fitted(X, (X["shop"] == "c").to_numpy().astype(float), max_leaf_nodes=2)
-    assert any("shop in {'a, b'}" in condition for condition in tree.rules()["condition"])
+    assert any(f"shop in {{{name!r}}}" in condition for condition in tree.rules()["condition"])
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,7 @@ def test_a_category_with_a_comma_is_quoted():
         (" x", "' x'"),
         ("x <= 1 and y", "'x <= 1 and y'"),
         ("years in job", "'years in job'"),
+        ("two\nlines", r"'two\nlines'"),
     ],
 )
 def test_a_name_that_could_be_read_as_part_of_a_rule_is_quoted(name, shown):

@@ -298,7 +298,7 @@ def number(value: float) -> str:
 def _name(column: Column) -> str:
     """The name of a column, in quotes if the rule could not be read without."""
     text = str(column.name)
-    return repr(text) if _UNCLEAR.search(text) else text
+    return repr(text) if _UNCLEAR.search(text) or not text.isprintable() else text
 
 
 def _level(category: Any) -> str:
@@ -306,7 +306,8 @@ def _level(category: Any) -> str:
     if isinstance(category, (float, np.floating)):
         return number(float(category))
     text = str(category)
-    return repr(text) if text != text.strip() or not text or any(c in text for c in ",{}") else text
+    is_plain = text and text == text.strip() and text.isprintable() and not any(c in text for c in ",{}")
+    return text if is_plain else repr(text)
 
 
 def leaf_text(names: Sequence[str], values: np.ndarray, share: float, most: int = 4) -> str:
