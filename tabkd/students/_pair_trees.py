@@ -19,6 +19,8 @@ from tabkd._threads import lightgbm_threads
 # Targets with a booster each, and the trees of all boosters: of one split, and of two columns in each branch.
 _MAX_TARGETS = 10
 _N_STUMPS, _N_TREES = 500, 100
+# Most bins of a column, and of all columns together, but a few of each: the time of a tree grows with them.
+_MAX_BINS, _BINS_IN_ALL, _MIN_BINS = 255, 16_000, 31
 # Most columns whose pairs are tried: those of the largest gain.
 _MAX_COLUMNS = 32
 
@@ -71,7 +73,8 @@ def interactions(
     n, n_columns = table.shape
     threads = lightgbm_threads(n_jobs, n)
     names = list(range(n_numeric, n_columns))
-    settings = {"verbosity": -1, "max_bin": 255, "min_data_in_bin": 1, "num_threads": threads}
+    max_bin = int(np.clip(_BINS_IN_ALL // n_columns, _MIN_BINS, _MAX_BINS))
+    settings = {"verbosity": -1, "max_bin": max_bin, "min_data_in_bin": 1, "num_threads": threads}
     data = lightgbm.Dataset(table, categorical_feature=names, params=settings, free_raw_data=False)
     params = {
         "objective": "regression",

@@ -25,8 +25,8 @@ _MAX_CANDIDATES, _TRIED_KNOTS, _TRIED_LEVELS = 24, 4, 6
 _MAX_AUTO, _SHORT = 16, 0.002
 # Most numbers in the grids of all pairs, each of which takes six bytes of a file; and the ramps of all columns and the
 # levels of each that are tried until they fit.
-_MAX_NUMBERS = 1000
-_FINENESS = ((96, 16), (64, 16), (64, 8), (48, 8), (32, 8), (32, 6), (24, 6), (16, 4), (8, 3))
+_MAX_NUMBERS = 800
+_FINENESS = ((96, 16), (64, 16), (64, 8), (48, 8), (40, 8), (40, 6), (32, 6), (28, 6), (24, 6), (16, 4), (8, 3))
 # Smallest probability whose logarithm is taken, and smallest curvature of the cross-entropy of a row.
 _LEAST_SHARE, _LEAST_CURVATURE = 1e-4, 1e-2
 

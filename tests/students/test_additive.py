@@ -119,7 +119,7 @@ def test_targets_far_from_zero_are_learnt():
 
 
 def test_more_columns_than_rows_are_learnt():
-    X = np.random.default_rng(0).normal(size=(200, 500))
+    X = np.random.default_rng(0).normal(size=(150, 300))
     student = additive(n_pairs=1, max_iter=5, n_jobs=1).fit(X, X[:, 7])
     assert student.score(X, X[:, 7]) > 0.5
 
