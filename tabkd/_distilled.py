@@ -266,7 +266,8 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
     def _legend(self) -> Legend:
         """What the student's targets mean."""
         predictions = partial(self._task.scores, temperature=self.temperature)
-        return Legend(self._task.names(self._student.n_outputs_), predictions)
+        names = self._task.names(self._student.n_outputs_)
+        return Legend(names, predictions, self._task.raw_factor(self.temperature), self._task.raw_offset())
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
         """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""

@@ -415,6 +415,9 @@ class AdditiveStudent(Student):
     ) -> pd.DataFrame:
         """List the functions as a table of points, whose sum for a row is its raw score.
 
+        In a distilled estimator with a temperature or a link, points are those of the estimator: they add up to what
+        its `contributions` add up to.
+
         Parameters
         ----------
         pdo : float, optional
@@ -505,7 +508,8 @@ class AdditiveStudent(Student):
         return plot_functions(self._functions(), drawn, pairs, output)
 
     def _functions(self) -> Functions:
-        return Functions(self.schema_, self.encoder_, self._explanation(), self.background_)
+        scale = () if self.legend_ is None else (self.legend_.raw_factor, self.legend_.raw_offset)
+        return Functions(self.schema_, self.encoder_, self._explanation(), self.background_, *scale)
 
     def rules_frame(self) -> pd.DataFrame | None:
         """The scorecard as `tabkd inspect --rules` shows it: shorter than `to_scorecard`, and rounded.
@@ -518,5 +522,6 @@ class AdditiveStudent(Student):
             has no row where none was missing at fit. Points are rounded to less than 1e-5 of their spread over
             `background_`. None if there are more than 3000 rows.
         """
-        spread = float(np.ptp(self.raw_scores(self.background_)))
-        return readable(self._functions(), self.pairs_, spread)
+        functions = self._functions()
+        spread = functions.factor * float(np.ptp(self.raw_scores(self.background_)))
+        return readable(functions, self.pairs_, spread)

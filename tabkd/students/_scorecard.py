@@ -76,12 +76,19 @@ class Axis(NamedTuple):
 
 @dataclass(frozen=True)
 class Functions:
-    """The functions of an additive model, evaluated where their pieces end."""
+    """The functions of an additive model, times `factor`, evaluated where their pieces end."""
 
     schema: TableSchema
     encoder: TableEncoder
     explanation: Explanation
     background: np.ndarray
+    factor: float = 1.0
+    offset: np.ndarray | float = 0.0
+
+    @property
+    def base(self) -> np.ndarray:
+        """The scores of a row where every function is zero, (M,)."""
+        return self.factor * self.explanation.base + self.offset
 
     def axis(self, column: int, within: np.ndarray) -> Axis:
         """The pieces of a column by the features `within`, a mask."""
@@ -117,7 +124,7 @@ class Functions:
 
     def main(self, column: int, axis: Axis) -> np.ndarray:
         """The function of a column at the places of an axis, (k, M)."""
-        return self.features(column, axis.codes) @ self.explanation.terms.weights
+        return self.factor * (self.features(column, axis.codes) @ self.explanation.terms.weights)
 
     def pair(self, a: int, b: int, first: Axis, second: Axis) -> np.ndarray:
         """The function of two columns at the places of both axes, (k, l, M); its mean over the background is zero."""
@@ -131,7 +138,7 @@ class Functions:
             mean += np.einsum(
                 "nl,lrm,nr->m", seen[0][:, form.left], form.products, seen[1][:, form.right], optimize=True
             )
-        return values - mean / len(self.background)
+        return self.factor * (values - mean / len(self.background))
 
     def pair_axis(self, column: int) -> Axis:
         """The pieces of a column in its pairs; what has no feature of its own there is one piece, of "other values"."""
@@ -174,7 +181,7 @@ _COLUMNS = [
 
 def scorecard(functions: Functions, pairs: np.ndarray, scale: Scale, *, by_nodes: bool = False) -> pd.DataFrame:
     """The base points, the points of each part of a column and of each cell of a pair; or those where parts meet."""
-    base = scale.offset + scale.factor * functions.explanation.base
+    base = scale.offset + scale.factor * functions.base
     parts = [pd.DataFrame({"column": BASE, "kind": "base", "points": base, "output": np.arange(len(base))})]
     of_column, of_pair = (_column_nodes, _pair_nodes) if by_nodes else (_of_column, _of_pair)
     parts += [of_column(functions, int(i), scale.factor) for i in np.unique(functions.explanation.columns)]

@@ -105,10 +105,14 @@ class Legend(NamedTuple):
         The name of each class or value.
     predictions : callable
         Turns targets (n, K) into predictions (n, K), which differ with a temperature or a link.
+    raw_factor, raw_offset : float, and array of shape (M,) or float
+        The raw scores of the estimator are those of the student times the factor, plus the offset.
     """
 
     names: tuple[str, ...]
     predictions: Callable[[np.ndarray], np.ndarray]
+    raw_factor: float = 1.0
+    raw_offset: np.ndarray | float = 0.0
 
 
 class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass=ABCMeta):

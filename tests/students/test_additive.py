@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd.students import AdditiveStudent
@@ -319,6 +320,25 @@ def test_points_are_scaled_as_asked(binary):
     log_odds = student.raw_scores(codes_of(student, X[:1]))[0, 0]
     expected = 600 - 20 * (log_odds - np.log(1 / 50)) / np.log(2)
     assert score_by_hand(card, row) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_points_of_a_distilled_model_are_those_of_its_temperature():
+    X = crossed(600)[0][["age"]]
+    teacher = LogisticRegression(C=0.01)
+    model = DistilledClassifier(teacher, student=additive(), augmenter=None, temperature=3.0, random_state=0)
+    reasons = model.fit(X, X["age"] > 50).contributions(X[:5])
+    by_hand = [score_by_hand(model.student_.to_scorecard(), row) for _, row in X[:5].iterrows()]
+    np.testing.assert_allclose(by_hand, reasons.base_values + reasons.values.sum(axis=1), atol=1e-5)
+
+
+def test_the_points_of_a_distilled_model_are_on_the_scale_of_its_link():
+    X = crossed(600)[0][["age"]]
+    y = np.random.default_rng(0).poisson(np.exp(X["age"] / 30))
+    teacher = make_pipeline(StandardScaler(), PoissonRegressor())
+    model = DistilledRegressor(teacher, student=additive(), augmenter=None, random_state=0).fit(X, y)
+    assert model.link_ == "log"
+    by_hand = [score_by_hand(model.student_.to_scorecard(), row) for _, row in X[:5].iterrows()]
+    np.testing.assert_allclose(by_hand, np.log(model.predict(X[:5])), atol=1e-5)
 
 
 def test_functions_have_mean_zero_over_the_background(regression):
