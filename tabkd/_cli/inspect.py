@@ -148,7 +148,7 @@ def _range(low: float | None, high: float | None) -> str:
 def _directions(exported: ExportedStudent) -> str:
     """The columns with which predictions only rise, then those with which they only fall."""
     names, proved = exported.feature_names_in_, exported.metadata["monotone"]
-    parts = [(word, [names[i] for i in proved[word]]) for word in ("rising", "falling")]
+    parts = [(word, [names[i] for i in proved[word]]) for word in ("increasing", "decreasing")]
     return "proved: " + "; ".join(f"{word} with {_listed(found, _MOST_CLASSES)}" for word, found in parts if found)
 
 

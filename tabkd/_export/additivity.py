@@ -17,6 +17,8 @@ from tabkd.students._student import predicted
 
 #: Largest error of a contribution and of a row's sum, in standard deviations of the score over the background rows.
 TOLERANCE = 1e-4
+# The spread of scores that vary less: in log-odds, or in standard deviations of the target.
+_LEAST_SPREAD = 0.01
 # Largest difference between what the raw scores mean and what the student predicts.
 _SCALE_TOLERANCE = 1e-5
 
@@ -51,8 +53,11 @@ def check_additivity(
     """
     scores, baseline, expected = model._raw_scores(codes), model._base_values(), model._explain_codes(codes)
     _check_scale(model, codes, frame)
-    usual = model._raw_scores(model._student.background_)
-    spread = np.where(np.ptp(usual, axis=0) > 0, usual.std(axis=0), 1.0)
+    student = model._student
+    usual = model._raw_scores(student.background_)
+    # Scores that hardly vary are no more exact in float32 than others.
+    least = _LEAST_SPREAD * (student.target_scale_ if student.task_ == "regression" else 1.0)
+    spread = np.maximum(usual.std(axis=0), least)
     worst = 0.0
     for found in (whole[CONTRIBUTIONS], exported.output(frame, CONTRIBUTIONS)):
         got = found.reshape(expected.shape).astype(np.float64)

@@ -22,7 +22,7 @@ def proved_monotone(model: Any) -> dict[str, list[int]] | None:
     Returns
     -------
     dict or None
-        Positions of the columns: "rising", with which predictions only rise, and "falling". None without constraints.
+        Positions of the columns: "increasing", with which predictions only rise, and "decreasing". None without constraints.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def proved_monotone(model: Any) -> dict[str, list[int]] | None:
     unproved = np.flatnonzero(wanted != proved)
     if len(unproved):
         raise MonotoneError(_message(model, [model.schema_.names[i] for i in unproved]))
-    return {"rising": np.flatnonzero(wanted > 0).tolist(), "falling": np.flatnonzero(wanted < 0).tolist()}
+    return {"increasing": np.flatnonzero(wanted > 0).tolist(), "decreasing": np.flatnonzero(wanted < 0).tolist()}
 
 
 def _message(model: Any, names: list) -> str:

@@ -95,7 +95,7 @@ FACTS = record(
     ),
     rules=is_text,
     classes=each(either(is_flag, _INT64, number(), is_text)),
-    monotone=record(rising=each(_POSITION), falling=each(_POSITION)),
+    monotone=record(increasing=each(_POSITION), decreasing=each(_POSITION)),
     classes_dtype=one_of("b", "i", "u", "f", "O", "U"),
     reference=record(
         optional=("rows", "columns"),
@@ -220,7 +220,7 @@ def _check_sums(facts: dict[str, Any]) -> None:
         unique = len(set(filled["indicators"])) == len(filled["indicators"])
         _require(unique and all(k < n for k in filled["indicators"]), "its metadata indicates columns that it lacks")
     if "monotone" in facts:
-        positions = facts["monotone"]["rising"] + facts["monotone"]["falling"]
+        positions = facts["monotone"]["increasing"] + facts["monotone"]["decreasing"]
         fit = all(i < len(columns) and columns[i]["kind"] == "numeric" for i in positions)
         _require(fit and len(set(positions)) == len(positions), "its metadata calls wrong columns monotone")
     _check_outputs(facts)

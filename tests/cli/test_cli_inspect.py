@@ -173,7 +173,7 @@ def test_columns_of_an_array_have_the_names_that_scoring_asks_for(tmp_path):
     assert load(tmp_path / "m.onnx").feature_names_in_.tolist() == ["x0", "x1"]
     output = run("inspect", tmp_path / "m.onnx").stdout
     assert " x0 " in output
-    assert "rising with x0" in output
+    assert "increasing with x0" in output
     assert "x0 <= " in run("inspect", tmp_path / "m.onnx", "--rules").stdout
 
 

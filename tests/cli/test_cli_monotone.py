@@ -41,8 +41,8 @@ def test_distill_keeps_the_directions_and_inspect_shows_them(loans, tmp_path, te
     for column, sign in (("income", -1), ("debt level", 1), ("age", 1)):
         assert breaks(student, column, sign) <= 1e-6
     shown = run("inspect", student).stdout
-    assert "monotone    proved: rising with debt level, age; falling with income" in shown
-    assert json.loads(run("inspect", student, "--json").stdout)["monotone"] == {"rising": [1, 2], "falling": [0]}
+    assert "monotone    proved: increasing with debt level, age; decreasing with income" in shown
+    assert json.loads(run("inspect", student, "--json").stdout)["monotone"] == {"increasing": [1, 2], "decreasing": [0]}
 
 
 def test_a_model_without_constraints_says_nothing_of_them(distilled):
@@ -62,7 +62,7 @@ def teacher_file(loans, tmp_path_factory):
 
 def test_the_constraints_of_a_teachers_file_reach_the_student(loans, teacher_file, tmp_path):
     run("distill", loans, "--target", "default", "--teacher", teacher_file, "--output", tmp_path, *SMALL)
-    assert load(tmp_path / "student.onnx").metadata["monotone"] == {"rising": [1], "falling": [0]}
+    assert load(tmp_path / "student.onnx").metadata["monotone"] == {"increasing": [1], "decreasing": [0]}
 
 
 def test_constraints_against_those_of_a_teachers_file_are_refused(loans, teacher_file, tmp_path):

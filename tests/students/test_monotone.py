@@ -116,7 +116,7 @@ def test_no_row_of_the_file_goes_against_a_constraint(name, task, tmp_path):
         tmp_path / "m.onnx"
     )
     exported = load(tmp_path / "m.onnx")
-    assert exported.metadata["monotone"] == {"rising": [0, 2], "falling": [1]}
+    assert exported.metadata["monotone"] == {"increasing": [0, 2], "decreasing": [1]}
 
     def predict(X):
         X = X.drop(columns="town")
