@@ -22,7 +22,7 @@ def proved_monotone(model: Any) -> dict[str, list[int]] | None:
     Returns
     -------
     dict or None
-        Positions of the columns: "increasing", with which predictions only rise, and "decreasing". None without constraints.
+        Positions of the columns: "increasing" and "decreasing"; None without constraints.
 
     Raises
     ------
