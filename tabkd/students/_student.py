@@ -320,7 +320,7 @@ class Student(Convertible, RegressorMixin, TakesTables, BaseEstimator, metaclass
         return targets if self._legend is None else self._legend.answers(targets)
 
     def rules_frame(self) -> pd.DataFrame | None:
-        """The rules that the metadata of an exported file holds, and `tabkd inspect --rules` prints.
+        """The rules that the metadata of an exported file holds, and `tabkd inspect` prints.
 
         Returns
         -------
