@@ -65,6 +65,8 @@ class ReasonOptions:
             given = next(name for name, is_given in further.items() if is_given)
             raise ValueError(f"{option(given)} needs {option('reasons')}, the number of reasons of each row.")
         for group, columns in (reason_groups or {}).items():
+            if not isinstance(group, str):
+                raise ValueError(f"{option('reason_groups')} has the name {group!r}; expected text.")
             if isinstance(columns, str):
                 raise ValueError(f"{option('reason_groups', group)} is {columns!r}; give a list of columns.")
         groups = {name: tuple(columns) for name, columns in (reason_groups or {}).items()}

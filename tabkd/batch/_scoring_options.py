@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tabkd._options import option
@@ -58,6 +59,9 @@ class Options:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
+        for name in ("threshold", "top_fraction", "max_rejects", "max_doubt"):
+            if isinstance(given := getattr(self, name), np.generic):  # which JSON does not hold
+                object.__setattr__(self, name, given.item())
         check_least("max_rejects", self.max_rejects, 0)
         for name in ("threshold", "top_fraction"):
             share = getattr(self, name)

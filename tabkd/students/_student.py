@@ -328,7 +328,7 @@ class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimat
         return targets if self.legend_ is None else self.legend_.predictions(targets)
 
     def rules_frame(self) -> pd.DataFrame | None:
-        """The rules that the metadata of an exported file holds, and `tabkd inspect --rules` prints.
+        """The rules that the metadata of an exported file holds, and `tabkd inspect` prints.
 
         Returns
         -------

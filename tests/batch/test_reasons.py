@@ -205,6 +205,7 @@ REFUSED = [
     ({"reasons": -1}, "reasons is -1; expected a whole number from 0"),
     ({"reasons": "2"}, "reasons is '2'; expected a whole number from 0"),
     ({"reasons": 1.5}, "reasons is 1.5; expected a whole number from 0"),
+    ({"reasons": 1, "reason_groups": {7: ["shop"]}}, "reason_groups has the name 7; expected text"),
     ({"reasons": 1, "reason_groups": {"g": "shop"}}, "reason_groups='g' is 'shop'; give a list of columns"),
     ({"reasons_for": "both", "reasons": 1}, "reasons_for is 'both'; expected one of higher, lower"),
     ({"reasons_for": "lower"}, "reasons_for needs reasons, the number of reasons"),
@@ -242,8 +243,10 @@ def test_what_cannot_be_a_reason_is_refused_before_the_first_row(explained, sour
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_the_number_of_reasons_may_be_one_of_numpy(explained, source, tmp_path):
-    score_dataset(explained, [source], tmp_path / "out.parquet", reasons=np.int64(1))
+@pytest.mark.parametrize("choice", [{"threshold": np.float32(0.1)}, {"top_fraction": np.float32(0.5)}, {}])
+def test_numbers_may_be_those_of_numpy(explained, source, tmp_path, choice):
+    options = {"reasons": np.int64(1), "max_rejects": np.int64(0), **choice}
+    score_dataset(explained, [source], tmp_path / "out.parquet", **options)
     assert "reason_1" in pd.read_parquet(tmp_path / "out.parquet")
 
 
