@@ -98,13 +98,13 @@ def table(records: list[dict]) -> list[str]:
     frame = pd.DataFrame(records)
     numbers = ["kept", "n_bytes", "rows_per_second"]
     medians = frame.groupby(["table", "contestant"], sort=False)[numbers].median()
-    rows = [[str(name), str(who), *_cells(values)] for (name, who), values in medians.iterrows()]
+    rows = [[str(name), str(who), *_cells(who, values)] for (name, who), values in medians.iterrows()]
     for who, values in medians.groupby("contestant", sort=False):
         for title, found in (("median", values.median()), ("least", values.min())):
-            rows.append([f"**{title} of {len(values)}**", str(who), *_cells(found)])
+            rows.append([f"**{title} of {len(values)}**", str(who), *_cells(who, found)])
     return markdown(["table", "contestant", "skill kept", "bytes", "rows/s"], rows)
 
 
-def _cells(values: pd.Series) -> list[str]:
-    size = "" if pd.isna(values["n_bytes"]) else f"{values['n_bytes'] / 1000:,.1f} KB"
+def _cells(who: str, values: pd.Series) -> list[str]:
+    size = "" if pd.isna(values["n_bytes"]) else f"{values['n_bytes'] / 1000:,.1f} KB" + " (joblib)" * (who == EBM)
     return [f"{values['kept']:.1%}", size, f"{values['rows_per_second']:,.0f}"]

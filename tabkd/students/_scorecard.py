@@ -153,8 +153,9 @@ class Functions:
         if counts[largest] == 1:
             return axis
         kept = [cell for cell, own in zip(axis.cells, group.ravel(), strict=True) if own != largest]
-        k = int(first[largest])
-        return Axis(axis.codes, [*kept, Cell("other values", None, np.nan, np.nan, k, k)])
+        kept.append(Cell("other values", None, np.nan, np.nan, int(first[largest]), 0))
+        codes = axis.codes[[cell.start for cell in kept]]
+        return Axis(codes, [cell._replace(start=k, stop=k) for k, cell in enumerate(kept)])
 
     def nodes(self, axis: Axis, column: int) -> Axis:
         """An axis with a cell for each of its places; without missing numbers if there were none at fit."""
@@ -196,7 +197,8 @@ def readable(functions: Functions, pairs: np.ndarray, spread: float) -> pd.DataF
 
     Points are rounded to less than 1e-5 of `spread`.
     """
-    if sum(len(functions.pair_axis(int(a)).codes) * len(functions.pair_axis(int(b)).codes) for a, b in pairs) > 100_000:
+    sizes = {int(column): len(functions.pair_axis(int(column)).cells) for column in np.unique(pairs)}
+    if sum(sizes[int(a)] * sizes[int(b)] for a, b in pairs) > 2 * MOST_ROWS:  # at most twice as many cells as nodes
         return None
     card = scorecard(functions, pairs, Scale(), by_nodes=True)
     if len(card) > MOST_ROWS:
