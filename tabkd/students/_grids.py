@@ -128,7 +128,7 @@ def _splits(chosen: dict[tuple[int, int], Interaction], column: int) -> Splits:
     for found in chosen.values():
         for cut, gain in found.cuts.get(column, {}).items():
             total[cut] = total.get(cut, 0.0) + gain
-    thresholds = np.array(sorted(total))
+    thresholds = np.array(sorted(cut for cut, gain in total.items() if gain > 0))
     return Splits(thresholds, np.array([total[cut] for cut in thresholds]))
 
 

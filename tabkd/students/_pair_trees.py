@@ -131,7 +131,8 @@ def _collect(root: dict, found: dict[tuple[int, int], Interaction]) -> None:
         path = [*path, (int(node["split_feature"]), threshold)]
         columns = sorted({column for column, _ in path})
         if len(columns) == 2:
-            gain = max(float(node["split_gain"]), 0.0)
+            gain = float(node["split_gain"])
+            gain = gain if 0 < gain < np.inf else 0.0  # rounding makes others where nothing is left to explain
             pair = found.setdefault((columns[0], columns[1]), Interaction())
             pair.gain += gain
             for column, cut in path:
