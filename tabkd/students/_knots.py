@@ -116,7 +116,7 @@ def share_knots(splits: list[Splits], budget: int) -> list[np.ndarray]:
         share = np.where(open_, strength, 0)
         extra = np.minimum(np.floor(left * share / max(share.sum(), 1e-300)).astype(int), available - counts)
         if extra.sum() == 0:
-            extra[np.argmax(share)] = 1
+            extra[np.argmax(np.where(open_, strength, -1))] = 1
         counts += extra
     return [_strongest(split, k) for split, k in zip(splits, counts, strict=True)]
 

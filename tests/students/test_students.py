@@ -300,6 +300,10 @@ def test_knots_that_a_column_cannot_use_go_to_the_others():
     assert [len(k) for k in share_knots([splits([1] * 3), splits([])], 20)] == [3, 0]
 
 
+def test_knots_without_gain_end_with_the_columns_that_have_them():
+    assert [len(k) for k in share_knots([splits([]), splits([0, 0])], 20)] == [0, 2]
+
+
 def test_the_strongest_splits_become_knots_in_ascending_order():
     assert share_knots([splits([1, 9, 2, 8])], 2)[0].tolist() == [1.0, 3.0]
 
