@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from lightgbm import LGBMRegressor
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
 
 from tabkd import DistilledClassifier, DistilledRegressor
@@ -224,7 +223,7 @@ def test_rules_have_the_probabilities_of_the_model(temperature):
 
 def test_rules_have_the_values_of_a_model_that_learnt_logarithms():
     X = np.random.default_rng(0).normal(size=(N, 3))
-    teacher = LGBMRegressor(objective="poisson", n_estimators=10, verbose=-1, n_jobs=1)
+    teacher = HistGradientBoostingRegressor(loss="poisson", max_iter=10)
     model = DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0)
     y = np.random.default_rng(1).poisson(np.exp(X[:, 0])).astype(float)
     values = model.fit(X, y).student_.rules()["value"]
