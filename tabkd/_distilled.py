@@ -304,7 +304,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             Whether the graph has the further output `contributions`, float32 of shape (n, d), or (n, M, d) for more
             than two classes or several targets: what the method `contributions` computes. The baseline is in the
             metadata. `tabkd.load` scores as fast as without it. In ONNX Runtime, ask for the contributions of an MLP
-            in slices of at most some hundred rows: a row takes the memory of about two thousand evaluations.
+            in slices of at most some hundred rows: a row takes the memory of about a thousand evaluations.
 
         Returns
         -------

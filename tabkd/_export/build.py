@@ -60,7 +60,7 @@ def export(
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
     TypeError
-        If the report is no report, such as a value that was meant for `contributions`.
+        If `report` is not a report, such as a value that was meant for `contributions`.
     """
     if report is not None and not hasattr(report, "skill_kept"):
         raise TypeError(

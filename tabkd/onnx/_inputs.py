@@ -8,7 +8,7 @@ table of weights, int64 (n, j).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -104,7 +104,6 @@ class Inputs:
             places = [places[given.index(name)] for name in names]
         self._places = places
         self._mixed = not schema.is_numeric
-        self._written: dict[Any, str] = {}
 
     def values(self, positions: Sequence[int] | np.ndarray, center: ArrayLike) -> str | None:
         """Read numeric columns as float32, clipped to its range; `tabkd.students.to_float32` is the same in Python.
@@ -128,25 +127,6 @@ class Inputs:
             offsets = [self._places[i][1] for i in columns]
             parts.append(self._as_float32(*self._columns(piece, offsets), np.array(shifts)))
         return self._graph.concat(parts, VALUES, fixed=self._mixed) if parts else None
-
-    def once(self, key: Any, write: Callable[[], str]) -> str:
-        """Write a tensor that several parts of a graph read, the first time that it is asked for.
-
-        Parameters
-        ----------
-        key : hashable
-            What the tensor is known by.
-        write : callable
-            Writes it, and returns its name.
-
-        Returns
-        -------
-        str
-            The name of the tensor.
-        """
-        if key not in self._written:
-            self._written[key] = write()
-        return self._written[key]
 
     def rows(self, tables: list[tuple[int, np.ndarray]]) -> str | None:
         """Look up categories in tables of rows.

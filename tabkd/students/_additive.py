@@ -26,7 +26,7 @@ from tabkd.students._lessons import Progress, hold_out
 from tabkd.students._pairs import chosen_grids
 from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 from tabkd.students._scorecard import Functions, Scale, readable, scorecard
-from tabkd.students._soft_rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student, Tensors
 from tabkd.students._training import Batches, cross_entropy, squared_error
 
@@ -213,7 +213,7 @@ class AdditiveStudent(Student):
         """No function yet, and the scores of the best constant: log-odds, log frequencies, or zero."""
         prior = np.zeros(self.n_outputs_)
         if self.task_ == "classification":
-            prior = np.log(np.clip(np.average(real.targets, axis=0, weights=real.weights), 1e-6, 1))
+            prior = log_frequencies(real)
             prior = prior[1:] - prior[:1] if self._is_binary else prior
         m, z = len(prior), self.encoder_.n_features_out_
         shapes = (z, m), (m,), (len(left), len(right), m)
@@ -269,8 +269,7 @@ class AdditiveStudent(Student):
 
     def _is_number(self) -> np.ndarray:
         """Whether a feature rises with a numeric column: it is not of levels, their means, or missing values."""
-        units = self.encoder_.unit_column_ < len(self.encoder_.numeric_)
-        return np.concatenate([units, np.zeros(len(self.encoder_.level_units_), bool)])
+        return np.concatenate([self.encoder_.rising_columns() >= 0, np.zeros(len(self.encoder_.level_units_), bool)])
 
     def raw_scores(self, codes: np.ndarray) -> np.ndarray:
         """Compute the scores that contributions add up to.

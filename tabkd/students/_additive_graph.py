@@ -14,19 +14,15 @@ from tabkd.students._encoder_graph import write_ramps
 
 
 def write_units(graph: Graph, inputs: Inputs, units: AdditiveUnits) -> str:
-    """The units (n, q), which scores and contributions share."""
-
-    def write() -> str:
-        filled, rows = units.encoder.write_inputs(graph, inputs)
-        parts = [filled] if filled is not None else []
-        if rows is not None:
-            parts.append(graph.cast(rows, TensorType.FLOAT))
-            if units.effects.any():
-                parts.append(graph.node("Gather", [graph.float32(units.effects, "effects"), rows], axis=0))
-        values = graph.concat(parts) if parts else graph.zeros(inputs.pieces[0].name, 1)
-        return write_ramps(graph, values, units.n_inputs, units.column, units.scale, units.bias)
-
-    return inputs.once((id(units.encoder), "units"), write)
+    """The units (n, q)."""
+    filled, rows = units.encoder.write_inputs(graph, inputs)
+    parts = [filled] if filled is not None else []
+    if rows is not None:
+        parts.append(graph.cast(rows, TensorType.FLOAT))
+        if units.effects.any():
+            parts.append(graph.node("Gather", [graph.float32(units.effects, "effects"), rows], axis=0))
+    values = graph.concat(parts) if parts else graph.zeros(inputs.pieces[0].name, 1)
+    return write_ramps(graph, values, units.n_inputs, units.column, units.scale, units.bias)
 
 
 def write_score(

@@ -98,7 +98,7 @@ def school(
     rates = learning_rates(peak_rate, n_blocks * STEPS).reshape(n_blocks, STEPS)
     done = made = 0
     for lesson in lessons(noted(real), map(noted, synthetic), synthetic.n_rows, rng):
-        for made in range(1, passes + 1):  # noqa: B007, for it is returned
+        for made in range(1, passes + 1):  # noqa: B007  (the number of passes is returned)
             for batches in blocks(lesson, batch_size, rng):
                 # Chunks that do not fill whole blocks can add a few steps, which use the last rate.
                 trainer.step(batches, rates[min(done, n_blocks - 1)])
