@@ -2,7 +2,6 @@
 
 import itertools
 import sys
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -169,40 +168,23 @@ def test_contributions_are_shapley_values(binary):
     np.testing.assert_allclose(student.explain_codes(codes)[:, 0], expected, atol=1e-9)
 
 
-class Explained(NamedTuple):
-    targets: str
-    shares: str
-
-
-class ExplainingStudent(AdditiveStudent):
-    """A student whose file has its contributions, those of one score after the other."""
-
-    def further_outputs(self):
-        return {"shares": len(self.base_values()) * len(self.schema_.columns)}
-
-    def write_onnx(self, graph, inputs):
-        shares = self.write_contributions(graph, inputs)
-        flat = graph.node("Reshape", [shares, graph.constant(np.array([-1, self.further_outputs()["shares"]]))])
-        return Explained(super().write_onnx(graph, inputs).targets, flat)
-
-
 @pytest.mark.parametrize("kind", FITTED)
 def test_a_graph_has_the_contributions(kind, request, tmp_path):
     X, fitted = request.getfixturevalue(kind)
     is_regression = kind == "regression"
     forest = (RandomForestRegressor if is_regression else RandomForestClassifier)(5, max_depth=6, random_state=0)
     teacher = make_pipeline(FunctionTransformer(lambda X: X[["age", "noise"]].astype(float)), forest)
-    student = ExplainingStudent(**(QUICK | {"n_pairs": 2, "max_iter": 3}))
+    student = additive(n_pairs=2, max_iter=3)
     y = fitted.predict(X) if is_regression else fitted.predict(X).argmax(axis=1)
     model = (DistilledRegressor if is_regression else DistilledClassifier)(
         teacher, student=student, n_synthetic=500, random_state=0
     ).fit(X, y)
-    model.to_onnx(tmp_path / "student.onnx")
+    model.to_onnx(tmp_path / "student.onnx", contributions=True)
     rows = pd.concat([X, X.iloc[:5].assign(age=np.nan, job=None), X.iloc[:1].assign(job="unknown")])
     rows["noise"] *= 3
     expected = model.student_.explain_codes(codes_of(model.student_, rows))
     assert len(model.student_.pairs_) > 0
-    shares = load(tmp_path / "student.onnx").output(rows, "shares").reshape(expected.shape)
+    shares = load(tmp_path / "student.onnx").output(rows, "contributions").reshape(expected.shape)
     np.testing.assert_allclose(shares, expected, rtol=0, atol=1e-4 * np.ptp(expected))
 
 
