@@ -12,8 +12,8 @@ from tabkd._tables.schema import TableSchema
 from tabkd.augment import Munge
 from tabkd.augment._neighbours import embed, nearest
 from tabkd.students import BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TreeStudent
-from tabkd.students._lessons import hold_out
-from tabkd.students._training import Trainer
+from tabkd.students._network.training import Trainer
+from tabkd.students._training.lessons import hold_out
 
 
 def brier(outputs, targets):

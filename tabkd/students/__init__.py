@@ -3,10 +3,10 @@
 A student of your own is a subclass of `Student`: see its example.
 """
 
-from tabkd.students._additive import AdditiveStudent
-from tabkd.students._encoder import TableEncoder
-from tabkd.students._float32 import to_float32
-from tabkd.students._mlp import MLPStudent
+from tabkd.students._additive.student import AdditiveStudent
+from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._encoding.float32 import to_float32
+from tabkd.students._network.mlp import MLPStudent
 from tabkd.students._registry import STUDENTS
 from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student import Edges, Student, Tensors

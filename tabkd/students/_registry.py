@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tabkd.students._additive import AdditiveStudent
-from tabkd.students._mlp import MLPStudent
+from tabkd.students._additive.student import AdditiveStudent
+from tabkd.students._network.mlp import MLPStudent
 from tabkd.students._student import Student
 from tabkd.students._trees.boosted_trees import BoostedTreesStudent
 from tabkd.students._trees.tree import TreeStudent

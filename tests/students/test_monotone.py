@@ -18,8 +18,8 @@ from tabkd._tables.schema import TableSchema
 from tabkd.onnx import MonotoneError
 from tabkd.onnx._trees import Nodes
 from tabkd.students import STUDENTS, MLPStudent, Student, TreeStudent
-from tabkd.students._signs import hidden_roles, limits, reaches
-from tabkd.students._training import within
+from tabkd.students._network.signs import hidden_roles, limits, reaches
+from tabkd.students._network.training import within
 from tabkd.students._trees.leaf_order import ordered_values, proved_by_leaves, rises
 
 SMALL = {"mlp": {"hidden_layer_sizes": (16, 8), "n_knots": 24, "max_iter": 8}, "boosted_trees": {"n_estimators": 15}}

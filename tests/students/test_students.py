@@ -12,8 +12,9 @@ from sklearn.metrics import log_loss
 
 from tabkd._tables.schema import TableSchema
 from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TableEncoder, TreeStudent
-from tabkd.students._knots import Splits, share_knots
-from tabkd.students._training import compiled, cross_entropy, relu, squared_error
+from tabkd.students._encoding.knots import Splits, share_knots
+from tabkd.students._network.training import compiled, relu
+from tabkd.students._training.batches import cross_entropy, squared_error
 from tests.small_students import small_students
 from tests.small_tables import mixed_frame, signal
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tabkd.onnx._trees import Nodes, rounded_down
-from tabkd.students._float32 import LARGEST
+from tabkd.students._encoding.float32 import LARGEST
 from tabkd.students._trees.condition import Condition
 
 #: What a path asks of each column that it compares.

@@ -16,8 +16,8 @@ from tabkd._tables.schema import TableSchema
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.onnx._trees import Nodes, thresholds
-from tabkd.students._float32 import centers, check_range, to_float32
-from tabkd.students._level_means import level_means, level_positions
+from tabkd.students._encoding.float32 import centers, check_range, to_float32
+from tabkd.students._encoding.level_means import level_means, level_positions
 from tabkd.students._soft_rows import SoftRows
 from tabkd.students._student import Edges
 
@@ -35,8 +35,8 @@ class OrdinalTable:
     Attributes
     ----------
     center_ : ndarray of shape (d,)
-        The number that is subtracted from each column in float64, see `tabkd.students._float32`; zero for categorical
-        columns.
+        The number that is subtracted from each column in float64, see `tabkd.students._encoding.float32`; zero for
+        categorical columns.
     fill_ : ndarray of shape (d,), float32
         What a missing number becomes: NaN if the column had missing values at fit, otherwise its median.
     ranks_ : dict of int to ndarray of shape (n_categories + 2,), float32

@@ -16,7 +16,7 @@ import numpy as np
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd.onnx._trees import Nodes, rounded_down
-from tabkd.students._float32 import to_float32
+from tabkd.students._encoding.float32 import to_float32
 from tabkd.students._trees.condition import Condition
 from tabkd.students._trees.ordinal import OrdinalTable
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tabkd.students._soft_rows import SoftRows
-from tabkd.students._training import STEPS, Batches
+from tabkd.students._training.batches import STEPS, Batches
 
 # Fewest real rows for each synthetic one.
 _REAL_SHARE = 0.25

@@ -15,20 +15,20 @@ from tabkd._sklearn import N_JOBS, Interval, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
-from tabkd.students._additive_graph import write_explanation, write_score, write_scores, write_units
-from tabkd.students._additive_plot import plot_functions
-from tabkd.students._additive_terms import AdditiveTerms, Explanation, sides
-from tabkd.students._additive_training import AdditiveTrainer, Limits, Terms, binary_cross_entropy
-from tabkd.students._additive_units import AdditiveUnits
-from tabkd.students._encoder import TableEncoder
-from tabkd.students._grids import Grids, features
-from tabkd.students._lessons import Progress, hold_out
-from tabkd.students._pairs import chosen_grids
-from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
-from tabkd.students._scorecard import Functions, Scale, readable, scorecard
+from tabkd.students._additive.graph import write_explanation, write_score, write_scores, write_units
+from tabkd.students._additive.grids import Grids, features
+from tabkd.students._additive.pairs import chosen_grids
+from tabkd.students._additive.plot import plot_functions
+from tabkd.students._additive.scorecard import Functions, Scale, readable, scorecard
+from tabkd.students._additive.terms import AdditiveTerms, Explanation, sides
+from tabkd.students._additive.training import AdditiveTrainer, Limits, Terms, binary_cross_entropy
+from tabkd.students._additive.units import AdditiveUnits
+from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student, Tensors
-from tabkd.students._training import Batches, cross_entropy, squared_error
+from tabkd.students._training.batches import Batches, cross_entropy, squared_error
+from tabkd.students._training.lessons import Progress, hold_out
+from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from tabkd.students._additive_terms import AdditiveTerms, Explanation
-from tabkd.students._encoder import TableEncoder
+from tabkd.students._additive.terms import AdditiveTerms, Explanation
+from tabkd.students._encoding.encoder import TableEncoder
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._types import TensorType
-from tabkd.students._additive_terms import AdditiveTerms, Explanation
-from tabkd.students._additive_units import AdditiveUnits
-from tabkd.students._encoder_graph import write_ramps
+from tabkd.students._additive.terms import AdditiveTerms, Explanation
+from tabkd.students._additive.units import AdditiveUnits
+from tabkd.students._encoding.graph import write_ramps
 
 
 def write_units(graph: Graph, inputs: Inputs, units: AdditiveUnits) -> str:

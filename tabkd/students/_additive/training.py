@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabkd.students._training import Batches, Units
+from tabkd.students._training.batches import Batches, Units
 
 
 class Terms(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tabkd.students._scorecard import Axis, Functions
+from tabkd.students._additive.scorecard import Axis, Functions
 
 # Axes in a row of the figure, and the inches of each.
 _WIDTH, _SIZE = 4, (3.4, 2.6)

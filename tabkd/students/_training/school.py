@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tabkd.students._encoder import TableEncoder
-from tabkd.students._lessons import Learner, Progress, blocks, lessons, n_blocks_in_all
+from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows, SoftStream
-from tabkd.students._training import STEPS, Batches, Units, learning_rates
+from tabkd.students._training.batches import STEPS, Batches, Units, learning_rates
+from tabkd.students._training.lessons import Learner, Progress, blocks, lessons, n_blocks_in_all
 
 # Rows that "auto" passes over in total, and the fewest and most passes that it makes.
 _AUTO_ROWS = 4_000_000

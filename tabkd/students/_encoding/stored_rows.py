@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabkd.onnx._graph import Graph
-from tabkd.students._float32 import to_float32
-from tabkd.students._level_means import level_positions
+from tabkd.students._encoding.float32 import to_float32
+from tabkd.students._encoding.level_means import level_positions
 
 
 class StoredRows:

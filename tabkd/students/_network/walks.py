@@ -25,9 +25,9 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._types import TensorType
 from tabkd.students._background import herded
-from tabkd.students._encoder import TableEncoder
-from tabkd.students._stored_rows import StoredRows
-from tabkd.students._training import Layers
+from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._encoding.stored_rows import StoredRows
+from tabkd.students._network.training import Layers
 
 # Steps of all walks of one direction together, and of those that measure their error; and the fewest walks.
 _STEPS, _REFERENCE_STEPS = 512, 8192

@@ -10,9 +10,9 @@ import pandas as pd
 
 from tabkd._options import option
 from tabkd._tables.schema import TableSchema
-from tabkd.students._additive_terms import Explanation
-from tabkd.students._encoder import CLOSEST, TableEncoder, spaced
-from tabkd.students._grids import features
+from tabkd.students._additive.grids import features
+from tabkd.students._additive.terms import Explanation
+from tabkd.students._encoding.encoder import CLOSEST, TableEncoder, spaced
 
 
 class Scale(NamedTuple):

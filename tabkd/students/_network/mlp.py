@@ -14,24 +14,16 @@ from tabkd._sklearn import N_JOBS, Interval, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
-from tabkd.students._encoder import TableEncoder
-from tabkd.students._lessons import Progress, hold_out
+from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
+from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
+from tabkd.students._network.walks import Explainer, Network
 from tabkd.students._raw_scores import raw_scaling
-from tabkd.students._schooling import encoded_batches, encoded_units, loss_of_answers, n_passes, school
-from tabkd.students._signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student, Tensors
-from tabkd.students._training import (
-    Batches,
-    Layers,
-    Trainer,
-    Units,
-    cross_entropy,
-    initial_weights,
-    relu,
-    squared_error,
-)
-from tabkd.students._walks import Explainer, Network
+from tabkd.students._training.batches import Batches, Units, cross_entropy, squared_error
+from tabkd.students._training.lessons import Progress, hold_out
+from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school
 
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096

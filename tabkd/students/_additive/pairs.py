@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from tabkd.students._encoder import TableEncoder
-from tabkd.students._forward import Moments, entering
-from tabkd.students._grids import Grids, features, places
-from tabkd.students._pair_trees import Interaction, interactions
+from tabkd.students._additive.forward import Moments, entering
+from tabkd.students._additive.grids import Grids, features, places
+from tabkd.students._additive.pair_trees import Interaction, interactions
+from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows
 
 # Rows that pairs are sought on; of many columns fewer, so that there are at most so many values. One in five rows is

@@ -9,37 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tabkd.students._signs import Limits
+from tabkd.students._network.signs import Limits
+from tabkd.students._training.batches import Batches, Units
 
 if TYPE_CHECKING:
     import jax
 
-#: Minibatches in one call of the compiled function.
-STEPS = 32
-
 #: Weights (fan_in, fan_out) and biases (fan_out,) of each layer of a network.
 Layers: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
-
-
-class Units(NamedTuple):
-    """Inputs become units by ``clip(x @ selection + bias, 0, 1)``; `level_column` holds the column of each level."""
-
-    selection: np.ndarray
-    bias: np.ndarray
-    level_column: np.ndarray
-
-
-class Batches(NamedTuple):
-    """A block of rows, each array of shape (STEPS, batch_size, ...)."""
-
-    inputs: np.ndarray
-    levels: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray
 
 
 def initial_weights(sizes: list[int], prior: np.ndarray, rng: np.random.Generator) -> Layers:
@@ -53,18 +34,6 @@ def initial_weights(sizes: list[int], prior: np.ndarray, rng: np.random.Generato
     weights, _ = layers[-1]
     layers[-1] = (weights * np.float32(0.1), prior.astype(np.float32))
     return layers
-
-
-def learning_rates(peak: float, n_steps: int) -> np.ndarray:
-    """The learning rate of each step: a short linear rise, then a half cosine down to zero.
-
-    It is computed in NumPy, because Optax would compile its schedule for every number of steps, which takes half a
-    second.
-    """
-    rise = max(1, n_steps // 20)
-    steps = np.arange(n_steps)
-    fall = 0.5 * peak * (1 + np.cos(np.pi * np.clip((steps - rise) / max(n_steps - rise, 1), 0, 1)))
-    return np.where(steps < rise, peak * (0.1 + 0.9 * steps / rise), fall).astype(np.float32)
 
 
 class Trainer:
@@ -122,18 +91,6 @@ def relu(values: Any, xp: Any) -> Any:
     """The positive part of an array of the module `xp`, which is NumPy or `jax.numpy`."""
     # Unlike the maximum it has a slope of 0 at 0. NaN stays, so that diverged training is noticed.
     return xp.where(values <= 0, 0, values)
-
-
-def cross_entropy(outputs: Any, targets: Any) -> Any:
-    """The soft cross-entropy of each row: targets against the softmax of the outputs."""
-    import optax
-
-    return optax.softmax_cross_entropy(outputs, targets)
-
-
-def squared_error(outputs: Any, targets: Any) -> Any:
-    """The mean squared error of each row."""
-    return ((outputs - targets) ** 2).mean(axis=1)
 
 
 def within(layers: Any, limits: Sequence[Limits]) -> Any:

@@ -27,10 +27,10 @@ from tabkd._validation import TakesTables, check_table, check_targets, learn_fea
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
-from tabkd.students._encoder_graph import EncoderGraph
-from tabkd.students._float32 import centers, check_range, to_float32
-from tabkd.students._knots import share_knots, surrogate_splits
-from tabkd.students._level_means import level_means, level_positions
+from tabkd.students._encoding.float32 import centers, check_range, to_float32
+from tabkd.students._encoding.graph import EncoderGraph
+from tabkd.students._encoding.knots import share_knots, surrogate_splits
+from tabkd.students._encoding.level_means import level_means, level_positions
 from tabkd.students._soft_rows import SoftRows, is_simplex
 
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.

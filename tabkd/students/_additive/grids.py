@@ -12,9 +12,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from tabkd.students._encoder import CLOSEST, TableEncoder, spaced
-from tabkd.students._knots import Splits, share_knots
-from tabkd.students._pair_trees import Interaction
+from tabkd.students._additive.pair_trees import Interaction
+from tabkd.students._encoding.encoder import CLOSEST, TableEncoder, spaced
+from tabkd.students._encoding.knots import Splits, share_knots
 
 
 class Pair(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tabkd.students._grids import Pair
+from tabkd.students._additive.grids import Pair
 
 
 @dataclass(frozen=True)

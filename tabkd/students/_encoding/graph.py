@@ -7,7 +7,7 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import FILLED, Front, Inputs
 from tabkd.onnx._types import TensorType
-from tabkd.students._stored_rows import StoredRows
+from tabkd.students._encoding.stored_rows import StoredRows
 from tabkd.students._student import Edges
 
 

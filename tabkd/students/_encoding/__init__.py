@@ -1,0 +1,1 @@
+"""The encoding of a table that students read."""

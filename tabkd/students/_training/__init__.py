@@ -1,0 +1,1 @@
+"""Training by minibatches, which several students share."""
