@@ -36,6 +36,7 @@ from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
+from tabkd.students._registry import has_contributions
 from tabkd.students._student import Legend, further_tensors, predicted
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from tabkd._export.metadata import Measured
+    from tabkd.evaluation import Report
 
 _DEFAULT_TEACHERS = (DefaultTeacherClassifier, DefaultTeacherRegressor)
 # Largest number of rows for the reference distribution of the scores.
@@ -325,6 +327,45 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
 
         check_is_fitted(self)
         return export(self, path, report, contributions=contributions)
+
+    def report(self, X_test: TableLike, y_test: ColumnLike, **options: Any) -> Report:
+        """Measure the student against its teacher, as :func:`tabkd.evaluation.evaluate` does, and export it for that.
+
+        Parameters
+        ----------
+        X_test : pandas or polars frame or array of shape (n, d)
+            Rows that neither teacher nor student was fitted on.
+        y_test : array of shape (n,) or (n, n_outputs)
+            Their labels or values.
+        **options : object
+            Further arguments of `evaluate`: with `X_train` and `y_train`, the rows of the fit, it compares the student
+            with what else could be shipped, and says whether to distil.
+
+        Returns
+        -------
+        tabkd.evaluation.Report
+            It shows itself in a notebook; `to_html` writes it as one page with the student to try.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.ensemble import RandomForestRegressor
+        >>> from tabkd import DistilledRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> teacher = RandomForestRegressor(10, random_state=0)
+        >>> model = DistilledRegressor(teacher, student="tree", n_synthetic=500, random_state=0).fit(X[:300], y[:300])
+        >>> report = model.report(X[300:], y[300:], timing=False)
+        >>> report.to_html().splitlines()[0]
+        '<!doctype html>'
+        """
+        from tabkd.evaluation import evaluate
+        from tabkd.scoring import ExportedStudent
+
+        check_is_fitted(self)
+        if "exported" not in options:
+            proto = self.to_onnx(contributions=has_contributions(self._student))
+            options["exported"] = ExportedStudent(proto.SerializeToString())
+        return evaluate(self, X_test, y_test, **options)
 
     def onnx_outputs(self) -> list[Output]:
         """List the outputs of the graph: those of the task, then further ones of the student.

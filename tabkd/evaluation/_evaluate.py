@@ -11,16 +11,22 @@ from sklearn.base import is_classifier
 from tabkd._doubt import measured_doubt
 from tabkd._sklearn import check_sample_weight
 from tabkd._typing import ColumnLike
-from tabkd._validation import as_labels, as_targets
+from tabkd._validation import as_labels, as_targets, check_table
 from tabkd._weights import check_weights
 from tabkd.evaluation._advice import advise
 from tabkd.evaluation._against import against_teacher
 from tabkd.evaluation._choice import choose
 from tabkd.evaluation._comparison import compare
 from tabkd.evaluation._contest import Rows, hold
+from tabkd.evaluation._costs import costs
+from tabkd.evaluation._exhibits import exhibits
 from tabkd.evaluation._measures import measured
+from tabkd.evaluation._moved import moved
+from tabkd.evaluation._ordered import ordered
+from tabkd.evaluation._provenance import provenance
 from tabkd.evaluation._report import Report
 from tabkd.evaluation._scores import Scores
+from tabkd.evaluation._segments import segments, worst_rows
 from tabkd.evaluation._timing import compare_speed
 from tabkd.evaluation._warnings import warnings_of
 from tabkd.teachers._teacher import teacher_name
@@ -123,6 +129,7 @@ def evaluate(
     measures = measured(scores, comparison)
     verdict, advice = advise(contest, comparison, measures.undefined.get(criterion.key))
     skill, gap = measures.skill_kept, measures.recovered_gap
+    codes, found = model.schema_.encode(check_table(model, X_test, reset=False)), ordered(scores)
     return Report(
         task=scores.task,
         teacher=teacher_name(model.teacher_),
@@ -147,8 +154,21 @@ def evaluate(
         parity=getattr(model, "parity_", None) if exported is not None else None,
         classes=scores.classes.tolist(),
         doubt=_doubt(model, scores),
+        segments=[] if found is None else segments(model.schema_, codes, found, scores),
+        worst_rows=[] if found is None else worst_rows(model.schema_, codes, found),
+        costs=costs(model.teacher_, n_bytes),
+        monotone=_monotone(model),
+        drift=moved(model, codes, scores["student"].reshape(len(codes), -1)),
+        provenance=provenance(model, codes, exported),
         scores=scores,
+        exhibits=exhibits(model, codes, found, scores, exported, random_state),
     )
+
+
+def _monotone(model: DistilledClassifier | DistilledRegressor) -> dict[str, int]:
+    """The columns whose direction is proved."""
+    proved = model._student.proved_monotone()
+    return {title: int(sign) for title, sign in zip(model.schema_.titles, proved, strict=True) if sign}
 
 
 def _test_rows(

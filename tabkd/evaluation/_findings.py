@@ -36,5 +36,13 @@ class Findings:
     against_teacher: dict | None = None
     classes: list = field(default_factory=list)
     doubt: dict | None = None
+    segments: list[dict] = field(default_factory=list)
+    worst_rows: list[dict] = field(default_factory=list)
+    costs: dict | None = None
+    monotone: dict[str, int] = field(default_factory=dict)
+    drift: dict | None = None
+    provenance: dict | None = None
     # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
     scores: Scores | None = field(default=None, compare=False)
+    # What only the page shows: figures, rules, contributions, and the student itself.
+    exhibits: dict | None = field(default=None, compare=False)

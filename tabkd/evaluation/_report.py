@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabkd._files import atomic_write_bytes
 from tabkd.evaluation import _show as show
 from tabkd.evaluation._findings import Findings
+from tabkd.evaluation._page.page import core, page
 from tabkd.evaluation._store import as_dict
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.table import Table
 
 
@@ -75,12 +81,29 @@ class Report(Findings):
         How far the student is from the teacher on the test rows, by bands of the student's score: ``edges`` and
         ``bands``, each with its ``rows`` and the points that 50, 90 and 99 % of new rows do not exceed; see
         `DistilledClassifier.measure_doubt`. None for several targets.
+    segments : list of dict
+        The parts of the test rows, by one column, in which the student is farthest from the teacher: column, segment,
+        rows, difference (its mean), times (of the mean of all rows), teacher_loss and student_loss (the mean log-loss
+        or squared error). Empty for several targets.
+    worst_rows : list of dict
+        The test rows in which it is farthest: row (the position), teacher, student, outcome and values.
+    costs : dict or None
+        For teacher and student the bytes, packages and trees; the teacher's bytes are those of its pickle.
+    monotone : dict of str to int
+        1 or -1 for each column with which the student's score is proved to rise only, or to fall only.
+    drift : dict or None
+        score_stability_index, of the student's scores of the test rows against the training rows, and columns with
+        stability_index, missing and missing_in_training.
+    provenance : dict or None
+        settings, versions, platform, and the SHA-256 of test_rows and model.
     scores : Scores or None
         What every contestant predicted for the test rows: ``report.scores["student"]`` is of shape (n, K) for classes,
         and of the shape of ``report.scores.truth`` for real values. ``scores.truth`` holds the labels as positions in
         ``scores.classes``, or the real values, ``scores.sample_weight`` the weights or None. They take 8 bytes for each
         row, class and contestant, and are in a pickle of the report but not in `to_dict`;
         ``dataclasses.replace(report, scores=None)`` leaves them out.
+    exhibits : dict or None
+        What only the page shows; not in `to_dict`.
 
     Examples
     --------
@@ -109,7 +132,55 @@ class Report(Findings):
         return show.text(self)
 
     def _repr_html_(self) -> str:
-        return show.html(self)
+        return core(self)
+
+    def to_html(self, path: str | PathLike | None = None) -> str:
+        """The report as one file that a browser opens without a network, with the student in it to try.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write it.
+
+        Returns
+        -------
+        str
+            The HTML. The student is in it if `exported` was given to :func:`evaluate`.
+        """
+        content = page(self)
+        if path is not None:
+            atomic_write_bytes(Path(path), content.encode("utf-8"))
+        return content
+
+    def to_json(self, path: str | PathLike | None = None) -> str:
+        """`to_dict` as JSON text.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write it.
+
+        Returns
+        -------
+        str
+            The text.
+        """
+        content = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        if path is not None:
+            atomic_write_bytes(Path(path), content.encode("utf-8"))
+        return content
+
+    def to_frame(self) -> pd.DataFrame:
+        """The measures as a frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each measure and a column for each contestant.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.metrics)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as what JSON can hold, without `scores`.

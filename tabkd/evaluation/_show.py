@@ -12,7 +12,7 @@ from tabkd.evaluation._findings import Findings
 if TYPE_CHECKING:
     from rich.table import Table
 
-_HEADINGS = {
+HEADINGS = {
     "teacher": "teacher",
     "student": "student",
     "hard": "hard-label",
@@ -60,10 +60,10 @@ def table(findings: Findings) -> Table:
     shown = Table(title=f"{findings.task}, {findings.n_test:,} test rows", title_justify="left")
     shown.add_column("measure")
     for name in contestants:
-        shown.add_column(_HEADINGS[name], justify="right")
+        shown.add_column(HEADINGS[name], justify="right")
     for key in findings.metrics["teacher"]:
-        values = (_number(findings.metrics[name].get(key)) for name in contestants)
-        shown.add_row(_label(key), *values, style="bold" if key == findings.measure else None)
+        values = (number(findings.metrics[name].get(key)) for name in contestants)
+        shown.add_row(label(key), *values, style="bold" if key == findings.measure else None)
     return shown
 
 
@@ -80,9 +80,9 @@ def summary(findings: Findings) -> list[tuple[str, str]]:
     if findings.recovered_gap is not None:
         gap = _share(findings.recovered_gap, findings.recovered_gap_interval, why, "recovered_gap")
         lines.append(("recovered gap", gap))
-    decides = _label(findings.measure)
+    decides = label(findings.measure)
     lines.append(("decided by", f"{decides} ({why['metric']})" if "metric" in why else decides))
-    lines += [(_label(key), _number(value)) for key, value in findings.fidelity.items()]
+    lines += [(label(key), number(value)) for key, value in findings.fidelity.items()]
     if findings.n_bytes is not None:
         lines.append(("ONNX file", f"{findings.n_bytes / 1000:,.1f} KB"))
     if findings.parity is not None:
@@ -105,12 +105,12 @@ def text(findings: Findings) -> str:
     """
     names, values = _headline(findings)
     widths = [max(len(name), len(value)) for name, value in zip(names, values, strict=True)]
-    label = _label(findings.measure)
+    decides = label(findings.measure)
     lines = [f"Report of {findings.student} from {findings.teacher}, {findings.n_test:,} test rows: {findings.verdict}"]
     lines += [sentence for sentence in (findings.advice, *findings.warnings) if sentence]
     lines += [
-        " " * len(label) + "  " + "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)),
-        label + "  " + "  ".join(value.rjust(width) for value, width in zip(values, widths, strict=True)),
+        " " * len(decides) + "  " + "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)),
+        decides + "  " + "  ".join(value.rjust(width) for value, width in zip(values, widths, strict=True)),
     ]
     lines += [f"{name}: {value}" for name, value in _kept(findings)]
     return "\n".join(lines)
@@ -132,14 +132,14 @@ def html(findings: Findings) -> str:
     kept = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in _kept(findings))
     return (
         f"<div><p>{escape(title)}<b>{escape(findings.verdict)}</b></p>{sentences}"
-        f"<table><thead><tr>{heads}</tr></thead><tbody><tr><th>{escape(_label(findings.measure))}</th>{cells}</tr></tbody>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody><tr><th>{escape(label(findings.measure))}</th>{cells}</tr></tbody>"
         f"</table>{kept}</div>"
     )
 
 
 def _headline(findings: Findings) -> tuple[list[str], list[str]]:
-    names = [_HEADINGS[name] for name in findings.metrics]
-    return names, [_number(values.get(findings.measure)) for values in findings.metrics.values()]
+    names = [HEADINGS[name] for name in findings.metrics]
+    return names, [number(values.get(findings.measure)) for values in findings.metrics.values()]
 
 
 def _kept(findings: Findings) -> list[tuple[str, str]]:
@@ -147,12 +147,26 @@ def _kept(findings: Findings) -> list[tuple[str, str]]:
     return [(name, value) for name, value in summary(findings) if name in wanted]
 
 
-def _label(key: str) -> str:
+def label(key: str) -> str:
+    """The name of a measure, as people read it.
+
+    Parameters
+    ----------
+    key : str
+        Its name in `metrics` or `fidelity`.
+    """
     measured, at, budget = key.partition("_at_")
     return f"{measured} at {float(budget):.1%}" if at else _LABELS.get(key, key)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A number as a report shows it; a dash for none.
+
+    Parameters
+    ----------
+    value : float or None
+        The number.
+    """
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"

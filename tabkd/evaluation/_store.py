@@ -10,8 +10,8 @@ import numpy as np
 
 from tabkd.evaluation._findings import Findings
 
-# The scores of single test rows are not stored.
-_NOT_STORED = ("scores",)
+# The scores of single test rows are not stored, and what only the page shows is in the page.
+_NOT_STORED = ("scores", "exhibits")
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:

@@ -25,16 +25,19 @@ def check_contributions(student: Student) -> None:
     NotImplementedError
         If it does not define them.
     """
-    if not _has_contributions(type(student)):
-        known = [repr(name) for name, kind in STUDENTS.items() if _has_contributions(kind)]
+    if not has_contributions(student):
+        known = [
+            repr(name) for name, kind in STUDENTS.items() if kind.write_contributions is not Student.write_contributions
+        ]
         raise NotImplementedError(
             f"student {type(student.estimator_).__name__} has no contributions. Use one of {', '.join(known)}, or "
             "define raw_scores, explain_codes and write_contributions: see tabkd.students.Student."
         )
 
 
-def _has_contributions(kind: type[Student]) -> bool:
-    return kind.write_contributions is not Student.write_contributions
+def has_contributions(student: Student) -> bool:
+    """Whether a student defines contributions."""
+    return type(student).write_contributions is not Student.write_contributions
 
 
 def student_names() -> str:

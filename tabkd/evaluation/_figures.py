@@ -1,0 +1,104 @@
+"""What the figures of a report show, as numbers: curves, calibration, distributions, and scores against each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from tabkd.evaluation._ordered import Ordered
+
+# Points of a curve, bins of a calibration, of a distribution, and of each side of a map of two scores.
+_POINTS, _CALIBRATION, _BINS, _CELLS = 120, 10, 40, 32
+_DIGITS = 5
+
+
+def figures(found: Ordered, two_classes: bool) -> dict[str, Any]:
+    """The figures of one score of each row.
+
+    Parameters
+    ----------
+    found : Ordered
+        The scores of teacher and student.
+    two_classes : bool
+        Whether the score ranks rows of two classes.
+
+    Returns
+    -------
+    dict
+        score: what it is. distribution: edges and, for teacher and student, shares of rows. pairs: edges, and the
+        shares of rows (teacher, student) between them. calibration: for each of both, the mean score and the mean
+        outcome of a tenth of the rows. For two classes roc, with x (false positive rate) and y (true positive rate),
+        and precision_recall, with x (recall) and y (precision).
+    """
+    both = {"teacher": found.teacher, "student": found.student}
+    bins, cells = (_edges(found, n) for n in (_BINS, _CELLS))
+    shown = {
+        "score": found.name,
+        "distribution": {"edges": _round(bins)} | {name: _shares(score, bins, found) for name, score in both.items()},
+        "pairs": {"edges": _round(cells), "shares": _map(found, cells)},
+        "calibration": {name: _calibration(score, found) for name, score in both.items()},
+    }
+    if two_classes and 0 < found.outcome.mean() < 1:
+        shown["roc"] = {name: _roc(score, found) for name, score in both.items()}
+        shown["precision_recall"] = {name: _precision_recall(score, found) for name, score in both.items()}
+    return shown
+
+
+def _edges(found: Ordered, n: int) -> np.ndarray:
+    """Edges of n equal bins over nearly all scores; a few extreme ones are counted in the outermost bins."""
+    scores = np.concatenate([found.teacher, found.student])
+    low, high = np.quantile(scores, [0.002, 0.998])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, n + 1)
+
+
+def _places(score: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return np.searchsorted(edges[1:-1], score, side="right")
+
+
+def _shares(score: np.ndarray, edges: np.ndarray, found: Ordered) -> list[float]:
+    times = np.bincount(_places(score, edges), found.weights, minlength=len(edges) - 1)
+    return _round(times / times.sum())
+
+
+def _map(found: Ordered, edges: np.ndarray) -> list[list[float]]:
+    n = len(edges) - 1
+    flat = _places(found.teacher, edges) * n + _places(found.student, edges)
+    times = np.bincount(flat, found.weights, minlength=n * n)
+    return [_round(row) for row in (times / times.sum()).reshape(n, n)]
+
+
+def _calibration(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
+    """Mean score and mean outcome in bins of a tenth of the rows each; equal scores share a bin."""
+    edges = np.unique(np.quantile(score, np.linspace(0, 1, _CALIBRATION + 1)[1:-1]))
+    places = np.searchsorted(edges, score, side="left")
+    weights = np.bincount(places, found.weights, minlength=len(edges) + 1)
+    kept = weights > 0
+    means = (np.bincount(places, found.weights * part, minlength=len(weights)) for part in (score, found.outcome))
+    x, y = (_round(part[kept] / weights[kept]) for part in means)
+    return {"x": x, "y": y}
+
+
+def _roc(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
+    x, y, _ = roc_curve(found.outcome, score, sample_weight=found.weights)
+    return _thinned(x, y)
+
+
+def _precision_recall(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
+    precision, recall, _ = precision_recall_curve(found.outcome, score, sample_weight=found.weights)
+    return _thinned(recall[::-1], precision[::-1])
+
+
+def _thinned(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
+    """Some points of a curve, evenly spaced along it."""
+    along = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], _POINTS)).clip(max=len(x) - 1))
+    return {"x": _round(x[kept]), "y": _round(y[kept])}
+
+
+def _round(values: np.ndarray) -> list[float]:
+    """Five significant digits, so that a report stays small."""
+    return [float(f"{value:.{_DIGITS}g}") for value in np.asarray(values).tolist()]

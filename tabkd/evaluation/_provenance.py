@@ -1,0 +1,58 @@
+"""What was done: settings, seeds, versions, and hashes of the data and of the model."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tabkd._distilled import Distilled
+    from tabkd.scoring import ExportedStudent
+
+_PACKAGES = ("tabkd", "numpy", "pandas", "scikit-learn", "lightgbm", "xgboost", "jax", "onnx", "onnxruntime")
+_LONGEST = 300
+
+
+def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | None) -> dict[str, Any]:
+    """What another person needs to do the same again.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+        The fitted model.
+    codes : ndarray of shape (n, d), float64
+        The test rows.
+    exported : ExportedStudent or None
+        The exported student.
+
+    Returns
+    -------
+    dict
+        settings: the parameters of the model and of its student, as text; versions of Python and packages; platform;
+        test_rows and model: SHA-256 of the encoded test rows and of the file.
+    """
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    student = model.student_.get_params(deep=False) if hasattr(model.student_, "get_params") else {}
+    given = model.get_params(deep=False) | {f"student_: {name}": value for name, value in student.items()}
+    content = getattr(exported, "content", None)
+    return {
+        "settings": {name: _short(value) for name, value in given.items()},
+        "versions": versions,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "test_rows": hashlib.sha256(np.ascontiguousarray(codes).tobytes()).hexdigest(),
+        "model": None if content is None else hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
