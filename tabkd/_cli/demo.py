@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,17 +20,17 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
+    default=Path("tabkd-demo"),
     metavar="DIR",
-    help="A folder to keep the files in; by default they are thrown away.",
+    help="The folder for the files; tabkd-demo by default.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same payments.")
-def demo(rows: int, output: Path | None, seed: int) -> None:
+def demo(rows: int, output: Path, seed: int) -> None:
     """Simulate card payments, distil an ensemble on them, export, score, and print what was kept."""
-    with nullcontext(output) if output else tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), rows, seed, kept=output is not None)
+    run(output, rows, seed)
 
 
-def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
+def run(folder: Path, rows: int, seed: int) -> None:
     """Write the payments, distil on those that came first, and score all of them.
 
     Parameters
@@ -43,8 +41,6 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
         Card payments to simulate.
     seed : int
         The same seed gives the same payments.
-    kept : bool
-        Whether the folder stays, which is then named.
     """
     import tabkd
     from tabkd._cli import distill, terminal
@@ -63,7 +59,7 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
             payments.to_parquet(temporary, index=False)
         split = read_split(TableOptions(table, "fraud", time_column="time_days", task="classification", seed=seed))
         console.print(f"{split.notes[-1]} Distilling LightGBM and XGBoost on the rows before …")
-        report = distill.run(split, distill.Settings(seed=seed), folder, console)
+        report = distill.run(split, distill.Settings(seed=seed, contributions=True), folder, console)
         distill.print_report(console, report)
         exported = tabkd.load(folder / "student.onnx")
         scores = str(folder / "scores.parquet")
@@ -71,8 +67,8 @@ def run(folder: Path, rows: int, seed: int, kept: bool) -> None:
     console.print(f"Scored all {n_scored:,} payments with the ONNX file alone.")
     for sentence in verdict(report):
         console.print(sentence, soft_wrap=True)
-    if kept:
-        console.print(f"The payments, the student, the report and the scores are in {folder}.", soft_wrap=True)
+    console.print(f"The payments, the student and the scores are in {folder}.", soft_wrap=True)
+    console.print(f"Open {folder / 'report.html'} in a browser: the report, with the student in it.", soft_wrap=True)
 
 
 def verdict(report: Report) -> list[Text]:

@@ -1,8 +1,11 @@
-"""`tabkd distill`: from a table to student.onnx and report.json."""
+"""`tabkd distill`: from a table to student.onnx, report.json and report.html."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import shlex
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -73,7 +76,7 @@ class StudentName(click.ParamType):
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="The folder for student.onnx and report.json.",
+    help="The folder for student.onnx, report.json and report.html.",
 )
 @click.option(
     "--test",
@@ -175,7 +178,7 @@ def distill(
             console.print(note, style="dim", soft_wrap=True)
         report = run(split, settings, folder, console)
     print_report(console, report)
-    say(f"Wrote {output / 'student.onnx'} and {output / 'report.json'}.")
+    say(f"Wrote {output / 'student.onnx'}, {output / 'report.json'} and {output / 'report.html'}.")
 
 
 def _directions(increasing: Sequence[str], decreasing: Sequence[str]) -> dict[str, int]:
@@ -220,7 +223,7 @@ class Settings:
 
 
 def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
-    """Distil, export and prove, measure, and only then write both files.
+    """Distil, export and prove, measure, and only then write the files.
 
     Parameters
     ----------
@@ -229,7 +232,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
     settings : Settings
         How to distil.
     folder : Path
-        Where student.onnx and report.json go.
+        Where student.onnx, report.json and report.html go.
     console : Console
         Where progress is shown.
     """
@@ -250,8 +253,8 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
         exported=ExportedStudent(proto.SerializeToString()),
     )
     student = noted(proto, report)
-    report = dataclasses.replace(report, n_bytes=len(student))
-    write(folder, student, about(split, settings.seed, seconds) | report.to_dict())
+    report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student))
+    write(folder, student, about(split, settings.seed, seconds) | report.to_dict(), report.to_html())
     return report
 
 
@@ -324,8 +327,22 @@ def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, student: bytes, summary: dict[str, Any]) -> None:
-    """Write both files, each whole or not at all.
+def again(report: Report, student: bytes) -> dict[str, Any]:
+    """What was done, with the command that does it again and the hash of the file that was written.
+
+    Parameters
+    ----------
+    report : Report
+        The report.
+    student : bytes
+        The file.
+    """
+    command = shlex.join(["tabkd", *sys.argv[1:]])
+    return {**(report.provenance or {}), "command": command, "model": hashlib.sha256(student).hexdigest()}
+
+
+def write(folder: Path, student: bytes, summary: dict[str, Any], page: str) -> None:
+    """Write the files, each whole or not at all.
 
     Parameters
     ----------
@@ -335,6 +352,8 @@ def write(folder: Path, student: bytes, summary: dict[str, Any]) -> None:
         The ONNX model.
     summary : dict
         What report.json holds.
+    page : str
+        What report.html holds.
     """
     from tabkd._cli.output_folder import json_bytes
     from tabkd._files import atomic_write_bytes
@@ -342,6 +361,7 @@ def write(folder: Path, student: bytes, summary: dict[str, Any]) -> None:
     content = json_bytes(summary)
     atomic_write_bytes(folder / "student.onnx", student)
     atomic_write_bytes(folder / "report.json", content)
+    atomic_write_bytes(folder / "report.html", page.encode("utf-8", "backslashreplace"))
 
 
 def print_report(console: Console, report: Report) -> None:

@@ -68,9 +68,6 @@ def _form(
     model: Distilled, codes: np.ndarray, found: Ordered | None, exported: ExportedStudent
 ) -> dict[str, Any] | None:
     schema = model.schema_
-    content = getattr(exported, "content", None)
-    if content is None:  # a predictor of the caller's own
-        return None
     order = np.arange(len(codes)) if found is None else np.argsort(found.student, kind="stable")
     examples = [
         {
@@ -86,7 +83,7 @@ def _form(
         "headline": event,
         "columns": _columns(schema),
         "examples": examples,
-        "student": _javascript(content),
+        "student": _javascript(model),
     }
 
 
@@ -106,5 +103,5 @@ def _columns(schema: TableSchema) -> list[dict[str, Any]]:
     return columns
 
 
-def _javascript(content: bytes) -> str:
+def _javascript(model: Distilled) -> str:
     return "const tabkd={model:1,load:()=>({score:(r)=>({probabilities:{bad:0.3,good:0.7},contributions:{age:0.5,amount:-0.2}})})};"

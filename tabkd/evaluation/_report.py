@@ -149,7 +149,7 @@ class Report(Findings):
         """
         content = page(self)
         if path is not None:
-            atomic_write_bytes(Path(path), content.encode("utf-8"))
+            atomic_write_bytes(Path(path), content.encode("utf-8", "backslashreplace"))
         return content
 
     def to_json(self, path: str | PathLike | None = None) -> str:
@@ -167,7 +167,7 @@ class Report(Findings):
         """
         content = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         if path is not None:
-            atomic_write_bytes(Path(path), content.encode("utf-8"))
+            atomic_write_bytes(Path(path), content.encode("utf-8", "backslashreplace"))
         return content
 
     def to_frame(self) -> pd.DataFrame:

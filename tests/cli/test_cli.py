@@ -113,4 +113,4 @@ def test_demo_goes_the_whole_way(tmp_path):
     assert "Kept:" in output
     assert "Gained:" in output
     names = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert names == {"payments.parquet", "student.onnx", "report.json", "scores.parquet"}
+    assert names == {"payments.parquet", "student.onnx", "report.json", "report.html", "scores.parquet"}

@@ -17,7 +17,7 @@ from tests.cli.commands import SMALL, refused, refused_later, run, write
 
 def test_distill_writes_the_student_and_its_report(distilled):
     folder, output = distilled
-    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "student.onnx"]
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json", "student.onnx"]
     report = json.loads((folder / "report.json").read_text())
     assert set(report["metrics"]) == {"teacher", "student", "hard", "small", "prior"}
     assert report["n_bytes"] == (folder / "student.onnx").stat().st_size

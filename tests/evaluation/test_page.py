@@ -1,0 +1,209 @@
+"""The page of a report: one file for each task and student, in which no text of a user becomes markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
+
+from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd.evaluation._costs import costs
+from tests.small_students import small_students
+
+HOSTILE = "</script><script>alert('x')</script>\"&<b>"
+SMALL = small_students(
+    mlp={"hidden_layer_sizes": (8,), "n_knots": 16, "max_iter": 20, "random_state": 0},
+    additive={"n_knots": 24, "n_pairs": 1, "max_iter": 20, "random_state": 0},
+    tree={"max_leaf_nodes": 12, "random_state": 0},
+    boosted_trees={"n_estimators": 10, "random_state": 0},
+)
+CARRIED = {"style", "script", "svg", "table", "form", "h1", "figure"}
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and what their attributes refer to."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.links = [], []
+        self.feed(content)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+
+
+def rows(n=900):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "amount": rng.lognormal(3, 1, n),
+            "age": rng.integers(18, 80, n),
+            "job": pd.Categorical(rng.choice(["Office", "Sales", "Field"], n)),
+            "again": rng.random(n) < 0.3,
+        }
+    )
+    X.loc[::9, "amount"] = np.nan
+    return X, X["age"] / 20 + (X["job"] == "Sales") + rng.normal(size=n)
+
+
+def hostile(X):
+    X = X.rename(columns={"amount": HOSTILE})
+    return X.assign(job=X["job"].cat.rename_categories({"Sales": HOSTILE}))
+
+
+def classifier(student="tree", n_classes=2, change=lambda X: X, labels=("no", "yes", "maybe"), **params):
+    X, signal = rows()
+    X = change(X)
+    y = np.array(labels)[pd.qcut(signal, n_classes, labels=False)]
+    teacher = HistGradientBoostingClassifier(max_iter=10, random_state=0)
+    model = DistilledClassifier(teacher, student=SMALL[student], n_synthetic=300, random_state=0, **params)
+    return model.fit(X[:600], y[:600]).report(X[600:], y[600:], timing=False, n_resamples=50)
+
+
+def regressor(student="tree", targets=1):
+    X, signal = rows()
+    y = signal.to_numpy() if targets == 1 else np.column_stack([signal, -signal])
+    numbers = X[["age", "again"]].astype(float)
+    teacher = HistGradientBoostingRegressor(max_iter=10) if targets == 1 else RandomForestRegressor(5, random_state=0)
+    model = DistilledRegressor(teacher, student=SMALL[student], n_synthetic=300, random_state=0)
+    return model.fit(numbers[:600], y[:600]).report(numbers[600:], y[600:], timing=False, n_resamples=50)
+
+
+def headings(content):
+    return re.findall(r"<h2>(.*?)</h2>", content)
+
+
+@pytest.mark.parametrize("student", SMALL)
+def test_a_page_of_two_classes_has_every_section(student):
+    report = classifier(student)
+    content = report.to_html()
+    assert set(Elements(content).tags) >= CARRIED
+    found = headings(content)
+    for title in ("Ensemble against student", "Try the student", "Student against teacher", "Classes"):
+        assert title in found
+    for title in ("Where they disagree most", "What the scores are made of", "What was done"):
+        assert title in found
+    assert ("The model itself" in found) == (student in ("additive", "tree"))
+    assert content.count("<svg") >= 6
+
+
+@pytest.mark.parametrize("student", SMALL)
+def test_a_page_is_one_small_file_that_needs_no_network(student):
+    content = classifier(student).to_html()
+    assert len(content.encode()) < 400_000
+    assert Elements(content).links == []
+    assert not re.search(r"(https?:)?//[a-z]+\.[a-z]", re.sub(r"<script>.*?</script>", "", content, flags=re.DOTALL))
+    assert "@import" not in content
+    assert "url(" not in content
+
+
+@pytest.mark.parametrize("make", [lambda: classifier(n_classes=3), regressor, lambda: regressor(targets=2)])
+def test_other_tasks_have_a_page(make):
+    report = make()
+    content = report.to_html()
+    assert "Ensemble against student" in headings(content)
+    assert ("Student against teacher" in headings(content)) == (report.segments != [])
+
+
+def test_no_name_or_level_or_class_becomes_markup():
+    plain, attacked = classifier(), classifier(change=hostile, labels=("no", HOSTILE, "maybe"))
+    for attribute in ("to_html", "_repr_html_"):
+        expected, found = (Elements(getattr(report, attribute)()).tags for report in (plain, attacked))
+        assert found.count("script") == expected.count("script")
+        assert "b" not in set(found) - set(expected)
+        assert found.count("b") == expected.count("b")
+
+
+@pytest.mark.parametrize("student", ["additive", "tree"])
+def test_no_name_or_level_becomes_markup_in_rules_and_figures(student):
+    content = classifier(student, change=hostile).to_html()
+    assert "alert(" in content
+    assert "<script>alert" not in content
+
+
+def test_a_notebook_shows_the_page_without_scripts():
+    content = classifier()._repr_html_()
+    assert "script" not in Elements(content).tags
+    assert "Student against teacher" in headings(content)
+    assert "Try the student" not in headings(content)
+
+
+def test_the_page_is_written_whole(tmp_path):
+    report = classifier()
+    content = report.to_html(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == content
+    assert json.loads(report.to_json(tmp_path / "report.json")) == json.loads((tmp_path / "report.json").read_text())
+    assert [path.name for path in tmp_path.iterdir()] != []
+
+
+def test_the_frame_has_a_column_for_each_contestant():
+    frame = classifier().to_frame()
+    assert list(frame.columns) == ["teacher", "student", "prior"]
+    assert "log_loss" in frame.index
+
+
+def test_segments_find_where_the_student_is_wrong():
+    """One level has an interaction, which a sum of functions of one column cannot have."""
+    X, signal = rows(2000)
+    y = (signal + 3 * (X["job"] == "Field") * np.sign(X["age"] - 50) > signal.median()).astype(int)
+    teacher = HistGradientBoostingClassifier(max_iter=20, random_state=0)
+    model = DistilledClassifier(
+        teacher, student=clone(SMALL["additive"]).set_params(n_pairs=0), random_state=0, n_synthetic=300
+    )
+    report = model.fit(X[:1400], y[:1400]).report(X[1400:], y[1400:], timing=False, n_resamples=50)
+    first = report.segments[0]
+    assert (first["column"], first["segment"]) == ("job", "Field")
+    assert first["times"] > 1.2
+    gaps = [abs(row["teacher"] - row["student"]) for row in report.worst_rows]
+    all_gaps = np.abs(report.scores["teacher"] - report.scores["student"])[:, 1]
+    assert gaps == pytest.approx(np.sort(all_gaps)[::-1][: len(gaps)])
+    assert report.worst_rows[0]["values"]["age"] == X["age"].iloc[1400 + report.worst_rows[0]["row"]]
+
+
+def test_monotone_columns_are_on_the_page():
+    report = classifier("boosted_trees", monotonic_cst={"age": 1})
+    assert report.monotone == {"age": 1}
+    assert "Direction of columns" in headings(report.to_html())
+
+
+def test_drift_of_test_rows_is_found():
+    X, signal = rows()
+    y = (signal > signal.median()).astype(int)
+    teacher = HistGradientBoostingClassifier(max_iter=10, random_state=0)
+    model = DistilledClassifier(teacher, student=SMALL["tree"], n_synthetic=300, random_state=0).fit(X[:600], y[:600])
+    moved = X[600:].assign(age=79)
+    report = model.report(moved, y[600:], timing=False, n_resamples=50)
+    indices = {name: part["stability_index"] for name, part in report.drift["columns"].items()}
+    assert max(indices, key=indices.get) == "age"
+    assert report.drift["columns"]["amount"]["missing"] == pytest.approx(1 / 9, abs=0.01)
+
+
+def test_costs_name_trees_and_packages():
+    X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
+    found = costs(RandomForestRegressor(7, max_depth=3).fit(X, y), 1000)
+    assert found["teacher"]["trees"] == 7
+    assert "scikit-learn" in found["teacher"]["packages"]
+    assert found["teacher"]["bytes"] > 1000
+    assert found["student"]["bytes"] == 1000
+
+
+def test_a_teacher_that_cannot_be_pickled_has_no_bytes():
+    class Teacher:
+        answer = staticmethod(lambda X: X)
+
+        def __reduce__(self):
+            raise TypeError("no")
+
+    assert costs(Teacher(), None)["teacher"] == {"bytes": None, "packages": None, "trees": None}
+
+
+def test_the_command_of_the_page_does_it_again():
+    report = classifier()
+    assert report.provenance["settings"]["student"].startswith("TreeStudent")
+    assert re.fullmatch("[0-9a-f]{64}", report.provenance["model"])
+    assert report.provenance["versions"]["tabkd"]
