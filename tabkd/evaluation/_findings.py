@@ -36,5 +36,6 @@ class Findings:
     against_teacher: dict | None = None
     classes: list = field(default_factory=list)
     doubt: dict | None = None
+    review: list[dict] = field(default_factory=list)
     # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
     scores: Scores | None = field(default=None, compare=False)
