@@ -19,6 +19,7 @@ from tabkd._cli import terminal
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
 from tabkd._cli.errors import CommandError
+from tabkd._cli.flips import check_enough, check_flips, check_given
 from tabkd._cli.fraction import Fraction
 from tabkd._cli.streams import say
 from tabkd._cli.teachers import TEACHERS
@@ -136,6 +137,21 @@ class StudentName(click.ParamType):
     is_flag=True,
     help="Let the file give the contribution of each column to a score, too; `tabkd score --reasons` needs them.",
 )
+@click.option(
+    "--review",
+    type=Fraction(0, 1, min_open=True, max_open=True),
+    multiple=True,
+    metavar="SHARE",
+    help="A share of the rows that is reviewed, those with the highest scores: the report says which alerts change. "
+    "May be repeated; 0.001, 0.005, 0.01 and 0.05 without.",
+)
+@click.option(
+    "--max-flips",
+    type=Fraction(0, 1),
+    metavar="SHARE",
+    help="Write no student that changes more than this share of the teacher's alerts on the test rows, at any "
+    "--review.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same student.")
 @click.option("--n-jobs", type=int, help="Threads; -1 for all cores, which is the default, -2 for all but one.")
 @csv_options
@@ -157,6 +173,8 @@ def distill(
     decreasing: Sequence[str],
     n_synthetic: int | None,
     contributions: bool,
+    review: Sequence[float],
+    max_flips: float | None,
     seed: int,
     n_jobs: int | None,
     **csv: Any,
@@ -170,12 +188,16 @@ def distill(
     choices = Choices(drop, numeric, categorical, Dialect(**csv))
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
     directions = _directions(increasing, decreasing)
-    settings = Settings(teacher, trust, student, n_synthetic, seed, n_jobs, directions, contributions)
+    settings = Settings(
+        teacher, trust, student, n_synthetic, seed, n_jobs, directions, contributions, review, max_flips
+    )
+    check_given(max_flips, review)
     console = terminal.console()
     with output_folder(output) as folder, called_as({**called_now(), "monotonic_cst": "--increasing or --decreasing"}):
         split = read_split(tables)
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)
+        check_enough(max_flips, review, split)
         report = run(split, settings, folder, console)
     print_report(console, report)
     say(f"Wrote {output / 'student.onnx'}, {output / 'report.json'} and {output / 'report.html'}.")
@@ -210,6 +232,10 @@ class Settings:
         the student has those of a teacher's file.
     contributions : bool
         Whether the file gives the contributions of columns.
+    review : sequence of float
+        Shares of the rows that are reviewed; without any, those of `evaluate`.
+    max_flips : float or None
+        The share of the teacher's alerts that may change at most.
     """
 
     teacher: str = "ensemble"
@@ -220,6 +246,8 @@ class Settings:
     n_jobs: int | None = None
     directions: dict[str, int] = dataclasses.field(default_factory=dict)
     contributions: bool = False
+    review: Sequence[float] = ()
+    max_flips: float | None = None
 
 
 def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
@@ -237,6 +265,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
         Where progress is shown.
     """
     from tabkd._export.metadata import noted
+    from tabkd._review import BUDGETS
     from tabkd.evaluation import evaluate
     from tabkd.scoring import ExportedStudent
 
@@ -251,7 +280,9 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
         X_train=split.X_train,
         y_train=split.y_train,
         exported=ExportedStudent(proto.SerializeToString()),
+        review=settings.review or BUDGETS,
     )
+    check_flips(settings.max_flips, report.review)
     student = noted(proto, report)
     report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student))
     write(folder, student, about(split, settings.seed, seconds) | report.to_dict(), report.to_html())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
 from tabkd._doubt import measured_doubt
+from tabkd._review import BUDGETS, check_budgets
 from tabkd._sklearn import check_sample_weight
 from tabkd._typing import ColumnLike
 from tabkd._validation import as_labels, as_targets, check_table
@@ -19,6 +21,7 @@ from tabkd.evaluation._choice import choose
 from tabkd.evaluation._comparison import compare
 from tabkd.evaluation._contest import Rows, hold
 from tabkd.evaluation._costs import costs
+from tabkd.evaluation._decisions import decisions, unranked
 from tabkd.evaluation._exhibits import exhibits
 from tabkd.evaluation._measures import measured
 from tabkd.evaluation._moved import moved
@@ -51,6 +54,7 @@ def evaluate(
     timing: bool = True,
     n_resamples: int = 999,
     random_state: int = 0,
+    review: Iterable[float] = BUDGETS,
 ) -> Report:
     """Measure a distilled model against its teacher, its hard-label twin, a LightGBM of its bytes and the prior.
 
@@ -91,6 +95,9 @@ def evaluate(
         Bootstrap resamples behind each interval.
     random_state : int, default=0
         The seed of the bootstrap, of the LightGBM, and of the rows of which a column is moved.
+    review : iterable of float, default=(0.001, 0.005, 0.01, 0.05)
+        Review budgets: for each, `Report.review` says how many rows stay among this share of the rows with the highest
+        scores when the student replaces its teacher.
 
     Returns
     -------
@@ -101,7 +108,8 @@ def evaluate(
     ------
     ValueError
         The test has no rows, labels that the model does not know, or weights that are negative or all zero; a metric
-        that is not known for the task, or not defined for the values of the test rows.
+        that is not known for the task, or not defined for the values of the test rows; a budget that is not between 0
+        and 1.
 
     Examples
     --------
@@ -118,6 +126,7 @@ def evaluate(
     >>> list(report.metrics)
     ['teacher', 'student', 'hard', 'prior']
     """
+    budgets = check_budgets(review)
     test = _test_rows(model, X_test, y_test, sample_weight)
     training = _training_rows(model, X_train, y_train, sample_weight_train)
     n_bytes = getattr(exported, "n_bytes", None)  # a predictor of the caller's own need not have a size
@@ -130,6 +139,7 @@ def evaluate(
     verdict, advice = advise(contest, comparison, measures.undefined.get(criterion.key))
     skill, gap = measures.skill_kept, measures.recovered_gap
     codes, found = model.schema_.encode(check_table(model, X_test, reset=False)), ordered(scores)
+    why_not = unranked(scores)
     return Report(
         task=scores.task,
         teacher=teacher_name(model.teacher_),
@@ -146,7 +156,7 @@ def evaluate(
         warnings=warnings_of(scores, criterion, n_bytes),
         metric=criterion.name,
         measure=criterion.key,
-        reasons=({"metric": why} if why else {}) | measures.undefined,
+        reasons=({"metric": why} if why else {}) | measures.undefined | ({"review": why_not} if why_not else {}),
         per_class=measures.per_class,
         n_bytes=n_bytes,
         speed=compare_speed(model, exported, X_test) if exported is not None and timing else None,
@@ -160,8 +170,9 @@ def evaluate(
         monotone=_monotone(model),
         drift=moved(model, codes, scores["student"].reshape(len(codes), -1)),
         provenance=provenance(model, codes, exported),
+        review=[] if why_not else [decisions(scores, budget) for budget in budgets],
         scores=scores,
-        exhibits=exhibits(model, codes, found, scores, exported, random_state),
+        exhibits=exhibits(model, codes, found, scores, exported, None if why_not else budgets[-1], random_state),
     )
 
 

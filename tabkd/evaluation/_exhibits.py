@@ -30,6 +30,7 @@ def exhibits(
     found: Ordered | None,
     scores: Scores,
     exported: ExportedStudent | None,
+    budget: float | None,
     random_state: int,
 ) -> dict[str, Any]:
     """Everything that the page needs.
@@ -46,11 +47,13 @@ def exhibits(
         All scores.
     exported : ExportedStudent or None
         The exported student.
+    budget : float or None
+        A share of the rows that is reviewed.
     random_state : int
         Draws rows.
     """
     return {
-        "figures": None if found is None else figures(found, len(scores.classes) == 2),
+        "figures": None if found is None else figures(found, len(scores.classes) == 2, budget),
         "importance": importance(model, codes, random_state),
         "rules": _rules(model._student.rules_frame()),
         "form": None if exported is None else _form(model, codes, found, exported),

@@ -14,7 +14,7 @@ _POINTS, _CALIBRATION, _BINS, _CELLS = 120, 10, 40, 32
 _DIGITS = 5
 
 
-def figures(found: Ordered, two_classes: bool) -> dict[str, Any]:
+def figures(found: Ordered, two_classes: bool, budget: float | None = None) -> dict[str, Any]:
     """The figures of one score of each row.
 
     Parameters
@@ -23,6 +23,8 @@ def figures(found: Ordered, two_classes: bool) -> dict[str, Any]:
         The scores of teacher and student.
     two_classes : bool
         Whether the score ranks rows of two classes.
+    budget : float, optional
+        A share of the rows that is reviewed, which the curves mark.
 
     Returns
     -------
@@ -30,7 +32,7 @@ def figures(found: Ordered, two_classes: bool) -> dict[str, Any]:
         score: what it is. distribution: edges and, for teacher and student, shares of rows. pairs: edges, and the
         shares of rows (teacher, student) between them. calibration: for each of both, the mean score and the mean
         outcome of a tenth of the rows. For two classes roc, with x (false positive rate) and y (true positive rate),
-        and precision_recall, with x (recall) and y (precision).
+        and precision_recall, with x (recall) and y (precision), and marks: where the budget is on both.
     """
     both = {"teacher": found.teacher, "student": found.student}
     bins, cells = (_edges(found, n) for n in (_BINS, _CELLS))
@@ -43,6 +45,11 @@ def figures(found: Ordered, two_classes: bool) -> dict[str, Any]:
     if two_classes and 0 < found.outcome.mean() < 1:
         shown["roc"] = {name: _roc(score, found) for name, score in both.items()}
         shown["precision_recall"] = {name: _precision_recall(score, found) for name, score in both.items()}
+        shown["marks"] = {"budget": budget, "roc": {}, "precision_recall": {}}
+        for name, score in both.items() if budget else ():
+            caught, false, precise = _at(score, found, budget or 0.0)
+            shown["marks"]["roc"][name] = (false, caught)
+            shown["marks"]["precision_recall"][name] = (caught, precise)
     return shown
 
 
@@ -90,6 +97,16 @@ def _roc(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
 def _precision_recall(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
     precision, recall, _ = precision_recall_curve(found.outcome, score, sample_weight=found.weights)
     return _thinned(recall[::-1], precision[::-1])
+
+
+def _at(score: np.ndarray, found: Ordered, budget: float) -> tuple[float, float, float]:
+    """Recall, false positive rate and precision among the rows of a budget."""
+    n = max(1, round(budget * len(score)))
+    first = np.argsort(-score, kind="stable")[:n]
+    weights, hit = found.weights, found.outcome
+    right, reviewed = float(weights[first] @ hit[first]), float(weights[first].sum())
+    positive = float(weights @ hit)
+    return right / positive, (reviewed - right) / (float(weights.sum()) - positive), right / reviewed
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:

@@ -21,6 +21,8 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
+from tabkd._review import cut, n_alerts
+
 #: The shares of the rows that a team of reviewers can look at.
 REVIEW_BUDGETS = (0.001, 0.005, 0.01)
 
@@ -147,14 +149,9 @@ def at_budget(
     positive, score = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
     weights = np.ones(len(score)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     weights = weights * (len(weights) / weights.sum())
-    k = max(1.0, budget * len(score)) if sample_weight is not None else float(max(1, round(budget * len(score))))
-    order = np.argsort(-score, kind="stable")
-    # The row at which the reviewed weight is full, up to rounding.
-    last = int(np.searchsorted(np.cumsum(weights[order]), k * (1 - 1e-9)))
-    edge = score[order[min(last, len(order) - 1)]]
-    above, tied = score > edge, score == edge
-    share = (k - weights[above].sum()) / weights[tied].sum()
-    found = weights[above & positive].sum() + share * weights[tied & positive].sum()
+    k = n_alerts(budget, len(score), weighted=sample_weight is not None)
+    alerted = cut(score, k, weights).alerted(score)
+    found = float(weights[positive] @ alerted[positive])
     total = weights[positive].sum()
     return (float(found / total) if total else np.nan), float(found / k)
 

@@ -96,6 +96,17 @@ class Report(Findings):
         stability_index, missing and missing_in_training.
     provenance : dict or None
         settings, versions, platform, and the SHA-256 of test_rows and model.
+    review : list of dict
+        Which rows student and teacher alert, for each review budget: ``budget``, the share of the test rows that have
+        the highest scores, and ``alerts``, their number; ``teacher_threshold``, and ``student_threshold``, from which
+        the student gives as many; ``teacher_ties`` and ``student_ties``: how many of the ``alerts`` only the order of
+        equal scores decides, and how many ``rows`` have this score; the alerts that are the ``same``, those that
+        ``come`` with the student and those that ``go``, which are as many; ``changed``, the share of the teacher's
+        alerts that go, and ``changed_interval``, its exact 95 % interval; ``worth``, the share of the second class
+        among the rows that stay, come and go, or their mean value; ``reason``, why there is no interval. Rows that tie
+        at a threshold count by the share of them that the budget has place for, and weighted rows by their weight. The
+        score is the probability of the second class, or the predicted value; empty for more classes and for several
+        targets, and ``reasons["review"]`` says so.
     scores : Scores or None
         What every contestant predicted for the test rows: ``report.scores["student"]`` is of shape (n, K) for classes,
         and of the shape of ``report.scores.truth`` for real values. ``scores.truth`` holds the labels as positions in

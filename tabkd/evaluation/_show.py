@@ -83,6 +83,7 @@ def summary(findings: Findings) -> list[tuple[str, str]]:
     decides = label(findings.measure)
     lines.append(("decided by", f"{decides} ({why['metric']})" if "metric" in why else decides))
     lines += [(label(key), number(value)) for key, value in findings.fidelity.items()]
+    lines += _review_lines(findings)
     if findings.n_bytes is not None:
         lines.append(("ONNX file", f"{findings.n_bytes / 1000:,.1f} KB"))
     if findings.parity is not None:
@@ -183,6 +184,40 @@ def _share(value: float, interval: tuple[float, float] | None, reasons: Mapping[
 def _against(found: dict) -> str:
     name, share = next(iter(found["columns"].items()))
     return f"{found['share']:.1%} of {found['moves']:,} moves of one column, most with {name} ({share:.1%})"
+
+
+def _review_lines(findings: Findings) -> list[tuple[str, str]]:
+    """The alerts that stay at each budget with enough of them, and what those are worth that come and go."""
+    told = [entry for entry in findings.review if entry["changed_interval"] is not None]
+    if not told:
+        return []
+    entry = told[-1]
+    worth = {name: _worth(value, findings.task) for name, value in entry["worth"].items()}
+    what = f"{findings.classes[1]!r} in" if findings.classes else "mean value of"
+    return [
+        ("same alerts", "; ".join(map(_same, told))),
+        (
+            f"new and lost at {entry['budget']:.4g}",
+            f"{entry['come']:,.3g} each: {what} {worth['come']} of the new, {worth['go']} of the lost, "
+            f"{worth['same']} of the same",
+        ),
+    ]
+
+
+def _same(entry: dict) -> str:
+    low, high = (1 - end for end in reversed(entry["changed_interval"]))
+    ties = entry["student_ties"]["alerts"]
+    tied = f", ties decide {ties:,.3g}" if ties else ""
+    return (
+        f"{1 - entry['changed']:.1%} of {entry['alerts']:,.4g} at {entry['budget']:.4g} "
+        f"(95 % interval {low:.1%} to {high:.1%}{tied})"
+    )
+
+
+def _worth(value: float | None, task: str) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if task == "classification" else number(value)
 
 
 def _speed_lines(speed: dict) -> list[tuple[str, str]]:

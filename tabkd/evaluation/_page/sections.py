@@ -43,7 +43,7 @@ class Section:
 def sections(findings: Findings) -> list[Section | None]:
     """All sections, in the order of the page."""
     makers: list[Callable[[Findings], Section | None]] = [
-        _row_by_row, _classes, _segments, _model, _contributions, _monotone, _doubt, _drift, _done
+        _row_by_row, _alerts, _classes, _segments, _model, _contributions, _monotone, _doubt, _drift, _done
     ]  # fmt: skip
     return [make(findings) for make in makers]
 
@@ -65,14 +65,43 @@ def _row_by_row(findings: Findings) -> Section | None:
     both = {name: spread[name] for name in ("teacher", "student")}
     section.figures.append(("Distribution of scores", charts.steps(spread["edges"], both, score), ""))
     if "roc" in shown:
-        roc = charts.lines(shown["roc"], "false positive rate", "true positive rate", diagonal=True)
-        section.figures.append(("ROC curve", roc, ""))
-        curve = charts.lines(shown["precision_recall"], "recall", "precision")
-        section.figures.append(("Precision and recall", curve, ""))
+        marks = shown["marks"]
+        roc = charts.lines(shown["roc"], "false positive rate", "true positive rate", diagonal=True, marks=marks["roc"])
+        note = f"Circles: the {marks['budget']:.4g} of the rows with the highest scores." if marks["budget"] else ""
+        section.figures.append(("ROC curve", roc, note))
+        curve = charts.lines(shown["precision_recall"], "recall", "precision", marks=marks["precision_recall"])
+        section.figures.append(("Precision and recall", curve, note))
     outcome = "share with the outcome" if findings.task == "classification" else "mean of the outcome"
     calibration = charts.lines(shown["calibration"], f"mean {score}", outcome, diagonal=True, dots=True)
     section.figures.append(("Calibration", calibration, "Each dot is a tenth of the rows, in the order of the score."))
     return section
+
+
+def _alerts(findings: Findings) -> Section | None:
+    if not findings.review:
+        return None
+    section = Section(
+        "The same alerts",
+        "For each share of the rows that is reviewed: the threshold on the student that gives as many alerts as the "
+        "teacher, and which of these change.",
+    )
+    rows = [
+        [f"{entry['budget']:.4g}", f"{entry['alerts']:,.4g}", show.number(entry["student_threshold"])]
+        + [f"{entry['same']:,.4g}", f"{entry['come']:,.3g}", _changed(entry)]
+        + [show.number(entry["worth"][part]) for part in ("same", "come", "go")]
+        for entry in findings.review
+    ]
+    worth = f"share of {findings.classes[1]}" if findings.classes else "mean value"
+    heads = ["reviewed", "alerts", "threshold", "same", "new, and lost", "share that changes"]
+    section.tables.append(table([*heads, f"{worth}: same", "new", "lost"], rows))
+    return section
+
+
+def _changed(entry: Mapping[str, Any]) -> str:
+    if entry["changed_interval"] is None:
+        return f"{entry['changed']:.1%} ({entry['reason']})"
+    low, high = entry["changed_interval"]
+    return f"{entry['changed']:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _classes(findings: Findings) -> Section | None:
