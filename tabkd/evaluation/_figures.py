@@ -36,7 +36,7 @@ def figures(found: Ordered, two_classes: bool, budget: float | None = None) -> d
     """
     both = {"teacher": found.teacher, "student": found.student}
     bins, cells = (_edges(found, n) for n in (_BINS, _CELLS))
-    shown = {
+    shown: dict[str, Any] = {
         "score": found.name,
         "distribution": {"edges": _round(bins)} | {name: _shares(score, bins, found) for name, score in both.items()},
         "pairs": {"edges": _round(cells), "shares": _map(found, cells)},
@@ -45,11 +45,7 @@ def figures(found: Ordered, two_classes: bool, budget: float | None = None) -> d
     if two_classes and 0 < found.outcome.mean() < 1:
         shown["roc"] = {name: _roc(score, found) for name, score in both.items()}
         shown["precision_recall"] = {name: _precision_recall(score, found) for name, score in both.items()}
-        shown["marks"] = {"budget": budget, "roc": {}, "precision_recall": {}}
-        for name, score in both.items() if budget else ():
-            caught, false, precise = _at(score, found, budget or 0.0)
-            shown["marks"]["roc"][name] = (false, caught)
-            shown["marks"]["precision_recall"][name] = (caught, precise)
+        shown["marks"] = _marks(both, found, budget)
     return shown
 
 
@@ -97,6 +93,18 @@ def _roc(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
 def _precision_recall(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
     precision, recall, _ = precision_recall_curve(found.outcome, score, sample_weight=found.weights)
     return _thinned(recall[::-1], precision[::-1])
+
+
+def _marks(both: dict[str, np.ndarray], found: Ordered, budget: float | None) -> dict[str, Any]:
+    """Where a budget is on the ROC curves, and on those of precision and recall."""
+    if budget is None:
+        return {"budget": None, "roc": {}, "precision_recall": {}}
+    places = {name: _at(score, found, budget) for name, score in both.items()}
+    return {
+        "budget": budget,
+        "roc": {name: (false, recall) for name, (recall, false, _) in places.items()},
+        "precision_recall": {name: (recall, precision) for name, (recall, _, precision) in places.items()},
+    }
 
 
 def _at(score: np.ndarray, found: Ordered, budget: float) -> tuple[float, float, float]:
