@@ -1,10 +1,9 @@
-"""A report as people see it: tables on a terminal, a few lines in a console, a small table in a notebook."""
+"""A report as people see it: tables on a terminal, and a few lines in a console."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from html import escape
 from typing import TYPE_CHECKING
 
 from tabkd.evaluation._findings import Findings
@@ -115,27 +114,6 @@ def text(findings: Findings) -> str:
     ]
     lines += [f"{name}: {value}" for name, value in _kept(findings)]
     return "\n".join(lines)
-
-
-def html(findings: Findings) -> str:
-    """What :func:`text` says, as a small table for a notebook.
-
-    Parameters
-    ----------
-    findings : Findings
-        What to show.
-    """
-    names, values = _headline(findings)
-    heads = "".join(f"<th>{escape(name)}</th>" for name in ("", *names))
-    cells = "".join(f"<td>{escape(value)}</td>" for value in values)
-    title = f"{findings.student} from {findings.teacher}, {findings.n_test:,} test rows: "
-    sentences = "".join(f"<p>{escape(line)}</p>" for line in (findings.advice, *findings.warnings) if line)
-    kept = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in _kept(findings))
-    return (
-        f"<div><p>{escape(title)}<b>{escape(findings.verdict)}</b></p>{sentences}"
-        f"<table><thead><tr>{heads}</tr></thead><tbody><tr><th>{escape(label(findings.measure))}</th>{cells}</tr></tbody>"
-        f"</table>{kept}</div>"
-    )
 
 
 def _headline(findings: Findings) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
 
 from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd.evaluation import ContributionDisplay, FidelityDisplay
 from tabkd.evaluation._costs import costs
 from tests.small_students import small_students
 
@@ -207,3 +209,22 @@ def test_the_command_of_the_page_does_it_again():
     assert report.provenance["settings"]["student"].startswith("TreeStudent")
     assert re.fullmatch("[0-9a-f]{64}", report.provenance["model"])
     assert report.provenance["versions"]["tabkd"]
+
+
+def test_displays_draw_what_the_report_has():
+    pytest.importorskip("matplotlib").use("Agg")
+    report = classifier()
+    display = FidelityDisplay.from_report(report).plot(gridsize=10)
+    assert display.student == pytest.approx(report.scores["student"][:, 1])
+    assert display.ax_.get_ylabel() == "student: probability of yes"
+    values = SimpleNamespace(values=np.array([[1.0, -3.0], [1.0, 3.0]]), feature_names=["a", "b"])
+    bars = ContributionDisplay.from_contributions(values).plot(max_display=1)
+    assert (bars.names, bars.sizes.tolist()) == (["b", "a"], [3.0, 1.0])
+    assert len(bars.ax_.patches) == 1
+
+
+def test_displays_refuse_what_has_no_single_score():
+    with pytest.raises(ValueError, match="several targets"):
+        FidelityDisplay.from_report(regressor(targets=2))
+    with pytest.raises(ValueError, match=r"shape \(2,\) and student \(3,\)"):
+        FidelityDisplay.from_predictions([1, 2], [1, 2, 3])
