@@ -92,9 +92,7 @@ def _needed(graph: GraphProto, entries: Collection[str], outputs: set[str]) -> l
 def _constants(graph: GraphProto, needed: set[str]) -> dict[str, dict]:
     from onnx import numpy_helper
 
-    return {
-        tensor.name: packed(numpy_helper.to_array(tensor)) for tensor in graph.initializer if tensor.name in needed
-    }
+    return {tensor.name: packed(numpy_helper.to_array(tensor)) for tensor in graph.initializer if tensor.name in needed}
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:

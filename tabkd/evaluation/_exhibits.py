@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd._export.build import build
+from tabkd._export.metadata import seal
+from tabkd._javascript.text import javascript
 from tabkd._tables.schema import TableSchema
 from tabkd.evaluation._figures import figures
 from tabkd.evaluation._importance import importance
 from tabkd.evaluation._ordered import Ordered
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._segments import readable_row
+from tabkd.students._registry import has_contributions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +60,7 @@ def exhibits(
         "figures": None if found is None else figures(found, len(scores.classes) == 2, budget),
         "importance": importance(model, codes, random_state),
         "rules": _rules(model._student.rules_frame()),
-        "form": None if exported is None else _form(model, codes, found, exported),
+        "form": None if exported is None else _form(model, codes, found),
     }
 
 
@@ -67,10 +71,11 @@ def _rules(frame: pd.DataFrame | None) -> dict[str, list] | None:
     return {"columns": [str(name) for name in frame], "values": [plain[name].tolist() for name in frame]}
 
 
-def _form(
-    model: Distilled, codes: np.ndarray, found: Ordered | None, exported: ExportedStudent
-) -> dict[str, Any] | None:
-    schema = model.schema_
+def _form(model: Distilled, codes: np.ndarray, found: Ordered | None) -> dict[str, Any] | None:
+    """The columns, some rows to start from, and the student; None if JavaScript cannot run it."""
+    schema, student = model.schema_, _javascript(model)
+    if student is None:
+        return None
     order = np.arange(len(codes)) if found is None else np.argsort(found.student, kind="stable")
     examples = [
         {
@@ -86,7 +91,7 @@ def _form(
         "headline": event,
         "columns": _columns(schema),
         "examples": examples,
-        "student": _javascript(model),
+        "student": student,
     }
 
 
@@ -106,5 +111,9 @@ def _columns(schema: TableSchema) -> list[dict[str, Any]]:
     return columns
 
 
-def _javascript(model: Distilled) -> str:
-    return "const tabkd={model:1,load:()=>({score:(r)=>({probabilities:{bad:0.3,good:0.7},contributions:{age:0.5,amount:-0.2}})})};"
+def _javascript(model: Distilled) -> str | None:
+    """The student with its contributions, as a script; None if JavaScript cannot run its graph."""
+    try:
+        return javascript(seal(build(model._explained() if has_contributions(model._student) else model)))
+    except NotImplementedError:
+        return None

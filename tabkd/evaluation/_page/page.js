@@ -2,7 +2,6 @@
 (() => {
   const root = document.getElementById("tabkd-try");
   const facts = JSON.parse(document.getElementById("tabkd-form").textContent);
-  const student = tabkd.load(tabkd.model);
   const form = root.querySelector("form");
   const make = (tag, props = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), props);
@@ -43,8 +42,17 @@
     return String(Number(value.toPrecision(5)));
   }
 
-  function bars(contributions) {
-    const entries = Object.entries(contributions).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 10);
+  // The classes or targets, and their numbers.
+  function answers({probabilities, values}) {
+    if (probabilities) return {names: Object.keys(probabilities), numbers: Object.values(probabilities)};
+    const numbers = [].concat(values);
+    return {names: numbers.map((_, k) => "target " + k), numbers};
+  }
+
+  // The largest contributions to one of several scores, or to the only one.
+  function bars(contributions, score) {
+    const entries = Object.entries(contributions).map(([name, part]) => [name, Array.isArray(part) ? part[score] : part])
+      .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 10);
     const most = Math.max(...entries.map((entry) => Math.abs(entry[1])), 1e-12);
     const table = make("table");
     for (const [name, value] of entries) {
@@ -65,11 +73,11 @@
       const row = Object.create(null);
       facts.columns.forEach((column, i) => { row[column.name] = readers[i](); });
       const found = student.score(row);
-      const lines = Object.entries(found.probabilities ?? found.values).sort((a, b) => b[1] - a[1]).slice(0, 6);
-      place.textContent = facts.headline === null ? lines.map(([name, value]) => name + ": " + shown(value)).join("  ")
-        : shown((found.probabilities ?? found.values)[facts.headline]);
-      const own = found.contributions;
-      if (own) reasons.append(bars(own));
+      const {names, numbers} = answers(found), best = numbers.indexOf(Math.max(...numbers));
+      const asked = facts.headline === null ? best : names.indexOf(facts.headline);
+      place.textContent = facts.headline === null && names.length > 1
+        ? names[best] + ": " + shown(numbers[best]) : shown(numbers[asked]);
+      if (found.contributions) reasons.append(bars(found.contributions, asked));
     } catch (error) {
       place.textContent = "";
       reasons.append(make("p", { textContent: error.message }));
