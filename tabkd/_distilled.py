@@ -320,6 +320,8 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             If a monotone constraint of the student is not proved; nothing is written then.
         NotImplementedError
             If the student cannot be converted, or has no contributions.
+        TypeError
+            If `contributions` is not a bool, or `report` is not a report.
         """
         from tabkd._export.build import export
 

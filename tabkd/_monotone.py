@@ -60,15 +60,15 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
                 f"{option('monotonic_cst')} has {len(given)} directions, but the table has {d} columns. Give one for "
                 "each column, or a dict of names."
             )
-    for column, direction in zip(schema.columns, given, strict=True):
+    for column, title, direction in zip(schema.columns, schema.titles, given, strict=True):
         if np.ndim(direction) or direction not in (-1, 0, 1):
             raise ValueError(
-                f"{option('monotonic_cst')} of column {column.name!r} is {direction!r:.80}; expected one of "
+                f"{option('monotonic_cst')} of column {title!r} is {direction!r:.80}; expected one of "
                 f"{', '.join(_WORDS.values())}."
             )
         if direction and column.kind == "categorical":
             raise ValueError(
-                f"{option('monotonic_cst')} constrains column {column.name!r}, which is categorical: its values have "
+                f"{option('monotonic_cst')} constrains column {title!r}, which is categorical: its values have "
                 "no order. Leave the column out, or give it as numbers."
             )
     return np.array(given, dtype=np.int8)
@@ -120,7 +120,7 @@ def check_agreement(asked: np.ndarray, known: np.ndarray, schema: TableSchema) -
     if len(against):
         i = against[0]
         raise ValueError(
-            f"{option('monotonic_cst')} of column {schema.names[i]!r} is {_WORDS[int(asked[i])]}, but the teacher was "
+            f"{option('monotonic_cst')} of column {schema.titles[i]!r} is {_WORDS[int(asked[i])]}, but the teacher was "
             f"fitted with {_WORDS[int(known[i])]}. Correct one of them, or leave the column out."
         )
 

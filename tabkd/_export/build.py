@@ -60,8 +60,10 @@ def export(
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
     TypeError
-        If `report` is not a report, such as a value that was meant for `contributions`.
+        If `report` is not a report, such as a value that was meant for `contributions`, or that is not a bool.
     """
+    if not isinstance(contributions, (bool, np.bool_)):
+        raise TypeError(f"{option('contributions')} is {contributions!r:.80}; expected True or False.")
     if report is not None and not hasattr(report, "skill_kept"):
         raise TypeError(
             f"{option('report')} is {report!r:.80}; expected what tabkd.evaluation.evaluate returns. Contributions are "

@@ -86,7 +86,7 @@ def _error(model: Any, frame: pd.DataFrame, row: int, python: Any, onnx: Any, wh
     return ParityError(
         f"ONNX Runtime does not reproduce the student {type(model.student_).__name__}, so nothing was "
         f"written: {what} is {python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed "
-        f"(regression: of the target's standard deviation), for the row {row_text(frame, row)}. "
+        f"(regression: of the target's standard deviation), for the row {row_text(model.schema_, frame, row)}. "
         f"{_remedy(model._student)}"
     )
 

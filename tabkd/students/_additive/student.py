@@ -475,7 +475,7 @@ class AdditiveStudent(Student):
         Parameters
         ----------
         columns : sequence of column names, optional
-            The columns to draw, and only pairs of these; all by default.
+            The columns to draw, and only pairs of these; all by default. Those of an array are x0, x1, … or 0, 1, …
         output : int, default=0
             Which class or target to draw if there are several scores.
 
@@ -488,7 +488,7 @@ class AdditiveStudent(Student):
         ------
         ImportError
             If matplotlib is not installed.
-        ValueError
+        TypeError, ValueError
             For an unknown column or output.
         sklearn.exceptions.NotFittedError
             If the student is not fitted.
@@ -497,12 +497,16 @@ class AdditiveStudent(Student):
         n_scores = len(self.terms_.intercept)
         if output not in range(n_scores):
             raise ValueError(f"output is {output!r}; expected a number from 0 to {n_scores - 1}.")
-        names = self.schema_.names
-        if unknown := [name for name in (columns if columns is not None else ()) if name not in names]:
+        names, titles = self.schema_.names, self.schema_.titles
+        if isinstance(columns, str):
+            raise TypeError(f"columns is {columns!r:.80}; give a list of columns.")
+        if unknown := [name for name in (columns if columns is not None else ()) if name not in [*names, *titles]]:
             raise ValueError(
-                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {names!r:.200}."
+                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {titles!r:.200}."
             )
-        drawn = [i for i in np.unique(self._columns()).tolist() if columns is None or names[i] in columns]
+        drawn = [
+            i for i in np.unique(self._columns()).tolist() if columns is None or {names[i], titles[i]} & set(columns)
+        ]
         pairs = self.pairs_[np.isin(self.pairs_, drawn).all(axis=1)]
         return plot_functions(self._functions(), drawn, pairs, output)
 
