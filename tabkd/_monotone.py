@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tabkd._near_names import known_names
 from tabkd._options import option
 from tabkd._tables.containers import is_of
 from tabkd._tables.schema import TableSchema
@@ -49,8 +50,8 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
     if isinstance(monotonic_cst, Mapping):
         if unknown := [name for name in monotonic_cst if name not in names]:
             raise ValueError(
-                f"{option('monotonic_cst')} names {unknown[0]!r:.80}, which is not a column of the table; it has "
-                f"{', '.join(map(repr, names[:5]))}{', …' if d > 5 else ''}."
+                f"{option('monotonic_cst')} names {unknown[0]!r:.80}, which is not a column of the table; "
+                f"{known_names(unknown[0], names)}"
             )
         given = [monotonic_cst.get(name, 0) for name in names]
     else:

@@ -111,6 +111,18 @@ def test_a_group_counts_as_one_column(explained, contributions, source, tmp_path
     check(READERS[".parquet"](out), expected_reasons(values, 2, ["payment", "shop"]))
 
 
+@pytest.mark.parametrize("groups", [None, {"goods": ["shop", "paid"]}])
+def test_columns_and_groups_with_one_code_count_as_one_reason(explained, contributions, source, tmp_path, groups):
+    codes = pd.DataFrame({"column": [*COLUMNS, "goods"], "code": ["07", "1", "07", "1"], "text": ["M", "S", "M", "S"]})
+    codes[: 4 if groups else 3].to_csv(tmp_path / "codes.csv", index=False)
+    out = tmp_path / "out.parquet"
+    options = {"reason_codes": tmp_path / "codes.csv", "reason_groups": groups}
+    score_dataset(explained, [source], out, reasons=2, **options)
+    amount, shop, paid = contributions.T
+    values = np.column_stack([amount, shop + paid] if groups else [amount + paid, shop])
+    check(READERS[".parquet"](out), expected_reasons(values, 2, ["07", "1"]))
+
+
 @pytest.mark.parametrize("mark", [",", ";"])
 def test_codes_and_texts_replace_the_names(explained, contributions, source, tmp_path, mark):
     codes = pd.DataFrame({"column": COLUMNS, "code": ["07", "1", "A"], "text": ["Amount, high", "", "Paid; late"]})
@@ -218,6 +230,15 @@ REFUSED = [
     ({"reasons": 1, "reason_codes": "column,code\namount,1\nshop,2\n"}, "reason_codes has no code for 'paid'"),
     ({"reasons": 1, "reason_codes": CODES + "shp,4\n"}, "reason_codes has a code for 'shp', which is neither"),
     ({"reasons": 1, "reason_codes": CODES + "shop,4\n"}, "has two codes for 'shop'"),
+    ({"reasons": 1, "reason_codes": CODES + "Shops,4\n"}, "nor a group; did you mean 'shop'?"),
+    (
+        {"reasons": 3, "reason_codes": "column,code\namount,1\nshop,2\npaid,1\n"},
+        "reasons is 3, but the model has 2 columns with codes of their own; give at most as many",
+    ),
+    (
+        {"reasons": 1, "reason_codes": "column,code,text\namount,1,Much\nshop,2,Shop\npaid,1,Little\n"},
+        "gives code '1' of 'paid' the text 'Little', but before 'Much'; give one text for all columns of a code",
+    ),
     ({"reasons": 1, "reason_codes": CODES + "x,\n"}, "has a row without a code, 'x,'"),
     ({"reasons": 1, "reason_codes": "name,code\n"}, "has no column 'column'; its first line is column,code"),
     ({"reasons": 1, "reason_codes": ""}, "has no column 'column'"),
@@ -263,6 +284,13 @@ def test_a_group_of_the_name_of_one_of_its_columns_and_codes_of_grouped_columns(
     options = {"reason_codes": codes, "reason_groups": {"paid": ["paid", "shop"]}}
     score_dataset(explained, [source], tmp_path / "out.csv", reasons=2, **options)
     assert set(pd.read_csv(tmp_path / "out.csv", dtype=str)["reason_1"].dropna()) == {"1", "3"}
+
+
+def test_a_file_of_codes_that_is_not_there_is_named_with_its_option(explained, source, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"reason_codes='nope.csv' cannot be read: No such file"):
+        score_dataset(explained, [source], tmp_path / "out.csv", reasons=1, reason_codes="nope.csv")
+    with pytest.raises(OSError, match="cannot be read: Is a directory"):
+        score_dataset(explained, [source], tmp_path / "out.csv", reasons=1, reason_codes=tmp_path)
 
 
 def test_the_output_never_replaces_the_codes(explained, source, tmp_path):
