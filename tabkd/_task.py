@@ -122,7 +122,8 @@ class Classification(Task):
         """Hinton's eq. 1 on probabilities: the teacher's logits divided by T."""
         if temperature == 1:
             return answers
-        softened = answers ** (1 / temperature)
+        # Divided by the largest first, so that the power cannot underflow in all classes.
+        softened = (answers / answers.max(axis=1, keepdims=True)) ** (1 / temperature)
         return softened / softened.sum(axis=1, keepdims=True)
 
     def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
