@@ -56,6 +56,11 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
         given = [monotonic_cst.get(name, 0) for name in names]
     else:
         given = list(monotonic_cst)
+        if isinstance(monotonic_cst, (set, frozenset)) or (given and all(isinstance(item, str) for item in given)):
+            raise ValueError(
+                f"{option('monotonic_cst')} is {monotonic_cst!r:.80}, without directions; give a dict of column to "
+                f"direction, {', '.join(_WORDS.values())}."
+            )
         if len(given) != d:
             raise ValueError(
                 f"{option('monotonic_cst')} has {len(given)} directions, but the table has {d} columns. Give one for "

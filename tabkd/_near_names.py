@@ -8,6 +8,8 @@ from typing import Any
 
 # Names in a message; difflib compares with each of the known ones, which are at most so many.
 _SHOWN, _MOST = 10, 2000
+# How much of two names is the same, at least.
+_ALIKE = 0.75
 
 
 def known_names(name: Any, names: Iterable[Any]) -> str:
@@ -21,7 +23,8 @@ def known_names(name: Any, names: Iterable[Any]) -> str:
     "there are 'income', 'age'."
     """
     texts = {str(known): known for known in names}
-    similar = get_close_matches(str(name).strip().casefold(), [text.casefold() for text in [*texts][:_MOST]], n=3)
+    folded = [text.casefold() for text in [*texts][:_MOST]]
+    similar = get_close_matches(str(name).strip().casefold(), folded, cutoff=_ALIKE)
     if meant := [known for text, known in texts.items() if text.casefold() in similar]:
         return f"did you mean {' or '.join(map(repr, meant[:3]))}?"
     shown = [*texts.values()]

@@ -62,8 +62,10 @@ def export(
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
     TypeError
-        If `report` is not a report, such as a value that was meant for `contributions`, or that is not a bool.
+        If `path` is not a path, `contributions` not a bool, or `report` not a report.
     """
+    if path is not None and not isinstance(path, (str, PathLike)):
+        raise TypeError(f"{option('path')} is {path!r:.80}; expected the path of the file to write, or None.")
     if not isinstance(contributions, (bool, np.bool_)):
         raise TypeError(f"{option('contributions')} is {contributions!r:.80}; expected True or False.")
     if report is not None and not hasattr(report, "skill_kept"):

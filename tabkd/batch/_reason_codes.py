@@ -34,10 +34,12 @@ def read_codes(path: str | os.PathLike) -> dict[str, Code]:
 
     Raises
     ------
-    OSError, ValueError
+    OSError, TypeError, ValueError
         If the file cannot be read, lacks one of the columns, has a row that does not fit its header, has a column
         twice or without a code, or a code with two texts.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{option('reason_codes')} is {path!r:.80}; expected the path of a CSV of column,code.")
     called = option("reason_codes", os.fspath(path))
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import index
 from typing import Any
@@ -65,10 +65,15 @@ class ReasonOptions:
         if not reasons and any(further.values()):
             given = next(name for name, is_given in further.items() if is_given)
             raise ValueError(f"{option(given)} needs {option('reasons')}, the number of reasons of each row.")
+        if reason_groups and not isinstance(reason_groups, Mapping):
+            raise ValueError(
+                f"{option('reason_groups')} is {reason_groups!r:.80}; expected a dict, the columns of each group by "
+                "its name."
+            )
         for group, columns in (reason_groups or {}).items():
             if not isinstance(group, str):
                 raise ValueError(f"{option('reason_groups')} has the name {group!r}; expected text.")
-            if isinstance(columns, str):
+            if isinstance(columns, str) or not isinstance(columns, Iterable):
                 raise ValueError(f"{option('reason_groups', group)} is {columns!r}; give a list of columns.")
         groups = {name: tuple(columns) for name, columns in (reason_groups or {}).items()}
         return cls(reasons, None if reason_codes is None else read_codes(reason_codes), reasons_for, groups)
@@ -85,7 +90,7 @@ class ReasonOptions:
 
 def _number_of(reasons: Any) -> int:
     try:
-        n = index(reasons)
+        n = -1 if isinstance(reasons, bool) else index(reasons)
     except TypeError:
         n = -1
     if n < 0:

@@ -300,6 +300,8 @@ class Student(Explainable, Convertible, RegressorMixin, TakesTables, BaseEstimat
             If there are more or fewer names than outputs.
         """
         if class_names is not None:
+            if isinstance(class_names, str):
+                raise ValueError(f"{option('class_names')} is {class_names!r:.80}; expected a list of names.")
             if len(class_names) != self.n_outputs_:
                 raise ValueError(
                     f"{option('class_names')} has {len(class_names)} names, but the student has {self.n_outputs_} "

@@ -216,6 +216,9 @@ REFUSED = [
     ({"reasons": 3, "reason_groups": {"g": ["shop", "paid"]}}, "reasons is 3, but the model has 2 columns and groups"),
     ({"reasons": -1}, "reasons is -1; expected a whole number from 0"),
     ({"reasons": "2"}, "reasons is '2'; expected a whole number from 0"),
+    ({"reasons": True}, "reasons is True; expected a whole number from 0"),
+    ({"reasons": 1, "reason_groups": [["shop"]]}, "reason_groups is [['shop']]; expected a dict, the columns of each"),
+    ({"reasons": 1, "reason_groups": {"g": None}}, "reason_groups='g' is None; give a list of columns"),
     ({"reasons": 1.5}, "reasons is 1.5; expected a whole number from 0"),
     ({"reasons": 1, "reason_groups": {7: ["shop"]}}, "reason_groups has the name 7; expected text"),
     ({"reasons": 1, "reason_groups": {"g": "shop"}}, "reason_groups='g' is 'shop'; give a list of columns"),
@@ -289,6 +292,8 @@ def test_a_group_of_the_name_of_one_of_its_columns_and_codes_of_grouped_columns(
 def test_a_file_of_codes_that_is_not_there_is_named_with_its_option(explained, source, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"reason_codes='nope.csv' cannot be read: No such file"):
         score_dataset(explained, [source], tmp_path / "out.csv", reasons=1, reason_codes="nope.csv")
+    with pytest.raises(TypeError, match=r"reason_codes is \{'shop': '1'\}; expected the path of a CSV"):
+        next(score_batches(explained, [], reasons=1, reason_codes={"shop": "1"}))
     with pytest.raises(OSError, match="cannot be read: Is a directory"):
         score_dataset(explained, [source], tmp_path / "out.csv", reasons=1, reason_codes=tmp_path)
 

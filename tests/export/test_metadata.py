@@ -45,6 +45,11 @@ def test_contributions_are_asked_for_by_true_or_false(measured, given, tmp_path)
     assert not (tmp_path / "student.onnx").exists()
 
 
+def test_a_path_that_is_none_is_refused_before_the_proof(measured):
+    with pytest.raises(TypeError, match="path is 5; expected the path of the file to write"):
+        measured[0].to_onnx(5)
+
+
 def test_a_note_on_a_proven_model_gives_the_bytes_of_an_export_with_the_report(measured, tmp_path):
     model, report, _ = measured
     model.to_onnx(tmp_path / "student.onnx", report=report)

@@ -241,6 +241,8 @@ def test_more_or_fewer_names_than_outputs_are_refused(method):
     X, y = loans()
     with pytest.raises(ValueError, match="class_names has 3 names, but the student has 2 outputs"):
         getattr(fitted(X, y), method)(class_names=["a", "b", "c"])
+    with pytest.raises(ValueError, match="class_names is 'ab'; expected a list of names"):
+        getattr(fitted(X, y), method)(class_names="ab")
 
 
 def test_a_tree_keeps_its_rules_in_a_file_and_a_network_has_none():

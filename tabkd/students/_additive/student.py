@@ -475,7 +475,7 @@ class AdditiveStudent(Student):
         Parameters
         ----------
         columns : sequence of column names, optional
-            The columns to draw, and only pairs of these; all by default. Those of an array are x0, x1, … or 0, 1, …
+            The columns to draw, and only pairs of these; all by default. Those of an array are x0, x1 and so on.
         output : int, default=0
             Which class or target to draw if there are several scores.
 
