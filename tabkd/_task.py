@@ -53,7 +53,7 @@ class Task(ABC):
         return np.ones(len(soft))
 
     @abstractmethod
-    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+    def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """The predictions that follow from a student's targets, both of shape (n, K)."""
 
     @abstractmethod
@@ -126,7 +126,7 @@ class Classification(Task):
         softened = (answers / answers.max(axis=1, keepdims=True)) ** (1 / temperature)
         return softened / softened.sum(axis=1, keepdims=True)
 
-    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+    def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """Targets as probabilities: clipped, to the power of T, over their sum."""
         probabilities = np.clip(targets, 0, None)
         if temperature != 1:
@@ -213,7 +213,7 @@ class Regression(Task):
         """Those with which the squared error on the scale of the link approximates the loss of the teacher."""
         return self.link.emphasis(soft)
 
-    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+    def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """The values."""
         return self.link.answers(targets)
 

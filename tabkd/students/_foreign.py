@@ -15,7 +15,8 @@ from tabkd.onnx._inputs import Front, Inputs
 from tabkd.onnx._types import TensorType
 from tabkd.students._registry import student_names
 from tabkd.students._soft_rows import SoftRows, SoftStream
-from tabkd.students._student import Edges, Student, Tensors
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Edges, Tensors
 
 
 class ForeignStudent(Student):

@@ -13,7 +13,8 @@ from tabkd._options import option
 from tabkd._tables.schema import TableSchema
 from tabkd.students._additive.grids import features
 from tabkd.students._additive.terms import Explanation
-from tabkd.students._encoding.encoder import CLOSEST, TableEncoder, spaced
+from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._encoding.knots import CLOSEST, spaced
 
 
 class Scale(NamedTuple):

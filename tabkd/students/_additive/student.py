@@ -25,7 +25,8 @@ from tabkd.students._additive.training import AdditiveTrainer, Limits, Terms, bi
 from tabkd.students._additive.units import AdditiveUnits
 from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
-from tabkd.students._student import Student, Tensors
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Tensors
 from tabkd.students._training.batches import Batches, cross_entropy, squared_error
 from tabkd.students._training.lessons import Progress, hold_out
 from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school
