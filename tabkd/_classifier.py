@@ -37,7 +37,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         which take longer to label, proportionally fewer; and at least 40 000.
     temperature : float, default=1.0
         Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
-        power of T.
+        power of T. A file is only written where float32 can do that: below 1 it loses small probabilities.
     alpha : float, default=1.0
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
     cv : int, splitter or None, default=None

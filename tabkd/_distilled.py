@@ -37,7 +37,8 @@ from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
 from tabkd.students._registry import has_contributions
-from tabkd.students._student import Legend, further_tensors, predicted
+from tabkd.students._student import Legend, predicted
+from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets
 from tabkd.teachers._by_heart import KnownRows
@@ -267,7 +268,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
 
     def _legend(self) -> Legend:
         """What the student's targets mean."""
-        predictions = partial(self._task.scores, temperature=self.temperature)
+        predictions = partial(self._task.predictions, temperature=self.temperature)
         names = self._task.names(self._student.n_outputs_)
         return Legend(names, predictions, self._task.raw_factor(self.temperature), self._task.raw_offset())
 
@@ -288,7 +289,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         return self._scores_of_codes(self.schema_.encode(check_table(self, X, reset=False)))
 
     def _scores_of_codes(self, codes: np.ndarray) -> np.ndarray:
-        return self._task.scores(predicted(self._student, codes), self.temperature)
+        return self._task.predictions(predicted(self._student, codes), self.temperature)
 
     def to_onnx(
         self, path: str | PathLike | None = None, report: Measured | None = None, *, contributions: bool = False
@@ -322,6 +323,8 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             If a monotone constraint of the student is not proved; nothing is written then.
         NotImplementedError
             If the student cannot be converted, or has no contributions.
+        TypeError
+            If `contributions` is not a bool, or `report` is not a report.
         """
         from tabkd._export.build import export
 

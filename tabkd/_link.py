@@ -16,7 +16,8 @@ from scipy.special import expit, logit
 
 from tabkd._options import option
 from tabkd.onnx._graph import Graph
-from tabkd.students._student import Student, is_far
+from tabkd.students._student import Student
+from tabkd.students._student_graph import is_far
 from tabkd.teachers._objective import Objective
 
 #: The names that a user can give.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tabkd._near_names import known_names
 from tabkd._options import option
 from tabkd._tables.containers import is_of
 from tabkd._tables.schema import TableSchema
@@ -49,26 +50,31 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
     if isinstance(monotonic_cst, Mapping):
         if unknown := [name for name in monotonic_cst if name not in names]:
             raise ValueError(
-                f"{option('monotonic_cst')} names {unknown[0]!r:.80}, which is not a column of the table; it has "
-                f"{', '.join(map(repr, names[:5]))}{', …' if d > 5 else ''}."
+                f"{option('monotonic_cst')} names {unknown[0]!r:.80}, which is not a column of the table; "
+                f"{known_names(unknown[0], names)}"
             )
         given = [monotonic_cst.get(name, 0) for name in names]
     else:
         given = list(monotonic_cst)
+        if isinstance(monotonic_cst, (set, frozenset)) or (given and all(isinstance(item, str) for item in given)):
+            raise ValueError(
+                f"{option('monotonic_cst')} is {monotonic_cst!r:.80}, without directions; give a dict of column to "
+                f"direction, {', '.join(_WORDS.values())}."
+            )
         if len(given) != d:
             raise ValueError(
                 f"{option('monotonic_cst')} has {len(given)} directions, but the table has {d} columns. Give one for "
                 "each column, or a dict of names."
             )
-    for column, direction in zip(schema.columns, given, strict=True):
+    for column, title, direction in zip(schema.columns, schema.titles, given, strict=True):
         if np.ndim(direction) or direction not in (-1, 0, 1):
             raise ValueError(
-                f"{option('monotonic_cst')} of column {column.name!r} is {direction!r:.80}; expected one of "
+                f"{option('monotonic_cst')} of column {title!r} is {direction!r:.80}; expected one of "
                 f"{', '.join(_WORDS.values())}."
             )
         if direction and column.kind == "categorical":
             raise ValueError(
-                f"{option('monotonic_cst')} constrains column {column.name!r}, which is categorical: its values have "
+                f"{option('monotonic_cst')} constrains column {title!r}, which is categorical: its values have "
                 "no order. Leave the column out, or give it as numbers."
             )
     return np.array(given, dtype=np.int8)
@@ -120,7 +126,7 @@ def check_agreement(asked: np.ndarray, known: np.ndarray, schema: TableSchema) -
     if len(against):
         i = against[0]
         raise ValueError(
-            f"{option('monotonic_cst')} of column {schema.names[i]!r} is {_WORDS[int(asked[i])]}, but the teacher was "
+            f"{option('monotonic_cst')} of column {schema.titles[i]!r} is {_WORDS[int(asked[i])]}, but the teacher was "
             f"fitted with {_WORDS[int(known[i])]}. Correct one of them, or leave the column out."
         )
 

@@ -99,7 +99,7 @@ def constrained(student: Student, monotonic_cst: np.ndarray, schema: TableSchema
     remedy = f"Use one of tabkd's students ({student_names()})"
     if is_asked:
         raise ValueError(f"student {name} takes no {option('monotonic_cst')}, so it may break it. {remedy}.")
-    names = [schema.names[i] for i in np.flatnonzero(monotonic_cst)]
+    names = [schema.titles[i] for i in np.flatnonzero(monotonic_cst)]
     warnings.warn(
         f"The teacher is monotone in {', '.join(map(repr, names[:5]))}{', …' if len(names) > 5 else ''}, but student "
         f"{name} takes no {option('monotonic_cst')}, so it may not be. {remedy}, or give monotonic_cst=None.",

@@ -53,7 +53,7 @@ class Task(ABC):
         return np.ones(len(soft))
 
     @abstractmethod
-    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+    def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """The predictions that follow from a student's targets, both of shape (n, K)."""
 
     @abstractmethod
@@ -122,10 +122,11 @@ class Classification(Task):
         """Hinton's eq. 1 on probabilities: the teacher's logits divided by T."""
         if temperature == 1:
             return answers
-        softened = answers ** (1 / temperature)
+        # Divided by the largest first, so that the power cannot underflow in all classes.
+        softened = (answers / answers.max(axis=1, keepdims=True)) ** (1 / temperature)
         return softened / softened.sum(axis=1, keepdims=True)
 
-    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+    def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """Targets as probabilities: clipped, to the power of T, over their sum."""
         probabilities = np.clip(targets, 0, None)
         if temperature != 1:
@@ -212,7 +213,7 @@ class Regression(Task):
         """Those with which the squared error on the scale of the link approximates the loss of the teacher."""
         return self.link.emphasis(soft)
 
-    def scores(self, targets: np.ndarray, temperature: float) -> np.ndarray:
+    def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
         """The values."""
         return self.link.answers(targets)
 

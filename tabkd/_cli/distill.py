@@ -186,14 +186,16 @@ def distill(
     from tabkd.batch._dialect import Dialect
 
     choices = Choices(drop, numeric, categorical, Dialect(**csv))
-    tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed)
     directions = _directions(increasing, decreasing)
+    constrained = {"--increasing": increasing, "--decreasing": decreasing}
+    tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed, constrained)
     settings = Settings(
         teacher, trust, student, n_synthetic, seed, n_jobs, directions, contributions, review, max_flips
     )
     check_given(max_flips, review)
     console = terminal.console()
-    with output_folder(output) as folder, called_as({**called_now(), "monotonic_cst": "--increasing or --decreasing"}):
+    used = " or ".join(option for option, names in constrained.items() if names or not directions)
+    with output_folder(output) as folder, called_as({**called_now(), "monotonic_cst": used}):
         split = read_split(tables)
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)

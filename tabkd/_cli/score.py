@@ -85,7 +85,8 @@ _INCOMPLETE = "what is on standard output is not all"
 @click.option(
     "--reason-codes",
     metavar="FILE.csv",
-    help="A CSV of column,code or column,code,text: what to write in place of the names of columns.",
+    help="A CSV of column,code or column,code,text: what to write in place of the names of columns. "
+    "Columns with one code count as one reason.",
 )
 @click.option(
     "--reasons-for",

@@ -38,6 +38,8 @@ class TableOptions:
         "auto" finds it from the target.
     seed : int
         By which rows are chosen at random.
+    features : mapping of str to sequence of str
+        Options that name columns to learn from, with their names.
     """
 
     train: Path
@@ -48,6 +50,15 @@ class TableOptions:
     choices: Choices = field(default_factory=Choices)
     task: str = "auto"
     seed: int = 0
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        reasons = {self.target: "is the target", self.time_column: "is the column of --time-column"}
+        reasons |= dict.fromkeys(self.choices.drop, "is left out by --drop")
+        for option, names in self.features.items():
+            for name in names:
+                if name in reasons:
+                    raise CommandError(f"{option} {name!r} {reasons[name]}, so no student learns from it.")
 
     @property
     def no_features(self) -> list[str]:
@@ -132,7 +143,8 @@ class _Table:
 
 def _training_table(options: TableOptions) -> _Table:
     wanted: dict[str, Sequence[str | None]] = {"--target": [options.target], "--time-column": [options.time_column]}
-    return _read(options.train, options, options.task, options.no_features, wanted | {**options.choices.options()})
+    wanted |= {**options.choices.options(), **options.features}
+    return _read(options.train, options, options.task, options.no_features, wanted)
 
 
 def _read(

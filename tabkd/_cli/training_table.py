@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from tabkd._cli.errors import CommandError
 from tabkd._cli.notices import check_text, is_text, refuse_dates, uncategorised
+from tabkd._near_names import known_names
 from tabkd._tables.schema import TableSchema
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def check_present(frame: pd.DataFrame, path: Path, wanted: Mapping[str, Sequence
     for option, names in wanted.items():
         for name in names:
             if name is not None and name not in frame.columns:
-                known = ", ".join(map(str, frame.columns[:20])) + (" …" if frame.shape[1] > 20 else "")
-                raise CommandError(f"{option} {name!r} is not a column of {str(path)!r}; it has {known}.")
+                raise CommandError(
+                    f"{option} {name!r} is not a column of {str(path)!r}; {known_names(name, frame.columns)}"
+                )
 
 
 def read_target(target: pd.Series, task: str, choices: Choices) -> tuple[np.ndarray, str, str]:

@@ -16,6 +16,8 @@ from tabkd._options import option
 from tabkd._tables.schema import TableSchema
 from tabkd._version import __version__
 from tabkd.onnx._inputs import FILLED, ROWS, VALUES
+from tabkd.onnx._types import tensor_types
+from tabkd.students._foreign import ForeignStudent
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -60,8 +62,12 @@ def export(
     NotImplementedError
         If skl2onnx cannot convert a student of another library, or a student has no contributions.
     TypeError
-        If `report` is not a report, such as a value that was meant for `contributions`.
+        If `path` is not a path, `contributions` not a bool, or `report` not a report.
     """
+    if path is not None and not isinstance(path, (str, PathLike)):
+        raise TypeError(f"{option('path')} is {path!r:.80}; expected the path of the file to write, or None.")
+    if not isinstance(contributions, (bool, np.bool_)):
+        raise TypeError(f"{option('contributions')} is {contributions!r:.80}; expected True or False.")
     if report is not None and not hasattr(report, "skill_kept"):
         raise TypeError(
             f"{option('report')} is {report!r:.80}; expected what tabkd.evaluation.evaluate returns. Contributions are "
@@ -90,12 +96,16 @@ def build(model: Any) -> ModelProto:
     else:
         names = input_names(schema)
         initial = [(name, _tensor_type(kind, 1)) for name, kind in zip(names, types, strict=True)]
-    proto = convert_sklearn(model, "tabkd", initial_types=initial, target_opset=_OPSET)
+    try:
+        proto = convert_sklearn(model, "tabkd", initial_types=initial, target_opset=_OPSET)
+    except (RuntimeError, TypeError, ValueError) as error:  # NotImplementedError, a RuntimeError, has its reason
+        if isinstance(error, NotImplementedError) or not isinstance(model._student, ForeignStudent):
+            raise
+        raise model._student.refusal(f"skl2onnx fails, {error}") from error
     if not schema.is_numeric:
         names = _rename_inputs(proto.graph, names, [output.name for output in model.onnx_outputs()])
     _tidy(proto)
-    if model._is_explained:
-        _merge_equal(proto.graph)
+    _merge_equal(proto.graph)
     facts = describe(model, names, types, front, proved_monotone(model))
     for part in (VALUES, ROWS, FILLED):
         if facts[part] is not None:
@@ -116,14 +126,7 @@ def input_names(schema: TableSchema) -> list[str]:
 
 
 def _tensor_type(kind: str, width: int) -> Any:
-    from skl2onnx.common import data_types
-
-    types = {
-        "FLOAT": data_types.FloatTensorType,
-        "DOUBLE": data_types.DoubleTensorType,
-        "STRING": data_types.StringTensorType,
-    }
-    return types[kind]([None, width])
+    return tensor_types()[kind]([None, width])
 
 
 def _rename_inputs(graph: GraphProto, names: list[str], outputs: list[str]) -> list[str]:
@@ -164,28 +167,29 @@ def _tidy(proto: ModelProto) -> None:
 
 
 def _merge_equal(graph: GraphProto) -> None:
-    """Keep one of several equal constants or nodes: scores and contributions encode a table in the same way."""
+    """Keep one of several equal constants or nodes: scores and further outputs encode a table in the same way."""
     from onnx import TensorProto
 
-    first: dict[tuple, str] = {}
+    first: dict[tuple, list[str]] = {}
     renamed: dict[str, str] = {}
     outputs = {output.name for output in graph.output}
     for tensor in list(graph.initializer):
         nameless = TensorProto()
         nameless.CopyFrom(tensor)
         nameless.ClearField("name")
-        renamed[tensor.name] = first.setdefault((nameless.SerializeToString(deterministic=True),), tensor.name)
-        if renamed[tensor.name] != tensor.name:
+        (kept,) = first.setdefault((nameless.SerializeToString(deterministic=True),), [tensor.name])
+        if kept != tensor.name:
+            renamed[tensor.name] = kept
             graph.initializer.remove(tensor)
     for node in list(graph.node):
         node.input[:] = [renamed.get(name, name) for name in node.input]
         attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
-        key = (node.op_type, node.domain, *node.input, "", *attributes)
+        key = (node.op_type, node.domain, len(node.output), *node.input, "", *attributes)
         if outputs.isdisjoint(node.output) and key in first:
-            renamed[node.output[0]] = first[key]
+            renamed |= dict(zip(node.output, first[key], strict=True))
             graph.node.remove(node)
         else:
-            first.setdefault(key, node.output[0])
+            first.setdefault(key, list(node.output))
 
 
 def _pack(graph: GraphProto) -> None:

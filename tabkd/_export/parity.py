@@ -10,6 +10,7 @@ import pandas as pd
 from tabkd._export.additivity import check_additivity
 from tabkd._export.probes import frame_of, probe_codes, row_text
 from tabkd._export.run import run
+from tabkd._options import option
 from tabkd.onnx import ParityError
 from tabkd.students import STUDENTS, Student
 from tabkd.students._foreign import ForeignStudent
@@ -86,22 +87,31 @@ def _error(model: Any, frame: pd.DataFrame, row: int, python: Any, onnx: Any, wh
     return ParityError(
         f"ONNX Runtime does not reproduce the student {type(model.student_).__name__}, so nothing was "
         f"written: {what} is {python!s} in Python, but {onnx!s} in ONNX, where at most {TOLERANCE:g} is allowed "
-        f"(regression: of the target's standard deviation), for the row {row_text(frame, row)}. "
-        f"{_remedy(model._student)}"
+        f"(regression: of the target's standard deviation), for the row {row_text(model.schema_, frame, row)}. "
+        f"{_remedy(model)}"
     )
 
 
-def _remedy(student: Student) -> str:
+def _remedy(model: Any) -> str:
     """What to do about a student whose graph gives something else."""
+    student: Student = model._student
     if isinstance(student, ForeignStudent):
-        return (
+        remedy = (
             "Update onnxruntime and skl2onnx. A student of another library may not be exact in float32: use one of "
             f"tabkd's ({student_names()})."
         )
-    if type(student) in STUDENTS.values():
-        return "Update onnxruntime and skl2onnx; if that does not help, please report it with this row."
+    elif type(student) in STUDENTS.values():
+        remedy = "Update onnxruntime and skl2onnx; if that does not help, please report it with this row."
+    else:
+        remedy = (
+            "predict_codes and write_onnx have to compute the same, in float32. If the targets lie far from zero, use "
+            "write_values; if far or missing values cannot be exact, set answers_any_row = False. See "
+            "tabkd.students.Student."
+        )
+    if model.temperature == 1:
+        return remedy
     return (
-        "predict_codes and write_onnx have to compute the same, in float32. If the targets lie far from zero, use "
-        "write_values; if far or missing values cannot be exact, set answers_any_row = False. See "
-        "tabkd.students.Student."
+        f"{option('temperature')} is {model.temperature!r}: the student learns probabilities to the power of "
+        "1 / temperature, and the file turns them back. Below 1, float32 cannot hold the small ones; far above 1, "
+        f"small errors become large. Fit it again with a temperature closer to 1. If that does not help: {remedy}"
     )

@@ -40,9 +40,9 @@ def frame_of(schema: TableSchema, codes: np.ndarray) -> pd.DataFrame:
     return frame
 
 
-def row_text(frame: pd.DataFrame, row: int) -> str:
+def row_text(schema: TableSchema, frame: pd.DataFrame, row: int) -> str:
     """A row, as errors show it."""
-    values = [f"{name}={value!r}" for name, value in zip(frame.columns, plain(frame.iloc[row]), strict=True)]
+    values = [f"{name}={value!r}" for name, value in zip(schema.titles, plain(frame.iloc[row]), strict=True)]
     if len(values) > _SHOWN:
         values = [*values[:_SHOWN], f"… {len(values) - _SHOWN} more columns"]
     return ", ".join(values)

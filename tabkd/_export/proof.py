@@ -36,7 +36,7 @@ def proved_monotone(model: Any) -> dict[str, list[int]] | None:
     proved = student.proved_monotone()
     unproved = np.flatnonzero(wanted != proved)
     if len(unproved):
-        raise MonotoneError(_message(model, [model.schema_.names[i] for i in unproved]))
+        raise MonotoneError(_message(model, [model.schema_.titles[i] for i in unproved]))
     return {"increasing": np.flatnonzero(wanted > 0).tolist(), "decreasing": np.flatnonzero(wanted < 0).tolist()}
 
 

@@ -40,7 +40,8 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
     Raises
     ------
     ValueError
-        For operators that `tabkd.load` refuses, and for outputs of another shape or type than declared.
+        For operators that `tabkd.load` refuses, for outputs of another shape or type than declared, and for further
+        outputs that read what the front of the student does not name.
     """
     name = type(model.student_).__name__
     unknown = sorted({node.type for node in wire.nodes(content)} - OPERATORS)
@@ -51,6 +52,8 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
         )
     try:
         exported, whole = ExportedStudent(content, n_jobs=1), _run_whole(model, content, frame)
+        for output in model._student.further_onnx_outputs():
+            exported.output(frame[:1], output.name)
     except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
         reason = str(error.__cause__ or error).rstrip(". ")
         raise ValueError(

@@ -120,7 +120,8 @@ def score_dataset(
         value, or for more classes the log-probability of the predicted class less its mean over the classes.
     reason_codes : str or path-like, optional
         A CSV file with the columns ``column``, ``code`` and, if wanted, ``text``: what is written in place of the name
-        of each column or group, and a text that is written in "reason_text_1" and so on.
+        of each column or group, and a text that is written in "reason_text_1" and so on. Columns and groups with the
+        same code count as one reason: their contributions are added.
     reasons_for : {"higher", "lower"}, default="higher"
         The reasons why a score is high, or with "lower" the columns that pushed it down most.
     reason_groups : mapping of str to sequence of str, optional

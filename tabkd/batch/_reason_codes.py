@@ -1,4 +1,4 @@
-"""The file of reason codes: what a user writes in place of the names of columns."""
+"""The file of reason codes: what a user writes in place of the names of columns, and which columns count as one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tabkd._near_names import known_names
 from tabkd._options import option
 from tabkd.batch._csv_header import DELIMITERS
 
@@ -33,16 +34,20 @@ def read_codes(path: str | os.PathLike) -> dict[str, Code]:
 
     Raises
     ------
-    OSError, ValueError
-        If the file cannot be read, lacks one of the columns, has a row that does not fit its header, or has a column
-        twice or without a code.
+    OSError, TypeError, ValueError
+        If the file cannot be read, lacks one of the columns, has a row that does not fit its header, has a column
+        twice or without a code, or a code with two texts.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{option('reason_codes')} is {path!r:.80}; expected the path of a CSV of column,code.")
     called = option("reason_codes", os.fspath(path))
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
             rows = [row for row in csv.reader(file, delimiter=_delimiter(first)) if any(row)]
+    except OSError as error:
+        raise type(error)(error.errno, f"{called} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{called} is not a CSV in UTF-8: {error}.") from error
     header = [name.strip() for name in rows[0]] if rows else []
@@ -64,6 +69,7 @@ def read_codes(path: str | os.PathLike) -> dict[str, Code]:
         if name in codes:
             raise ValueError(f"{called} has two codes for {name!r}; leave one of them out.")
         codes[name] = Code(code, text if "text" in header else None)
+    _check_texts(called, codes)
     return codes
 
 
@@ -92,8 +98,40 @@ def check_codes(codes: Mapping[str, Code], names: Sequence[str], columns: Sequen
     if unknown := [name for name in codes if name not in known]:
         raise ValueError(
             f"{option('reason_codes')} has a code for {_first(unknown)}, which is neither a column of the model nor a "
-            "group; `tabkd inspect` shows the columns."
+            f"group; {known_names(unknown[0], names)} `tabkd inspect` shows the columns."
         )
+
+
+def by_code(members: Sequence[tuple[str, list[int]]], codes: Mapping[str, Code]) -> dict[Code, list[int]]:
+    """Count columns and groups with one code as one reason.
+
+    Parameters
+    ----------
+    members : sequence of (str, list of int)
+        The columns and groups that can be reasons, with the positions of their columns.
+    codes : mapping of str to Code
+        A code for each of them.
+
+    Returns
+    -------
+    dict of Code to list of int
+        The positions of all columns of each code.
+    """
+    reasons: dict[Code, list[int]] = {}
+    for name, positions in members:
+        reasons.setdefault(codes[name], []).extend(positions)
+    return reasons
+
+
+def _check_texts(called: str, codes: Mapping[str, Code]) -> None:
+    """Refuse a code with two texts: its columns count as one reason, which has one text."""
+    first: dict[str, Code] = {}
+    for name, code in codes.items():
+        if (other := first.setdefault(code.code, code)) != code:
+            raise ValueError(
+                f"{called} gives code {code.code!r} of {name!r} the text {code.text!r:.60}, but before "
+                f"{other.text!r:.60}; give one text for all columns of a code."
+            )
 
 
 def _delimiter(header: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import index
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabkd._near_names import known_names
 from tabkd._options import option
-from tabkd.batch._reason_codes import Code, check_codes, read_codes
+from tabkd.batch._reason_codes import Code, by_code, check_codes, read_codes
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._contributions import CONTRIBUTIONS
 
@@ -64,10 +65,15 @@ class ReasonOptions:
         if not reasons and any(further.values()):
             given = next(name for name, is_given in further.items() if is_given)
             raise ValueError(f"{option(given)} needs {option('reasons')}, the number of reasons of each row.")
+        if reason_groups and not isinstance(reason_groups, Mapping):
+            raise ValueError(
+                f"{option('reason_groups')} is {reason_groups!r:.80}; expected a dict, the columns of each group by "
+                "its name."
+            )
         for group, columns in (reason_groups or {}).items():
             if not isinstance(group, str):
                 raise ValueError(f"{option('reason_groups')} has the name {group!r}; expected text.")
-            if isinstance(columns, str):
+            if isinstance(columns, str) or not isinstance(columns, Iterable):
                 raise ValueError(f"{option('reason_groups', group)} is {columns!r}; give a list of columns.")
         groups = {name: tuple(columns) for name, columns in (reason_groups or {}).items()}
         return cls(reasons, None if reason_codes is None else read_codes(reason_codes), reasons_for, groups)
@@ -84,7 +90,7 @@ class ReasonOptions:
 
 def _number_of(reasons: Any) -> int:
     try:
-        n = index(reasons)
+        n = -1 if isinstance(reasons, bool) else index(reasons)
     except TypeError:
         n = -1
     if n < 0:
@@ -122,21 +128,24 @@ class Reasons:
         self._exported, self._n = exported, options.n
         self._sign = 1 if options.direction == "higher" else -1
         _check_model(exported)
-        members = _members([str(name) for name in exported.feature_names_in_], options.groups)
-        self._members = [positions for _, positions in members]
+        columns = [str(name) for name in exported.feature_names_in_]
+        members = _members(columns, options.groups)
         names = [name for name, _ in members]
-        if options.n > len(names):
-            what = "columns and groups" if options.groups else "columns"
-            raise ValueError(
-                f"{option('reasons')} is {options.n}, but the model has {len(names)} {what}; give at most as many."
-            )
         if options.codes is not None:
-            check_codes(options.codes, names, [str(name) for name in exported.feature_names_in_])
-        # What is written for each of the names: a list for each kind of column.
-        codes = options.codes or {name: Code(name) for name in names}
-        self._written = {"reason": pa.array([codes[name].code for name in names], pa.string())}
-        if any(code.text is not None for code in codes.values()):
-            self._written["reason_text"] = pa.array([codes[name].text for name in names], pa.string())
+            check_codes(options.codes, names, columns)
+        reasons = by_code(members, {name: Code(name) for name in names} if options.codes is None else options.codes)
+        if options.n > len(reasons):
+            what = "columns and groups" if options.groups else "columns"
+            if len(reasons) < len(members):
+                what += " with codes of their own"
+            raise ValueError(
+                f"{option('reasons')} is {options.n}, but the model has {len(reasons)} {what}; give at most as many."
+            )
+        self._members = list(reasons.values())
+        # What is written for each of the reasons: a list for each kind of column.
+        self._written = {"reason": pa.array([code.code for code in reasons], pa.string())}
+        if any(code.text is not None for code in reasons):
+            self._written["reason_text"] = pa.array([code.text for code in reasons], pa.string())
 
     @property
     def schema(self) -> pa.Schema:
@@ -207,7 +216,10 @@ def _members(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> lis
             raise ValueError(f"{called} has no columns; name those that count as one.")
         for name in names:
             if name not in position:
-                raise ValueError(f"{called}: {name!r} is not a column of the model; `tabkd inspect` shows its columns.")
+                raise ValueError(
+                    f"{called}: {name!r} is not a column of the model; {known_names(name, columns)} "
+                    "`tabkd inspect` shows its columns."
+                )
             if name in group_of:
                 raise ValueError(f"{called}: {name!r} is in a group already, {group_of[name]!r}; name it once.")
             group_of[name] = group

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn.utils import Tags
 
 from tabkd.onnx._graph import Graph
+from tabkd.onnx._types import tensor_types
 
 if TYPE_CHECKING:
     from skl2onnx.common._container import ModelComponentContainer
@@ -132,14 +133,7 @@ def parse(scope: Scope, model: Convertible, inputs: list, custom_parsers: dict |
 
 def set_types(operator: Operator) -> None:
     """Set the types and shapes of the outputs of an operator."""
-    from skl2onnx.common import data_types
-
-    types = {
-        "FLOAT": data_types.FloatTensorType,
-        "DOUBLE": data_types.DoubleTensorType,
-        "INT64": data_types.Int64TensorType,
-        "STRING": data_types.StringTensorType,
-    }
+    types = tensor_types()
     for declared, output in zip(operator.raw_operator.onnx_outputs(), operator.outputs, strict=True):
         output.type = types[declared.kind]([None, *declared.shape])
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from tabkd.onnx._types import TensorType
+from tabkd.onnx._types import TensorType, tensor_types
 
 #: The ONNX type of each NumPy type that a constant may have.
 _TYPES = {
@@ -219,24 +219,26 @@ class Graph:
 
         return [output.full_name for output in _parse_sklearn(self._scope, estimator, list(variables))]
 
-    def variable(self, name: str, width: int) -> Any:
+    def variable(self, name: str, width: int, column: str = "tabkd_variable", kind: str = "FLOAT") -> Any:
         """Make a matrix an input for `convert`.
 
         Parameters
         ----------
         name : str
-            A tensor of shape (n, width), float32.
+            A tensor of shape (n, width).
         width : int
             The number of its columns.
+        column : str, optional
+            The name by which a converter may look for it, such as that of a column that a ColumnTransformer takes.
+        kind : {"FLOAT", "INT64", "STRING"}, default="FLOAT"
+            Its ONNX type.
 
         Returns
         -------
         skl2onnx Variable
             The tensor, as a converter of skl2onnx takes it.
         """
-        from skl2onnx.common.data_types import FloatTensorType
-
-        variable = self._scope.declare_local_variable("tabkd_variable", FloatTensorType([None, width]))
+        variable = self._scope.declare_local_variable(column, tensor_types()[kind]([None, width]))
         variable.init_status(is_fed=True)
         self.node("Identity", [name], variable.full_name)
         return variable

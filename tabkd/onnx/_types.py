@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class TensorType(IntEnum):
@@ -13,3 +14,15 @@ class TensorType(IntEnum):
     STRING = 8
     BOOL = 9
     DOUBLE = 11
+
+
+def tensor_types() -> dict[str, Any]:
+    """The types of skl2onnx, by the names of `TensorType`."""
+    from skl2onnx.common import data_types
+
+    return {
+        "FLOAT": data_types.FloatTensorType,
+        "DOUBLE": data_types.DoubleTensorType,
+        "INT64": data_types.Int64TensorType,
+        "STRING": data_types.StringTensorType,
+    }

@@ -128,7 +128,7 @@ def cut(content: bytes, inputs: dict[str, tuple[int, int]], output: str) -> byte
     content : bytes
         The model.
     inputs : dict
-        Name to (ONNX type, columns); empty keeps the inputs that are used.
+        Name to (ONNX type, columns), used or not; empty keeps the inputs that are used.
     output : str
         The name of the output.
     """
@@ -147,7 +147,7 @@ def cut(content: bytes, inputs: dict[str, tuple[int, int]], output: str) -> byte
             or number == 2
         ):
             out.append(_field(number, value))
-    out += [_field(_GRAPH_INPUT, _tensor(name, *inputs[name])) for name in inputs if name in needed]
+    out += [_field(_GRAPH_INPUT, _tensor(name, *inputs[name])) for name in inputs]
     model = [_field(number, value) for number, value in fields(content) if number != _MODEL_GRAPH]
     return b"".join([*model, _field(_MODEL_GRAPH, b"".join(out))])
 

@@ -9,7 +9,8 @@ from tabkd.students._encoding.float32 import to_float32
 from tabkd.students._network.mlp import MLPStudent
 from tabkd.students._registry import STUDENTS
 from tabkd.students._soft_rows import SoftRows, SoftStream
-from tabkd.students._student import Edges, Student, Tensors
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Edges, Tensors
 from tabkd.students._trees.boosted_trees import BoostedTreesStudent
 from tabkd.students._trees.tree import TreeStudent
 

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from tabkd._tables.column import Column
 from tabkd._weights import fit_with, weight_params
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs
 from tabkd.onnx._types import TensorType
 from tabkd.students._registry import student_names
 from tabkd.students._soft_rows import SoftRows, SoftStream
-from tabkd.students._student import Edges, Student, Tensors
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Edges, Tensors
 
 
 class ForeignStudent(Student):
@@ -52,9 +54,10 @@ class ForeignStudent(Student):
         return predicted.reshape(len(codes), -1)
 
     def front(self) -> Front:
-        """The numeric columns, as they are."""
-        numeric = self.schema_.positions("numeric")
-        return Front(numeric, np.zeros(len(numeric)), [])
+        """The numeric columns as they are, and for each categorical one the codes of its values."""
+        numeric, categorical = (self.schema_.positions(kind) for kind in ("numeric", "categorical"))
+        tables = [(int(i), np.arange(len(self.schema_.columns[i].categories) + 2)) for i in categorical]
+        return Front(numeric, np.zeros(len(numeric)), tables)
 
     def edges(self) -> list[Edges]:
         """None is known."""
@@ -70,15 +73,29 @@ class ForeignStudent(Student):
         """
         missing = _without_converter(self.estimator_)
         if missing is not None:
-            raise self._refusal(f"skl2onnx has no converter for {type(missing).__name__}")
+            raise self.refusal(f"skl2onnx has no converter for {type(missing).__name__}")
         try:
-            outputs = graph.convert(self.estimator_, inputs.variables)
+            outputs = graph.convert(self.estimator_, self._variables(graph, inputs))
         except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-            raise self._refusal(str(error)) from error
+            raise self.refusal(str(error)) from error
         predicted = graph.cast(outputs[0], TensorType.FLOAT)
         return Tensors(predicted if self.n_outputs_ > 1 else graph.node("Flatten", [predicted], axis=1))
 
-    def _refusal(self, reason: str) -> NotImplementedError:
+    def _variables(self, graph: Graph, inputs: Inputs) -> list:
+        """The table in the form in which the regressor was fitted on it: one matrix, or a variable for each column."""
+        if self.schema_.is_numeric:
+            return inputs.variables
+        front = self.front()
+        values, rows = inputs.values(front.positions, front.centers), inputs.rows(front.tables)
+        columns = {int(i): (graph.columns(str(values), [k]), "FLOAT") for k, i in enumerate(front.positions)}
+        for k, (i, _) in enumerate(front.tables):
+            levels = _levels(self.schema_.columns[i])
+            kind = "STRING" if isinstance(levels, list) else "FLOAT"
+            columns[i] = graph.node("Gather", [graph.constant(levels), graph.columns(str(rows), [k])]), kind
+        return [graph.variable(columns[i][0], 1, str(name), columns[i][1]) for i, name in enumerate(self.schema_.names)]
+
+    def refusal(self, reason: str) -> NotImplementedError:
+        """The error where the regressor cannot be converted, with the reason."""
         return NotImplementedError(
             f"student {type(self.estimator_).__name__} cannot be written as ONNX: {reason}. Use one of tabkd's "
             f"students ({student_names()}), or a regressor that skl2onnx supports."
@@ -88,6 +105,13 @@ class ForeignStudent(Student):
 def as_student(estimator: Any) -> Student:
     """The estimator as a student: one of tabkd's is returned as it is, any other regressor in a `ForeignStudent`."""
     return estimator if isinstance(estimator, Student) else ForeignStudent(estimator)
+
+
+def _levels(column: Column) -> list[str] | np.ndarray:
+    """The values that the codes of a categorical column stand for; an unseen category counts as a missing one."""
+    if column.numeric_categories:
+        return np.array([*column.keys, np.nan, np.nan], dtype=np.float32)
+    return [*column.keys, *column.missing_spellings[:1] * 2]
 
 
 def _without_converter(estimator: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
 from tabkd._tables.schema import TableSchema
@@ -23,6 +24,8 @@ _ORDERLY = {
     *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "QuantileTransformer", "PowerTransformer"),
     *("SimpleImputer", "KNNImputer", "IterativeImputer"),
 }
+# Functions that rise wherever they are defined, for targets that a FunctionTransformer turns back.
+_RISING = (np.exp, np.expm1, np.exp2, np.log, np.log1p, np.log2, np.log10, np.sqrt, np.cbrt, np.sinh, np.arcsinh)
 
 
 class Seen(NamedTuple):
@@ -44,7 +47,8 @@ def teacher_directions(teacher: Any, schema: TableSchema) -> np.ndarray:
     """The direction in which a fitted teacher of one score is constrained to go with each column of the table.
 
     It is found where the constrained column of the teacher is a column of the table, unchanged or rising with it:
-    behind pipelines and column transformers with scalers and imputers. Where several models vote, all have to agree.
+    behind pipelines and column transformers with scalers and imputers. Where several models vote, all that read a
+    column have to agree on it.
 
     Parameters
     ----------
@@ -65,10 +69,10 @@ def teacher_directions(teacher: Any, schema: TableSchema) -> np.ndarray:
 
 def _directions(model: Any, seen: list[Seen] | None, schema: TableSchema) -> np.ndarray:
     none = np.zeros(len(schema.columns), np.int8)
-    members = _members(model)
+    members = _members(model, seen)
     if members:
-        each = [_directions(member, seen, schema) for member in members]
-        return np.where((np.array(each) == each[0]).all(axis=0), each[0], none).astype(np.int8)
+        each = np.array([_directions(member.model, member.seen, schema) for member in members])
+        return _agreed(each, np.array([member.reads(len(none)) for member in members]))
     if isinstance(model, Pipeline):
         for _, step in model.steps[:-1]:
             seen = _through(step, seen)
@@ -86,20 +90,59 @@ def _directions(model: Any, seen: list[Seen] | None, schema: TableSchema) -> np.
     return none
 
 
-def _members(model: Any) -> list[Any]:
-    """The models that a wrapper asks, of which every one has to be monotone."""
+class Member(NamedTuple):
+    """A model that a wrapper asks, and the columns that it gives it; None where they are not known."""
+
+    model: Any
+    seen: list[Seen] | None
+
+    def reads(self, n: int) -> np.ndarray:
+        """Which of the n columns of the table the model may depend on."""
+        if self.seen is None:
+            return np.ones(n, dtype=bool)
+        return np.isin(np.arange(n), list(frozenset().union(*(column.sources for column in self.seen))))
+
+
+def _members(model: Any, seen: list[Seen] | None) -> list[Member]:
+    """The models of a wrapper whose answers rise with those of each of them; none for any other model."""
+    if isinstance(model, (BaggingClassifier, BaggingRegressor)):
+        drawn = zip(model.estimators_, model.estimators_features_, strict=True)
+        return [Member(part, None if seen is None else [seen[i] for i in columns]) for part, columns in drawn]
+    return [Member(part, seen) for part in _parts(model)]
+
+
+def _parts(model: Any) -> list[Any]:
+    """The models of a wrapper that gives each of them all columns."""
     if isinstance(model, FrozenEstimator):
         return [model.estimator]
-    if isinstance(model, IntegerClasses):
+    if isinstance(model, (IntegerClasses, FixedThresholdClassifier, TunedThresholdClassifierCV)):
         return [model.estimator_]
     if isinstance(model, (VotingClassifier, VotingRegressor)):
-        return list(model.estimators_)
+        return list(model.estimators_) if model.weights is None or min(model.weights) >= 0 else []
     if isinstance(model, CalibratedClassifierCV):
         return [part.estimator for part in model.calibrated_classifiers_] if _all_rise(model) else []
+    if isinstance(model, TransformedTargetRegressor):
+        return [model.regressor_] if _turns_back_rising(model.transformer_) else []
     for name in ("best_estimator_", "student_"):  # of a search; of a distilled model that teaches another
         if hasattr(model, name):
             return [getattr(model, name)]
     return []
+
+
+def _agreed(each: np.ndarray, reads: np.ndarray) -> np.ndarray:
+    """The direction of each column in which all models that read it go, 0 where they do not agree; both (m, d)."""
+    low, high = (extreme(each, axis=0, where=reads, initial=first) for extreme, first in ((np.min, 1), (np.max, -1)))
+    return np.where(reads.any(axis=0) & (low == high), low, 0).astype(np.int8)
+
+
+def _turns_back_rising(transformer: Any) -> bool:
+    """Whether what a fitted transformer of the target turns back rises with what it is given."""
+    if isinstance(transformer, Pipeline):
+        return all(_turns_back_rising(step) for _, step in transformer.steps)
+    kind = type(transformer).__name__
+    if kind == "FunctionTransformer":
+        return transformer.inverse_func is None or transformer.inverse_func in _RISING
+    return transformer in (None, "passthrough") or kind in _ORDERLY
 
 
 def _all_rise(model: CalibratedClassifierCV) -> bool:

@@ -111,6 +111,18 @@ def test_a_group_counts_as_one_column(explained, contributions, source, tmp_path
     check(READERS[".parquet"](out), expected_reasons(values, 2, ["payment", "shop"]))
 
 
+@pytest.mark.parametrize("groups", [None, {"goods": ["shop", "paid"]}])
+def test_columns_and_groups_with_one_code_count_as_one_reason(explained, contributions, source, tmp_path, groups):
+    codes = pd.DataFrame({"column": [*COLUMNS, "goods"], "code": ["07", "1", "07", "1"], "text": ["M", "S", "M", "S"]})
+    codes[: 4 if groups else 3].to_csv(tmp_path / "codes.csv", index=False)
+    out = tmp_path / "out.parquet"
+    options = {"reason_codes": tmp_path / "codes.csv", "reason_groups": groups}
+    score_dataset(explained, [source], out, reasons=2, **options)
+    amount, shop, paid = contributions.T
+    values = np.column_stack([amount, shop + paid] if groups else [amount + paid, shop])
+    check(READERS[".parquet"](out), expected_reasons(values, 2, ["07", "1"]))
+
+
 @pytest.mark.parametrize("mark", [",", ";"])
 def test_codes_and_texts_replace_the_names(explained, contributions, source, tmp_path, mark):
     codes = pd.DataFrame({"column": COLUMNS, "code": ["07", "1", "A"], "text": ["Amount, high", "", "Paid; late"]})
@@ -204,6 +216,9 @@ REFUSED = [
     ({"reasons": 3, "reason_groups": {"g": ["shop", "paid"]}}, "reasons is 3, but the model has 2 columns and groups"),
     ({"reasons": -1}, "reasons is -1; expected a whole number from 0"),
     ({"reasons": "2"}, "reasons is '2'; expected a whole number from 0"),
+    ({"reasons": True}, "reasons is True; expected a whole number from 0"),
+    ({"reasons": 1, "reason_groups": [["shop"]]}, "reason_groups is [['shop']]; expected a dict, the columns of each"),
+    ({"reasons": 1, "reason_groups": {"g": None}}, "reason_groups='g' is None; give a list of columns"),
     ({"reasons": 1.5}, "reasons is 1.5; expected a whole number from 0"),
     ({"reasons": 1, "reason_groups": {7: ["shop"]}}, "reason_groups has the name 7; expected text"),
     ({"reasons": 1, "reason_groups": {"g": "shop"}}, "reason_groups='g' is 'shop'; give a list of columns"),
@@ -218,6 +233,15 @@ REFUSED = [
     ({"reasons": 1, "reason_codes": "column,code\namount,1\nshop,2\n"}, "reason_codes has no code for 'paid'"),
     ({"reasons": 1, "reason_codes": CODES + "shp,4\n"}, "reason_codes has a code for 'shp', which is neither"),
     ({"reasons": 1, "reason_codes": CODES + "shop,4\n"}, "has two codes for 'shop'"),
+    ({"reasons": 1, "reason_codes": CODES + "Shops,4\n"}, "nor a group; did you mean 'shop'?"),
+    (
+        {"reasons": 3, "reason_codes": "column,code\namount,1\nshop,2\npaid,1\n"},
+        "reasons is 3, but the model has 2 columns with codes of their own; give at most as many",
+    ),
+    (
+        {"reasons": 1, "reason_codes": "column,code,text\namount,1,Much\nshop,2,Shop\npaid,1,Little\n"},
+        "gives code '1' of 'paid' the text 'Little', but before 'Much'; give one text for all columns of a code",
+    ),
     ({"reasons": 1, "reason_codes": CODES + "x,\n"}, "has a row without a code, 'x,'"),
     ({"reasons": 1, "reason_codes": "name,code\n"}, "has no column 'column'; its first line is column,code"),
     ({"reasons": 1, "reason_codes": ""}, "has no column 'column'"),
@@ -263,6 +287,15 @@ def test_a_group_of_the_name_of_one_of_its_columns_and_codes_of_grouped_columns(
     options = {"reason_codes": codes, "reason_groups": {"paid": ["paid", "shop"]}}
     score_dataset(explained, [source], tmp_path / "out.csv", reasons=2, **options)
     assert set(pd.read_csv(tmp_path / "out.csv", dtype=str)["reason_1"].dropna()) == {"1", "3"}
+
+
+def test_a_file_of_codes_that_is_not_there_is_named_with_its_option(explained, source, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"reason_codes='nope.csv' cannot be read: No such file"):
+        score_dataset(explained, [source], tmp_path / "out.csv", reasons=1, reason_codes="nope.csv")
+    with pytest.raises(TypeError, match=r"reason_codes is \{'shop': '1'\}; expected the path of a CSV"):
+        next(score_batches(explained, [], reasons=1, reason_codes={"shop": "1"}))
+    with pytest.raises(OSError, match="cannot be read: Is a directory"):
+        score_dataset(explained, [source], tmp_path / "out.csv", reasons=1, reason_codes=tmp_path)
 
 
 def test_the_output_never_replaces_the_codes(explained, source, tmp_path):

@@ -160,7 +160,7 @@ def test_columns_that_are_not_there(table, tmp_path, option):
     target = () if option == "--target" else ("--target", "fraud")
     message = refused("distill", table, option, "froud", *target, "--output", tmp_path / "out")
     assert f"{option} 'froud' is not a column" in message
-    assert "amount" in message
+    assert "did you mean 'fraud'?" in message
 
 
 def test_test_rows_of_classes_and_columns_that_training_lacks(frame, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeRegressor
@@ -88,6 +88,13 @@ def test_an_exact_student_at_any_temperature_says_what_the_teacher_says(distinct
     y = y if K == 2 else np.where(X[:, 2] > 1, "perhaps", y)
     model = classifier(temperature=temperature, **exact()).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), model.teacher_.predict_proba(X), atol=1e-9)
+
+
+def test_a_temperature_near_zero_teaches_the_likeliest_class(distinct):
+    X, y = distinct
+    model = classifier(teacher=LogisticRegression(), temperature=1e-4, **exact()).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), model.teacher_.predict(X))
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_a_student_at_temperature_2_learns_softer_targets(distinct):

@@ -38,6 +38,18 @@ def test_contributions_in_the_place_of_the_report_are_refused(measured, tmp_path
     assert not (tmp_path / "student.onnx").exists()
 
 
+@pytest.mark.parametrize("given", ["no", 1, None])
+def test_contributions_are_asked_for_by_true_or_false(measured, given, tmp_path):
+    with pytest.raises(TypeError, match=rf"contributions is {given!r}; expected True or False"):
+        measured[0].to_onnx(tmp_path / "student.onnx", contributions=given)
+    assert not (tmp_path / "student.onnx").exists()
+
+
+def test_a_path_that_is_none_is_refused_before_the_proof(measured):
+    with pytest.raises(TypeError, match="path is 5; expected the path of the file to write"):
+        measured[0].to_onnx(5)
+
+
 def test_a_note_on_a_proven_model_gives_the_bytes_of_an_export_with_the_report(measured, tmp_path):
     model, report, _ = measured
     model.to_onnx(tmp_path / "student.onnx", report=report)

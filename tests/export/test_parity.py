@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
@@ -54,6 +54,16 @@ def test_the_gate_goes_red_and_nothing_is_written(part, tmp_path, monkeypatch):
     (tmp_path / "model.onnx").write_text("old")
     model.to_onnx(tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_a_temperature_that_float32_cannot_turn_back_is_named(tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    model = DistilledClassifier(
+        GradientBoostingClassifier(n_estimators=30, random_state=0), student="tree", temperature=0.05, **FAST
+    ).fit(X, X[:, 0] + X[:, 1] > 0)
+    with pytest.raises(ParityError, match=r"temperature is 0.05: .* Fit it again with a temperature closer"):
+        model.to_onnx(tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unwritable_paths(distilled, tmp_path):

@@ -344,6 +344,13 @@ def test_functions_have_mean_zero_over_the_background(regression):
         ({"pdo": 0}, "pdo is 0; expected a number other than 0"),
         ({"pdo": 20, "base_odds": -1}, "base_odds is -1; expected odds above 0"),
         ({"base_points": 600}, "base_points is 600, but without pdo"),
+        ({"pdo": np.nan}, "pdo is nan; expected a number other than 0"),
+        ({"pdo": 20, "base_points": np.inf}, "base_points is inf; expected a number of points"),
+        ({"pdo": 20, "base_odds": np.inf}, "base_odds is inf; expected odds above 0"),
+        ({"pdo": "20"}, "pdo is '20'; expected a number other than 0"),
+        ({"pdo": True}, "pdo is True; expected a number other than 0"),
+        ({"pdo": 20, "base_odds": "2"}, "base_odds is '2'; expected odds above 0"),
+        ({"pdo": 20, "base_points": [600]}, r"base_points is \[600\]; expected a number of points"),
     ],
 )
 def test_points_that_cannot_be_scaled_are_refused(params, message, binary):
@@ -378,8 +385,30 @@ def test_drawing_without_matplotlib_says_what_to_install(regression, monkeypatch
 def test_unknown_columns_and_outputs_are_not_drawn(regression):
     with pytest.raises(ValueError, match="columns has 'wage', which is not a column"):
         regression[1].plot(["wage"])
+    with pytest.raises(TypeError, match="columns is 'age'; give a list"):
+        regression[1].plot("age")
     with pytest.raises(ValueError, match="output is 1; expected a number from 0 to 0"):
         regression[1].plot(output=1)
+
+
+def test_the_columns_of_an_array_have_the_names_that_other_outputs_give_them():
+    X = np.random.default_rng(0).uniform(size=(300, 2))
+    student = additive(n_pairs=1).fit(X, np.round(X[:, 0]) * np.round(X[:, 1]))
+    for card in (student.to_scorecard(), student.rules_frame()):
+        assert set(card["column"]) == {"(base)", "x0", "x1"}
+        assert set(card["column_2"].dropna()) == {"x1"}
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    assert [ax.get_title() for ax in student.plot(["x0"])] == ["x0"]
+    assert [ax.get_title() for ax in student.plot([1])] == ["x1"]
+    pyplot.close("all")
+
+
+def test_whole_numbers_stay_whole_as_levels_of_a_scorecard():
+    X = pd.DataFrame({"grade": pd.Categorical([1, 2, 3] * 100), "other": pd.Categorical(["a", "b"] * 150)})
+    student = additive(n_pairs=1).fit(X, (X["grade"] == 2) * 1.0 + (X["other"] == "a") * (X["grade"] == 3))
+    for card in (student.to_scorecard(), student.rules_frame()):
+        grades = card.loc[(card["column"] == "grade") & (card["kind"] == "category"), "level"]
+        assert set(map(str, grades)) == {"1", "2", "3"}
 
 
 # Monotone

@@ -328,6 +328,8 @@ def test_ordered_leaves_of_one_column_are_its_isotonic_regression():
 @pytest.mark.parametrize(
     ("constraints", "message"),
     [
+        (["amount"], r"monotonic_cst is \['amount'\], without directions; give a dict of column to direction"),
+        ({"amount"}, r"monotonic_cst is \{'amount'\}, without directions"),
         ({"salary": 1}, "monotonic_cst names 'salary', which is not a column of the table"),
         ({"town": 1}, "constrains column 'town', which is categorical"),
         ({"income": 2}, "monotonic_cst of column 'income' is 2; expected one of 1"),

@@ -103,6 +103,43 @@ def test_further_outputs_are_declared_in_the_metadata_and_read_by_name(table, tm
         exported.output(table[0], "shap")
 
 
+def test_an_encoder_may_be_written_twice(table, tmp_path):
+    class Twice(WithUnits):
+        def write_onnx(self, graph, inputs):
+            return Both(super().write_onnx(graph, inputs).targets, self.encoder_.write_onnx(graph, inputs))
+
+    model = distilled("classification", Twice(), table)
+    model.to_onnx(tmp_path / "own.onnx")
+    units = model.student_.encoder_.transform(table[0])
+    np.testing.assert_allclose(tabkd.load(tmp_path / "own.onnx").output(table[0], "units"), units, atol=1e-6)
+
+
+def test_an_output_may_read_a_part_of_what_the_targets_read(table, tmp_path):
+    class OfNumbers(WithUnits):
+        def further_outputs(self):
+            return {"units": len(self.encoder_.front().positions)}
+
+        def write_onnx(self, graph, inputs):
+            front = self.encoder_.front()
+            return Both(super().write_onnx(graph, inputs).targets, inputs.values(front.positions, front.centers))
+
+    distilled("regression", OfNumbers(), table).to_onnx(tmp_path / "own.onnx")
+    assert tabkd.load(tmp_path / "own.onnx").output(table[0], "units").shape[0] == len(table[0])
+
+
+def test_an_output_of_columns_that_the_student_does_not_name_is_refused(table, tmp_path):
+    class Beside(WithUnits):
+        def further_outputs(self):
+            return {"units": 1}
+
+        def write_onnx(self, graph, inputs):
+            return Both(super().write_onnx(graph, inputs).targets, inputs.values([0], [0.25]))
+
+    with pytest.raises(ValueError, match="The graph of student Beside cannot be scored"):
+        distilled("regression", Beside(), table).to_onnx(tmp_path / "own.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("missing", ["returned", "declared"])
 def test_outputs_that_are_not_declared_are_refused(table, missing, monkeypatch):
     if missing == "declared":

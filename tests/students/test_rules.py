@@ -33,7 +33,7 @@ def fulfils(parts, codes, schema):
     """Which rows of codes fulfil the conditions of a rule, by nothing but its parts."""
     found = np.ones(len(codes), dtype=bool)
     for name, part in parts.items():
-        i = schema.names.index(name)
+        i = schema.titles.index(name)
         column, values = schema.columns[i], codes[:, i]
         missing = np.isnan(values)
         if "in" in part:
@@ -120,7 +120,7 @@ def test_numbers_are_short_and_in_the_users_unit(center, step):
     tree = fitted(x[:, None], np.sin(np.arange(N) / 20), max_leaf_nodes=8)
     rules = tree.rules()
     for parts in rules["parts"]:
-        for bound in {parts[0]["above"], parts[0]["up_to"]} - {-np.inf, np.inf}:
+        for bound in {parts["x0"]["above"], parts["x0"]["up_to"]} - {-np.inf, np.inf}:
             beside = x[np.searchsorted(x, bound, side="right") - 1 :][:2]
             assert beside[0] <= bound < beside[1]
             assert len(number(bound).strip("-").replace(".", "")) <= len(f"{abs(beside[0]):.0f}") + 2
@@ -241,6 +241,8 @@ def test_more_or_fewer_names_than_outputs_are_refused(method):
     X, y = loans()
     with pytest.raises(ValueError, match="class_names has 3 names, but the student has 2 outputs"):
         getattr(fitted(X, y), method)(class_names=["a", "b", "c"])
+    with pytest.raises(ValueError, match="class_names is 'ab'; expected a list of names"):
+        getattr(fitted(X, y), method)(class_names="ab")
 
 
 def test_a_tree_keeps_its_rules_in_a_file_and_a_network_has_none():
@@ -266,11 +268,11 @@ def test_a_drawn_tree_has_the_texts_of_the_rules():
     assert any(text.startswith(("JOB in", "DEROG")) for text in texts)
 
 
-def test_rules_of_columns_without_names_have_positions():
+def test_rules_name_the_columns_of_an_array_by_their_positions():
     X = np.arange(100.0)[:, None]
     tree = fitted(X, X[:, 0], max_leaf_nodes=2)
     assert TableSchema.of(X).names == [0]
     assert tree.rules()["condition"].tolist() == ["x0 <= 49.5", "x0 > 49.5"]
-    assert [list(parts) for parts in tree.rules()["parts"]] == [[0], [0]]
+    assert [list(parts) for parts in tree.rules()["parts"]] == [["x0"], ["x0"]]
     frame = pd.DataFrame(X, columns=[7])
     assert fitted(frame, X[:, 0], max_leaf_nodes=2).rules()["condition"].tolist() == ["'7' <= 49.5", "'7' > 49.5"]

@@ -6,19 +6,23 @@ import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import is_regressor
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
     VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -134,7 +138,17 @@ BEHIND = {
     "passthrough function": (numbers, make_pipeline(FunctionTransformer(), constrained())),
     "search": (numbers, GridSearchCV(constrained(), {"max_depth": [2, 3]}, cv=2)),
     "calibration": (numbers, CalibratedClassifierCV(constrained(), cv=2)),
+    "isotonic calibration": (numbers, CalibratedClassifierCV(constrained(), method="isotonic", cv=2)),
     "vote": (numbers, VotingClassifier([("a", constrained()), ("b", constrained())], voting="soft")),
+    "vote with weights": (numbers, VotingClassifier([("a", constrained()), ("b", constrained())], weights=[2, 0])),
+    "bagging": (numbers, BaggingClassifier(constrained(), n_estimators=2, random_state=0)),
+    "bagging of a pipeline": (numbers, BaggingClassifier(make_pipeline(StandardScaler(), constrained()), 2)),
+    "threshold": (numbers, FixedThresholdClassifier(constrained(), threshold=0.3)),
+    "tuned threshold": (numbers, TunedThresholdClassifierCV(constrained(), cv=2)),
+    "calibrated bagging in a search": (
+        numbers,
+        GridSearchCV(CalibratedClassifierCV(BaggingClassifier(constrained(), 2), cv=2), {"cv": [2]}, cv=2),
+    ),
     "column transformer": (
         mixed,
         make_pipeline(
@@ -165,6 +179,40 @@ def test_constraints_are_found_behind_steps_that_keep_the_order_of_values(name):
     assert found(teacher.fit(X, y), X)[:3] == EXPECTED
 
 
+def rising(directions=(1, -1, 0)):
+    return HistGradientBoostingRegressor(max_iter=5, monotonic_cst=list(directions))
+
+
+REGRESSORS = {
+    "vote": VotingRegressor([("a", rising()), ("b", rising())]),
+    "bagging": BaggingRegressor(rising(), n_estimators=2, random_state=0),
+    "target as it is": TransformedTargetRegressor(rising()),
+    "target in logarithms": TransformedTargetRegressor(rising(), func=np.log1p, inverse_func=np.expm1),
+    "target of a scaler": TransformedTargetRegressor(rising(), transformer=StandardScaler()),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_constraints_of_regressors_are_found_in_what_wraps_them(name):
+    teacher = REGRESSORS[name].fit(numbers(), np.exp(values(numbers())))
+    assert found(teacher) == EXPECTED
+    for column, direction in (("income", 1), ("debt level", -1)):
+        assert breaks(teacher.predict, column, direction) <= 1e-9
+
+
+def test_models_that_do_not_read_a_column_have_no_say_in_its_direction():
+    X = numbers()
+    teacher = BaggingRegressor(rising([1, 1]), n_estimators=12, max_features=2, random_state=0).fit(X, values(X))
+    assert len({tuple(sorted(columns)) for columns in teacher.estimators_features_}) == 3
+    assert found(teacher) == [1, 1, 1]
+    assert max(breaks(teacher.predict, column, 1) for column in NAMES) <= 1e-9
+    mixed_up = BaggingRegressor(rising([1, -1]), n_estimators=12, max_features=2, random_state=0).fit(X, values(X))
+    first, second = ({int(columns[k]) for columns in mixed_up.estimators_features_} for k in (0, 1))
+    assert found(mixed_up) == [
+        0 if i in first & second else 1 if i in first else -1 if i in second else 0 for i in range(3)
+    ]
+
+
 def test_integer_classes_are_looked_through():
     teacher = with_integer_classes(XGBClassifier(monotone_constraints=(1, -1, 0), **QUICK), labels(numbers()))
     assert found(teacher.fit(numbers(), labels(numbers()))) == EXPECTED
@@ -186,6 +234,10 @@ UNKNOWN = {
         [("a", constrained()), ("b", constrained([0, 0, 0]))],
         voting="soft",
     ),
+    "voters that count against": VotingClassifier(
+        [("a", constrained()), ("b", constrained())], voting="soft", weights=[3, -1]
+    ),
+    "a stack": StackingClassifier([("a", constrained()), ("b", constrained())], LogisticRegression(), cv=2),
     "a column that is read twice": make_pipeline(
         columns_first((StandardScaler(), ["income", "debt level"]), (PolynomialFeatures(), ["income", "debt level"])),
         constrained([1, -1] + [0] * 6),
@@ -197,6 +249,12 @@ UNKNOWN = {
 def test_constraints_that_may_not_hold_for_columns_of_the_table_are_not_read(name):
     X = numbers()
     assert found(UNKNOWN[name].fit(X, labels(X))) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("inverse", [np.negative, np.square, lambda z: z])
+def test_a_target_that_may_be_turned_around_has_no_directions(inverse):
+    teacher = TransformedTargetRegressor(rising(), func=np.abs, inverse_func=inverse, check_inverse=False)
+    assert found(teacher.fit(numbers(), values(numbers()))) == [0, 0, 0]
 
 
 def test_a_model_of_another_kind_has_no_directions():

@@ -13,8 +13,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from tabkd.students._additive.pair_trees import Interaction
-from tabkd.students._encoding.encoder import CLOSEST, TableEncoder, spaced
-from tabkd.students._encoding.knots import Splits, share_knots
+from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._encoding.knots import CLOSEST, Splits, share_knots, spaced
 
 
 class Pair(NamedTuple):

@@ -50,7 +50,7 @@ def _draw_column(ax: Any, functions: Functions, column: int, output: int) -> Non
         ax.plot(axis.codes[:-1], points[:-1])
         ax.axhline(points[-1], linestyle=":", linewidth=1, label="missing")
         ax.legend(fontsize="small")
-    ax.set_title(str(functions.schema.names[column]), fontsize="medium")
+    ax.set_title(functions.schema.titles[column], fontsize="medium")
 
 
 def _draw_pair(ax: Any, figure: Any, functions: Functions, a: int, b: int, output: int) -> None:
@@ -60,7 +60,7 @@ def _draw_pair(ax: Any, figure: Any, functions: Functions, a: int, b: int, outpu
     drawn = ax.pcolormesh(points.T, cmap="RdBu_r", vmin=-largest, vmax=largest)
     ax.set_xticks(np.arange(len(points)) + 0.5, _labels(first), rotation=90, fontsize="x-small")
     ax.set_yticks(np.arange(points.shape[1]) + 0.5, _labels(second), fontsize="x-small")
-    ax.set_title(f"{functions.schema.names[a]} × {functions.schema.names[b]}", fontsize="medium")
+    ax.set_title(f"{functions.schema.titles[a]} × {functions.schema.titles[b]}", fontsize="medium")
     figure.colorbar(drawn, ax=ax)
 
 

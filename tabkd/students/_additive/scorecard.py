@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +13,8 @@ from tabkd._options import option
 from tabkd._tables.schema import TableSchema
 from tabkd.students._additive.grids import features
 from tabkd.students._additive.terms import Explanation
-from tabkd.students._encoding.encoder import CLOSEST, TableEncoder, spaced
+from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._encoding.knots import CLOSEST, spaced
 
 
 class Scale(NamedTuple):
@@ -42,13 +44,22 @@ class Scale(NamedTuple):
             raise ValueError(
                 f"{option('pdo')} is {pdo!r}, but only two classes have odds. Leave it out: then points are raw scores."
             )
-        if not np.isfinite(pdo) or pdo == 0:
+        factor = _number("pdo", pdo, "a number other than 0, the points that double the odds") / np.log(2)
+        points = 0.0 if base_points is None else _number("base_points", base_points, "a number of points")
+        above_zero = "odds above 0, p / (1 - p)"
+        odds = 1.0 if base_odds is None else _number("base_odds", base_odds, above_zero)
+        if not factor:
             raise ValueError(f"{option('pdo')} is {pdo!r}; expected a number other than 0.")
-        odds = 1.0 if base_odds is None else float(base_odds)
-        if not 0 < odds < np.inf:
-            raise ValueError(f"{option('base_odds')} is {base_odds!r}; expected odds above 0, p / (1 - p).")
-        factor = float(pdo) / np.log(2)
-        return cls(factor, (0.0 if base_points is None else float(base_points)) - factor * np.log(odds))
+        if odds <= 0:
+            raise ValueError(f"{option('base_odds')} is {base_odds!r}; expected {above_zero}.")
+        return cls(factor, points - factor * np.log(odds))
+
+
+def _number(name: str, value: Any, expected: str) -> float:
+    """A parameter that has to be a finite number."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(float(value)):
+        raise ValueError(f"{option(name)} is {value!r:.80}; expected {expected}.")
+    return float(value)
 
 
 class Cell(NamedTuple):
@@ -218,7 +229,7 @@ def _of_column(functions: Functions, column: int, factor: float) -> pd.DataFrame
     points = factor * functions.main(column, axis)
     starts, stops = axis.ends
     return _filled(
-        {"column": functions.schema.names[column]} | _described(axis.cells),
+        {"column": functions.schema.titles[column]} | _described(axis.cells),
         {"points": points[starts], "points_to": points[stops]},
     )
 
@@ -245,7 +256,7 @@ def _of_pair(functions: Functions, a: int, b: int, factor: float) -> pd.DataFram
 def _column_nodes(functions: Functions, column: int, factor: float) -> pd.DataFrame:
     axis = functions.nodes(functions.axis(column, functions.explanation.columns == column), column)
     points = factor * functions.main(column, axis)[axis.ends[0]]
-    return _filled({"column": functions.schema.names[column]} | _described(axis.cells), {"points": points})
+    return _filled({"column": functions.schema.titles[column]} | _described(axis.cells), {"points": points})
 
 
 def _pair_nodes(functions: Functions, a: int, b: int, factor: float) -> pd.DataFrame:
@@ -257,14 +268,15 @@ def _pair_nodes(functions: Functions, a: int, b: int, factor: float) -> pd.DataF
 def _crossed(functions: Functions, a: int, b: int, first: Axis, second: Axis) -> dict[str, Any]:
     """The descriptions of all combinations of the cells of two columns."""
     rows = [cell for cell in first.cells for _ in second.cells]
-    names = {"column": functions.schema.names[a], "column_2": functions.schema.names[b]}
+    names = {"column": functions.schema.titles[a], "column_2": functions.schema.titles[b]}
     return names | _described(rows) | _described(second.cells * len(first.cells), "_2")
 
 
-def _described(cells: list[Cell], suffix: str = "") -> dict[str, list]:
+def _described(cells: list[Cell], suffix: str = "") -> dict[str, Any]:
     kind, level, low, high, *_ = zip(*cells, strict=True)
-    named = {"kind": kind, "level": level, "from": low, "to": high}
-    return {name + suffix: list(values) for name, values in named.items()}
+    # Levels as they are: pandas would turn whole numbers among None into fractions.
+    named: dict[str, Any] = {"kind": kind, "level": pd.Series(level, dtype=object), "from": low, "to": high}
+    return {name + suffix: values for name, values in named.items()}
 
 
 def _filled(described: dict[str, Any], points: dict[str, np.ndarray]) -> pd.DataFrame:

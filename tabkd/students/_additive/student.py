@@ -25,7 +25,8 @@ from tabkd.students._additive.training import AdditiveTrainer, Limits, Terms, bi
 from tabkd.students._additive.units import AdditiveUnits
 from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
-from tabkd.students._student import Student, Tensors
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Tensors
 from tabkd.students._training.batches import Batches, cross_entropy, squared_error
 from tabkd.students._training.lessons import Progress, hold_out
 from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school
@@ -475,7 +476,7 @@ class AdditiveStudent(Student):
         Parameters
         ----------
         columns : sequence of column names, optional
-            The columns to draw, and only pairs of these; all by default.
+            The columns to draw, and only pairs of these; all by default. Those of an array are x0, x1 and so on.
         output : int, default=0
             Which class or target to draw if there are several scores.
 
@@ -488,7 +489,7 @@ class AdditiveStudent(Student):
         ------
         ImportError
             If matplotlib is not installed.
-        ValueError
+        TypeError, ValueError
             For an unknown column or output.
         sklearn.exceptions.NotFittedError
             If the student is not fitted.
@@ -497,12 +498,16 @@ class AdditiveStudent(Student):
         n_scores = len(self.terms_.intercept)
         if output not in range(n_scores):
             raise ValueError(f"output is {output!r}; expected a number from 0 to {n_scores - 1}.")
-        names = self.schema_.names
-        if unknown := [name for name in (columns if columns is not None else ()) if name not in names]:
+        names, titles = self.schema_.names, self.schema_.titles
+        if isinstance(columns, str):
+            raise TypeError(f"columns is {columns!r:.80}; give a list of columns.")
+        if unknown := [name for name in (columns if columns is not None else ()) if name not in [*names, *titles]]:
             raise ValueError(
-                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {names!r:.200}."
+                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {titles!r:.200}."
             )
-        drawn = [i for i in np.unique(self._columns()).tolist() if columns is None or names[i] in columns]
+        drawn = [
+            i for i in np.unique(self._columns()).tolist() if columns is None or {names[i], titles[i]} & set(columns)
+        ]
         pairs = self.pairs_[np.isin(self.pairs_, drawn).all(axis=1)]
         return plot_functions(self._functions(), drawn, pairs, output)
 

@@ -9,7 +9,6 @@ level. If it has too many levels, each level is replaced by its mean soft target
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy as shallow_copy
 from itertools import pairwise
 from numbers import Integral
 from typing import Any, Self
@@ -27,16 +26,11 @@ from tabkd._validation import TakesTables, check_table, check_targets, learn_fea
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
-from tabkd.students._encoding.float32 import centers, check_range, to_float32
+from tabkd.students._encoding.float32 import centers, check_range
 from tabkd.students._encoding.graph import EncoderGraph
-from tabkd.students._encoding.knots import share_knots, surrogate_splits
-from tabkd.students._encoding.level_means import level_means, level_positions
+from tabkd.students._encoding.knots import CLOSEST, share_knots, spaced, surrogate_splits
+from tabkd.students._encoding.level_means import level_means
 from tabkd.students._soft_rows import SoftRows, is_simplex
-
-# A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
-CLOSEST = 1e-5
-# A unit keeps at least 12 of float32's 24 bits.
-_WIDEST_RATIO = 4096
 
 
 class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, BaseEstimator):
@@ -198,35 +192,6 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         for j, row_of in enumerate(self.level_of_):
             row_of[row_of < 0] = self.n_levels_ + j
 
-    def feature_columns(self) -> np.ndarray:
-        """The column of the table that each unit, and then each row of `level_units_`, comes from.
-
-        Returns
-        -------
-        ndarray of int64
-            Positions of columns.
-        """
-        means = [np.full(table.shape[1], i) for i, table in zip(self.mean_columns_, self.means_, strict=True)]
-        numbers = np.concatenate([self.numeric_, *means]).astype(np.int64)
-        inputs = np.concatenate([numbers, numbers[self.missing_]])
-        levels = np.zeros(len(self.level_units_), dtype=np.int64)
-        for i, row_of in zip(self.level_columns_, self.level_of_, strict=True):
-            levels[row_of] = i
-        levels[self.n_levels_ :] = self.level_columns_
-        return np.concatenate([inputs[self.unit_column_], levels])
-
-    def rising_columns(self) -> np.ndarray:
-        """The numeric column that each unit rises with.
-
-        Returns
-        -------
-        ndarray of int64
-            Positions of columns; -1 for units of mean targets and of missing values.
-        """
-        found = np.full(len(self.fill_) + len(self.missing_), -1)
-        found[: len(self.numeric_)] = self.numeric_
-        return found[self.unit_column_]
-
     def _n_knots(self, values: np.ndarray) -> int:
         """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
@@ -239,16 +204,6 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         for j in range(rows.shape[1]):
             share = np.bincount(rows[:, j], weights, minlength=self.n_levels_)[: self.n_levels_]
             self.level_units_[self.n_levels_ + j] = share / max(share.sum(), 1e-300)
-
-    def set_learnt(self, columns: np.ndarray) -> None:
-        """Set the units of an unseen level to zero in columns where a network has learnt such levels by its bias.
-
-        Parameters
-        ----------
-        columns : bool ndarray of shape (j,)
-            Whether the network has met unseen levels, for each of `level_columns_`.
-        """
-        self.level_units_[self.n_levels_ + np.flatnonzero(columns)] = 0
 
     def _fit_units(self, values: np.ndarray, knots: list[np.ndarray]) -> None:
         """Turn the knots of each numeric column into units ``clip(x * scale + bias, 0, 1)``."""
@@ -281,123 +236,6 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         self.unit_scale_ = np.array(scale, dtype=np.float32)
         self.unit_bias_ = np.array(bias, dtype=np.float32)
 
-    def with_units(self, column: np.ndarray, low: np.ndarray, high: np.ndarray) -> Self:
-        """A copy with further units ``clip((x - low) / (high - low), 0, 1)``, placed behind the other units.
-
-        Parameters
-        ----------
-        column : int ndarray of shape (k,)
-            The column of `numeric_values` that each unit reads.
-        low, high : ndarrays of shape (k,)
-            Where each unit begins and ends.
-
-        Returns
-        -------
-        TableEncoder
-            The copy; it shares all other arrays.
-        """
-        copy = shallow_copy(self)
-        copy.unit_column_ = np.concatenate([self.unit_column_, np.asarray(column, dtype=np.int64)])
-        scale = 1 / (np.asarray(high, dtype=np.float64) - low)
-        copy.unit_scale_ = np.concatenate([self.unit_scale_, scale]).astype(np.float32)
-        copy.unit_bias_ = np.concatenate([self.unit_bias_, -low * scale]).astype(np.float32)
-        copy.n_features_out_ = self.n_features_out_ + len(scale)
-        return copy
-
-    def with_levels(self, order: np.ndarray) -> Self:
-        """A copy with the rows of levels in another order, in which those of a column stay together.
-
-        Parameters
-        ----------
-        order : int ndarray of shape (r,)
-            The present row of each one in the new order, without the rows of unseen levels.
-
-        Returns
-        -------
-        TableEncoder
-            The copy; it shares all other arrays.
-        """
-        copy = shallow_copy(self)
-        rows = np.concatenate([order, np.arange(self.n_levels_, len(self.level_units_))])
-        copy.level_of_ = [np.argsort(rows)[row_of] for row_of in self.level_of_]
-        copy.level_units_ = self.level_units_[rows][:, order]
-        return copy
-
-    def numeric_values(self, codes: np.ndarray) -> np.ndarray:
-        """The numeric columns: centred values, then the mean targets of levels.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, m), float32
-            The values; NaN if missing.
-        """
-        parts = [to_float32(codes[:, self.numeric_], self.center_)]
-        for i, means in zip(self.mean_columns_, self.means_, strict=True):
-            parts.append(means[level_positions(codes[:, i], len(means) - 2)])
-        return np.hstack(parts)
-
-    def level_rows(self, codes: np.ndarray) -> np.ndarray:
-        """The row of `level_units_` for each column of levels.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, j), int64
-            Positions of rows of `level_units_`.
-        """
-        rows = np.empty((len(codes), len(self.level_columns_)), dtype=np.int64)
-        for j, (i, row_of) in enumerate(zip(self.level_columns_, self.level_of_, strict=True)):
-            rows[:, j] = row_of[level_positions(codes[:, i], len(row_of) - 2)]
-        return rows
-
-    def filled(self, values: np.ndarray) -> np.ndarray:
-        """Fill missing numeric values, and append an indicator for each column that had missing values at fit.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n, m), float32
-            Values as `numeric_values` returns them.
-
-        Returns
-        -------
-        ndarray of shape (n, m + n_missing), float32
-            The values without NaN, then 1 for a missing value and 0 for a present one.
-        """
-        missing = np.isnan(values)
-        if not missing.any():
-            indicators = np.zeros((len(values), len(self.missing_)), np.float32)
-            return np.hstack([values, indicators]) if len(self.missing_) else values
-        return np.hstack([np.where(missing, self.fill_, values), missing[:, self.missing_].astype(np.float32)])
-
-    def units(self, codes: np.ndarray) -> np.ndarray:
-        """The units of the numeric columns.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, u), float32
-            Numbers from 0 to 1.
-        """
-        inputs = self.filled(self.numeric_values(codes))
-        units = inputs[:, self.unit_column_]
-        with np.errstate(over="ignore"):  # infinity is clipped like any value beyond the knots
-            units *= self.unit_scale_
-            units += self.unit_bias_
-        return np.clip(units, 0, 1, out=units)
-
     def transform(self, X: TableLike) -> np.ndarray:
         """Encode a table.
 
@@ -421,21 +259,6 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         return self.transform_codes(self.schema_.encode(X))
-
-    def transform_codes(self, codes: np.ndarray) -> np.ndarray:
-        """The features of encoded rows.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features_out_), float32
-            Units of numbers, then units of levels.
-        """
-        return np.hstack([self.units(codes), self.level_units_[self.level_rows(codes)].sum(axis=1)])
 
     def onnx_outputs(self) -> list[Output]:
         """List the output of the graph: the features, named "variable".
@@ -494,16 +317,3 @@ def _varies(column: np.ndarray) -> bool:
     if missing.any():
         return not missing.all()
     return bool((column != column[0]).any())
-
-
-def spaced(edges: np.ndarray, closest: float) -> np.ndarray:
-    """Ascending edges without those closer than `closest` to the previous one; both ends stay.
-
-    Far from zero the units must be wider, because ``x * scale + bias`` cancels the leading digits of x.
-    """
-    kept = [edges[0]]
-    for edge in edges[1:]:
-        if edge - kept[-1] > max(closest, abs(edge) / _WIDEST_RATIO):
-            kept.append(edge)
-    kept[-1] = max(kept[-1], edges[-1])
-    return np.array(kept)

@@ -7,25 +7,13 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import FILLED, Front, Inputs
 from tabkd.onnx._types import TensorType
+from tabkd.students._encoding.rows import EncoderRows
 from tabkd.students._encoding.stored_rows import StoredRows
-from tabkd.students._student import Edges
+from tabkd.students._student_graph import Edges
 
 
-class EncoderGraph:
+class EncoderGraph(EncoderRows):
     """The side of a fitted `TableEncoder` that writes its graph."""
-
-    numeric_: np.ndarray
-    center_: np.ndarray
-    level_columns_: np.ndarray
-    level_of_: list[np.ndarray]
-    level_units_: np.ndarray
-    mean_columns_: np.ndarray
-    means_: list[np.ndarray]
-    fill_: np.ndarray
-    missing_: np.ndarray
-    unit_column_: np.ndarray
-    unit_scale_: np.ndarray
-    unit_bias_: np.ndarray
 
     def front(self) -> Front:
         """Describe what the encoder reads from the table.

@@ -19,6 +19,10 @@ from tabkd.students._soft_rows import is_simplex
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
 _MAX_TARGETS = 10
 _N_TREES = 120
+# A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
+CLOSEST = 1e-5
+# A unit keeps at least 12 of float32's 24 bits.
+_WIDEST_RATIO = 4096
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,19 @@ def share_knots(splits: list[Splits], budget: int) -> list[np.ndarray]:
             extra[np.argmax(np.where(open_, strength, -1))] = 1
         counts += extra
     return [_strongest(split, k) for split, k in zip(splits, counts, strict=True)]
+
+
+def spaced(edges: np.ndarray, closest: float) -> np.ndarray:
+    """Ascending edges without those closer than `closest` to the previous one; both ends stay.
+
+    Far from zero the units must be wider, because ``x * scale + bias`` cancels the leading digits of x.
+    """
+    kept = [edges[0]]
+    for edge in edges[1:]:
+        if edge - kept[-1] > max(closest, abs(edge) / _WIDEST_RATIO):
+            kept.append(edge)
+    kept[-1] = max(kept[-1], edges[-1])
+    return np.array(kept)
 
 
 def _strongest(split: Splits, k: int) -> np.ndarray:

@@ -20,7 +20,8 @@ from tabkd.students._network.training import Layers, Trainer, initial_weights, r
 from tabkd.students._network.walks import Explainer, Network
 from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
-from tabkd.students._student import Student, Tensors
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Tensors
 from tabkd.students._training.batches import Batches, Units, cross_entropy, squared_error
 from tabkd.students._training.lessons import Progress, hold_out
 from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school

@@ -19,7 +19,7 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, lightgbm_nodes, write_ensemble
 from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded, log_frequencies
-from tabkd.students._student import Tensors
+from tabkd.students._student_graph import Tensors
 from tabkd.students._trees.games import Part, check_size, games
 from tabkd.students._trees.ordinal import OrdinalTable
 from tabkd.students._trees.sum_of_trees import SumOfTrees

@@ -19,7 +19,7 @@ from tabkd.onnx._trees import Nodes, thresholds
 from tabkd.students._encoding.float32 import centers, check_range, to_float32
 from tabkd.students._encoding.level_means import level_means, level_positions
 from tabkd.students._soft_rows import SoftRows
-from tabkd.students._student import Edges
+from tabkd.students._student_graph import Edges
 
 
 class OrdinalTable:

@@ -157,9 +157,9 @@ class Path:
         # Where no value was missing, missing values have the rank of unseen categories.
         return Levels(column, categories, unseen, missing, column.has_missing or bool(ranks[-1] != ranks[-2]))
 
-    def conditions(self) -> dict[Any, Range | Levels]:
-        """What is known of each column that was split, by its name."""
-        return {self.schema.columns[i].name: self.condition(i) for i in self.asked}
+    def conditions(self) -> dict[str, Range | Levels]:
+        """What is known of each column that was split, by the name that people read."""
+        return {self.schema.titles[i]: self.condition(i) for i in self.asked}
 
     def text(self, most: int | None = None) -> str:
         """All conditions in a sentence."""

@@ -10,7 +10,8 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes
-from tabkd.students._student import Edges, Student
+from tabkd.students._student import Student
+from tabkd.students._student_graph import Edges
 from tabkd.students._trees.games import Part, shared, write_shared
 from tabkd.students._trees.leaf_order import proved_by_leaves
 from tabkd.students._trees.ordinal import OrdinalTable

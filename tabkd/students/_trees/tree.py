@@ -19,7 +19,7 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._trees import Nodes, sklearn_nodes, write_ensemble
 from tabkd.students._raw_scores import centring
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded
-from tabkd.students._student import Tensors
+from tabkd.students._student_graph import Tensors
 from tabkd.students._trees.games import Part, check_size, games
 from tabkd.students._trees.leaf_order import ordered_values
 from tabkd.students._trees.ordinal import OrdinalTable
@@ -279,7 +279,8 @@ class TreeStudent(SumOfTrees):
         pandas.DataFrame
             A row for each leaf, from left to right. ``condition``: a sentence. ``rows`` and ``share``: how many of the
             real rows at fit reached the leaf. Then a column for each output: ``probability of …`` for classes,
-            ``value`` for a target. ``parts``: the same conditions as a dict by column. For numbers it has ``above``,
+            ``value`` for a target. ``parts``: the same conditions as a dict by column, whose name is x0, x1, … for
+            an array. For numbers it has ``above``,
             ``up_to`` (infinite where there is no bound) and ``missing``, for categories ``in``, ``unseen`` and
             ``missing``.
 

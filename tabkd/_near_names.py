@@ -1,0 +1,31 @@
+"""Names that a user may have meant by one that is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+# Names in a message; difflib compares with each of the known ones, which are at most so many.
+_SHOWN, _MOST = 10, 2000
+# How much of two names is the same, at least.
+_ALIKE = 0.75
+
+
+def known_names(name: Any, names: Iterable[Any]) -> str:
+    """What a message says of the known names: those that are similar to an unknown one, or else the first of them.
+
+    Examples
+    --------
+    >>> known_names("incom", ["income", "age"])
+    "did you mean 'income'?"
+    >>> known_names("town", ["income", "age"])
+    "there are 'income', 'age'."
+    """
+    texts = {str(known): known for known in names}
+    folded = [text.casefold() for text in [*texts][:_MOST]]
+    similar = get_close_matches(str(name).strip().casefold(), folded, cutoff=_ALIKE)
+    if meant := [known for text, known in texts.items() if text.casefold() in similar]:
+        return f"did you mean {' or '.join(map(repr, meant[:3]))}?"
+    shown = [*texts.values()]
+    return f"there are {', '.join(map(repr, shown[:_SHOWN]))}{', …' if len(shown) > _SHOWN else ''}."
