@@ -3,6 +3,7 @@
 import functools
 import itertools
 from copy import copy, deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -310,6 +311,22 @@ def test_ordered_leaves_keep_every_constraint_and_leaves_in_order_stay(nodes, wa
     nodes.values[:, 0] = ordered_values(nodes, wanted, weights)
     assert proved_by_leaves([nodes], wanted).tolist() == wanted.tolist()
     assert np.array_equal(ordered_values(nodes, wanted, weights), nodes.values[:, 0])
+
+
+@settings(max_examples=100)
+@given(small_trees(), st.sampled_from([[1, 0], [-1, 0], [1, 1], [1, -1], [-1, -1]]), st.integers(0, 2**32 - 1))
+def test_no_values_in_order_are_nearer_to_the_leaves_of_a_tree(nodes, wanted, seed):
+    rng = np.random.default_rng(seed)
+    weights, wanted = rng.integers(1, 5, len(nodes.left)), np.array(wanted)
+    leaves = nodes.left < 0
+
+    def distance(values):
+        return weights[leaves] @ (values - nodes.values[:, 0])[leaves] ** 2
+
+    found = ordered_values(nodes, wanted, weights)
+    for size in (0.01, 0.1, 1.0):
+        moved = replace(nodes, values=(found + size * rng.normal(size=len(found)))[:, None])
+        assert distance(found) <= distance(ordered_values(moved, wanted, weights)) + 1e-9
 
 
 def test_ordered_leaves_of_one_column_are_its_isotonic_regression():
