@@ -86,9 +86,9 @@ class TreeStudent(SumOfTrees):
 
     References
     ----------
-    O. Burdakov, O. Sysoev, A. Grimvall, M. Hussian, "An O(n²) Algorithm for Isotonic Regression", Large-Scale Nonlinear
-    Optimization, 2006.
     M. W. Craven, J. W. Shavlik, "Extracting Tree-Structured Representations of Trained Networks", NeurIPS 1996.
+    R. Luss, S. Rosset, M. Shahar, "Efficient Regularized Isotonic Regression with Application to Gene-Gene Interaction
+    Search", Annals of Applied Statistics 6(1), 2012.
 
     Examples
     --------
