@@ -131,6 +131,71 @@ def monotone(
 @data_dir_option
 @datasets_option
 @seeds_option(1)
+@max_rows_option(20_000)
+@click.option(
+    "--teacher",
+    multiple=True,
+    type=click.Choice(["lightgbm", "xgboost"]),
+    default=["lightgbm"],
+    help="A library of the teachers; may be repeated.",
+)
+@click.option("--student", multiple=True, help="A student to measure; may be repeated, all without.")
+@output_option
+@quick_option
+def deviance(
+    data_dir: Path | None,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    teacher: Sequence[str],
+    student: Sequence[str],
+    output: Path | None,
+    quick: bool,
+) -> None:
+    """Deviance kept with teachers of Poisson, Tweedie and Gamma losses, and answers that are not above zero."""
+    from benchmarks.deviance import run
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+    from tabkd.students import STUDENTS
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "deviance"), teacher, list(student) or list(STUDENTS), quick))
+
+
+@app.command()
+@data_dir_option
+@datasets_option
+@seeds_option(1)
+@max_rows_option(20_000)
+@click.option("--student", multiple=True, default=["mlp"], help="A student to measure; may be repeated.")
+@output_option
+@quick_option
+def doubt(
+    data_dir: Path | None,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    student: Sequence[str],
+    output: Path | None,
+    quick: bool,
+) -> None:
+    """The share of fresh rows that are as near to the teacher as the doubt states, and how wide it is."""
+    from benchmarks.doubt import run
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "doubt"), student, quick))
+
+
+@app.command()
+@data_dir_option
+@datasets_option
+@seeds_option(1)
 @max_rows_option(40_000)
 @output_option
 @quick_option

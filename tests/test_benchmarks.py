@@ -13,8 +13,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
 
-from benchmarks import additive
+from benchmarks import additive, deviance
 from benchmarks.answers import Answer, measures
+from benchmarks.doubt import coverage
 from benchmarks.monotone import breaks, natural_directions
 from benchmarks.problems import Problem, Split, problems
 from benchmarks.reasons import agreement, sampled
@@ -160,6 +161,39 @@ def test_the_monotone_benchmark_counts_rows_that_go_against_a_direction():
     share, largest = breaks(model, split, {"up": -1})
     assert share == 1
     assert largest > 0.01
+
+
+def test_the_deviance_benchmark_measures_losses_that_a_table_allows_once(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(size=600), "town": rng.choice(["a", "b"], 600)})
+    claims = Problem("claims", "regression", X, rng.poisson(np.exp(X["age"] + 2)).astype(float))
+    below = Problem("below", "regression", X, X["age"].to_numpy())
+    runs = Runs(tmp_path, "deviance")
+    settings = {"teachers": ["lightgbm", "xgboost"], "students": ["tree"], "quick": True}
+    text = deviance.run([claims, below], 1, runs, **settings)
+    assert "below has no values" in capsys.readouterr().err
+    assert [(r["loss"], r["teacher"]) for r in runs.records] == [
+        (loss, teacher) for loss in ("poisson", "tweedie") for teacher in ("lightgbm", "xgboost")
+    ]
+    assert all(r["smallest"] > 0 and r["not_above_zero"] == 0 and r["kept"] > 0.5 for r in runs.records)
+    assert "**median of 2** | poisson |  | tree" in text
+    monkeypatch.setattr(deviance, "_measure", lambda *_: pytest.fail("done twice"))
+    assert deviance.run([claims], 1, runs, **settings) == text
+
+
+def test_coverage_is_the_share_of_fresh_rows_within_the_stated_points():
+    rng = np.random.default_rng(0)
+    student = rng.normal(size=(4000, 1))
+    teacher = student + rng.normal(scale=0.1, size=student.shape)
+    found = coverage(student, teacher, "regression", np.sort(student[:, 0]), n_divisions=20)
+    for level, share in (("50%", 0.5), ("90%", 0.9), ("99%", 0.99)):
+        assert found[f"within_{level}"] == pytest.approx(share, abs=0.02)
+        assert found[f"lowest_{level}"] <= found[f"within_{level}"]
+        assert found[f"silent_{level}"] == 0
+    assert found["width_90%"] == pytest.approx(1.645 * 0.1 / teacher.std(), rel=0.1)
+    few = coverage(student[:60], teacher[:60], "regression", np.sort(student[:, 0]), n_divisions=20)
+    assert few["silent_99%"] == 1
+    assert np.isnan(few["within_99%"])
 
 
 def test_sampled_contributions_are_those_of_shap():

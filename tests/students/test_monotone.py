@@ -3,12 +3,14 @@
 import functools
 import itertools
 from copy import copy, deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.isotonic import IsotonicRegression
 
@@ -310,6 +312,26 @@ def test_ordered_leaves_keep_every_constraint_and_leaves_in_order_stay(nodes, wa
     nodes.values[:, 0] = ordered_values(nodes, wanted, weights)
     assert proved_by_leaves([nodes], wanted).tolist() == wanted.tolist()
     assert np.array_equal(ordered_values(nodes, wanted, weights), nodes.values[:, 0])
+
+
+@settings(max_examples=100)
+@given(small_trees(), st.sampled_from([[1, 0], [-1, 0], [1, 1], [1, -1], [-1, -1]]), st.integers(0, 2**32 - 1))
+def test_ordered_leaves_are_the_projection_onto_all_values_in_order(nodes, wanted, seed):
+    weights = np.random.default_rng(seed).integers(1, 5, len(nodes.left))
+    numbered = replace(nodes, values=np.arange(len(nodes.left), dtype=float)[:, None])
+    pairs = set()  # of leaves that two rows reach which differ in one column
+    for column, sign in enumerate(wanted):
+        for other in GRID if sign else []:
+            for ends in itertools.combinations(GRID[1:], 2):
+                rows = [(end, other) if column == 0 else (other, end) for end in ends[::sign]]
+                pairs.add(tuple(int(value_of(numbered, row)) for row in rows))
+    falls = np.zeros((len(nodes.left), len(pairs)))
+    for k, (low, high) in enumerate(pairs):
+        falls[low, k] += 1
+        falls[high, k] -= 1
+    own, root = nodes.values[:, 0], np.sqrt(weights)
+    expected = own - falls @ nnls(falls / root[:, None], root * own)[0] / weights
+    np.testing.assert_allclose(ordered_values(nodes, np.array(wanted), weights), expected, atol=1e-9)
 
 
 def test_ordered_leaves_of_one_column_are_its_isotonic_regression():

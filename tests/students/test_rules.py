@@ -80,18 +80,25 @@ def test_the_text_names_categories_missing_values_and_classes():
     assert tree.export_text(class_names=["good", "bad"]).splitlines() == [
         "|--- JOB in {Mgr, Other} or unseen",
         "|   |--- DEROG <= 2.5 or missing",
-        "|   |   |--- good 0.9, bad 0.1 (27.50% of rows)",
+        "|   |   |--- P(good) = 0.9, P(bad) = 0.1 (27.50% of rows)",
         "|   |--- DEROG > 2.5",
-        "|   |   |--- good 0.6, bad 0.4 (22.50% of rows)",
+        "|   |   |--- P(good) = 0.6, P(bad) = 0.4 (22.50% of rows)",
         "|--- JOB in {Office, Sales}",
         "|   |--- DEROG <= 2.5 or missing",
-        "|   |   |--- good 0.5, bad 0.5 (27.00% of rows)",
+        "|   |   |--- P(good) = 0.5, P(bad) = 0.5 (27.00% of rows)",
         "|   |--- DEROG > 2.5",
-        "|   |   |--- good 0.2, bad 0.8 (23.00% of rows)",
+        "|   |   |--- P(good) = 0.2, P(bad) = 0.8 (23.00% of rows)",
     ]
     conditions = tree.rules()["condition"].tolist()
     assert "(JOB in {Mgr, Other} or unseen) and (DEROG <= 2.5 or missing)" in conditions
     assert "JOB in {Office, Sales} and DEROG > 2.5" in conditions
+
+
+def test_probabilities_of_numbered_classes_cannot_be_taken_for_the_classes():
+    X = np.arange(40.0)[:, None]
+    positive = (X[:, 0] >= 20) * 0.5 + 0.25
+    text = fitted(X, np.column_stack([1 - positive, positive]), max_leaf_nodes=2).export_text(class_names=["0", "1"])
+    assert "P(0) = 0.25, P(1) = 0.75" in text
 
 
 def test_a_split_on_missing_values_says_so():
@@ -110,7 +117,7 @@ def test_a_truth_value_is_true_or_false():
 def test_a_tree_without_a_split_has_a_rule_for_every_row():
     tree = fitted(np.arange(10.0)[:, None], np.ones(10))
     assert tree.rules()["condition"].tolist() == ["every row"]
-    assert tree.export_text() == "|--- value 1 (100.00% of rows)"
+    assert tree.export_text() == "|--- value = 1 (100.00% of rows)"
 
 
 @pytest.mark.parametrize("center", [0.0, 1.7e9, -4e12])
@@ -200,7 +207,7 @@ def test_the_student_of_a_classifier_knows_its_classes():
     model = DistilledClassifier(DecisionTreeClassifier(), student="tree", n_synthetic=300, augmenter="jitter")
     model.fit(X.drop(columns="JOB").fillna(-1), labels)
     assert list(model.student_.rules())[3:5] == ["probability of bad", "probability of good"]
-    assert "bad " in model.student_.export_text()
+    assert "P(bad) = " in model.student_.export_text()
     assert list(model.student_.rules(class_names=["x", "y"]))[3:5] == ["probability of x", "probability of y"]
 
 

@@ -310,9 +310,10 @@ def _level(category: Any) -> str:
     return text if is_plain else repr(text)
 
 
-def leaf_text(names: Sequence[str], values: np.ndarray, share: float, most: int = 4) -> str:
+def leaf_text(names: Sequence[str], values: np.ndarray, share: float, is_probability: bool, most: int = 4) -> str:
     """What a leaf predicts, and the share of the rows that it has; of many outputs, the largest."""
+    titles = [f"P({name})" if is_probability else str(name) for name in names]
     chosen = np.arange(len(values)) if len(values) <= most else np.argsort(-values, kind="stable")[: most - 1]
-    shown = [f"{names[k]} {values[k]:.4g}" for k in chosen]
+    shown = [f"{titles[k]} = {values[k]:.4g}" for k in chosen]
     more = [f"… {len(values) - len(chosen)} more"] if len(chosen) < len(values) else []
     return f"{', '.join([*shown, *more])} ({share:.2%} of rows)"

@@ -86,9 +86,9 @@ class TreeStudent(SumOfTrees):
 
     References
     ----------
-    O. Burdakov, O. Sysoev, A. Grimvall, M. Hussian, "An O(n²) Algorithm for Isotonic Regression", Large-Scale Nonlinear
-    Optimization, 2006.
     M. W. Craven, J. W. Shavlik, "Extracting Tree-Structured Representations of Trained Networks", NeurIPS 1996.
+    R. Luss, S. Rosset, M. Shahar, "Efficient Regularized Isotonic Regression with Application to Gene-Gene Interaction
+    Search", Annals of Applied Statistics 6(1), 2012.
 
     Examples
     --------
@@ -100,9 +100,9 @@ class TreeStudent(SumOfTrees):
     >>> tree = TreeStudent(max_depth=1).fit(X, y)
     >>> print(tree.export_text(class_names=["small", "large"]))
     |--- amount <= 49.5
-    |   |--- small 1, large 0 (50.00% of rows)
+    |   |--- P(small) = 1, P(large) = 0 (50.00% of rows)
     |--- amount > 49.5
-    |   |--- small 0, large 1 (50.00% of rows)
+    |   |--- P(small) = 0, P(large) = 1 (50.00% of rows)
     """
 
     _parameter_constraints = {
@@ -415,6 +415,8 @@ class TreeStudent(SumOfTrees):
         nodes, names, shares = self._nodes(), self.output_names(class_names), self._shares()
         leaves = np.flatnonzero(nodes.left < 0)
         predictions = self.predictions_of(nodes.values[leaves])
+        is_probability = self.task_ == "classification"
         return {
-            int(leaf): leaf_text(names, values, shares[leaf]) for leaf, values in zip(leaves, predictions, strict=True)
+            int(leaf): leaf_text(names, values, shares[leaf], is_probability)
+            for leaf, values in zip(leaves, predictions, strict=True)
         }
