@@ -182,6 +182,16 @@ def test_sampled_contributions_are_near_exact_ones_and_agreement_is_one_at_best(
     assert agreement(-exact, exact)[0] == pytest.approx(-1.0)
 
 
+def test_levers_keep_monotone_constraints():
+    from benchmarks.levers import Averaged, WithBrier
+
+    X = np.random.default_rng(0).uniform(size=(300, 2))
+    chance = np.abs(X[:, 0] - 0.5) + X[:, 1] / 2
+    for kind in (WithBrier, Averaged):
+        student = kind(monotonic_cst=[1, 0], max_iter=5, random_state=0).fit(X, np.column_stack([1 - chance, chance]))
+        assert student.proved_monotone().tolist() == [1, 0]
+
+
 def test_the_additive_benchmark_measures_each_contestant_once(tmp_path, monkeypatch):
     monkeypatch.setattr(additive, "find_spec", lambda name: None)
     names = [additive.TEACHER, "tabkd additive, no pairs"]

@@ -56,6 +56,27 @@ class AdditiveTerms:
             products=self.products * scale,
         )
 
+    def relative(self) -> AdditiveTerms:
+        """The terms whose scores are those of each class minus their mean, which the softmax does not tell apart."""
+        weights, intercept, products = (
+            part - part.mean(axis=-1, keepdims=True) for part in (self.weights, self.intercept, self.products)
+        )
+        return replace(self, weights=weights, intercept=intercept, products=products)
+
+    def spread(self, spread: np.ndarray) -> AdditiveTerms:
+        """The terms of further features, each of which is a sum (f, z) of these."""
+        rows, columns = (np.flatnonzero(spread[:, side].any(axis=1)) for side in (self.left, self.right))
+        left, right = spread[np.ix_(rows, self.left)], spread[np.ix_(columns, self.right)]
+        products = np.einsum("al,lrm,br->abm", left, self.products, right)
+        return AdditiveTerms(spread @ self.weights, self.intercept, rows, columns, products)
+
+    def float64(self) -> AdditiveTerms:
+        """The terms in float64."""
+        weights, intercept, products = (
+            part.astype(np.float64) for part in (self.weights, self.intercept, self.products)
+        )
+        return replace(self, weights=weights, intercept=intercept, products=products)
+
     def centred(self, means: np.ndarray) -> AdditiveTerms:
         """The terms of features from which their means (z,) are subtracted: the scores stay.
 
