@@ -57,7 +57,9 @@ class ReadableStudent(MinibatchStudent):
         return self._in_blocks(terms.scores, codes)
 
     def _raw_terms(self) -> AdditiveTerms:
-        return self.terms_ if self._is_binary else self.terms_.scaled(self.target_scale_, self.target_mean_)
+        if self.task_ == "regression":
+            return self.terms_.scaled(self.target_scale_, self.target_mean_)
+        return self.terms_ if self._is_binary else self.terms_.float64().relative()
 
     def _in_blocks(self, compute: Callable[[np.ndarray], np.ndarray], codes: np.ndarray) -> np.ndarray:
         blocks = (codes[i : i + _BLOCK_ROWS] for i in range(0, max(len(codes), 1), _BLOCK_ROWS))

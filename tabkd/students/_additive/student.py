@@ -167,7 +167,7 @@ class AdditiveStudent(ReadableStudent):
         if self.task_ == "classification" and not self._is_binary:
             terms = terms.relative()
         levels = self.encoder_.level_units_
-        self.terms_ = terms.spread(block_diag(np.eye(len(self.encoder_.unit_column_)), levels)).float32()
+        self.terms_ = terms.spread(block_diag(np.eye(len(self.encoder_.unit_column_)), levels)).rounded()
 
     def _signs(self) -> np.ndarray:
         """The sign that the weight of each feature has to have, 0 for a free one."""

@@ -9,6 +9,10 @@ import numpy as np
 
 from tabkd.students._additive.grids import Pair
 
+#: Weights are multiples of this share of a unit of log-odds, or of a standard deviation: then a file stores them as
+#: whole numbers of two bytes. The score moves by less than noise.
+STEP = 2.0**-10
+
 
 @dataclass(frozen=True)
 class AdditiveTerms:
@@ -89,9 +93,10 @@ class AdditiveTerms:
         np.add.at(weights, self.right, np.einsum("lrm,l->rm", self.products, left))
         return replace(self, weights=weights, intercept=self.scores(means[None])[0])
 
-    def float32(self) -> AdditiveTerms:
-        """The terms as a graph has them; the intercept stays in float64."""
-        return replace(self, weights=self.weights.astype(np.float32), products=self.products.astype(np.float32))
+    def rounded(self) -> AdditiveTerms:
+        """The terms as a graph has them, multiples of `STEP` in float32; the intercept stays as it is."""
+        weights, products = ((np.rint(part / STEP) * STEP).astype(np.float32) for part in (self.weights, self.products))
+        return replace(self, weights=weights, products=products)
 
 
 def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
