@@ -145,6 +145,18 @@ def test_a_file_holds_weights_in_two_bytes_each():
     assert to_onnx(student, X[:1]).ByteSize() > coarse + 1.5 * student.terms_.weights.size
 
 
+def test_many_levels_share_a_few_means():
+    rng = np.random.default_rng(0)
+    shop = rng.integers(0, 300, 3000)
+    X = pd.DataFrame({"shop": np.char.add("shop ", shop.astype(str)), "x": rng.uniform(size=3000)})
+    y = np.sin(shop) + X["x"].to_numpy()
+    student = additive(n_pairs=0).fit(X, y)
+    assert len(np.unique(student.encoder_.means_[0])) == 64
+    assert student.score(X, y) > 0.95
+    (table,) = student.front().tables
+    assert table[1].max() == 63
+
+
 # Contributions
 
 

@@ -26,6 +26,9 @@ from tabkd.students._training.encoded import encoded_units
 from tabkd.students._training.lessons import Learner
 from tabkd.students._training.student import MinibatchStudent
 
+# Most different means of the levels of a column: their rows in a file then take a byte each.
+_MOST_MEANS = 64
+
 
 class AdditiveStudent(ReadableStudent):
     """A sum of one function for each column, and of a few functions of two columns, that people can read.
@@ -147,6 +150,9 @@ class AdditiveStudent(ReadableStudent):
     def _fit_encoder(self, real: SoftRows, rng: np.random.RandomState) -> None:
         """Set `encoder_`, with the units of the chosen pairs, and `pairs_`."""
         super()._fit_encoder(real, rng)
+        if len(self.encoder_.mean_columns_):
+            seed = rng.randint(2**31 - 1)
+            self.encoder_ = self.encoder_.with_merged_means(real.codes, real.weights, _MOST_MEANS, seed)
         fixed = self.monotonic_cst_ != 0
         is_classifier = self.task_ == "classification"
         grids = chosen_grids(self.encoder_, real, self.n_pairs, fixed, is_classifier, rng, self.n_jobs).in_order()
