@@ -43,7 +43,7 @@ class AdditiveStudent(ReadableStudent):
     n_pairs : int or "auto", default="auto"
         Most functions of two columns. "auto" takes as many, up to 16, as explain more of the teacher's answers on
         held-out rows; 0 gives a sum of functions of one column.
-    n_knots : int, default=64
+    n_knots : int, default=96
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
         Most levels of a categorical column that gets one unit for each level. The levels of other columns are read as
@@ -126,7 +126,7 @@ class AdditiveStudent(ReadableStudent):
         self,
         *,
         n_pairs: int | Literal["auto"] = "auto",
-        n_knots: int = 64,
+        n_knots: int = 96,
         max_levels: int = 64,
         max_units: int = 288,
         batch_size: int = 256,
