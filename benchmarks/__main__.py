@@ -196,11 +196,11 @@ def doubt(
 @data_dir_option
 @datasets_option
 @seeds_option(1)
-@max_rows_option(40_000)
+@max_rows_option(10_000)
 @output_option
 @quick_option
 def additive(data_dir: Path | None, datasets: str, seeds: int, max_rows: int, output: Path | None, quick: bool) -> None:
-    """The additive student beside the MLP and an EBM: skill kept, bytes and rows per second."""
+    """The additive student beside the MLP and an EBM: skill kept, bytes, rows per second, and speed beside the MLP."""
     from benchmarks.additive import run
     from benchmarks.problems import problems
     from benchmarks.runs import Runs

@@ -1,4 +1,4 @@
-"""The additive student beside the MLP and an EBM: skill kept, bytes and rows per second.
+"""The additive student beside the MLP and an EBM: skill kept, bytes, rows per second, and how it compares with the MLP.
 
 The EBM (explainable boosting machine) of InterpretML is the usual additive model with pairs. It learns from the labels,
 the students from the teacher. Its bytes are those of a joblib file, since it has no other.
@@ -7,11 +7,12 @@ the students from the teacher. Its bytes are those of a joblib file, since it ha
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 import joblib
 import pandas as pd
@@ -26,13 +27,11 @@ from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
 from tabkd._tables.schema import TableSchema
 from tabkd.students import AdditiveStudent, MLPStudent, Student
 
-STUDENTS: dict[str, Callable[[], Student]] = {
-    "tabkd MLP": MLPStudent,
-    "tabkd additive, no pairs": partial(AdditiveStudent, n_pairs=0),
-    "tabkd additive": AdditiveStudent,
-}
-EBM = "EBM on labels"
+MLP, ADDITIVE, EBM = "tabkd MLP", "tabkd additive", "EBM on labels"
+STUDENTS: dict[str, type[Student]] = {MLP: MLPStudent, ADDITIVE: AdditiveStudent}
 _TIMED_ROWS = 20_000
+# Rows that the additive student and the MLP score at a time, and how often each does.
+_CALLS = {1: 500, 1000: 50, 100_000: 5}
 
 
 def run(problems: Iterable[Problem], seeds: int, runs: Runs, quick: bool) -> str:
@@ -45,39 +44,82 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, quick: bool) -> str
         for seed in range(seeds):
             key = {"table": problem.name, "seed": seed, "quick": quick}
             missing = [name for name in contestants if not runs.find(**key, contestant=name)]
-            contest = Contest(problem.split(seed), None) if missing else None
+            if missing:
+                models = Models(Contest(problem.split(seed), None), quick)
             for name in missing:
-                record = key | {"contestant": name} | _measured(name, contest, quick)
+                record = key | {"contestant": name} | _measured(name, models)
                 print(runs.add(record), file=sys.stderr, flush=True)
     return runs.write_table(table(runs.find(quick=quick)))
 
 
-def _measured(name: str, contest: Contest, quick: bool) -> dict[str, Any]:
-    split = contest.split
-    model, n_bytes, X_test = _fitted(name, contest, quick)
-    predict = model.predict if split.task == "regression" else model.predict_proba
-    kept = measures(split, predict(X_test), contest.teacher_scores)["kept"]
-    many = X_test.sample(100 if quick else _TIMED_ROWS, replace=True, random_state=0)
-    return {"kept": kept, "n_bytes": n_bytes, "rows_per_second": rate(predict, many)}
+class Fitted(NamedTuple):
+    """Probabilities or values by a model, its bytes, and the test rows as it takes them."""
+
+    predict: Callable
+    n_bytes: int | None
+    X_test: pd.DataFrame
 
 
-def _fitted(name: str, contest: Contest, quick: bool) -> tuple[Any, int | None, pd.DataFrame]:
-    """A model, its bytes, and the test rows as it takes them."""
-    split = contest.split
-    if name == TEACHER:
-        return contest.teacher, None, split.X_test
-    if name == EBM:
-        return fitted_ebm(split)
-    estimator = DistilledRegressor if split.task == "regression" else DistilledClassifier
-    student, n_synthetic = STUDENTS[name]().set_params(random_state=split.seed), 2000 if quick else "auto"
-    teacher = FrozenEstimator(contest.teacher)
-    model = estimator(teacher, student=student, n_synthetic=n_synthetic, random_state=split.seed)
-    content = model.fit(split.X_train, split.y_train).to_onnx().SerializeToString()
-    return ExportedStudent(content), len(content), split.X_test
+class Models:
+    """The models of one contest, each fitted when it is first asked for."""
+
+    def __init__(self, contest: Contest, quick: bool):
+        self.contest, self.quick = contest, quick
+        self._fitted: dict[str, Fitted] = {}
+
+    def __getitem__(self, name: str) -> Fitted:
+        if name not in self._fitted:
+            self._fitted[name] = self._fit(name)
+        return self._fitted[name]
+
+    def _fit(self, name: str) -> Fitted:
+        split, teacher = self.contest.split, self.contest.teacher
+        if name == TEACHER:
+            return Fitted(_predict(teacher, split), None, split.X_test)
+        if name == EBM:
+            return fitted_ebm(split)
+        estimator = DistilledRegressor if split.task == "regression" else DistilledClassifier
+        student, n_synthetic = STUDENTS[name](random_state=split.seed), 2000 if self.quick else "auto"
+        model = estimator(FrozenEstimator(teacher), student=student, n_synthetic=n_synthetic, random_state=split.seed)
+        content = model.fit(split.X_train, split.y_train).to_onnx().SerializeToString()
+        return Fitted(_predict(ExportedStudent(content), split), len(content), split.X_test)
 
 
-def fitted_ebm(split: Split) -> tuple[Any, int, pd.DataFrame]:
-    """An EBM with its defaults, the bytes of its joblib file, and the test rows as it takes them."""
+def _predict(model: Any, split: Split) -> Callable:
+    return model.predict if split.task == "regression" else model.predict_proba
+
+
+def _measured(name: str, models: Models) -> dict[str, Any]:
+    fitted, contest = models[name], models.contest
+    kept = measures(contest.split, fitted.predict(fitted.X_test), contest.teacher_scores)["kept"]
+    many = fitted.X_test.sample(100 if models.quick else _TIMED_ROWS, replace=True, random_state=0)
+    found = {"kept": kept, "n_bytes": fitted.n_bytes, "rows_per_second": rate(fitted.predict, many)}
+    return found | (_beside(models) if name == ADDITIVE else {})
+
+
+def _beside(models: Models) -> dict[str, float]:
+    """How many times as fast as the MLP the additive student is, by rows at a time."""
+    one, other = models[ADDITIVE], models[MLP]
+    found = {}
+    for n_rows, calls in _CALLS.items():
+        X = one.X_test.sample(min(n_rows, 100) if models.quick else n_rows, replace=True, random_state=0)
+        found[f"times_mlp_{n_rows}"] = speedup(one.predict, other.predict, X, 3 if models.quick else calls)
+    return found
+
+
+def speedup(score: Callable, other: Callable, X: pd.DataFrame, calls: int) -> float:
+    """The time of `other` in that of `score`: medians of calls in turn, so that both meet the same disturbances."""
+    seconds: dict[Callable, list[float]] = {score: [], other: []}
+    for _ in range(calls):
+        for call, taken in seconds.items():
+            start = time.perf_counter()
+            call(X)
+            taken.append(time.perf_counter() - start)
+    return median(seconds[other]) / median(seconds[score])
+
+
+def fitted_ebm(split: Split) -> Fitted:
+    """An EBM with its defaults, on all cores, with the bytes of its joblib file."""
     from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
 
     columns = TableSchema.of(split.X_train)
@@ -85,10 +127,10 @@ def fitted_ebm(split: Split) -> tuple[Any, int, pd.DataFrame]:
     X_train, X_test = (plain(X, numeric, nominal, columns) for X in (split.X_train, split.X_test))
     kind = ExplainableBoostingRegressor if split.task == "regression" else ExplainableBoostingClassifier
     types = ["continuous"] * len(numeric) + ["nominal"] * len(nominal)
-    model = kind(feature_types=types, random_state=split.seed).fit(X_train, split.y_train)
+    model = kind(feature_types=types, random_state=split.seed, n_jobs=-1).fit(X_train, split.y_train)
     file = BytesIO()
     joblib.dump(model, file)
-    return model, file.tell(), X_test
+    return Fitted(_predict(model, split), file.tell(), X_test)
 
 
 def table(records: list[dict]) -> list[str]:
@@ -96,15 +138,17 @@ def table(records: list[dict]) -> list[str]:
     if not records:
         return ["Nothing was measured."]
     frame = pd.DataFrame(records)
-    numbers = ["kept", "n_bytes", "rows_per_second"]
-    medians = frame.groupby(["table", "contestant"], sort=False)[numbers].median()
+    numbers = frame.columns.difference(["table", "seed", "quick", "contestant"])
+    medians = frame.groupby(["table", "contestant"], sort=False)[list(numbers)].median()
     rows = [[str(name), str(who), *_cells(who, values)] for (name, who), values in medians.iterrows()]
     for who, values in medians.groupby("contestant", sort=False):
         for title, found in (("median", values.median()), ("least", values.min())):
             rows.append([f"**{title} of {len(values)}**", str(who), *_cells(who, found)])
-    return markdown(["table", "contestant", "skill kept", "bytes", "rows/s"], rows)
+    times = "times as fast as the MLP at " + " / ".join(f"{n:,}" for n in _CALLS) + " rows"
+    return markdown(["table", "contestant", "skill kept", "bytes", "rows/s", times], rows)
 
 
 def _cells(who: str, values: pd.Series) -> list[str]:
     size = "" if pd.isna(values["n_bytes"]) else f"{values['n_bytes'] / 1000:,.1f} KB" + " (joblib)" * (who == EBM)
-    return [f"{values['kept']:.1%}", size, f"{values['rows_per_second']:,.0f}"]
+    times = " / ".join(f"{values[f'times_mlp_{n}']:.2f}" for n in _CALLS) if who == ADDITIVE else ""
+    return [f"{values['kept']:.1%}", size, f"{values['rows_per_second']:,.0f}", times]

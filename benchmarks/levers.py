@@ -32,19 +32,18 @@ def logit_matching(outputs, targets):
     return ((outputs - outputs.mean(axis=1, keepdims=True) - logits) ** 2).mean(axis=1)
 
 
-class WithLoss(MLPStudent):
-    """An MLP whose probabilities are learnt by another loss."""
+class WithBrier(MLPStudent):
+    """An MLP whose probabilities are learnt by the Brier score."""
 
-    _loss = staticmethod(brier)
-
-    def _trainer(self, layers):
-        return Trainer(layers, self._units(), self._loss, self.weight_decay, self._activation)
+    def _loss(self):
+        return brier
 
 
-class WithLogitMatching(WithLoss):
+class WithLogitMatching(MLPStudent):
     """An MLP that matches logits."""
 
-    _loss = staticmethod(logit_matching)
+    def _loss(self):
+        return logit_matching
 
 
 def leaky_relu(values, xp):
@@ -96,16 +95,15 @@ class _Averaging:
 class Averaged(MLPStudent):
     """An MLP of the exponential average of its weights."""
 
-    def _trainer(self, layers):
-        return _Averaging(super()._trainer(layers))
+    def _trainer(self, real, rng):
+        return _Averaging(super()._trainer(real, rng))
 
 
 class EarlyStopped(MLPStudent):
     """An MLP of the weights that were the nearest to the teacher on real rows held out."""
 
-    def _train(self, real, synthetic, held_out, rng):
-        real, held_out = hold_out(real, rng)
-        return super()._train(real, synthetic, held_out, rng)
+    def _held_out(self, real, synthetic, rng):
+        return hold_out(real, rng)
 
 
 class BestOfThree(MLPStudent):

@@ -1,11 +1,13 @@
 """The additive student: what it learns, which pairs it has, what its scorecard says, and how a score is shared."""
 
+import dataclasses
 import itertools
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from skl2onnx import to_onnx
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.pipeline import make_pipeline
@@ -13,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd.students import AdditiveStudent
+from tabkd.students._additive.terms import STEP
 from tests.small_tables import mixed_frame, signal
 from tests.students.test_students import SMALL, soft_classes, soft_labels
 
@@ -122,6 +125,36 @@ def test_more_columns_than_rows_are_learnt():
     X = np.random.default_rng(0).normal(size=(150, 300))
     student = additive(n_pairs=1, max_iter=5, n_jobs=1).fit(X, X[:, 7])
     assert student.score(X, X[:, 7]) > 0.5
+
+
+# The file
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_weights_are_multiples_of_a_step(kind, request):
+    _, student = request.getfixturevalue(kind)
+    for numbers in (student.terms_.weights, student.terms_.products):
+        np.testing.assert_array_equal(numbers / STEP, np.rint(numbers / STEP))
+
+
+def test_a_file_holds_weights_in_two_bytes_each():
+    X = np.random.default_rng(0).normal(size=(600, 4))
+    student = additive(n_pairs=0, n_knots=200).fit(X, np.column_stack([np.sin(3 * X[:, 0]), X[:, 1] ** 2]))
+    coarse = to_onnx(student, X[:1]).ByteSize()
+    student.terms_ = dataclasses.replace(student.terms_, weights=student.terms_.weights * np.float32(1.0001))
+    assert to_onnx(student, X[:1]).ByteSize() > coarse + 1.5 * student.terms_.weights.size
+
+
+def test_many_levels_share_a_few_means():
+    rng = np.random.default_rng(0)
+    shop = rng.integers(0, 300, 3000)
+    X = pd.DataFrame({"shop": np.char.add("shop ", shop.astype(str)), "x": rng.uniform(size=3000)})
+    y = np.sin(shop) + X["x"].to_numpy()
+    student = additive(n_pairs=0).fit(X, y)
+    assert len(np.unique(student.encoder_.means_[0])) == 64
+    assert student.score(X, y) > 0.95
+    (table,) = student.front().tables
+    assert table[1].max() == 63
 
 
 # Contributions

@@ -8,9 +8,12 @@ from numpy.typing import ArrayLike
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.onnx._types import TensorType
-from tabkd.students._additive.terms import AdditiveTerms, Explanation
+from tabkd.students._additive.terms import STEP, AdditiveTerms, Explanation
 from tabkd.students._additive.units import AdditiveUnits
 from tabkd.students._encoding.graph import write_ramps
+
+# From so many numbers on, two bytes less of each outweigh the nodes that turn them back.
+_MANY = 150
 
 
 def write_units(graph: Graph, inputs: Inputs, units: AdditiveUnits) -> str:
@@ -48,13 +51,19 @@ def write_score(
 
 def write_scores(graph: Graph, u: str, units: AdditiveUnits, terms: AdditiveTerms) -> str:
     """Several scores (n, M) of units."""
-    weights = terms.weights.copy()
+    mains = graph.node("Gemm", [u, _numbers(graph, terms.weights, "weights"), graph.float32(terms.intercept)])
     if not len(terms.left):
-        return graph.gemm(u, weights, terms.intercept)
-    weights[units.constant] += terms.intercept
-    left, right = _cut(graph, u, units.left), _cut(graph, u, units.right)
-    pairs = graph.node("ReduceSum", [_by_right(graph, left, right, terms), graph.constant(np.array([2]))], keepdims=0)
-    return graph.node("Gemm", [u, graph.float32(weights, "weights"), pairs])
+        return mains
+    # Each product is computed once for all scores.
+    first, second = np.nonzero(terms.products.any(axis=2))
+    start, stop = min(units.left[0], units.right[0]), max(units.left[1], units.right[1])
+    own = _cut(graph, u, (start, stop))
+    sides = [
+        graph.node("MatMul", [own, _one_hot(graph, side - start, stop - start, axis=0)])
+        for side in (terms.left[first], terms.right[second])
+    ]
+    cells = _numbers(graph, terms.products[first, second], "products")
+    return graph.node("Gemm", [graph.node("Mul", sides), cells, mains])
 
 
 def write_explanation(graph: Graph, u: str, units: AdditiveUnits, explanation: Explanation) -> str:
@@ -100,11 +109,25 @@ def _sparse(graph: Graph, weights: np.ndarray) -> str:
     """
     positions = np.flatnonzero(weights)
     if 6 * len(positions) > 4 * weights.size:
-        return graph.float32(weights, "products")
+        return _numbers(graph, weights, "products")
     zeros = graph.node("ConstantOfShape", [graph.constant(np.array([weights.size]))])
-    numbers = graph.float32(weights.ravel()[positions], "products")
+    numbers = _numbers(graph, weights.ravel()[positions], "products")
     flat = graph.node("ScatterElements", [zeros, graph.constant(positions.astype(np.int64)), numbers], axis=0)
     return _reshaped(graph, flat, list(weights.shape))
+
+
+def _numbers(graph: Graph, values: np.ndarray, hint: str) -> str:
+    """A constant: of many multiples of `STEP` the whole numbers above the least one, which take about two bytes each.
+
+    float32 holds these exactly. ONNX Runtime turns them back when a session is created.
+    """
+    steps = values / STEP
+    if values.size < _MANY or np.ptp(steps) >= 2**21 or (steps != np.rint(steps)).any():
+        return graph.float32(values, hint)
+    least = steps.min()
+    whole = graph.cast(graph.constant((steps - least).astype(np.int64), hint), TensorType.FLOAT)
+    scaled = graph.node("Mul", [whole, graph.constant(np.float32(STEP))])
+    return graph.node("Add", [scaled, graph.constant(np.float32(least * STEP))])
 
 
 def _by_score(graph: Graph, name: str, n_scores: int, width: int) -> str:
@@ -116,7 +139,12 @@ def _reshaped(graph: Graph, name: str, shape: list[int]) -> str:
     return graph.node("Reshape", [name, graph.constant(np.array(shape))])
 
 
-def _one_hot(graph: Graph, positions: np.ndarray, depth: int) -> str:
-    """Ones at the positions (k,), as a constant (k, depth) that ONNX Runtime expands when a session is created."""
+def _one_hot(graph: Graph, positions: np.ndarray, depth: int, axis: int = -1) -> str:
+    """Ones at the positions (k,), as a constant (k, depth) that ONNX Runtime expands when a session is created.
+
+    With axis 0 it has the shape (depth, k).
+    """
     onoff = graph.constant(np.array([0, 1], np.float32))
-    return graph.node("OneHot", [graph.constant(positions.astype(np.int64)), graph.constant(np.array(depth)), onoff])
+    return graph.node(
+        "OneHot", [graph.constant(positions.astype(np.int64)), graph.constant(np.array(depth)), onoff], axis=axis
+    )

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.special import expit, softmax
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from tabkd._sklearn import N_JOBS, Interval, StrOptions
+from tabkd._sklearn import Interval, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._additive.graph import write_explanation, write_score, write_scores, write_units
-from tabkd.students._additive.grids import Grids, features
 from tabkd.students._additive.pairs import chosen_grids
-from tabkd.students._additive.plot import plot_functions
-from tabkd.students._additive.scorecard import Functions, Scale, readable, scorecard
-from tabkd.students._additive.terms import AdditiveTerms, Explanation, sides
-from tabkd.students._additive.training import AdditiveTrainer, Limits, Terms, binary_cross_entropy
+from tabkd.students._additive.readable import ReadableStudent
+from tabkd.students._additive.terms import AdditiveTerms, sides
+from tabkd.students._additive.training import AdditiveTrainer, Allowed, Terms, binary_cross_entropy
 from tabkd.students._additive.units import AdditiveUnits
-from tabkd.students._encoding.encoder import TableEncoder
-from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
-from tabkd.students._student import Student
+from tabkd.students._soft_rows import SoftRows
 from tabkd.students._student_graph import Tensors
-from tabkd.students._training.batches import Batches, cross_entropy, squared_error
-from tabkd.students._training.lessons import Progress, hold_out
-from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school
+from tabkd.students._training.encoded import encoded_units
+from tabkd.students._training.lessons import Learner
+from tabkd.students._training.student import MinibatchStudent
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Rows whose features are in memory at a time.
-_BLOCK_ROWS = 4096
+# Most different means of the levels of a column: their rows in a file then take a byte each.
+_MOST_MEANS = 64
 
 
-class AdditiveStudent(Student):
+class AdditiveStudent(ReadableStudent):
     """A sum of one function for each column, and of a few functions of two columns, that people can read.
 
     The score is the log-odds of the second of two classes, a score for each of more classes, of which the softmax is
@@ -51,7 +43,7 @@ class AdditiveStudent(Student):
     n_pairs : int or "auto", default="auto"
         Most functions of two columns. "auto" takes as many, up to 16, as explain more of the teacher's answers on
         held-out rows; 0 gives a sum of functions of one column.
-    n_knots : int, default=64
+    n_knots : int, default=96
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
         Most levels of a categorical column that gets one unit for each level. The levels of other columns are read as
@@ -126,24 +118,15 @@ class AdditiveStudent(Student):
     """
 
     _parameter_constraints = {
+        **MinibatchStudent._parameter_constraints,
         "n_pairs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "n_knots": [Interval(Integral, 0, None, closed="left")],
-        "max_levels": [Interval(Integral, 1, None, closed="left")],
-        "max_units": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "monotonic_cst": ["array-like", dict, None],
-        "n_jobs": N_JOBS,
-        "random_state": ["random_state"],
     }
-    on_simplex = True
 
     def __init__(
         self,
         *,
         n_pairs: int | Literal["auto"] = "auto",
-        n_knots: int = 64,
+        n_knots: int = 96,
         max_levels: int = 64,
         max_units: int = 288,
         batch_size: int = 256,
@@ -164,137 +147,52 @@ class AdditiveStudent(Student):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
-        rng = check_random_state(self.random_state)
-        grids = self._grids(real, rng).in_order()
-        self.encoder_ = grids.encoder
-        named = dict.fromkeys(tuple(sorted(pair.columns)) for pair in grids.pairs.values())
-        self.pairs_ = np.array(list(named), dtype=np.int64).reshape(-1, 2)
-        held_out = None
-        if synthetic.n_rows == 0 and self.max_iter == "auto":
-            real, held_out = hold_out(real, rng)
-        left, right, allowed = sides(grids.pairs.values())
-        trainer = AdditiveTrainer(
-            self._first_terms(real, left, right),
-            encoded_units(self.encoder_),
-            left,
-            right,
-            Limits(self._signs(), allowed),
-            self._loss(),
-        )
-        progress = Progress(self._loss_of(held_out, left, right) if held_out is not None else None)
-        terms, self.n_iter_ = school(
-            trainer,
-            self.encoder_,
-            self._inputs,
-            real,
-            synthetic,
-            n_passes(self.max_iter, len(real) + synthetic.n_rows),
-            self.batch_size,
-            self.learning_rate_init,
-            progress,
-            rng,
-        )
-        self.terms_ = self._terms(terms, left, right)
-
-    def _grids(self, real: SoftRows, rng: np.random.RandomState) -> Grids:
-        """The encoding of the table with the units of the chosen pairs."""
-        encoder = TableEncoder(
-            n_knots=self.n_knots,
-            max_levels=self.max_levels,
-            max_units=self.max_units,
-            n_jobs=self.n_jobs,
-            random_state=rng.randint(2**31 - 1),
-        ).fit_rows(self.schema_, real)
+    def _fit_encoder(self, real: SoftRows, rng: np.random.RandomState) -> None:
+        """Set `encoder_`, with the units of the chosen pairs, and `pairs_`."""
+        super()._fit_encoder(real, rng)
+        if len(self.encoder_.mean_columns_):
+            seed = rng.randint(2**31 - 1)
+            self.encoder_ = self.encoder_.with_merged_means(real.codes, real.weights, _MOST_MEANS, seed)
         fixed = self.monotonic_cst_ != 0
         is_classifier = self.task_ == "classification"
-        return chosen_grids(encoder, real, self.n_pairs, fixed, is_classifier, rng, self.n_jobs)
+        grids = chosen_grids(self.encoder_, real, self.n_pairs, fixed, is_classifier, rng, self.n_jobs).in_order()
+        self.encoder_ = grids.encoder
+        self._sides = sides(grids.pairs.values())
+        named = dict.fromkeys(tuple(sorted(pair.columns)) for pair in grids.pairs.values())
+        self.pairs_ = np.array(list(named), dtype=np.int64).reshape(-1, 2)
 
-    def _first_terms(self, real: SoftRows, left: np.ndarray, right: np.ndarray) -> Terms:
-        """No function yet, and the scores of the best constant: log-odds, log frequencies, or zero."""
-        prior = np.zeros(self.n_outputs_)
-        if self.task_ == "classification":
-            prior = log_frequencies(real)
-            prior = prior[1:] - prior[:1] if self._is_binary else prior
-        m, z = len(prior), self.encoder_.n_features_out_
-        shapes = (z, m), (m,), (len(left), len(right), m)
-        weights, intercept, products = (np.zeros(shape, np.float32) for shape in shapes)
-        return Terms(weights, intercept + prior.astype(np.float32), products)
+    def _trainer(self, real: SoftRows, rng: np.random.RandomState) -> Learner:
+        left, right, together = self._sides
+        terms = Terms.first(self._prior(real), self.encoder_.n_features_out_, len(left), len(right))
+        units = encoded_units(self.encoder_)
+        return AdditiveTrainer(terms, units, left, right, Allowed(self._signs(), together), self._loss())
+
+    def _set_weights(self, weights: AdditiveTerms) -> None:
+        """Learnt weights as weights of all features: an unseen level has the units that the encoder gives it."""
+        terms = weights.float64()
+        if self.task_ == "classification" and not self._is_binary:
+            terms = terms.relative()
+        levels = self.encoder_.level_units_
+        self.terms_ = terms.spread(block_diag(np.eye(len(self.encoder_.unit_column_)), levels)).rounded()
 
     def _signs(self) -> np.ndarray:
         """The sign that the weight of each feature has to have, 0 for a free one."""
         return np.where(self._is_number(), self.monotonic_cst_[self._columns()], 0)[: self.encoder_.n_features_out_]
 
     def _loss(self) -> Callable:
-        if self.task_ == "regression":
-            return squared_error
-        return binary_cross_entropy if self._is_binary else cross_entropy
+        return binary_cross_entropy if self._is_binary else super()._loss()
 
-    def _loss_of(self, rows: SoftRows, left: np.ndarray, right: np.ndarray) -> Callable[[Terms], float]:
-        """The function that computes the mean loss of terms on rows."""
+    def _learnt(self, targets: np.ndarray) -> np.ndarray:
+        return targets[:, 1:] if self._is_binary else super()._learnt(targets)
 
-        def loss(terms: Terms) -> float:
-            self.terms_ = self._terms(terms, left, right)
-            scale = None if self.task_ == "classification" else self.target_scale_
-            return loss_of_answers(self.predict_codes(rows.codes), rows, scale)
-
-        return loss
-
-    def _inputs(self, rows: SoftRows) -> Batches:
-        targets = (rows.targets - self.target_mean_) / self.target_scale_
-        return encoded_batches(self.encoder_, rows, targets[:, 1:] if self._is_binary else targets)
-
-    def _terms(self, learnt: Terms, left: np.ndarray, right: np.ndarray) -> AdditiveTerms:
-        """Learnt weights as weights of all features: an unseen level has the units that the encoder gives it."""
-        weights, intercept, products = (part.astype(np.float64) for part in learnt)
-        if self.task_ == "classification" and not self._is_binary:
-            # The softmax does not change, and the scores are log-probabilities minus their mean.
-            weights, intercept, products = (
-                part - part.mean(axis=-1, keepdims=True) for part in (weights, intercept, products)
-            )
-        n_units, levels = len(self.encoder_.unit_column_), self.encoder_.level_units_
-        spread = np.zeros((n_units + len(levels), len(weights)))
-        spread[:n_units, :n_units] = np.eye(n_units)
-        spread[n_units:, n_units:] = levels
-        rows, columns = (np.flatnonzero(spread[:, side].any(axis=1)) for side in (left, right))
-        products = np.einsum("al,lrm,br->abm", spread[np.ix_(rows, left)], products, spread[np.ix_(columns, right)])
-        return AdditiveTerms(spread @ weights, intercept, rows, columns, products).float32()
-
-    @property
-    def _is_binary(self) -> bool:
-        return self.task_ == "classification" and self.n_outputs_ == 2
-
-    def _columns(self) -> np.ndarray:
-        """The column of the table that each feature comes from."""
-        return self.encoder_.feature_columns()
+    def _prior(self, real: SoftRows) -> np.ndarray:
+        """The scores of the best constant: log-odds, log frequencies, or zero."""
+        prior = super()._prior(real)
+        return np.diff(prior) if self._is_binary else prior
 
     def _is_number(self) -> np.ndarray:
         """Whether a feature rises with a numeric column: it is not of levels, their means, or missing values."""
         return np.concatenate([self.encoder_.rising_columns() >= 0, np.zeros(len(self.encoder_.level_units_), bool)])
-
-    def raw_scores(self, codes: np.ndarray) -> np.ndarray:
-        """Compute the scores that contributions add up to.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, M), float64
-            For two classes the log-odds of the second one, for more classes their log-probabilities minus the mean of
-            these over the classes, and otherwise the values of the targets.
-        """
-        terms = self._raw_terms()
-        return self._in_blocks(terms.scores, codes)
-
-    def _raw_terms(self) -> AdditiveTerms:
-        return self.terms_ if self._is_binary else self.terms_.scaled(self.target_scale_, self.target_mean_)
-
-    def _in_blocks(self, compute: Callable[[np.ndarray], np.ndarray], codes: np.ndarray) -> np.ndarray:
-        blocks = (codes[i : i + _BLOCK_ROWS] for i in range(0, max(len(codes), 1), _BLOCK_ROWS))
-        return np.concatenate([compute(features(self.encoder_, block)) for block in blocks])
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets of encoded rows.
@@ -346,31 +244,6 @@ class AdditiveStudent(Student):
             return Tensors(self.write_values(graph, scores))
         return Tensors(graph.node("Softmax", [scores], axis=1))
 
-    def base_values(self) -> np.ndarray:
-        """Compute the mean raw scores of `background_`, from which contributions start.
-
-        Returns
-        -------
-        ndarray of shape (M,), float64
-            The baseline of each raw score.
-        """
-        return self._explanation().base
-
-    def explain_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Compute how much each column contributes to the raw scores of a row: its function, and half of its pairs'.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), float64
-            Rows encoded by `schema_`.
-
-        Returns
-        -------
-        ndarray of shape (n, M, d), float64
-            Exact Shapley values against `background_`.
-        """
-        return self._in_blocks(self._explanation().contributions, codes)
-
     def write_contributions(self, graph: Graph, inputs: Inputs) -> str:
         """Write what `explain_codes` computes into a graph.
 
@@ -391,10 +264,6 @@ class AdditiveStudent(Student):
         explanation = units.explanation(self._explanation(), factor, self.background_)
         return write_explanation(graph, write_units(graph, inputs, units), units, explanation)
 
-    def _explanation(self) -> Explanation:
-        background = features(self.encoder_, self.background_)
-        return Explanation.of(self._raw_terms(), background, self._columns(), len(self.schema_.columns))
-
     def proved_monotone(self) -> np.ndarray:
         """Prove the constraints by the signs of the weights: those of a column all have its sign, and it is in no pair.
 
@@ -409,123 +278,3 @@ class AdditiveStudent(Student):
         proved = direction.copy()
         proved[np.concatenate([columns[wrong], columns[in_pairs]])] = 0
         return proved
-
-    def to_scorecard(
-        self, *, pdo: float | None = None, base_points: float | None = None, base_odds: float | None = None
-    ) -> pd.DataFrame:
-        """List the functions as a table of points, whose sum for a row is its raw score.
-
-        In a distilled estimator with a temperature or a link, points are those of the estimator: they add up to what
-        its `contributions` add up to.
-
-        Parameters
-        ----------
-        pdo : float, optional
-            Two classes only: the points that double the odds of the second class. A negative number gives a scale on
-            which more points mean a smaller probability of the second class, as usual in credit, where that is default.
-        base_points : float, optional
-            The points at `base_odds`; 0 by default.
-        base_odds : float, optional
-            Odds of the second class, p / (1 - p), that have `base_points`; 1 by default.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The first row for each score, of column "(base)", has the base points: the sum of a row's points where
-            every function is zero. The further rows are, first for single columns and then for pairs:
-
-            - ``kind`` "range": values of ``column`` between ``from`` and ``to``, where the points rise or fall linearly
-              from ``points`` to ``points_to``; "category": the value ``level``; "missing" and "unseen" values.
-            - For a pair, ``kind_2``, ``column_2``, ``level_2``, ``from_2`` and ``to_2`` say the same of its second
-              column. The points are bilinear: ``points`` at ``from`` and ``from_2``, ``points_to`` at ``to`` and
-              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``. What has no
-              row of its own in a pair, such as rare categories, has the row of ``kind`` "other values".
-            - ``output`` numbers the class or target if there are several scores.
-
-        Raises
-        ------
-        ValueError
-            If points are to be scaled and there are not two classes, or a number is not valid.
-        sklearn.exceptions.NotFittedError
-            If the student is not fitted.
-
-        Notes
-        -----
-        With ``factor = pdo / ln 2`` and ``offset = base_points - factor * ln(base_odds)``, the points of a row are
-        ``offset + factor * log_odds`` (Siddiqi, "Credit Risk Scorecards", 2006, ch. 6).
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from tabkd.students import AdditiveStudent
-        >>> X = pd.DataFrame({"colour": ["red", "blue"] * 50})
-        >>> y = (X["colour"] == "red") * 2.0
-        >>> card = AdditiveStudent(max_iter=200, random_state=0).fit(X, y).to_scorecard()
-        >>> card.loc[card["kind"] == "category", ["column", "level", "points"]].round(1)
-           column level  points
-        1  colour  blue    -1.0
-        2  colour   red     1.0
-        """
-        check_is_fitted(self)
-        scale = Scale.of(pdo, base_points, base_odds, self._is_binary)
-        return scorecard(self._functions(), self.pairs_, scale)
-
-    def plot(self, columns: Sequence[Any] | None = None, *, output: int = 0) -> np.ndarray:
-        """Draw the functions with matplotlib: a line or bars for each column, and a map for each pair.
-
-        Parameters
-        ----------
-        columns : sequence of column names, optional
-            The columns to draw, and only pairs of these; all by default. Those of an array are x0, x1 and so on.
-        output : int, default=0
-            Which class or target to draw if there are several scores.
-
-        Returns
-        -------
-        ndarray of matplotlib.axes.Axes
-            One for each column, in the order of the table, then one for each pair.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError, ValueError
-            For an unknown column or output.
-        sklearn.exceptions.NotFittedError
-            If the student is not fitted.
-        """
-        check_is_fitted(self)
-        n_scores = len(self.terms_.intercept)
-        if output not in range(n_scores):
-            raise ValueError(f"output is {output!r}; expected a number from 0 to {n_scores - 1}.")
-        names, titles = self.schema_.names, self.schema_.titles
-        if isinstance(columns, str):
-            raise TypeError(f"columns is {columns!r:.80}; give a list of columns.")
-        if unknown := [name for name in (columns if columns is not None else ()) if name not in [*names, *titles]]:
-            raise ValueError(
-                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {titles!r:.200}."
-            )
-        drawn = [
-            i for i in np.unique(self._columns()).tolist() if columns is None or {names[i], titles[i]} & set(columns)
-        ]
-        pairs = self.pairs_[np.isin(self.pairs_, drawn).all(axis=1)]
-        return plot_functions(self._functions(), drawn, pairs, output)
-
-    def _functions(self) -> Functions:
-        scale = () if self.legend_ is None else (self.legend_.raw_factor, self.legend_.raw_offset)
-        return Functions(self.schema_, self.encoder_, self._explanation(), self.background_, *scale)
-
-    def rules_frame(self) -> pd.DataFrame | None:
-        """The scorecard as `tabkd inspect --rules` shows it: shorter than `to_scorecard`, and rounded.
-
-        Returns
-        -------
-        pandas.DataFrame or None
-            Like `to_scorecard`, without columns that are empty. Of a numeric column, ``kind`` "at" gives the points at
-            the number ``from``; between two of these they are linear, and beyond the last they stay. A missing number
-            has no row where none was missing at fit. Points are rounded to less than 1e-5 of their spread over
-            `background_`. None if there are more than 3000 rows.
-        """
-        functions = self._functions()
-        spread = functions.factor * float(np.ptp(self.raw_scores(self.background_)))
-        return readable(functions, self.pairs_, spread)

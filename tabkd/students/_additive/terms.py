@@ -9,6 +9,10 @@ import numpy as np
 
 from tabkd.students._additive.grids import Pair
 
+#: Weights are multiples of this share of a unit of log-odds, or of a standard deviation: then a file stores them as
+#: whole numbers of two bytes. The score moves by less than noise.
+STEP = 2.0**-10
+
 
 @dataclass(frozen=True)
 class AdditiveTerms:
@@ -56,6 +60,27 @@ class AdditiveTerms:
             products=self.products * scale,
         )
 
+    def relative(self) -> AdditiveTerms:
+        """The terms whose scores are those of each class minus their mean, which the softmax does not tell apart."""
+        weights, intercept, products = (
+            part - part.mean(axis=-1, keepdims=True) for part in (self.weights, self.intercept, self.products)
+        )
+        return replace(self, weights=weights, intercept=intercept, products=products)
+
+    def spread(self, spread: np.ndarray) -> AdditiveTerms:
+        """The terms of further features, each of which is a sum (f, z) of these."""
+        rows, columns = (np.flatnonzero(spread[:, side].any(axis=1)) for side in (self.left, self.right))
+        left, right = spread[np.ix_(rows, self.left)], spread[np.ix_(columns, self.right)]
+        products = np.einsum("al,lrm,br->abm", left, self.products, right)
+        return AdditiveTerms(spread @ self.weights, self.intercept, rows, columns, products)
+
+    def float64(self) -> AdditiveTerms:
+        """The terms in float64."""
+        weights, intercept, products = (
+            part.astype(np.float64) for part in (self.weights, self.intercept, self.products)
+        )
+        return replace(self, weights=weights, intercept=intercept, products=products)
+
     def centred(self, means: np.ndarray) -> AdditiveTerms:
         """The terms of features from which their means (z,) are subtracted: the scores stay.
 
@@ -68,9 +93,10 @@ class AdditiveTerms:
         np.add.at(weights, self.right, np.einsum("lrm,l->rm", self.products, left))
         return replace(self, weights=weights, intercept=self.scores(means[None])[0])
 
-    def float32(self) -> AdditiveTerms:
-        """The terms as a graph has them; the intercept stays in float64."""
-        return replace(self, weights=self.weights.astype(np.float32), products=self.products.astype(np.float32))
+    def rounded(self) -> AdditiveTerms:
+        """The terms as a graph has them, multiples of `STEP` in float32; the intercept stays as it is."""
+        weights, products = ((np.rint(part / STEP) * STEP).astype(np.float32) for part in (self.weights, self.products))
+        return replace(self, weights=weights, products=products)
 
 
 def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from tabkd.students._additive.terms import AdditiveTerms
 from tabkd.students._training.batches import Batches, Units
 
 
@@ -31,12 +32,19 @@ class Terms(NamedTuple):
     intercept: Any
     products: Any
 
+    @classmethod
+    def first(cls, prior: np.ndarray, n_features: int, n_left: int, n_right: int) -> Self:
+        """No function yet, and the scores (M,) of a constant."""
+        shapes = (n_features, len(prior)), (n_left, n_right, len(prior))
+        weights, products = (np.zeros(shape, np.float32) for shape in shapes)
+        return cls(weights, prior.astype(np.float32), products)
 
-class Limits(NamedTuple):
-    """What holds after each step: the sign of each weight (z,), 0 for a free one, and the products (left, right)."""
+
+class Allowed(NamedTuple):
+    """What holds after each step: the signs of weights (z,), 0 for a free one, and which products (left, right) are."""
 
     signs: np.ndarray
-    allowed: np.ndarray
+    products: np.ndarray
 
 
 class AdditiveTrainer:
@@ -50,19 +58,19 @@ class AdditiveTrainer:
         The fixed encoding of the numeric inputs.
     left, right : int ndarrays
         The features whose products have weights.
-    limits : Limits
+    allowed : Allowed
         What the weights keep.
     loss : callable
         Takes scores and targets (n, M) as JAX arrays and returns the loss of each row (n,).
     """
 
     def __init__(
-        self, terms: Terms, units: Units, left: np.ndarray, right: np.ndarray, limits: Limits, loss: Callable
+        self, terms: Terms, units: Units, left: np.ndarray, right: np.ndarray, allowed: Allowed, loss: Callable
     ) -> None:
         import jax
 
         self._run = _compiled(loss)
-        self._fixed = (units, left.astype(np.int32), right.astype(np.int32), limits)
+        self._fixed = (units, left.astype(np.int32), right.astype(np.int32), allowed)
         self._terms = jax.tree.map(jax.numpy.asarray, terms)
         self._state = _optimizer().init(self._terms)
 
@@ -72,9 +80,10 @@ class AdditiveTrainer:
         return loss
 
     @property
-    def layers(self) -> Terms:
-        """The weights as NumPy arrays."""
-        return Terms(*map(np.asarray, self._terms))
+    def layers(self) -> AdditiveTerms:
+        """The terms as NumPy arrays."""
+        weights, intercept, products = map(np.asarray, self._terms)
+        return AdditiveTerms(weights, intercept, *self._fixed[1:3], products)
 
 
 def binary_cross_entropy(scores: Any, targets: Any) -> Any:
@@ -115,8 +124,8 @@ def _compiled(loss: Callable) -> Callable:
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def run(terms: Any, state: Any, fixed: Any, batches: Any, rates: Any) -> Any:
-        limits = fixed[3]
-        signs, allowed = limits.signs[:, None], limits.allowed[:, :, None]
+        allowed = fixed[3]
+        signs, kept = allowed.signs[:, None], allowed.products[:, :, None]
 
         def step(carry: Any, inputs: Any) -> Any:
             terms, state = carry
@@ -125,7 +134,7 @@ def _compiled(loss: Callable) -> Callable:
             updates, state = optimizer.update(gradients, state, terms)
             weights, intercept, products = jax.tree.map(lambda w, dw: w - rate * dw, terms, updates)
             weights = jnp.where(weights * signs < 0, 0, weights)
-            return (type(terms)(weights, intercept, products * allowed), state), value
+            return (type(terms)(weights, intercept, products * kept), state), value
 
         (terms, state), values = jax.lax.scan(step, (terms, state), (batches, rates))
         return terms, state, values.mean()

@@ -7,6 +7,7 @@ import numpy as np
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import FILLED, Front, Inputs
 from tabkd.onnx._types import TensorType
+from tabkd.students._encoding.level_means import distinct_means
 from tabkd.students._encoding.rows import EncoderRows
 from tabkd.students._encoding.stored_rows import StoredRows
 from tabkd.students._student_graph import Edges
@@ -19,7 +20,7 @@ class EncoderGraph(EncoderRows):
         """Describe what the encoder reads from the table.
 
         Columns with few levels come first, with their rows numbered as in `level_units_`. Columns with many levels
-        follow, with rows numbered consecutively over all tables of means.
+        follow, with the different rows of all tables of means numbered consecutively.
 
         Returns
         -------
@@ -29,8 +30,9 @@ class EncoderGraph(EncoderRows):
         tables = [(int(i), row_of) for i, row_of in zip(self.level_columns_, self.level_of_, strict=True)]
         first = 0
         for i, means in zip(self.mean_columns_, self.means_, strict=True):
-            tables.append((int(i), first + np.arange(len(means))))
-            first += len(means)
+            found, position = distinct_means(means)
+            tables.append((int(i), first + position))
+            first += len(found)
         alone = not len(self.mean_columns_) and len(self.unit_column_)
         filled = (self.fill_, self.missing_) if alone else None
         return Front(self.numeric_, self.center_, tables, filled)
@@ -146,7 +148,7 @@ def write_ramps(
 
 def _means(graph: Graph, rows: str, means: list[np.ndarray]) -> list[str]:
     """The mean soft targets of the rows, float32 (n, columns * k)."""
-    table = np.vstack(means)
+    table = np.vstack([distinct_means(own)[0] for own in means])
     if table.shape[1] == 1:
         return [graph.node("Gather", [graph.float32(table[:, 0], "means"), rows], axis=0)]
     looked_up = graph.node("Gather", [graph.float32(table, "means"), rows], axis=0)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from tabkd.students._encoding.float32 import to_float32
-from tabkd.students._encoding.level_means import level_positions
+from tabkd.students._encoding.level_means import level_positions, merged_means
 
 
 class EncoderRows:
@@ -188,6 +188,33 @@ class EncoderRows:
         rows = np.concatenate([order, np.arange(self.n_levels_, len(self.level_units_))])
         copy.level_of_ = [np.argsort(rows)[row_of] for row_of in self.level_of_]
         copy.level_units_ = self.level_units_[rows][:, order]
+        return copy
+
+    def with_merged_means(self, codes: np.ndarray, weights: np.ndarray, most: int, random_state: int) -> Self:
+        """A copy in which each table of means has at most so many different rows.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), float64
+            Rows encoded by `schema_`.
+        weights : ndarray of shape (n,)
+            Their weights.
+        most : int
+            Most different rows of means of a column.
+        random_state : int
+            Seed.
+
+        Returns
+        -------
+        TableEncoder
+            The copy; it shares all other arrays.
+        """
+        copy = shallow_copy(self)
+        copy.means_ = []
+        for i, means in zip(self.mean_columns_, self.means_, strict=True):
+            positions = level_positions(codes[:, i], len(means) - 2)
+            counts = np.bincount(positions, weights, minlength=len(means))
+            copy.means_.append(merged_means(means, counts, most, random_state))
         return copy
 
     def set_learnt(self, columns: np.ndarray) -> None:

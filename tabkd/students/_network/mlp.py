@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_scalar
 
-from tabkd._sklearn import N_JOBS, Interval, StrOptions
+from tabkd._sklearn import Interval
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
-from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
 from tabkd.students._network.walks import Explainer, Network
 from tabkd.students._raw_scores import raw_scaling
-from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
-from tabkd.students._student import Student
+from tabkd.students._soft_rows import SoftRows
 from tabkd.students._student_graph import Tensors
-from tabkd.students._training.batches import Batches, Units, cross_entropy, squared_error
-from tabkd.students._training.lessons import Progress, hold_out
-from tabkd.students._training.school import encoded_batches, encoded_units, loss_of_answers, n_passes, school
+from tabkd.students._training.encoded import encoded_units
+from tabkd.students._training.lessons import Learner
+from tabkd.students._training.student import MinibatchStudent
 
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
 
 
-class MLPStudent(Student):
+class MLPStudent(MinibatchStudent):
     """A compact MLP on soft targets, trained in JAX; prediction needs only NumPy.
 
     Class probabilities are learnt with soft cross-entropy, real targets with squared error.
@@ -110,20 +108,11 @@ class MLPStudent(Student):
     """
 
     _parameter_constraints = {
+        **MinibatchStudent._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "n_knots": [Interval(Integral, 0, None, closed="left")],
-        "max_levels": [Interval(Integral, 1, None, closed="left")],
-        "max_units": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "monotonic_cst": ["array-like", dict, None],
-        "n_jobs": N_JOBS,
-        "random_state": ["random_state"],
     }
     _activation = staticmethod(relu)
-    on_simplex = True
     _walks: Explainer | None = None
 
     def __init__(
@@ -153,45 +142,15 @@ class MLPStudent(Student):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
-        rng = check_random_state(self.random_state)
-        self.encoder_ = TableEncoder(
-            n_knots=self.n_knots,
-            max_levels=self.max_levels,
-            max_units=self.max_units,
-            n_jobs=self.n_jobs,
-            random_state=rng.randint(2**31 - 1),
-        ).fit_rows(self.schema_, real)
-        held_out = None
-        if synthetic.n_rows == 0 and self.max_iter == "auto":
-            real, held_out = hold_out(real, rng)
-        self._set_layers(self._train(real, synthetic, held_out, rng))
+    def _trainer(self, real: SoftRows, rng: np.random.RandomState) -> Learner:
+        sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
+        layers = initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
+        units = encoded_units(self.encoder_)
+        return Trainer(layers, units, self._loss(), self.weight_decay, self._activation, self._limits())
+
+    def _set_weights(self, weights: Layers) -> None:
+        self.coefs_, self.intercepts_ = (list(part) for part in zip(*weights, strict=True))
         self._walks = None
-
-    def _train(
-        self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None, rng: np.random.RandomState
-    ) -> Layers:
-        """The layers after all passes, or the best ones if rows are held out for early stopping."""
-        trainer = self._trainer(self._first_layers(real, rng))
-        progress = Progress(self._loss_of(held_out) if held_out is not None else None)
-        passes = n_passes(self.max_iter, len(real) + synthetic.n_rows)
-        layers, self.n_iter_ = school(
-            trainer,
-            self.encoder_,
-            self._inputs,
-            real,
-            synthetic,
-            passes,
-            self.batch_size,
-            self.learning_rate_init,
-            progress,
-            rng,
-        )
-        return layers
-
-    def _trainer(self, layers: Layers) -> Trainer:
-        loss = cross_entropy if self.task_ == "classification" else squared_error
-        return Trainer(layers, self._units(), loss, self.weight_decay, self._activation, self._limits())
 
     def _limits(self) -> list[Limits]:
         """The limits of the weights of each layer, by which the constraints hold; none without constraints."""
@@ -224,35 +183,6 @@ class MLPStudent(Student):
         wrong = np.where(proved[columns] > 0, can_fall[:, 0], can_rise[:, 0])
         proved[columns[wrong]] = 0
         return proved
-
-    def _first_layers(self, real: SoftRows, rng: np.random.RandomState) -> Layers:
-        sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
-        return initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
-
-    def _set_layers(self, layers: Layers) -> None:
-        self.coefs_, self.intercepts_ = (list(part) for part in zip(*layers, strict=True))
-
-    def _prior(self, real: SoftRows) -> np.ndarray:
-        """The outputs of the best constant: log frequencies, or zero."""
-        if self.task_ == "regression":
-            return np.zeros(self.n_outputs_)
-        return log_frequencies(real)
-
-    def _loss_of(self, rows: SoftRows) -> Callable[[Layers], float]:
-        """The function that computes the mean loss of layers on rows: cross-entropy, or scaled squared error."""
-
-        def loss(layers: Layers) -> float:
-            self._set_layers(layers)
-            scale = None if self.task_ == "classification" else self.target_scale_
-            return loss_of_answers(self.predict_codes(rows.codes), rows, scale)
-
-        return loss
-
-    def _units(self) -> Units:
-        return encoded_units(self.encoder_)
-
-    def _inputs(self, rows: SoftRows) -> Batches:
-        return encoded_batches(self.encoder_, rows, (rows.targets - self.target_mean_) / self.target_scale_)
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets of encoded rows.
