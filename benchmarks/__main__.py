@@ -269,14 +269,20 @@ def article(seeds: int, output: Path | None, quick: bool) -> None:
 @datasets_option
 @max_rows_option(20_000)
 @output_option
+@click.option("--job-rows", default=2_000_000, help="Rows of the jobs whose alerts get reasons; 0 for no jobs.")
 @quick_option
-def reasons(data_dir: Path | None, datasets: str, max_rows: int, output: Path | None, quick: bool) -> None:
-    """How right, how exact and how fast the contributions of columns are."""
+def reasons(
+    data_dir: Path | None, datasets: str, max_rows: int, output: Path | None, job_rows: int, quick: bool
+) -> None:
+    """How right, how exact and how fast the contributions of columns are, and what reasons cost a job."""
+    from benchmarks import reasons_job
     from benchmarks.reasons import run
 
     if quick:
-        max_rows, datasets = 1000, datasets or ("" if data_dir else "diabetes")
+        max_rows, datasets, job_rows = 1000, datasets or ("" if data_dir else "diabetes"), min(job_rows, 5000)
     print(run(data_dir, datasets.split(",") if datasets else None, max_rows, output, quick))
+    if job_rows:
+        print(reasons_job.run(output, job_rows, quick))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tabkd._threads import n_threads
 from tabkd.onnx._convertible import Output
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
@@ -51,7 +53,7 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
             f"{', '.join(sorted(OPERATORS))}."
         )
     try:
-        exported, whole = ExportedStudent(content, n_jobs=1), _run_whole(model, content, frame)
+        exported, whole = ExportedStudent(content), _run_whole(model, content, frame)
         for output in model._student.further_onnx_outputs():
             exported.output(frame[:1], output.name)
     except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
@@ -90,10 +92,12 @@ def _run_whole(model: Any, content: bytes, frame: pd.DataFrame) -> dict[str, np.
     else:
         feeds = {c["input"]: _feed(frame.iloc[:, i], c) for i, c in enumerate(columns)}
     names = [output.name for output in session.get_outputs()]
-    parts = []
-    for start in range(0, max(1, len(frame)), _SLICE):
-        part = {name: values[start : start + _SLICE] for name, values in feeds.items()}
-        parts.append(session.run(names, part))
+
+    def scored(start: int) -> list[np.ndarray]:
+        return session.run(names, {name: values[start : start + _SLICE] for name, values in feeds.items()})
+
+    with ThreadPoolExecutor(n_threads(None)) as threads:
+        parts = list(threads.map(scored, range(0, max(1, len(frame)), _SLICE)))
     return {name: np.concatenate(found) for name, found in zip(names, zip(*parts, strict=True), strict=True)}
 
 

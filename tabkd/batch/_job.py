@@ -300,7 +300,7 @@ def score_batches(
             if added["doubt"] is not None:
                 scores |= added["doubt"].columns(as_matrix(scores))
             if added["reasons"] is not None:
-                scores |= added["reasons"].columns(batch)
+                scores |= added["reasons"].columns(batch, pa.table(scores))
             yield pa.table({**kept, **scores})
 
 

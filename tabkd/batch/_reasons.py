@@ -153,7 +153,7 @@ class Reasons:
         texts = [(f"{kind}_{k}", pa.string()) for kind in self._written for k in ranks]
         return pa.schema([*texts, *((f"contribution_{k}", pa.float64()) for k in ranks)])
 
-    def columns(self, X: Any) -> dict[str, pa.Array]:
+    def columns(self, X: Any, scores: pa.Table) -> dict[str, pa.Array]:
         """The columns of `schema` for some rows.
 
         Fields are null where fewer columns moved the score into the wanted direction.
@@ -162,10 +162,12 @@ class Reasons:
         ----------
         X : table
             The rows, in any form that `ExportedStudent.predict` takes.
+        scores : pyarrow.Table
+            Their scores, which tell the predicted class; other columns are ignored.
         """
         if not X.shape[0]:
             return {column.name: pa.array([], column.type) for column in self.schema}
-        values = self._contributions(X)
+        values = self._contributions(X, scores)
         pushes = self._sign * values
         first = np.argsort(-pushes, axis=1, kind="stable")[:, : self._n]
         least = _ROUNDING * np.abs(values).sum(axis=1, keepdims=True)
@@ -177,11 +179,12 @@ class Reasons:
         numbers = [pa.array(values[np.arange(len(values)), k], mask=none) for k, none in ranked]
         return dict(zip(self.schema.names, [*texts, *numbers], strict=True))
 
-    def _contributions(self, X: Any) -> np.ndarray:
+    def _contributions(self, X: Any, scores: pa.Table) -> np.ndarray:
         """The contributions of the columns and groups, shape (n, g)."""
         values = self._exported.output(X, CONTRIBUTIONS)
         if values.ndim == 3:
-            values = values[np.arange(len(values)), self._exported.predict_proba(X).argmax(axis=1)]
+            P = np.column_stack([scores.column(f"probability_{c}").to_numpy() for c in self._exported.classes_])
+            values = values[np.arange(len(values)), P.argmax(axis=1)]
         return np.stack([values[:, positions].sum(axis=1) for positions in self._members], axis=1, dtype=np.float64)
 
 

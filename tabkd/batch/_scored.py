@@ -292,7 +292,7 @@ class Columns:
                 "be explained; nothing was written."
             )
         table = rows.table
-        for name, values in self._reasons.columns(rows.unexplained.X).items():
+        for name, values in self._reasons.columns(rows.unexplained.X, table).items():
             table = table.append_column(name, values)
         return Rows(table, rows.rejects)
 

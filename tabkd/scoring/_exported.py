@@ -32,7 +32,7 @@ _NETWORK_ROWS = 512
 # Trees have no layers, and score so fast that more calls would be noticeable.
 _TREE_ROWS = 8192
 # Numbers of an output that takes many for each row, which bound its blocks: they stay in a core's own cache.
-_BLOCK_VALUES = 1 << 18
+_BLOCK_VALUES = 1 << 17
 # Fewest blocks of a thread: starting a thread takes about as long as scoring them.
 _LEAST_BLOCKS = 4
 _FLOAT, _INT64 = 1, 7

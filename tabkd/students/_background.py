@@ -34,6 +34,27 @@ def background_rows(real: SoftRows) -> np.ndarray:
     return real.codes[np.random.default_rng(0).choice(len(real), most, replace=False, p=shares)]
 
 
+def mixed(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of which each has up to half of its columns from another row, so that more of them are different.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d)
+        The rows to mix.
+    n : int
+        Number of rows to return.
+    rng : numpy.random.Generator
+        Draws the rows and the columns.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        Rows whose values all stand in `rows`, each in its column.
+    """
+    first, second = rows[rng.integers(len(rows), size=(2, n))]
+    return np.where(rng.random(first.shape) < rng.random((n, 1)) / 2, second, first)
+
+
 def herded(features: np.ndarray, n: int) -> np.ndarray:
     """The positions of n rows that together are distributed like all rows, in the order in which they were chosen.
 

@@ -315,12 +315,16 @@ def test_batches_of_any_kind_get_reasons(explained, contributions, frame):
         next(score_batches(explained, batches, ["reason_1"], reasons=1))
 
 
-def test_reasons_of_several_classes_are_those_of_the_predicted_one(frame, source, tmp_path):
+def test_reasons_of_several_classes_are_those_of_the_predicted_one(frame, source, tmp_path, monkeypatch):
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(5, random_state=0))
     model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0)
     model.fit(frame[COLUMNS], np.digitize(frame["amount"] + frame["paid"], [-0.5, 0.8]))
     model.to_onnx(tmp_path / "model.onnx", contributions=True)
-    score_dataset(tmp_path / "model.onnx", [source], tmp_path / "out.parquet", reasons=3)
+    exported, scored = tabkd.load(tmp_path / "model.onnx"), []
+    predict_proba = exported.predict_proba
+    monkeypatch.setattr(exported, "predict_proba", lambda X: (scored.append(X.shape[0]), predict_proba(X))[1])
+    score_dataset(exported, [source], tmp_path / "out.parquet", reasons=3)
+    assert sum(scored) == N_ROWS  # each row once
     values = model.contributions(frame[COLUMNS]).values
     assert values.shape == (N_ROWS, 3, 3)
     predicted = model.predict_proba(frame[COLUMNS]).argmax(axis=1)

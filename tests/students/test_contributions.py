@@ -9,7 +9,8 @@ from sklearn.linear_model import LinearRegression
 
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd.students import STUDENTS, MLPStudent, SoftRows, Student, TreeStudent
-from tabkd.students._background import background_rows
+from tabkd.students._background import background_rows, mixed
+from tabkd.students._network.readout import Readout
 from tabkd.students._registry import student_names
 from tests.export.hard import FAST, fast_students, mixed_table
 from tests.small_students import small_students
@@ -105,6 +106,43 @@ def test_many_columns_are_explained_as_by_far_more_walks():
     assert (found - expected).std() / expected.std() < 0.12
     ranks = [np.argsort(np.argsort(values, axis=1), axis=1) for values in (found, expected)]
     assert np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(*ranks, strict=True)]) > 0.95
+
+
+def test_what_the_walks_get_wrong_is_learnt(four_columns):
+    X, signal = four_columns
+    student = MLPStudent(hidden_layer_sizes=(16, 8), max_iter=5, random_state=0).fit(X, targets(signal, "binary"))
+    explainer, codes = student._explainer(), X[100:150]
+    sums = explainer.network.column_sums(codes)
+    expected = over_all_subsets(student, codes)
+    plain = explainer.walks.explain(explainer.network, sums)
+    learnt = explainer.walks.explain(explainer.network, sums, explainer.readout)
+    errors = [(values - values.mean(axis=0) - expected + expected.mean(axis=0)).std() for values in (plain, learnt)]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_a_readout_learns_from_noisy_contributions_and_still_adds_up():
+    rng = np.random.default_rng(0)
+    changes, own = rng.normal(size=(4000, 6, 1)), rng.normal(size=(4000, 1))
+    flow = rng.normal(size=(6, 3))
+    true = Readout(flow - flow.mean(axis=1, keepdims=True), np.array([0.5, 0.3, 0.2]), np.zeros((1, 3)))
+    noise = rng.normal(size=(4000, 1, 3))
+    noisy = true.of(changes, own) + noise - noise.mean(axis=2, keepdims=True)
+    start = Readout(np.zeros((6, 3)), np.full(3, 1 / 3), np.zeros((1, 3)))
+    learnt = start.corrected(changes, own, noisy, weighs=True)
+    np.testing.assert_allclose(learnt.differences, true.differences, atol=0.06)
+    np.testing.assert_allclose(learnt.of(changes, own).sum(axis=2) - own, learnt.bias.sum(), atol=1e-9)
+    only_mean = start.corrected(changes, own, noisy + 1, weighs=False)
+    np.testing.assert_array_equal(only_mean.differences, start.differences)
+    assert only_mean.bias.sum() == pytest.approx(3.0)
+
+
+def test_mixed_rows_have_values_of_two_rows_each_in_its_column():
+    rows = np.arange(12.0).reshape(4, 3)
+    found = mixed(rows, 200, np.random.default_rng(0))
+    assert found.shape == (200, 3)
+    assert np.array_equal(found % 3, np.tile([0.0, 1.0, 2.0], (200, 1)))
+    assert set((found // 3).ravel()) == {0.0, 1.0, 2.0, 3.0}
+    assert 0 < (np.ptp(found // 3, axis=1) > 0).mean() < 1
 
 
 def sampled(network, sums, background):

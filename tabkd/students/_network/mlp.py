@@ -14,9 +14,10 @@ from tabkd._sklearn import Interval
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
+from tabkd.students._network.network import Network
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
-from tabkd.students._network.walks import Explainer, Network
+from tabkd.students._network.walks import Explainer
 from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows
 from tabkd.students._student_graph import Tensors
