@@ -99,7 +99,7 @@ class Places:
             there = np.bincount(bins[:, j], every, minlength=size)
             for direction in ("come", "go"):
                 moving = np.bincount(bins[:, j], getattr(alerts, direction), minlength=size)
-                for k, (beyond, lift) in enumerate(zip(*_over_represented(moving, there), strict=True)):
+                for k, (beyond, lift) in enumerate(zip(*over_represented(moving, there), strict=True)):
                     if beyond > _BEYOND_CHANCE and moving[k] >= LEAST_IN_PLACE:
                         where = {"column": name, "values": of_column.names[k], "direction": direction}
                         numbers = {"rows": float(moving[k]), "alerts": float(there[k]), "lift": float(lift)}
@@ -108,7 +108,7 @@ class Places:
         return [place for _, place in found[:MOST_PLACES]]
 
 
-def _over_represented(moving: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def over_represented(moving: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far each place is beyond chance, in standard deviations of a hypergeometric draw, and its lift."""
     n, share = there.sum(), moving.sum() / max(there.sum(), 1)
     expected = there * share

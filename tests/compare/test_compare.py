@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from scipy.stats import hypergeom
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
@@ -15,6 +16,7 @@ from sklearn.linear_model import LinearRegression
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor, compare
 from tabkd._compare import passed, segments
+from tabkd._compare.places import over_represented
 from tabkd._reference import stability_index
 from tabkd._review import cut
 
@@ -156,8 +158,17 @@ def test_only_rows_that_may_alert_are_kept_with_their_columns(frame, old, new, m
     kept = []
     of = passed.Places.of
     monkeypatch.setattr(passed.Places, "of", lambda self, table: kept.append(len(table)) or of(self, table))
-    compare(old, new, frame, review=[0.01], batch_size=200, timing=False)
+    found = compare(old, new, frame, review=[0.01], batch_size=200, timing=False)
     assert sum(kept) < N / 4
+    assert found.review == compare(old, new, frame, review=[0.01], batch_size=N, timing=False).review
+
+
+def test_a_place_is_beyond_chance_by_the_draws_that_chance_would_make():
+    there, moving = np.array([30.0, 50.0, 20.0]), np.array([12.0, 5.0, 3.0])
+    beyond, lift = over_represented(moving, there)
+    drawn = [hypergeom(100, 20, n) for n in there]
+    assert beyond == pytest.approx([(k - of.mean()) / of.std() for k, of in zip(moving, drawn, strict=True)])
+    assert lift == pytest.approx([12 / 6, 5 / 10, 3 / 4])
 
 
 def test_a_fitted_estimator_and_a_column_of_scores_are_compared_like_a_student(frame, new):
