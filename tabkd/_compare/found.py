@@ -12,7 +12,7 @@ from tabkd._compare.passed import Passed
 from tabkd._compare.places import Places
 from tabkd._compare.segments import Levels
 from tabkd._pace import alternate, pace
-from tabkd._reference import N_BINS, counts, edges_at, stability_index
+from tabkd._reference import N_BINS, edges_at, stability_index
 from tabkd._review import Cut, Overlap, cut, n_alerts, overlap
 
 _DECILES = np.linspace(0, 1, N_BINS + 1)[1:-1]
@@ -96,17 +96,20 @@ class Stability(NamedTuple):
 def stability(passed: Passed) -> Stability:
     """The stability of the new scores against the old ones."""
     edges = edges_at(np.sort(passed.old).astype(np.float64), _DECILES)
-    psi = stability_index(counts(passed.old, edges), counts(passed.new, edges))
     old, new = (np.searchsorted(edges, scores).astype(np.int8) for scores in (passed.old, passed.new))
-    return Stability(psi, old, new)
+    return Stability(stability_index(*(np.bincount(bins, minlength=N_BINS) for bins in (old, new))), old, new)
 
 
 def differences(passed: Passed) -> dict[str, float]:
     """How far the new scores are from the old ones: the mean, and points of the distance."""
-    apart = np.abs(passed.new - passed.old.astype(np.float64))
+    apart = np.abs(passed.new - passed.old)
     points = np.quantile(apart, list(_POINTS.values()))
     shift = float(passed.new.mean(dtype=np.float64) - passed.old.mean(dtype=np.float64))
-    return {"shift": shift, "mean": float(apart.mean()), **dict(zip(_POINTS, map(float, points), strict=True))}
+    return {
+        "shift": shift,
+        "mean": float(apart.mean(dtype=np.float64)),
+        **dict(zip(_POINTS, map(float, points), strict=True)),
+    }
 
 
 def of_levels(levels: Levels, alerts: Sequence[Alerts], moved: Stability | None) -> list[dict[str, Any]]:
