@@ -46,11 +46,11 @@ def compare(
     Parameters
     ----------
     old : ExportedStudent, path-like, estimator or str
-        The model that is replaced: what `tabkd.load` returns or takes; a fitted estimator, which gets pandas frames; or
-        "column:NAME" for a column of the rows that has its scores.
+        The model that is replaced: what `tabkd.load` returns or takes; a fitted estimator, which gets pandas frames, or
+        arrays where the student was fitted on arrays; or "column:NAME" for a column of the rows that has its scores.
     new : ExportedStudent or path-like
         The student that replaces it.
-    rows : frame, Arrow table, or list of path-like
+    rows : frame, Arrow table, array, or list of path-like
         The rows: in memory, or files, folders, globs, URLs or a database, as for `tabkd.batch.score_dataset`.
     review : iterable of float, default=(0.001, 0.005, 0.01, 0.05)
         Review budgets: the shares of the rows, those with the highest scores, that alert.
@@ -102,7 +102,7 @@ def compare(
     passed = read(
         old_model,
         new_model,
-        _sources(rows, query, Dialect(delimiter, decimal, thousands, encoding)),
+        _sources(rows, new_model, query, Dialect(delimiter, decimal, thousands, encoding)),
         places,
         segments=list(dict.fromkeys(segment)),
         budget=budgets[-1],
@@ -128,8 +128,8 @@ def compare(
     )
 
 
-def _sources(rows: Any, query: str | None, dialect: Dialect) -> Sequence[Source]:
-    given = as_given(rows)
+def _sources(rows: Any, new: Student, query: str | None, dialect: Dialect) -> Sequence[Source]:
+    given = as_given(rows, new.wanted)
     return in_dialect(find_sources(as_paths(rows), query), dialect) if given is None else [given]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tabkd._tables.containers import is_pandas, is_polars
@@ -46,8 +47,25 @@ class Given:
         return in_batches(parts, known, self.path)
 
 
-def as_given(rows: Any) -> Given | None:
-    """A frame or an Arrow table as a source; None for anything else."""
+def as_given(rows: Any, names: Sequence[str]) -> Given | None:
+    """A frame, an Arrow table or an array as a source; None for anything else.
+
+    Parameters
+    ----------
+    rows : object
+        What the user gives.
+    names : sequence of str
+        The names of an array's columns.
+
+    Raises
+    ------
+    ValueError
+        If an array has another number of columns.
+    """
+    if isinstance(rows, np.ndarray):
+        if rows.ndim != 2 or rows.shape[1] != len(names):
+            raise ValueError(f"rows is an array of shape {rows.shape}; new has {len(names)} columns.")
+        return Given(pa.Table.from_arrays([pa.array(column) for column in rows.T], names=list(names)))
     if is_pandas(rows):
         return Given(pa.Table.from_pandas(rows, preserve_index=False))
     if is_polars(rows):

@@ -89,7 +89,7 @@ class Student:
 
 
 class Estimator:
-    """A fitted estimator, which is asked with a pandas frame.
+    """A fitted estimator, which is asked with a pandas frame, or with an array where the other model was fitted on one.
 
     Parameters
     ----------
@@ -110,6 +110,7 @@ class Estimator:
         self.known: Mapping[str, Mapping] = {}
         self.wanted = new.wanted
         self._position = None
+        self._by_name = new.exported.metadata["container"] != "numpy"
         if (new.task == "classification") != hasattr(estimator, "predict_proba"):
             raise ValueError(f"{self.name} is no model of {new.task}, but {new.name} is; compare models of one task.")
         if new.task == "classification":
@@ -128,18 +129,23 @@ class Estimator:
         """
         if not batch.table.num_rows:
             return np.empty(0), []
-        scores = self._ranked(batch.table.select(self.wanted).to_pandas())
+        scores = self._ranked(self._rows(batch.table))
         return _checked(scores, self.name, batch), []
 
-    def _ranked(self, frame: Any) -> np.ndarray:
+    def _rows(self, table: pa.Table) -> Any:
+        frame = table.select(self.wanted).to_pandas()
+        return frame if self._by_name else frame.to_numpy()
+
+    def _ranked(self, X: Any) -> np.ndarray:
         if self._position is None:
-            return np.asarray(self._estimator.predict(frame), np.float64).reshape(len(frame))
-        return np.asarray(self._estimator.predict_proba(frame), np.float64)[:, self._position]
+            return np.asarray(self._estimator.predict(X), np.float64).reshape(len(X))
+        return np.asarray(self._estimator.predict_proba(X), np.float64)[:, self._position]
 
     def timed(self, table: pa.Table) -> Timed:
         """Its scores of a frame, and of frames of one row."""
-        frame = table.select(self.wanted).to_pandas()
-        return Timed(self._ranked, frame, [frame.iloc[i : i + 1] for i in range(len(frame))])
+        X = self._rows(table)
+        places = X.iloc if self._by_name else X
+        return Timed(self._ranked, X, [places[i : i + 1] for i in range(len(X))])
 
 
 class Column:

@@ -210,6 +210,19 @@ def test_values_are_compared_by_the_largest(frame, tmp_path):
     assert found.review[0]["changed"] < 0.1
 
 
+def test_a_student_and_a_teacher_of_arrays_are_compared_on_arrays(tmp_path):
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    teacher = RandomForestClassifier(5, random_state=0).fit(X, X[:, 0] > 0)
+    model = DistilledClassifier(teacher, student="tree", n_synthetic=500, random_state=0).fit(X, X[:, 0] > 0)
+    model.to_onnx(tmp_path / "student.onnx")
+    found = compare(teacher, tmp_path / "student.onnx", X, review=[0.1])
+    difference = model.predict_proba(X)[:, 1] - teacher.predict_proba(X)[:, 1]
+    assert found.differences["mean"] == pytest.approx(np.abs(difference).mean())
+    assert found.speed["old"]["one_row_p50_us"] > 0
+    with pytest.raises(ValueError, match=r"rows is an array of shape \(1000, 2\); new has 3 columns"):
+        compare(teacher, tmp_path / "student.onnx", X[:, :2])
+
+
 def test_both_are_timed_and_a_column_is_not(frame, old, new):
     found = compare(old, new, frame.assign(before=0.5), review=BUDGETS)
     assert found.speed["batch_size"] == 256
