@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="SHARE",
     help="A share of the rows, those with the highest scores, that alert; may be repeated. 0.001, 0.005, 0.01 and 0.05 "
-    "without.",
+    "without this and --threshold.",
 )
+@click.option("--threshold", type=float, help="The score from which OLD alerts: NEW gets one for as many alerts.")
 @click.option(
     "--segment", multiple=True, metavar="COL", help="A column of ROWS to compare each value of, too; may be repeated."
 )
@@ -80,14 +81,13 @@ def compare(
     import tabkd
     from tabkd._cli import terminal
     from tabkd._cli.score_log import score_log
-    from tabkd._review import BUDGETS
 
     if _is_students(old):
         use_arrow_alone()
     student = tabkd.load(new)
     replaced = old if _is_students(old) else _teacher(old, student, trust)
     with score_log("auto") as progress:
-        found = tabkd.compare(replaced, new, rows, review=review or BUDGETS, progress=progress, **options)
+        found = tabkd.compare(replaced, new, rows, review=review or None, progress=progress, **options)
     if as_json:  # in ASCII, so that no name in it can be a command to a terminal
         click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
         return

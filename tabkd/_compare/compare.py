@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tabkd._compare.comparison import ScoreComparison
 from tabkd._compare.found import Alerts, differences, of_levels, stability, timed
 from tabkd._compare.given import as_given
 from tabkd._compare.models import Model, Student, as_old, as_student
 from tabkd._compare.passed import Passed, Source, read
 from tabkd._compare.places import Places
+from tabkd._options import option
 from tabkd._progress import Silent
 from tabkd._review import BUDGETS, check_budgets
 from tabkd.batch._databases import find_sources
@@ -26,7 +29,8 @@ def compare(
     new: ExportedStudent | str | os.PathLike,
     rows: Any,
     *,
-    review: Iterable[float] = BUDGETS,
+    review: Iterable[float] | None = None,
+    threshold: float | None = None,
     segment: Sequence[str] = (),
     query: str | None = None,
     batch_size: int = 65_536,
@@ -52,8 +56,12 @@ def compare(
         The student that replaces it.
     rows : frame, Arrow table, array, or list of path-like
         The rows: in memory, or files, folders, globs, URLs or a database, as for `tabkd.batch.score_dataset`.
-    review : iterable of float, default=(0.001, 0.005, 0.01, 0.05)
-        Review budgets: the shares of the rows, those with the highest scores, that alert.
+    review : iterable of float, optional
+        Review budgets: the shares of the rows, those with the highest scores, that alert; 0.001, 0.005, 0.01 and 0.05
+        where neither these nor a threshold are given.
+    threshold : float, optional
+        The score from which the old model alerts: one more budget, as large as the share of the rows that reach it.
+        The columns of all rows are then kept.
     segment : sequence of str
         Columns of the rows; alerts and scores are compared for each of their 20 most frequent values, too.
     query : str, optional
@@ -78,7 +86,8 @@ def compare(
     ------
     OSError, ValueError
         A model cannot be read, or has more than two classes or more than one target; both do not predict the same; a
-        column is missing, or more rows than `max_rejects` cannot be scored; a budget is not between 0 and 1.
+        column is missing, or more rows than `max_rejects` cannot be scored; a budget is not between 0 and 1, or
+        no row reaches the threshold.
 
     Examples
     --------
@@ -93,7 +102,7 @@ def compare(
     >>> found.review[0]["alerts"], found.review[0]["go"], found.psi
     (57.0, 0.0, 0.0)
     """
-    budgets = check_budgets(review)
+    budgets = () if review is None and threshold is not None else check_budgets(BUDGETS if review is None else review)
     check_least("batch_size", batch_size, 1)
     check_least("max_rejects", max_rejects, 0)
     new_model = as_student(new, "new")
@@ -105,11 +114,13 @@ def compare(
         _sources(rows, new_model, query, Dialect(delimiter, decimal, thousands, encoding)),
         places,
         segments=list(dict.fromkeys(segment)),
-        budget=budgets[-1],
+        budget=1.0 if threshold is not None else budgets[-1],
         batch_size=batch_size,
         max_rejects=max_rejects,
         progress=progress or Silent(),
     )
+    if threshold is not None:
+        budgets = tuple(sorted({*budgets, _share_from(threshold, passed.old)}))
     alerts = [Alerts(passed, budget) for budget in budgets]
     why = _another_scale(old_model, new_model, passed)
     moved = None if why else stability(passed)
@@ -131,6 +142,16 @@ def compare(
 def _sources(rows: Any, new: Student, query: str | None, dialect: Dialect) -> Sequence[Source]:
     given = as_given(rows, new.wanted)
     return in_dialect(find_sources(as_paths(rows), query), dialect) if given is None else [given]
+
+
+def _share_from(threshold: float, scores: np.ndarray) -> float:
+    """The share of the rows whose scores reach a threshold."""
+    # In float64, as `tabkd score --threshold` compares.
+    n = int(np.count_nonzero(scores >= np.float64(threshold)))
+    if not n:
+        highest = f"the highest score of the old model is {scores.max():.6g}"
+        raise ValueError(f"no row reaches {option('threshold', threshold)}; {highest}.")
+    return n / len(scores)
 
 
 def _another_scale(old: Model, new: Student, passed: Passed) -> str | None:

@@ -67,6 +67,13 @@ def test_what_is_no_model_is_refused_with_what_would_be(student, table, tmp_path
     assert "broken.onnx" in refused("compare", tmp_path / "broken.onnx", student, table)
 
 
+def test_a_threshold_in_use_gets_one_that_keeps_its_volume(student, other, table):
+    found = json.loads(run("compare", student, other, table, "--threshold", "0.5", "--json").stdout)
+    (entry,) = found["review"]
+    assert entry["old_threshold"] >= 0.5
+    assert "--threshold 2" in refused("compare", student, other, table, "--threshold", "2")
+
+
 def test_messages_name_the_options_of_the_command(student, table):
     assert "--segment 'city' is not a column" in refused("compare", student, student, table, "--segment", "city")
     assert "--review" in refused("compare", student, student, table, "--review", "2", code=2)

@@ -89,6 +89,24 @@ def test_alerts_are_those_of_the_scores_of_all_rows(found, scores):
         assert above == n - entry["new_ties"]["alerts"] + entry["new_ties"]["rows"]
 
 
+def test_a_threshold_of_the_old_model_gets_one_of_the_new_that_keeps_its_volume(found, frame, old, new, scores):
+    again = compare(old, new, frame, threshold=0.8, segment=["region"], timing=False)
+    n = np.count_nonzero(scores[0] >= 0.8)
+    (entry,) = again.review
+    assert entry["alerts"] == n
+    assert entry["old_threshold"] == scores[0][scores[0] >= 0.8].min()
+    assert (
+        np.count_nonzero(scores[1] > entry["new_threshold"])
+        < n
+        <= np.count_nonzero(scores[1] >= entry["new_threshold"])
+    )
+    assert entry["places"][0]["values"] == "b"
+    both = compare(old, new, frame, review=[0.1], threshold=0.94, timing=False)
+    assert both.review[1]["same"] == found.review[1]["same"]
+    with pytest.raises(ValueError, match=r"no row reaches threshold=2; the highest score of the old model is 0\.9"):
+        compare(old, new, frame, threshold=2, timing=False)
+
+
 def test_the_place_where_the_models_differ_is_named_first(found):
     places = found.review[1]["places"]
     assert (places[0]["column"], places[0]["values"], places[0]["direction"]) == ("shop", "b", "come")
