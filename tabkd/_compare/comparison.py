@@ -119,7 +119,7 @@ class ScoreComparison:
             "threshold of old",
             "of new",
             "old by ties",
-            "new",
+            "new by ties",
         ]
         return headings, [
             [
