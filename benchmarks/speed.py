@@ -20,7 +20,7 @@ from benchmarks.big_teacher import BigTeacher
 from benchmarks.runs import Runs
 from benchmarks.speed_contestants import TRIAL_ROWS, Contestant, Material, contestants
 from benchmarks.speed_tables import plot, table
-from tabkd.evaluation._timing import Predictor, _turn
+from tabkd._pace import Predictor
 
 # Threads of ONNX Runtime, of OpenMP and of BLAS spin for less than this many seconds before they sleep.
 _REST = 0.04
@@ -177,5 +177,5 @@ def _in_turns(
             break
         for name, predict in predictors.items():
             time.sleep(_REST)
-            times[name] += _turn(predict, inputs, len(times[name]))
+            times[name] += turn(predict, inputs, len(times[name]))
     return times

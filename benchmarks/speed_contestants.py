@@ -25,7 +25,7 @@ from threadpoolctl import ThreadpoolController
 
 from benchmarks.big_teacher import BigTeacher
 from tabkd import DistilledClassifier, load
-from tabkd.evaluation._timing import Predictor
+from tabkd._pace import Predictor
 from tabkd.students import MLPStudent, TreeStudent
 
 TEACHER, BOUND, TREE = "teacher", "reading the matrix alone", "tree"

@@ -13,15 +13,17 @@ from tabkd._version import __version__
 
 if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier
+    from tabkd._compare.compare import compare
     from tabkd._regressor import DistilledRegressor
     from tabkd.scoring import ExportedStudent, load
 
-__all__ = ["DistilledClassifier", "DistilledRegressor", "ExportedStudent", "__version__", "load"]
+__all__ = ["DistilledClassifier", "DistilledRegressor", "ExportedStudent", "__version__", "compare", "load"]
 
 _MODULES = {
     "DistilledClassifier": "tabkd._classifier",
     "DistilledRegressor": "tabkd._regressor",
     "ExportedStudent": "tabkd.scoring",
+    "compare": "tabkd._compare.compare",
     "load": "tabkd.scoring",
 }
 

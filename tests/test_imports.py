@@ -146,8 +146,15 @@ def test_inspecting_imports_no_package_of_training(model, arguments):
     assert not imported(python(COMMAND, *arguments, model)) & TRAINING
 
 
+def test_two_students_are_compared_without_the_packages_of_training(model, table, tmp_path):
+    rows = write(table, tmp_path / "rows.parquet")
+    done = python(WITHOUT_TRAINING + COMMAND, "compare", model, model, rows, "--segment", "zip", "--review", "0.1")
+    assert not imported(done) & TRAINING
+    assert "PSI of scores" in done.stdout
+
+
 def test_help_imports_no_package_of_training():
-    for command in ([], ["score"], ["inspect"], ["demo"]):
+    for command in ([], ["score"], ["inspect"], ["compare"], ["demo"]):
         assert not imported(python(COMMAND, *command, "--help")) & {*TRAINING, "numpy", "pyarrow", "rich"}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tabkd._cli.errors import CommandError
 from tabkd._cli.teacher_files import LOADERS, read_teacher
 from tabkd._cli.teacher_probe import probe
+from tabkd._options import option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,13 +64,13 @@ def _check_kind(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise CommandError(
-            f"--teacher {str(path)!r} is a pickle, and reading one can run any code, so tabkd never does. "
+            f"{option('teacher', str(path))} is a pickle, and reading one can run any code, so tabkd never does. "
             "Save the model in a safe format: XGBoost's save_model('t.json'), LightGBM's "
             "booster_.save_model('t.txt'), skops.io.dump(model, 't.skops'), or ONNX."
         )
     if suffix not in LOADERS:
         raise CommandError(
-            f"--teacher {str(path)!r} has the suffix {suffix!r}; a fitted teacher has {', '.join(LOADERS)}."
+            f"{option('teacher', str(path))} has the suffix {suffix!r}; a fitted teacher has {', '.join(LOADERS)}."
         )
     if not path.is_file():
         raise CommandError(f"the teacher {str(path)!r} does not exist; check the path.")

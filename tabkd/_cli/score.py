@@ -107,6 +107,12 @@ _INCOMPLETE = "what is on standard output is not all"
     help="Add the doubt of each score, which the teacher's answer is within for 9 of 10 rows, and whether it is larger "
     "than this. `tabkd inspect` shows the doubt of a model.",
 )
+@click.option(
+    "--segment",
+    multiple=True,
+    metavar="COL",
+    help="A column of the input: the summary has the drift for each of its values, too. May be repeated.",
+)
 @click.option("--rejects", metavar="FILE", help="A file for the rows that cannot be scored, each with its reason.")
 @click.option(
     "--max-rejects",
@@ -150,6 +156,7 @@ def score(
     reason_codes: str | None,
     reason_groups: Sequence[str],
     rejects: str | None,
+    segment: Sequence[str],
     batch_size: int | None,
     summary: Path | None,
     engine: str,
@@ -174,7 +181,9 @@ def score(
         groups = _pairs("reason-group", reason_groups, "NAME=COL,COL, as in address=street,zip")
         options |= {"reason_groups": {name: next(csv.reader([columns])) for name, columns in groups.items()}}
         options |= {"reason_codes": reason_codes, "rejects": rejects}
-        local = {"query": query, "table": table, "append": append, "batch_size": batch_size}
+        if segment and summary is None:
+            raise CommandError(f"--segment {segment[0]!r} needs --summary, the file that its drift goes to.")
+        local = {"segment": segment or None, "query": query, "table": table, "append": append, "batch_size": batch_size}
         if engine == "spark":
             _check_options_of_spark(local)
         else:

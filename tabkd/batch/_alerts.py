@@ -62,7 +62,7 @@ def find_cut(batches: Iterable[Rows], column: str, fraction: float, n_scored: in
     n_top = how_many(fraction, n_scored)
     if n_top == 0:
         return Cut(None, 0, 0)
-    highest = _Highest(n_top)
+    highest = Highest(n_top)
     for batch in batches:
         highest.add(_values(batch, column))
     values = highest.values()
@@ -95,7 +95,7 @@ class Candidates:
     """
 
     def __init__(self, column: str, n: int | None):
-        self._column, self._highest = column, None if n is None else _Highest(max(n, 1))
+        self._column, self._highest = column, None if n is None else Highest(max(n, 1))
 
     def of(self, rows: Rows) -> Rows:
         """The rows of the next batch; only the candidates among them may still get reasons."""
@@ -108,7 +108,7 @@ class Candidates:
         return rows._replace(unexplained=Unexplained(positions[mine], X.take(pa.array(mine))))
 
 
-class _Highest:
+class Highest:
     """The n highest of many values, of which there is at least one; memory grows only with n.
 
     Attributes

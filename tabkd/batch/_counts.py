@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tabkd.batch._drift import Drift
 from tabkd.batch._scored import Scored
+from tabkd.batch._segments import SegmentCounts, segment_summary, together
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Counts:
         Numbers of batches, and of rows that were read, rejected and written.
     drift : ndarray of int64
         Counts from `tabkd.batch._drift.Drift.counts`; the number 0 if there are no batches.
+    segments : dict
+        The same by segment; see `tabkd.batch._segments`.
     """
 
     batches: int = 0
@@ -28,11 +31,13 @@ class Counts:
     rejected: int = 0
     written: int = 0
     drift: Any = 0
+    segments: SegmentCounts = field(default_factory=dict)
 
     @classmethod
     def of(cls, scored: Scored) -> Counts:
         """The counts of one batch."""
-        return cls(1, scored.n_read, len(scored.rows.rejects), scored.rows.table.num_rows, scored.drift)
+        rows = scored.rows
+        return cls(1, scored.n_read, len(rows.rejects), rows.table.num_rows, scored.drift, scored.segments)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -41,6 +46,7 @@ class Counts:
             self.rejected + other.rejected,
             self.written + other.written,
             self.drift + other.drift,
+            together(self.segments, other.segments),
         )
 
     @property
@@ -50,12 +56,17 @@ class Counts:
 
     def to_json(self) -> dict[str, Any]:
         """The counts as values that JSON can store."""
-        return {**vars(self), "drift": np.asarray(self.drift).tolist()}
+        segments = {name: {k: of.tolist() for k, of in levels.items()} for name, levels in self.segments.items()}
+        return {**vars(self), "drift": np.asarray(self.drift).tolist(), "segments": segments}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Counts:
         """The counts from the values of `to_json`."""
-        return cls(**{**content, "drift": np.asarray(content["drift"], np.int64)})
+        segments = {
+            name: {k: np.asarray(of, np.int64) for k, of in levels.items()}
+            for name, levels in content["segments"].items()
+        }
+        return cls(**{**content, "drift": np.asarray(content["drift"], np.int64), "segments": segments})
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,8 @@ class Summary:
     drift : dict
         ``columns``: for each column of the model its shares of missing and of strange values and its population
         stability index. ``score_stability_index``: that of the scores. None stands for values that are not known.
+        ``segments``, where there are segment columns: for each of them a list of its most frequent levels, each with
+        ``level``, ``rows`` and the same for these rows alone.
     warnings : list of str
         Sentences about differences from the training data that are large enough to check the data.
     """
@@ -92,5 +105,7 @@ class Summary:
     def of(cls, counts: Counts, drift: Drift, threshold: float | None = None) -> Summary:
         """The summary of a job's counts."""
         shares = drift.summary(counts.drift, counts.scored)
+        if counts.segments:
+            shares["segments"] = segment_summary(drift, counts.segments)
         warnings = drift.warnings(shares, np.asarray(counts.drift), counts.scored)
         return cls(counts.read, counts.scored, counts.rejected, counts.written, threshold, shares, warnings)

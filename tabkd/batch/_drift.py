@@ -46,11 +46,11 @@ class Drift:
         self._reference: Mapping[str, Any] | None = exported.metadata.get("reference")
         # None for a numeric column, and for a categorical one that the student does not use.
         self._categories = [
-            {_spelt(value) for value in column["categories"]} if "categories" in column else None
+            {spelt(value) for value in column["categories"]} if "categories" in column else None
             for column in self._columns
         ]
         self._missing = [
-            set(map(_spelt, ["nan"] if column["missing"] is None else column["missing"])) for column in self._columns
+            set(map(spelt, ["nan"] if column["missing"] is None else column["missing"])) for column in self._columns
         ]
         given = (self._reference or {}).get("columns") or [None] * len(self._columns)
         # Bins of a column cannot be used if its levels have no names.
@@ -59,7 +59,7 @@ class Drift:
             for part, column in zip(given, self._columns, strict=True)
         ]
         self._bin_of_level = [
-            {_spelt(column["categories"][level]): k for k, level in enumerate(part["levels"])}
+            {spelt(column["categories"][level]): k for k, level in enumerate(part["levels"])}
             if part and "levels" in part
             else {}
             for part, column in zip(self._bins, self._columns, strict=True)
@@ -117,7 +117,7 @@ class Drift:
         values = values.combine_chunks()
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
-        found = list(map(_spelt, values.dictionary.to_pylist()))
+        found = list(map(spelt, values.dictionary.to_pylist()))
         missing = np.array([name is None or name in self._missing[i] for name in found], bool)
         known, bins = self._categories[i], self._bins[i]
         strange = np.array([known is not None and name not in known for name in found], bool) & ~missing
@@ -228,7 +228,7 @@ class Drift:
         return f"{shares[k]:.1%} of its values are {what}, {expected[k]:.1%} in training"
 
 
-def _spelt(category: Any) -> str | None:
+def spelt(category: Any) -> str | None:
     """A category as text, with one spelling for equal numbers of all types; None stays None."""
     if category is None:
         return None

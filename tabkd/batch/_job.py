@@ -62,6 +62,7 @@ def score_dataset(
     reasons_for: str = "higher",
     reason_groups: Mapping[str, Sequence[str]] | None = None,
     max_doubt: float | None = None,
+    segment: Sequence[str] = (),
     progress: Silent | None = None,
     stop: Callable[[], bool] | None = None,
     on_commit: Callable[[], Any] | None = None,
@@ -131,6 +132,10 @@ def score_dataset(
         be sent to the teacher. For at least 90 % of rows like those that doubt was measured on, the teacher's answer is
         no farther from the score than its doubt, a difference of probabilities or in the unit of the target; see
         `DistilledClassifier.measure_doubt`. Doubt is null, and the score doubtful, where too few rows were measured.
+    segment : sequence of str
+        Columns of the input. The drift of the rows is measured for each of their 20 most frequent values, too, and for
+        the rest together; values beyond the first hundred that appear belong to the rest. The reference is that of all
+        training rows, so that a level may differ from it without any drift: compare it with earlier jobs.
     progress : tabkd._progress.Silent, optional
         Receives the number of rows, if the inputs give it, and the number of rows of each batch.
     stop : callable, optional
@@ -187,6 +192,7 @@ def score_dataset(
         dialect=Dialect(delimiter, decimal, thousands, encoding),
         reasons=ReasonOptions.of(reasons, reason_codes, reasons_for, reason_groups),
         max_doubt=max_doubt,
+        segment=segment,
     )
     if resume and query is not None:
         raise ValueError(

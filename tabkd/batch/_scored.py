@@ -17,6 +17,7 @@ from tabkd.batch._drift import Drift
 from tabkd.batch._kept import as_kept, common_type
 from tabkd.batch._reasons import Reasons
 from tabkd.batch._rejects import Reject, check_number, failures, failures_by_value, failures_of_type, shown
+from tabkd.batch._segments import SegmentCounts, segment_counts
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring._arrow_columns import decoded, is_text, plain_type
@@ -85,11 +86,14 @@ class Scored(NamedTuple):
         Number of rows of the input, including rejected ones.
     drift : array of int64
         The counts from `Drift.counts`.
+    segments : dict
+        The same by segment; see `tabkd.batch._segments`.
     """
 
     rows: Rows
     n_read: int
     drift: np.ndarray
+    segments: SegmentCounts
 
 
 class Columns:
@@ -111,6 +115,8 @@ class Columns:
         What explains the scores.
     doubt : Doubt, optional
         Finds the doubtful scores.
+    segment : sequence of str
+        Columns of the input for each level of which drift is counted, too.
 
     Raises
     ------
@@ -127,10 +133,11 @@ class Columns:
         drift: bool = True,
         reasons: Reasons | None = None,
         doubt: Doubt | None = None,
+        segment: Sequence[str] = (),
     ):
         self._scorer, self._threshold, self._reasons, self._doubt = exported, threshold, reasons, doubt
         self.drift = Drift(exported)
-        self._counts_drift = drift
+        self._counts_drift, self._segments = drift, list(dict.fromkeys(segment))
         #: The columns of the input that are written next to the scores.
         self.kept = list(dict.fromkeys(keep))
         names = [str(name) for name in exported.feature_names_in_]
@@ -161,7 +168,7 @@ class Columns:
             if column["type"] == "STRING" and "" not in column.get("categories", ())
         }
         #: The columns that are read.
-        self.wanted = list(dict.fromkeys([*self._features, *self.kept]))
+        self.wanted = list(dict.fromkeys([*self._features, *self.kept, *self._segments]))
 
     @property
     def second_class(self) -> str:
@@ -233,8 +240,10 @@ class Columns:
                 f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
                 f"called there by {option('column_map')}{_otherwise_delimited(present, missing)}."
             )
-        if strange := [name for name in self.kept if name not in there]:
-            raise ValueError(f"{option('keep', strange[0])} is not a column of {source!r}; it has {_first(present)}.")
+        for parameter, names in (("keep", self.kept), ("segment", self._segments)):
+            if strange := [name for name in names if name not in there]:
+                what = option(parameter, strange[0])
+                raise ValueError(f"{what} is not a column of {source!r}; it has {_first(present)}.")
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
         """The scores of a batch, still without reasons, and the rows that have none.
@@ -267,6 +276,7 @@ class Columns:
             table = table.filter(pa.array(good))
             batch = batch._replace(table=table, positions=batch.positions[good])
             X, scores, drift = self._scores(table, batch.is_csv)
+        segments = segment_counts(self.drift, self._segments, table, X, scores)
         if self._doubt is not None:
             scores |= self._doubt.columns(as_matrix(scores))
         kept = [self._kept(batch, name) for name in self.kept]
@@ -274,7 +284,7 @@ class Columns:
         rows = Rows(out, rejects, None if self._reasons is None else Unexplained(np.arange(len(X)), X))
         if self._threshold is not None:
             rows = rows.filtered(scores[self.second_class].to_numpy() >= self._threshold)
-        return Scored(rows, n_read, drift)
+        return Scored(rows, n_read, drift, segments)
 
     def explained(self, rows: Rows) -> Rows:
         """The rows with their reasons, if these are wanted.

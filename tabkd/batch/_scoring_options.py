@@ -40,6 +40,8 @@ class Options:
         The reasons of each row.
     max_doubt : float or None
         Largest doubt of a score that is not doubtful; None for no columns of doubt.
+    segment : sequence of str
+        Columns of the input for each level of which drift is counted, too.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Options:
     dialect: Dialect = PLAIN
     reasons: ReasonOptions = field(default_factory=ReasonOptions)
     max_doubt: float | None = None
+    segment: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "partition_by", tuple(dict.fromkeys(self.partition_by)))
@@ -82,7 +85,7 @@ class Options:
             the wanted reasons or doubt.
         """
         kept, added = [*self.keep, *self.partition_by], extras(exported, self.reasons, self.max_doubt)
-        columns = Columns(exported, kept, self.column_map, self.threshold, **added)
+        columns = Columns(exported, kept, self.column_map, self.threshold, segment=self.segment, **added)
         if self.top_fraction is not None:
             columns.check_two_classes("top_fraction", self.top_fraction)
         return columns
@@ -113,6 +116,7 @@ class Options:
             **asdict(self.dialect),
             **self.reasons.identity(),
             "max_doubt": self.max_doubt,
+            "segment": list(self.segment),
             **more,
         }
 

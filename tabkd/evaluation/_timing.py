@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 
-Predictor = Callable[[object], object]
-# Seconds of a turn that are not counted, and that are.
-_WARM_UP, _MEASURED = 0.02, 0.03
+from tabkd._pace import Predictor, alternate, pace
 
 
 def speed(
@@ -47,47 +44,14 @@ def speed(
     """
     batch = _rows(X, np.resize(np.arange(len(X)), batch_size))
     singles = [_rows(X, slice(i, i + 1)) for i in range(min(len(X), max_runs))]
-    at_batch = _alternate(predictors, [batch], seconds, max_runs)
-    at_row = _alternate(predictors, singles, seconds, max_runs)
-    return {
-        name: {
-            "rows_per_second": batch_size / float(np.median(at_batch[name])),
-            "batch_ms": 1e3 * float(np.median(at_batch[name])),
-            "one_row_p50_us": 1e6 * float(np.quantile(at_row[name], 0.5)),
-            "one_row_p99_us": 1e6 * float(np.quantile(at_row[name], 0.99)),
-        }
-        for name in predictors
-    }
+    at_batch = alternate(predictors, [batch], seconds, max_runs)
+    at_row = alternate(predictors, singles, seconds, max_runs)
+    return {name: pace(batch_size, at_batch[name], at_row[name]) for name in predictors}
 
 
 def _rows(X: Any, rows: np.ndarray | slice) -> Any:
     """The rows of a frame or an array, in its own form."""
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-
-
-def _alternate(predictors: Mapping[str, Predictor], inputs: list, seconds: float, max_runs: int) -> dict:
-    """Seconds of each run of each predictor, which take turns; at least three runs of each."""
-    times: dict[str, list[float]] = {name: [] for name in predictors}
-    end = time.perf_counter() + seconds * len(predictors)
-    while min(map(len, times.values())) < 3 or time.perf_counter() < end:
-        for name, predict in predictors.items():
-            times[name] += _turn(predict, inputs, len(times[name]))
-        if min(map(len, times.values())) >= max_runs:
-            break
-    return {name: found[:max_runs] for name, found in times.items()}
-
-
-def _turn(predict: Predictor, inputs: list, first: int) -> list[float]:
-    """Seconds of the runs of one turn, once the threads that the others left spinning have gone to sleep."""
-    start = time.perf_counter()
-    times: list[float] = []
-    while not times or time.perf_counter() - start < _WARM_UP + _MEASURED:
-        began = time.perf_counter()
-        predict(inputs[(first + len(times)) % len(inputs)])
-        ended = time.perf_counter()
-        if began - start >= _WARM_UP:
-            times.append(ended - began)
-    return times
 
 
 def compare_speed(model: Any, exported: Any, X: Any, **options: Any) -> dict[str, Any]:

@@ -109,6 +109,14 @@ FACTS = record(
 _CLASS_TYPES: dict[str, tuple[type, ...]] = {"b": (bool,), "i": (int,), "u": (int,), "f": (float, int), "U": (str,)}
 
 
+def has_facts(content: bytes) -> bool:
+    """Whether bytes are an ONNX model that tabkd wrote, or too damaged to tell."""
+    try:
+        return "tabkd" in wire.metadata(content)
+    except _NO_MESSAGE:
+        return True
+
+
 def read_facts(content: bytes, source: str) -> dict[str, Any]:
     """The metadata of a model whose graph can be run.
 

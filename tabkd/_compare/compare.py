@@ -1,0 +1,161 @@
+"""Compare two models on rows, in one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tabkd._compare.comparison import ScoreComparison
+from tabkd._compare.found import Alerts, differences, of_levels, stability, timed
+from tabkd._compare.given import as_given
+from tabkd._compare.models import Model, Student, as_old, as_student
+from tabkd._compare.passed import Passed, Source, read
+from tabkd._compare.places import Places
+from tabkd._options import option
+from tabkd._progress import Silent
+from tabkd._review import BUDGETS, check_budgets
+from tabkd.batch._databases import find_sources
+from tabkd.batch._dialect import Dialect
+from tabkd.batch._scoring_options import as_paths, check_least
+from tabkd.batch._sources import in_dialect
+from tabkd.scoring import ExportedStudent
+
+
+def compare(
+    old: Any,
+    new: ExportedStudent | str | os.PathLike,
+    rows: Any,
+    *,
+    review: Iterable[float] | None = None,
+    threshold: float | None = None,
+    segment: Sequence[str] = (),
+    query: str | None = None,
+    batch_size: int = 65_536,
+    max_rejects: int = 0,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    encoding: str | None = None,
+    timing: bool = True,
+    progress: Silent | None = None,
+) -> ScoreComparison:
+    """Say what changes when a student replaces a model: which alerts come and go, where, and how far scores move.
+
+    All rows are read once. Their scores are kept, 4 bytes for each row and model where float32 holds them exactly,
+    and a byte for each column of the rows that may alert.
+
+    Parameters
+    ----------
+    old : ExportedStudent, path-like, estimator or str
+        The model that is replaced: what `tabkd.load` returns or takes; a fitted estimator, which gets pandas frames, or
+        arrays where the student was fitted on arrays; or "column:NAME" for a column of the rows that has its scores.
+    new : ExportedStudent or path-like
+        The student that replaces it.
+    rows : frame, Arrow table, array, or list of path-like
+        The rows: in memory, or files, folders, globs, URLs or a database, as for `tabkd.batch.score_dataset`.
+    review : iterable of float, optional
+        Review budgets: the shares of the rows, those with the highest scores, that alert; 0.001, 0.005, 0.01 and 0.05
+        where neither these nor a threshold are given.
+    threshold : float, optional
+        The score from which the old model alerts: one more budget, as large as the share of the rows that reach it.
+        The columns of all rows are then kept.
+    segment : sequence of str
+        Columns of the rows; alerts and scores are compared for each of their 20 most frequent values, too.
+    query : str, optional
+        The query that gives the rows of a database.
+    batch_size : int, default=65536
+        Approximate number of rows in memory at a time.
+    max_rejects : int, default=0
+        Maximum number of rows that one of the models cannot score; they are left out of all numbers.
+    delimiter, decimal, thousands, encoding : optional
+        How a CSV is written; see `tabkd.batch.score_dataset`.
+    timing : bool, default=True
+        Whether to measure speed, which takes about two seconds.
+    progress : tabkd._progress.Silent, optional
+        Receives the numbers of rows.
+
+    Returns
+    -------
+    ScoreComparison
+        What was found; it shows itself in a console and in a notebook.
+
+    Raises
+    ------
+    OSError, ValueError
+        A model cannot be read, or has more than two classes or more than one target; both do not predict the same; a
+        column is missing, or more rows than `max_rejects` cannot be scored; a budget is not between 0 and 1, or
+        no row reaches the threshold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from tabkd import DistilledClassifier, ExportedStudent, compare
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> teacher = RandomForestClassifier(20, random_state=0).fit(X, y)
+    >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+    >>> student = ExportedStudent(model.to_onnx().SerializeToString())
+    >>> found = compare(student, student, X, review=[0.1], timing=False)
+    >>> found.review[0]["alerts"], found.review[0]["go"], found.psi
+    (57.0, 0.0, 0.0)
+    """
+    budgets = () if review is None and threshold is not None else check_budgets(BUDGETS if review is None else review)
+    check_least("batch_size", batch_size, 1)
+    check_least("max_rejects", max_rejects, 0)
+    new_model = as_student(new, "new")
+    old_model = as_old(old, new_model)
+    places = Places(new_model.exported)
+    passed = read(
+        old_model,
+        new_model,
+        _sources(rows, new_model, query, Dialect(delimiter, decimal, thousands, encoding)),
+        places,
+        segments=list(dict.fromkeys(segment)),
+        budget=1.0 if threshold is not None else budgets[-1],
+        batch_size=batch_size,
+        max_rejects=max_rejects,
+        progress=progress or Silent(),
+    )
+    if threshold is not None:
+        budgets = tuple(sorted({*budgets, _share_from(threshold, passed.old)}))
+    alerts = [Alerts(passed, budget) for budget in budgets]
+    why = _another_scale(old_model, new_model, passed)
+    moved = None if why else stability(passed)
+    return ScoreComparison(
+        task=new_model.task,
+        old=old_model.name,
+        new=new_model.name,
+        n_rows=len(passed.old),
+        n_rejected=passed.n_rejected,
+        review=[of_budget.entry(places, passed.bins) for of_budget in alerts],
+        psi=None if moved is None else moved.psi,
+        differences=None if why else differences(passed),
+        segments={found.column: of_levels(found, alerts, moved) for found in passed.levels},
+        speed=timed(old_model, new_model, passed) if timing else None,
+        reasons={"psi": why, "differences": why} if why else {},
+    )
+
+
+def _sources(rows: Any, new: Student, query: str | None, dialect: Dialect) -> Sequence[Source]:
+    given = as_given(rows, new.wanted)
+    return in_dialect(find_sources(as_paths(rows), query), dialect) if given is None else [given]
+
+
+def _share_from(threshold: float, scores: np.ndarray) -> float:
+    """The share of the rows whose scores reach a threshold."""
+    # In float64, as `tabkd score --threshold` compares.
+    n = int(np.count_nonzero(scores >= np.float64(threshold)))
+    if not n:
+        highest = f"the highest score of the old model is {scores.max():.6g}"
+        raise ValueError(f"no row reaches {option('threshold', threshold)}; {highest}.")
+    return n / len(scores)
+
+
+def _another_scale(old: Model, new: Student, passed: Passed) -> str | None:
+    """Why the scores themselves are not compared, but only which rows have the highest ones."""
+    if new.task != "classification" or (passed.old.min() >= 0 and passed.old.max() <= 1):
+        return None
+    return f"the scores of {old.name} are no probabilities, so that only the order of the rows is compared"

@@ -1,0 +1,154 @@
+"""The comparison of two models: what was found, and the ways to look at it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any, Literal
+
+import pyarrow as pa
+
+# What is flat in an entry of `review`.
+_FLAT = ("budget", "alerts", "old_threshold", "new_threshold", "same", "come", "go", "changed")
+
+
+@dataclass(frozen=True, repr=False)
+class ScoreComparison:
+    """What changes when a model replaces another one, made by :func:`tabkd.compare`.
+
+    Attributes
+    ----------
+    task : {"classification", "regression"}
+        What both predict.
+    old, new : str
+        What they are called.
+    n_rows, n_rejected : int
+        Numbers of rows with scores of both, and of rows without.
+    review : list of dict
+        For each review budget ``budget``, the share of the rows that alert, those with the highest scores, and
+        ``alerts``, their number; ``old_threshold`` and ``new_threshold``, from which each model gives as many;
+        ``old_ties`` and ``new_ties``: how many of the ``alerts`` only the order of equal scores decides, and how many
+        ``rows`` have this score; the alerts that are the ``same``, that ``come`` and that ``go``; ``changed``, the
+        share that goes; ``places``, at most ten levels or ranges of columns where more of the alerts come or go than
+        elsewhere: ``column``, ``values``, ``direction``, ``rows``, the ``alerts`` of either model there, and ``lift``.
+    psi : float or None
+        The population stability index of the new scores against the old ones, by tenths of the old ones.
+    differences : dict or None
+        ``shift``, the mean of new minus old; the ``mean`` distance, and the points that 50, 90 and 99 % of the rows do
+        not exceed.
+    segments : dict of str to list of dict
+        For each segment column its levels, with ``level``, ``rows``, ``psi``, and for each budget the alerts of the
+        ``old`` model, of the ``new`` one, and the ``same``.
+    speed : dict or None
+        For old and new rows_per_second of a batch of ``batch_size``, batch_ms, one_row_p50_us and one_row_p99_us; old
+        is not there where it is a column of scores.
+    reasons : dict of str to str
+        Why a value is None.
+    """
+
+    task: Literal["classification", "regression"]
+    old: str
+    new: str
+    n_rows: int
+    n_rejected: int
+    review: list[dict[str, Any]]
+    psi: float | None
+    differences: dict[str, float] | None
+    segments: dict[str, list[dict[str, Any]]]
+    speed: dict[str, Any] | None
+    reasons: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes by name, as what JSON can hold.
+
+        Returns
+        -------
+        dict
+            Plain types.
+        """
+        return asdict(self)
+
+    def to_frame(self) -> Any:
+        """The budgets as a pandas frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each budget.
+        """
+        return pa.Table.from_pylist([{name: entry[name] for name in _FLAT} for entry in self.review]).to_pandas()
+
+    def summary(self) -> list[tuple[str, str]]:
+        """The headlines besides the alerts.
+
+        Returns
+        -------
+        list of tuple of str
+            Each headline with its value.
+        """
+        rejected = f", {self.n_rejected:,} without scores" if self.n_rejected else ""
+        lines = [("rows", f"{self.n_rows:,}{rejected}")]
+        if self.psi is None or self.differences is None:
+            lines.append(("scores", f"– ({self.reasons['psi']})"))
+        else:
+            apart = self.differences
+            points = ", ".join(f"{apart[name]:.3g} ({name})" for name in ("50%", "90%", "99%"))
+            lines.append(("PSI of scores", f"{self.psi:.4f}"))
+            lines.append(("distance", f"{apart['mean']:.3g} on average, {points}; shift {apart['shift']:+.3g}"))
+        for name in ("old", "new") if self.speed else ():
+            if name in self.speed:  # type: ignore[operator]
+                of = self.speed[name]  # type: ignore[index]
+                pace = f"{of['rows_per_second']:,.0f} rows/s, one row {of['one_row_p50_us']:,.0f} µs"
+                lines.append((f"speed of {name}", pace))
+        return lines
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """The alerts of each budget as text.
+
+        Returns
+        -------
+        tuple of list
+            The headings, and a row for each budget.
+        """
+        headings = [
+            "budget",
+            "alerts",
+            "same",
+            "come and go",
+            "changed",
+            "threshold of old",
+            "of new",
+            "old by ties",
+            "new by ties",
+        ]
+        return headings, [
+            [
+                f"{entry['budget']:.4g}",
+                f"{entry['alerts']:,.0f}",
+                f"{entry['same']:,.0f}",
+                f"{entry['go']:,.0f}",
+                f"{entry['changed']:.1%}",
+                f"{entry['old_threshold']:.6g}",
+                f"{entry['new_threshold']:.6g}",
+                f"{entry['old_ties']['alerts']:,.0f}",
+                f"{entry['new_ties']['alerts']:,.0f}",
+            ]
+            for entry in self.review
+        ]
+
+    def __repr__(self) -> str:
+        headings, rows = self.table()
+        widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+        lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in (headings, *rows)]
+        told = [f"{name}: {value}" for name, value in self.summary()]
+        return "\n".join([f"{self.new} in place of {self.old}", *lines, *told])
+
+    def _repr_html_(self) -> str:
+        headings, rows = self.table()
+        heads = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        told = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in self.summary())
+        return (
+            f"<div><p><b>{escape(self.new)}</b> in place of <b>{escape(self.old)}</b></p><table><thead><tr>{heads}</tr>"
+            f"</thead><tbody>{body}</tbody></table>{told}</div>"
+        )
