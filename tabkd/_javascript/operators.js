@@ -318,7 +318,9 @@ const OPERATORS = {
   Div: values((a, b) => a / b), Equal: tests((a, b) => a === b), Exp: values(Math.exp),
   Flatten: ([x], {axis = 1}) => tensor([product(x.shape.slice(0, axis)), product(x.shape.slice(axis))], x.data),
   Floor: values(Math.floor), Gather: gather, Gemm: gemm, Greater: tests((a, b) => a > b),
-  GreaterOrEqual: tests((a, b) => a >= b), Identity: ([x]) => x, IsNaN: tests((a) => a !== a),
+  GreaterOrEqual: tests((a, b) => a >= b), Identity: ([x]) => x,
+  Imputer: ([x], {fill}) => each((v, other) => v !== v ? other : v, null, [x, tensor([fill.length], fill)]),
+  IsNaN: tests((a) => a !== a),
   Less: tests((a, b) => a < b), LessOrEqual: tests((a, b) => a <= b),
   LinearRegressor: ([x], {coefficients, intercepts, targets}) =>
     gemm([x, tensor([targets, x.shape[1]], coefficients), intercepts && tensor([targets], intercepts)], {transB: 1}),
