@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 OPERATORS = {
     "Abs", "Add", "And", "ArgMax", "ArgMin", "ArrayFeatureExtractor", "Cast", "Ceil", "Clip", "Concat",
     "ConstantOfShape", "Div", "Equal", "Exp", "Flatten", "Floor", "Gather", "Gemm", "Greater", "GreaterOrEqual",
-    "Identity", "IsNaN", "Less", "LessOrEqual", "LinearRegressor", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Not",
-    "OneHot", "Or", "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
-    "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Scaler", "ScatterElements", "Shape", "Sigmoid",
-    "Sign", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "TreeEnsembleRegressor",
-    "Unsqueeze", "Where",
+    "Identity", "Imputer", "IsNaN", "Less", "LessOrEqual", "LinearRegressor", "Log", "MatMul", "Max", "Min", "Mul",
+    "Neg", "Not", "OneHot", "Or", "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin",
+    "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Scaler", "ScatterElements", "Shape",
+    "Sigmoid", "Sign", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose",
+    "TreeEnsembleRegressor", "Unsqueeze", "Where",
 }
 # fmt: on
 # Number types of onnx.TensorProto that `Cast` makes, as operators.js calls them.
 _CASTS = {1: "f4", 6: "i4", 7: "i4", 9: "b1", 11: "f8"}
+# Attributes that operators.js does not read, with the only value that they may have.
+_UNREAD = {"reduction": b"none", "allowzero": 0, "noop_with_empty_axes": 0, "start": 0, "end": None}
 
 
 def graph_json(graph: GraphProto, entries: Collection[str], outputs: dict[str, str]) -> tuple[dict, dict[str, int]]:
@@ -51,7 +53,7 @@ def graph_json(graph: GraphProto, entries: Collection[str], outputs: dict[str, s
     Raises
     ------
     NotImplementedError
-        For operators that operators.js does not have; the message names them.
+        For operators, attributes and types that operators.js does not have; the message names them.
     """
     nodes = _needed(graph, entries, set(outputs.values()))
     if lacking := sorted({node.op_type for node in nodes} - OPERATORS):
@@ -101,6 +103,8 @@ def _attributes(node: NodeProto) -> dict[str, Any]:
     given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     if (special := _SPECIAL.get(node.op_type)) is not None:
         return special(given)
+    if odd := [name for name, plain in _UNREAD.items() if given.get(name, plain) != plain]:
+        raise NotImplementedError(f"JavaScript cannot run {node.op_type} with the attribute {odd[0]}.")
     out = {}
     for name, value in given.items():
         if isinstance(value, TensorProto):
@@ -112,8 +116,11 @@ def _attributes(node: NodeProto) -> dict[str, Any]:
 
 
 def _cast(given: dict[str, Any]) -> dict[str, Any]:
+    from onnx import TensorProto
+
     if given["to"] not in _CASTS:
-        raise NotImplementedError(f"JavaScript has no values of the ONNX type {given['to']}, which Cast makes.")
+        kind = TensorProto.DataType.Name(given["to"])
+        raise NotImplementedError(f"JavaScript has no values of the ONNX type {kind}, which Cast makes.")
     return {"to": _CASTS[given["to"]]}
 
 
@@ -121,6 +128,12 @@ def _zeros(given: dict[str, Any]) -> dict[str, Any]:
     from onnx import numpy_helper
 
     return {"value": packed(numpy_helper.to_array(given["value"]) if "value" in given else np.zeros(1, np.float32))}
+
+
+def _imputer(given: dict[str, Any]) -> dict[str, Any]:
+    if not np.isnan(given.get("replaced_value_float", 0.0)) or "imputed_value_floats" not in given:
+        raise NotImplementedError("JavaScript cannot run Imputer for values other than NaN.")
+    return {"fill": packed_list(np.array(given["imputed_value_floats"], np.float32))}
 
 
 def _linear(given: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +150,7 @@ def _scaler(given: dict[str, Any]) -> dict[str, Any]:
 _SPECIAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Cast": _cast,
     "ConstantOfShape": _zeros,
+    "Imputer": _imputer,
     "LinearRegressor": _linear,
     "Scaler": _scaler,
     "TreeEnsembleRegressor": trees,

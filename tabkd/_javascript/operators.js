@@ -6,7 +6,7 @@
 // The arrays of each type, and of the narrower ones that whole numbers are stored in.
 const TYPES = {f4: Float32Array, f8: Float64Array, i4: Int32Array, i2: Int16Array, i1: Int8Array, b1: Uint8Array};
 
-const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
+const product = (sizes) => sizes.reduce(times, 1);
 const tensor = (shape, data) => ({shape, data});
 const empty = (like, shape) => tensor(shape, new like.data.constructor(product(shape)));
 const position = (axis, shape) => axis < 0 ? axis + shape.length : axis;
@@ -53,9 +53,18 @@ function runs(shape, steps, visit) {
   }
 }
 
-// A function of its own, so that it is compiled early.
-function fill(out, start, stop, f, x, i, dx, y, j, dy, z, k, dz) {
-  for (let at = start; at < stop; at++, i += dx, j += dy, k += dz) out[at] = f(x[i], y[j], z[k]);
+const plus = (a, b) => a + b;
+const minus = (a, b) => a - b;
+const times = (a, b) => a * b;
+const positive = (a) => a > 0 ? a : a !== a ? a : 0;
+
+// What contributions consist of has loops of its own: a call for each value takes ten times as long.
+function fill(out, at, stop, f, x, i, dx, y, j, dy, z, k, dz) {
+  if (f === plus) for (; at < stop; at++, i += dx, j += dy) out[at] = x[i] + y[j];
+  else if (f === minus) for (; at < stop; at++, i += dx, j += dy) out[at] = x[i] - y[j];
+  else if (f === times) for (; at < stop; at++, i += dx, j += dy) out[at] = x[i] * y[j];
+  else if (f === positive) for (; at < stop; at++, i += dx) out[at] = x[i] > 0 ? x[i] : x[i] !== x[i] ? x[i] : 0;
+  else for (; at < stop; at++, i += dx, j += dy, k += dz) out[at] = f(x[i], y[j], z[k]);
 }
 
 function each(f, Type, tensors) {
@@ -169,9 +178,8 @@ function reduce(f, start, before, after) {
   };
 }
 
-const add = (a, b) => a + b;
 const square = (v) => v * v;
-const sum = reduce(add, 0), max = reduce((a, b) => Math.max(a, b), -Infinity);
+const sum = reduce(plus, 0), max = reduce((a, b) => Math.max(a, b), -Infinity);
 const kept = (x, axis, operator) => operator([x], {axes: [axis], keepdims: 1});
 
 function arg(better) {
@@ -310,7 +318,7 @@ function trees([x], {feature, threshold, left, right, missing_left: missing, roo
 }
 
 const OPERATORS = {
-  Abs: values(Math.abs), Add: values(add), And: tests((a, b) => a && b), ArgMax: arg((a, b) => a > b),
+  Abs: values(Math.abs), Add: values(plus), And: tests((a, b) => a && b), ArgMax: arg((a, b) => a > b),
   ArgMin: arg((a, b) => a < b), ArrayFeatureExtractor: ([x, indices]) => gather([x, shapeOf(indices.data)], {axis: -1}),
   Cast: cast, Ceil: values(Math.ceil), Clip: clip, Concat: concat,
   ConstantOfShape: ([sizes], {value}) => each(() => value.data[0], value.data.constructor,
@@ -318,23 +326,25 @@ const OPERATORS = {
   Div: values((a, b) => a / b), Equal: tests((a, b) => a === b), Exp: values(Math.exp),
   Flatten: ([x], {axis = 1}) => tensor([product(x.shape.slice(0, axis)), product(x.shape.slice(axis))], x.data),
   Floor: values(Math.floor), Gather: gather, Gemm: gemm, Greater: tests((a, b) => a > b),
-  GreaterOrEqual: tests((a, b) => a >= b), Identity: ([x]) => x, IsNaN: tests((a) => a !== a),
+  GreaterOrEqual: tests((a, b) => a >= b), Identity: ([x]) => x,
+  Imputer: ([x], {fill}) => each((v, other) => v !== v ? other : v, null, [x, tensor([fill.length], fill)]),
+  IsNaN: tests((a) => a !== a),
   Less: tests((a, b) => a < b), LessOrEqual: tests((a, b) => a <= b),
   LinearRegressor: ([x], {coefficients, intercepts, targets}) =>
     gemm([x, tensor([targets, x.shape[1]], coefficients), intercepts && tensor([targets], intercepts)], {transB: 1}),
   Log: values(Math.log), MatMul: matmul, Max: many((a, b) => Math.max(a, b)), Min: many((a, b) => Math.min(a, b)),
-  Mul: values((a, b) => a * b), Neg: values((a) => -a), Not: tests((a) => !a), OneHot: oneHot,
+  Mul: values(times), Neg: values((a) => -a), Not: tests((a) => !a), OneHot: oneHot,
   Or: tests((a, b) => a || b), Pow: values(Math.pow), Reciprocal: values((a) => 1 / a),
-  ReduceL1: reduce(add, 0, Math.abs), ReduceL2: reduce(add, 0, square, Math.sqrt), ReduceMax: max,
-  ReduceMean: reduce(add, 0, null, (total, count) => total / count),
-  ReduceMin: reduce((a, b) => Math.min(a, b), Infinity), ReduceProd: reduce((a, b) => a * b, 1), ReduceSum: sum,
-  ReduceSumSquare: reduce(add, 0, square), Relu: values((a) => a > 0 ? a : a !== a ? a : 0), Reshape: reshape,
+  ReduceL1: reduce(plus, 0, Math.abs), ReduceL2: reduce(plus, 0, square, Math.sqrt), ReduceMax: max,
+  ReduceMean: reduce(plus, 0, null, (total, count) => total / count),
+  ReduceMin: reduce((a, b) => Math.min(a, b), Infinity), ReduceProd: reduce(times, 1), ReduceSum: sum,
+  ReduceSumSquare: reduce(plus, 0, square), Relu: values(positive), Reshape: reshape,
   Round: values(half),
   Scaler: ([x], {offset, scale}) =>
     each((v, o, s) => (v - o) * s, Float32Array, [x, tensor([offset.length], offset), tensor([scale.length], scale)]),
   ScatterElements: scatter, Shape: ([x]) => shapeOf(x.shape), Sigmoid: values((a) => 1 / (1 + Math.exp(-a))),
   Sign: values(Math.sign), Slice: slice, Softmax: softmax, Sqrt: values(Math.sqrt), Squeeze: squeeze,
-  Sub: values((a, b) => a - b), Sum: many(add), Tanh: values(Math.tanh), Transpose: transpose,
+  Sub: values(minus), Sum: many(plus), Tanh: values(Math.tanh), Transpose: transpose,
   TreeEnsembleRegressor: trees, Unsqueeze: unsqueeze,
   Where: ([condition, a, b]) => each((c, x, y) => c ? x : y, a.data.constructor, [condition, a, b]),
 };

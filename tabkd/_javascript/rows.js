@@ -43,8 +43,15 @@ function checkDigits(value, name, row) {
   }
 }
 
+// The place of each level of a column; what is spelled like a missing value comes after the unseen ones.
+function placesOf({levels, missing}) {
+  if (!levels) return null;
+  const spelled = (missing || []).map((spelling) => [spelling, levels.length + 1]);
+  return new Map([...levels.map((level, i) => [level, i]), ...spelled]);
+}
+
 // The row of the table of weights for each value: of its category, of an unseen or of a missing one.
-function lookUp({name, levels, missing, zeros, rows, places}, given) {
+function lookUp({name, levels, missing, zeros, rows}, places, given) {
   const isText = missing !== null, unseen = levels.length;
   const place = (value, row) => {
     checkDigits(value, name, row);
@@ -74,7 +81,7 @@ function lookUp({name, levels, missing, zeros, rows, places}, given) {
 }
 
 // The inputs of the graph for some rows.
-function read({columns, numbers, categories}, rows) {
+function read({columns, numbers, categories}, places, rows) {
   const n = rows.length, given = columns.map(({name}) => rows.map((row, i) => pick(row, name, i)));
   const numeric = columns.map(({kind, name}, c) =>
     kind === "numeric" ? given[c].map((value, row) => asNumber(value, name, row)) : null);
@@ -94,7 +101,9 @@ function read({columns, numbers, categories}, rows) {
   }
   if (categories) {
     const {columns: used, value} = categories, out = tensor([n, used.length], new Int32Array(n * used.length));
-    used.forEach((c, k) => lookUp(columns[c], given[c]).forEach((at, row) => { out.data[row * used.length + k] = at; }));
+    used.forEach((c, k) => {
+      lookUp(columns[c], places[c], given[c]).forEach((at, row) => { out.data[row * used.length + k] = at; });
+    });
     feeds.push([value, out]);
   }
   return feeds;

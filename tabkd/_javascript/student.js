@@ -1,4 +1,4 @@
-// A student: rows in, scores and contributions out.
+// A student: rows in, scores and contributions out. `model` is what model_json in Python gives.
 //
 //   const student = tabkd.load(model);
 //   student.score({age: 41, job: "Office", income: null});
@@ -47,11 +47,7 @@ function prepare({nodes, constants, outputs}) {
 
 function load(model) {
   const {task, classes, columns, baseline, single, counted, block} = model, graph = prepare(model);
-  for (const column of columns) {
-    if (!column.levels) continue;
-    column.places = new Map(column.levels.map((level, i) => [level, i]));
-    (column.missing || []).forEach((spelling) => column.places.set(spelling, column.levels.length + 1));
-  }
+  const places = columns.map(placesOf);
 
   function answer(scores, row) {
     const k = scores.shape[1], own = [...scores.data.subarray(row * k, (row + 1) * k)];
@@ -72,7 +68,7 @@ function load(model) {
   function score(rows, options) {
     if (!Array.isArray(rows)) return score([rows], options)[0];
     const explain = baseline !== null && !(options && options.contributions === false), out = [];
-    const feeds = read(model, rows);
+    const feeds = read(model, places, rows);
     for (let start = 0, size = explain ? block : 512; start < rows.length; start += size) {
       const n = Math.min(size, rows.length - start);
       const part = feeds.map(([at, {shape: [, width], data}]) =>

@@ -33,7 +33,7 @@ def columns_json(facts: dict[str, Any], tables: list[tuple[list, Any]]) -> list[
     of = dict(zip(facts["rows"]["columns"], tables, strict=True))
     out = []
     for i, (name, column) in enumerate(zip(names, facts["columns"], strict=True)):
-        entry = {key: column[key] for key in ("kind", "low", "high", "has_missing")}
+        entry = {key: column[key] for key in ("kind", "dtype", "low", "high", "has_missing")}
         entry |= {"name": name, "boolean": column.get("boolean", False)}
         if i in of:
             levels, rows = of[i]

@@ -104,7 +104,7 @@ def model_json(content: bytes, *, contributions: bool = True) -> str:
 
 
 def _entry(how: dict[str, Any], place: int | None) -> dict[str, Any] | None:
-    """How a tensor is made of rows, with its place among the values of the graph; None if the graph does not use it."""
+    """How a tensor is made of rows, with its place in the graph; None if the graph does not use it."""
     return None if place is None else how | {"value": place}
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Rows that a reader may start from, by their place among the student's scores.
 _EXAMPLES = {"lowest score": 0.0, "low score": 0.25, "middle score": 0.5, "high score": 0.75, "highest score": 1.0}
 _MOST_LEVELS = 500
+# Characters of a script with which a page stays below 400 KB.
+_LONGEST_SCRIPT = 200_000
 
 
 def exhibits(
@@ -112,8 +114,10 @@ def _columns(schema: TableSchema) -> list[dict[str, Any]]:
 
 
 def _javascript(model: Distilled) -> str | None:
-    """The student with its contributions, as a script; None if JavaScript cannot run its graph."""
+    """The student as a script, with its contributions if they leave the page small; None if no script can run it."""
     try:
-        return javascript(seal(build(model._explained() if has_contributions(model._student) else model)))
+        content = seal(build(model._explained() if has_contributions(model._student) else model))
+        script = javascript(content)
+        return script if len(script) <= _LONGEST_SCRIPT else javascript(content, contributions=False)
     except NotImplementedError:
         return None
