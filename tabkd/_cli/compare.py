@@ -82,10 +82,10 @@ def compare(
     from tabkd._cli import terminal
     from tabkd._cli.score_log import score_log
 
-    if _is_students(old):
+    if _needs_no_teacher(old):
         use_arrow_alone()
     student = tabkd.load(new)
-    replaced = old if _is_students(old) else _teacher(old, student, trust)
+    replaced = old if _needs_no_teacher(old) else _teacher(old, student, trust)
     with score_log("auto") as progress:
         found = tabkd.compare(replaced, new, rows, review=review or None, progress=progress, **options)
     if as_json:  # in ASCII, so that no name in it can be a command to a terminal
@@ -150,8 +150,8 @@ def _levels(column: str, levels: list[dict[str, Any]]) -> tuple[str, list[str], 
     return f"by {column}", headings, rows
 
 
-def _is_students(old: str) -> bool:
-    """Whether a model is a column of scores or the file of a student, which need none of a teacher's libraries."""
+def _needs_no_teacher(old: str) -> bool:
+    """Whether OLD is a column of scores or the file of a student, which need none of a teacher's libraries."""
     from tabkd._compare.models import COLUMN
     from tabkd.scoring._facts import has_facts
 

@@ -19,7 +19,7 @@ from tabkd._progress import Silent
 from tabkd._review import BUDGETS, check_budgets
 from tabkd.batch._databases import find_sources
 from tabkd.batch._dialect import Dialect
-from tabkd.batch._scoring_options import as_paths, check_least
+from tabkd.batch._scoring_options import as_paths, check_least, check_segment
 from tabkd.batch._sources import in_dialect
 from tabkd.scoring import ExportedStudent
 
@@ -87,7 +87,7 @@ def compare(
     OSError, ValueError
         A model cannot be read, or has more than two classes or more than one target; both do not predict the same; a
         column is missing, or more rows than `max_rejects` cannot be scored; a budget is not between 0 and 1, or
-        no row reaches the threshold.
+        no row reaches the threshold; `query` or options of a CSV are given for rows in memory.
 
     Examples
     --------
@@ -105,6 +105,7 @@ def compare(
     budgets = () if review is None and threshold is not None else check_budgets(BUDGETS if review is None else review)
     check_least("batch_size", batch_size, 1)
     check_least("max_rejects", max_rejects, 0)
+    check_segment(segment)
     new_model = as_student(new, "new")
     old_model = as_old(old, new_model)
     places = Places(new_model.exported)
@@ -141,7 +142,11 @@ def compare(
 
 def _sources(rows: Any, new: Student, query: str | None, dialect: Dialect) -> Sequence[Source]:
     given = as_given(rows, new.wanted)
-    return in_dialect(find_sources(as_paths(rows), query), dialect) if given is None else [given]
+    if given is None:
+        return in_dialect(find_sources(as_paths(rows, "rows"), query), dialect)
+    if query is not None:
+        raise ValueError(f"{option('query')} is for a database, and rows is a table in memory; leave it out.")
+    return in_dialect([given], dialect)
 
 
 def _share_from(threshold: float, scores: np.ndarray) -> float:
@@ -158,4 +163,4 @@ def _another_scale(old: Model, new: Student, passed: Passed) -> str | None:
     """Why the scores themselves are not compared, but only which rows have the highest ones."""
     if new.task != "classification" or (passed.old.min() >= 0 and passed.old.max() <= 1):
         return None
-    return f"the scores of {old.name} are no probabilities, so that only the order of the rows is compared"
+    return f"the scores of {old.name} are not probabilities, so only the order of the rows is compared"

@@ -129,11 +129,11 @@ def of_levels(levels: Levels, alerts: Sequence[Alerts], moved: Stability | None)
     ]
 
 
-def timed(old: Model, new: Student, passed: Passed) -> dict[str, Any] | None:
-    """Rows per second of a batch and the latency of one row; None where there is nothing to time."""
+def timed(old: Model, new: Student, passed: Passed) -> dict[str, Any]:
+    """Rows per second of a batch and the latency of one row, of each model that can be timed."""
     given: Mapping[str, Any] = {"old": old.timed(passed.sample), "new": new.timed(passed.sample)}
     models = {name: of_model for name, of_model in given.items() if of_model is not None}
-    n_rows = passed.sample.num_rows  # type: ignore[union-attr]
+    n_rows = passed.sample.num_rows
     batches = {name: (lambda _, m=model: m.predict(m.batch)) for name, model in models.items()}
     rows = {name: (lambda i, m=model: m.predict(m.rows[i])) for name, model in models.items()}
     at_batch = alternate(batches, [0], _SECONDS, _MOST_RUNS)

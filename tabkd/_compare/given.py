@@ -64,7 +64,10 @@ def as_given(rows: Any, names: Sequence[str]) -> Given | None:
     """
     if isinstance(rows, np.ndarray):
         if rows.ndim != 2 or rows.shape[1] != len(names):
-            raise ValueError(f"rows is an array of shape {rows.shape}; new has {len(names)} columns.")
+            raise ValueError(
+                f"rows is an array of shape {rows.shape}; new has {len(names)} columns. Give an array with one column "
+                "for each of them."
+            )
         return Given(pa.Table.from_arrays([pa.array(column) for column in rows.T], names=list(names)))
     if is_pandas(rows):
         return Given(pa.Table.from_pandas(rows, preserve_index=False))

@@ -61,8 +61,8 @@ class Student:
         if outputs != (2 if self.task == "classification" else 1):
             kind = "classes" if self.task == "classification" else "targets"
             raise ValueError(
-                f"{name} has {outputs} {kind}, but alerts are the rows with the highest scores of one kind: the "
-                "probability of the second of two classes, or one value. Compare models of that kind."
+                f"{name} has {outputs} {kind}, but alerts are the rows with the highest values of one score: the "
+                "probability of the second of two classes, or one predicted value. Compare models with one such score."
             )
         self._columns = Columns(exported, (), {}, drift=False)
         #: The metadata of the columns that it reads, by name.
@@ -101,7 +101,7 @@ class Estimator:
     Raises
     ------
     ValueError
-        If it predicts something else than the other model.
+        If it does not predict the same as the other model.
     """
 
     def __init__(self, estimator: Any, new: Student):
@@ -112,7 +112,9 @@ class Estimator:
         self._position = None
         self._by_name = new.exported.metadata["container"] != "numpy"
         if (new.task == "classification") != hasattr(estimator, "predict_proba"):
-            raise ValueError(f"{self.name} is no model of {new.task}, but {new.name} is; compare models of one task.")
+            raise ValueError(
+                f"{self.name} is not a model of {new.task}, but {new.name} is; compare models of one task."
+            )
         if new.task == "classification":
             self._position = _position(np.asarray(estimator.classes_).tolist(), new)
 
@@ -149,7 +151,7 @@ class Estimator:
 
 
 class Column:
-    """A column of the rows that has scores, such as those of a model that is not there any more.
+    """A column of the rows with scores, such as those of a model that no longer exists.
 
     Parameters
     ----------
@@ -232,10 +234,14 @@ def as_old(given: Any, new: Student) -> Model:
         return Estimator(given, new)
     old = as_student(given, "old")
     if old.task != new.task:
-        raise ValueError(f"{old.name} is a model of {old.task}, {new.name} one of {new.task}; compare models of one.")
+        raise ValueError(
+            f"{old.name} is a model of {old.task}, {new.name} one of {new.task}; compare models of one task."
+        )
     if old.task == "classification" and old.exported.classes_.tolist() != new.exported.classes_.tolist():
         mine, other = old.exported.classes_.tolist(), new.exported.classes_.tolist()
-        raise ValueError(f"{old.name} has the classes {mine}, but {new.name} has {other}; compare models of the same.")
+        raise ValueError(
+            f"{old.name} has the classes {mine}, but {new.name} has {other}; compare models of the same classes."
+        )
     both = [name for name in old.known if name in new.known]
     if apart := [name for name in both if _kind(old.known[name]) != _kind(new.known[name])]:
         name, kinds = apart[0], [_kind(model.known[apart[0]]) for model in (old, new)]
@@ -258,14 +264,16 @@ def _position(classes: list, new: Student) -> int:
         return classes.index(known[1])
     if classes == [0, 1]:  # boosting libraries number the classes in sorted order and forget their names
         return 1
-    raise ValueError(f"old has the classes {classes[:10]}, but {new.name} has {known}; compare models of the same.")
+    raise ValueError(
+        f"old has the classes {classes[:10]}, but {new.name} has {known}; compare models of the same classes."
+    )
 
 
 def _checked(scores: np.ndarray, name: str, batch: Batch) -> np.ndarray:
     wrong = np.flatnonzero(~np.isfinite(scores))
     if len(wrong):
         raise ValueError(
-            f"{name} gives {scores[wrong[0]]} for row {batch.positions[wrong[0]]:,} of {batch.source!r}, which is no "
-            "score; leave such rows out."
+            f"{name} gives {scores[wrong[0]]} for row {batch.positions[wrong[0]]:,} of {batch.source!r}, which is not "
+            "a score; leave such rows out."
         )
     return scores

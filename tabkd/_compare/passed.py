@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from tabkd._review import n_alerts
 from tabkd.batch._alerts import Highest
 from tabkd.batch._overlap import ahead
 from tabkd.batch._rejects import Reject
+from tabkd.batch._scored import check_present
 from tabkd.batch._sources import Batch
 
 # Rows that both models are timed on.
@@ -59,8 +60,8 @@ class Passed:
         Where they lie in each column; see `Places`.
     n_rejected : int
         The rows that have no score.
-    sample : pyarrow.Table or None
-        Some rows.
+    sample : pyarrow.Table
+        Some rows, at least one.
     """
 
     old: np.ndarray
@@ -68,8 +69,8 @@ class Passed:
     levels: list[Levels]
     candidates: np.ndarray
     bins: np.ndarray
-    n_rejected: int = 0
-    sample: pa.Table | None = field(default=None, repr=False)
+    n_rejected: int
+    sample: pa.Table
 
 
 def read(
@@ -114,13 +115,15 @@ def read(
     types = {source.path: source.types(known) for source in sources}
     for model in (old, new):
         model.check(types)
-    _check_segments(segments, types)
+    for source, present in types.items():
+        check_present("segment", segments, source, list(present))
     wanted = list(dict.fromkeys([*new.wanted, *old.wanted, *segments]))
     most = _most_alerts(sources, known, budget)
     highest = None if most is None else (Highest(most), Highest(most))
     levels = [Levels(name) for name in segments]
     kept: list[tuple[np.ndarray, ...]] = []
-    n_rows, rejects, sample, first = 0, 0, None, None
+    sample: pa.Table | None = None
+    n_rows, rejects, first = 0, 0, None
     progress.stage("rows", _sum(source.n_rows() for source in sources))
     batches = (batch for source in sources for batch in source.batches(wanted, known, batch_size))
     with contextlib.closing(ahead(batches)) as waiting:
@@ -136,7 +139,7 @@ def read(
             sample = table.slice(0, _TIMED) if sample is None and len(table) else sample
             n_rows += len(table)
             progress.advance(n_read)
-    if not n_rows:
+    if sample is None:
         raise ValueError(f"there are no rows with scores to compare; {rejects:,} were rejected.")
     old_scores, new_scores, candidates, bins = (np.concatenate(parts) for parts in zip(*kept, strict=True))
     return Passed(old_scores, new_scores, levels, candidates, bins, rejects, sample)
@@ -187,13 +190,6 @@ def _most_alerts(sources: Sequence[Source], known: Mapping[str, Mapping], budget
 def _sum(numbers: Iterator[int | None]) -> int | None:
     found = list(numbers)
     return None if None in found else sum(found)  # type: ignore[arg-type]
-
-
-def _check_segments(segments: Sequence[str], types: Mapping[str, Mapping[str, pa.DataType]]) -> None:
-    for source, present in types.items():
-        if missing := [name for name in segments if name not in present]:
-            has = f"it has {', '.join(map(repr, list(present)[:5]))}"
-            raise ValueError(f"{option('segment', missing[0])} is not a column of {source!r}; {has}.")
 
 
 def _check_number(n: int, first: Reject | None, most: int) -> None:

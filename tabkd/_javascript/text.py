@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from typing import Any
 
 from tabkd._javascript.graph import graph_json
+from tabkd._javascript.in_script import in_script
 from tabkd._javascript.table import columns_json, numbers_json, refuse_twice
 from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._facts import category_tables, is_matrix, read_facts, scores_name
@@ -29,7 +29,7 @@ def javascript(content: bytes, *, contributions: bool = True) -> str:
     Returns
     -------
     str
-        JavaScript of 2019, as every browser since then runs it. It may stand inside of ``<script>``.
+        ECMAScript 2019, which every current browser runs. It may stand inside of ``<script>``.
 
     Raises
     ------
@@ -79,11 +79,10 @@ def model_json(content: bytes, *, contributions: bool = True) -> str:
     outputs = {"scores": scores_name(facts)} | ({CONTRIBUTIONS: CONTRIBUTIONS} if explained else {})
     matrix = is_matrix(facts)
     tables = [] if matrix else category_tables(content, facts)
-    numbers = (facts["filled"] or facts["values"]).get("name")
-    numbers = numbers if facts["filled"] or not matrix else "X"
+    numbers, categories = _numbers_name(facts, matrix), facts["rows"].get("name")
     graph = load_from_string(content).graph
-    entries = [name for name in (numbers, facts["rows"].get("name")) if name]
-    counted = [entry.name for entry in graph.input if entry.name not in entries]  # whose rows only are counted
+    entries = [name for name in (numbers, categories) if name]
+    counted = [entry.name for entry in graph.input if entry.name not in entries]  # only their rows are counted
     part, places = graph_json(graph, [*entries, *counted], outputs)
     classes = [str(label) for label in facts.get("classes", [])]
     refuse_twice("classes", classes)
@@ -95,12 +94,19 @@ def model_json(content: bytes, *, contributions: bool = True) -> str:
         "single": facts["one_dimensional"],
         "columns": columns_json(facts, tables),
         "numbers": _entry(numbers_json(facts, matrix), places.get(numbers or "")),
-        "categories": _entry({"columns": facts["rows"]["columns"]}, places.get(facts["rows"].get("name") or "")),
+        "categories": _entry({"columns": facts["rows"]["columns"]}, places.get(categories or "")),
         "counted": [places[name] for name in counted if name in places],
         "baseline": facts[CONTRIBUTIONS]["baseline"] if explained else None,
         "block": _block(facts[CONTRIBUTIONS]["values_per_row"]) if explained else _MOST_ROWS,
     }
-    return _in_script(model | part)
+    return in_script(model | part)
+
+
+def _numbers_name(facts: dict[str, Any], matrix: bool) -> str | None:
+    """The value of the graph that takes the numeric columns; None if the student reads none."""
+    if facts["filled"]:
+        return facts["filled"].get("name")
+    return "X" if matrix else facts["values"].get("name")
 
 
 def _entry(how: dict[str, Any], place: int | None) -> dict[str, Any] | None:
@@ -110,9 +116,3 @@ def _entry(how: dict[str, Any], place: int | None) -> dict[str, Any] | None:
 
 def _block(values_per_row: int) -> int:
     return min(_MOST_ROWS, max(1, _BLOCK_VALUES // values_per_row))
-
-
-def _in_script(value: Any) -> str:
-    """JSON in ASCII, without what could end or change the script that holds it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -240,10 +240,8 @@ class Columns:
                 f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
                 f"called there by {option('column_map')}{_otherwise_delimited(present, missing)}."
             )
-        for parameter, names in (("keep", self.kept), ("segment", self._segments)):
-            if strange := [name for name in names if name not in there]:
-                what = option(parameter, strange[0])
-                raise ValueError(f"{what} is not a column of {source!r}; it has {_first(present)}.")
+        check_present("keep", self.kept, source, present)
+        check_present("segment", self._segments, source, present)
 
     def scored(self, batch: Batch, n_rejected: int, max_rejects: int) -> Scored:
         """The scores of a batch, still without reasons, and the rows that have none.
@@ -432,6 +430,18 @@ def _empty_as_missing(column: pa.DictionaryArray) -> pa.DictionaryArray:
     values = column.dictionary
     values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
     return pa.DictionaryArray.from_arrays(column.indices, values)
+
+
+def check_present(parameter: str, names: Sequence[str], source: str, present: Sequence[str]) -> None:
+    """Refuse names of a parameter that are not columns of an input.
+
+    Raises
+    ------
+    ValueError
+        With the first of them, and columns that the input has.
+    """
+    if unknown := [name for name in names if name not in set(present)]:
+        raise ValueError(f"{option(parameter, unknown[0])} is not a column of {source!r}; it has {_first(present)}.")
 
 
 def _first(names: Sequence[str]) -> str:

@@ -66,6 +66,7 @@ class Options:
             if isinstance(given := getattr(self, name), np.generic):  # which JSON does not hold
                 object.__setattr__(self, name, given.item())
         check_least("max_rejects", self.max_rejects, 0)
+        check_segment(self.segment)
         for name in ("threshold", "top_fraction"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
@@ -171,8 +172,27 @@ def check_same_job(known: Mapping[str, Any], job: Mapping[str, Any], folder: str
         )
 
 
-def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
+def check_segment(segment: Sequence[str]) -> None:
+    """Refuse one text, whose letters would count as columns.
+
+    Raises
+    ------
+    ValueError
+        If it is one.
+    """
+    if isinstance(segment, str):
+        raise ValueError(f"{option('segment')} is {segment!r}; give a list of columns, as in [{segment!r}].")
+
+
+def as_paths(inputs: Sequence[str | os.PathLike], name: str = "inputs") -> list[str]:
     """The inputs as text.
+
+    Parameters
+    ----------
+    inputs : sequence of path-like
+        What the user gives.
+    name : str
+        The parameter by which the user gives them.
 
     Raises
     ------
@@ -180,7 +200,7 @@ def as_paths(inputs: Sequence[str | os.PathLike]) -> list[str]:
         If there are none, or a single one is not in a list.
     """
     if isinstance(inputs, (str, os.PathLike)):
-        raise ValueError(f"inputs is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
+        raise ValueError(f"{name} is {inputs!r}; give a list of files, folders or URLs, as in [{str(inputs)!r}].")
     if not inputs:
-        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
+        raise ValueError(f"{name} is empty; give the files, folders or URLs to score.")
     return [os.fspath(given) for given in inputs]

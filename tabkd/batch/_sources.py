@@ -230,7 +230,9 @@ def in_dialect(sources: Sequence, dialect: Dialect) -> list:
         If options of the dialect are given and a source is not a file.
     """
     if (given := dialect.given()) and not all(isinstance(source, File) for source in sources):
-        raise ValueError(f"{option(next(iter(given)))} is for files, not for rows of a database; leave it out.")
+        raise ValueError(
+            f"{option(next(iter(given)))} is for files, not for rows of a database or in memory; leave it out."
+        )
     return [replace(source, dialect=dialect) for source in sources] if given else list(sources)
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
-from tabkd._review import LEAST_ALERTS, cut, n_alerts, overlap
+from tabkd._reference import ranked
+from tabkd._review import LEAST_ALERTS, Cut, cut, n_alerts, overlap
 from tabkd.evaluation._scores import Scores
 
 _TAIL = 0.025
@@ -49,14 +50,12 @@ def decisions(scores: Scores, budget: float) -> dict[str, Any]:
     budget : float
         The share of the rows that alert.
     """
-    n_rows, is_weighted = len(scores.truth), scores.sample_weight is not None
-    weights = scores.weights * (n_rows / scores.weights.sum())
-    alerts = min(n_alerts(budget, n_rows, is_weighted), n_rows)
-    teacher, student = (_ranked(scores[name]) for name in ("teacher", "student"))
-    old, new = (cut(ranked, alerts, weights if is_weighted else None) for ranked in (teacher, student))
-    parts = overlap(old.alerted(teacher), new.alerted(student))
+    alerts, weights = _n_alerts(scores, budget), _scaled_weights(scores)
+    old, new = (cut_of(scores, name, budget) for name in ("teacher", "student"))
+    of_old, of_new = old.alerted(_ranked(scores, "teacher")), new.alerted(_ranked(scores, "student"))
+    parts = overlap(of_old, of_new)
     same, come, go = (float(weights @ part) for part in parts)
-    n_effective = _effective(old.alerted(teacher), weights)
+    n_effective = _effective(of_old, weights)
     enough = n_effective >= LEAST_ALERTS
     return {
         "budget": budget,
@@ -73,6 +72,22 @@ def decisions(scores: Scores, budget: float) -> dict[str, Any]:
         "worth": {name: _worth(scores, weights * part) for name, part in parts._asdict().items()},
         "reason": None if enough else too_few(n_effective),
     }
+
+
+def cut_of(scores: Scores, name: str, budget: float) -> Cut:
+    """Where the alerts of a contestant begin at a budget.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of two classes or one target.
+    name : str
+        The contestant.
+    budget : float
+        The share of the rows that alert.
+    """
+    weights = None if scores.sample_weight is None else _scaled_weights(scores)
+    return cut(_ranked(scores, name), _n_alerts(scores, budget), weights)
 
 
 def too_few(n: float) -> str:
@@ -102,9 +117,19 @@ def exact_interval(share: float, n: float) -> tuple[float, float]:
     return low, high
 
 
-def _ranked(scores: np.ndarray) -> np.ndarray:
-    """The number of each row by which it is reviewed: the probability of the second class, or the value."""
-    return scores[:, 1] if scores.ndim == 2 and scores.shape[1] == 2 else scores.reshape(len(scores))
+def _ranked(scores: Scores, name: str) -> np.ndarray:
+    """The number by which each row is reviewed: the probability of the second class, or the value."""
+    return ranked(scores[name].reshape(len(scores.truth), -1), scores.task)
+
+
+def _n_alerts(scores: Scores, budget: float) -> float:
+    n_rows = len(scores.truth)
+    return min(n_alerts(budget, n_rows, scores.sample_weight is not None), n_rows)
+
+
+def _scaled_weights(scores: Scores) -> np.ndarray:
+    """The weights of the rows, whose sum is the number of rows."""
+    return scores.weights * (len(scores.truth) / scores.weights.sum())
 
 
 def _effective(alerted: np.ndarray, weights: np.ndarray) -> float:

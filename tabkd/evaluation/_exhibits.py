@@ -59,7 +59,7 @@ def exhibits(
         Draws rows.
     """
     return {
-        "figures": None if found is None else figures(found, len(scores.classes) == 2, budget),
+        "figures": None if found is None else figures(found, scores, budget),
         "importance": importance(model, codes, random_state),
         "rules": _rules(model._student.rules_frame()),
         "form": None if exported is None else _form(model, codes, found),

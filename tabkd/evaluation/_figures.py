@@ -7,22 +7,25 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from tabkd._review import Cut
+from tabkd.evaluation._decisions import cut_of
 from tabkd.evaluation._ordered import Ordered
+from tabkd.evaluation._scores import Scores
 
 # Points of a curve, bins of a calibration, of a distribution, and of each side of a map of two scores.
 _POINTS, _CALIBRATION, _BINS, _CELLS = 120, 10, 40, 32
 _DIGITS = 5
 
 
-def figures(found: Ordered, two_classes: bool, budget: float | None = None) -> dict[str, Any]:
+def figures(found: Ordered, scores: Scores, budget: float | None = None) -> dict[str, Any]:
     """The figures of one score of each row.
 
     Parameters
     ----------
     found : Ordered
-        The scores of teacher and student.
-    two_classes : bool
-        Whether the score ranks rows of two classes.
+        One score of teacher and student for each row.
+    scores : Scores
+        All scores.
     budget : float, optional
         A share of the rows that is reviewed, which the curves mark.
 
@@ -42,10 +45,10 @@ def figures(found: Ordered, two_classes: bool, budget: float | None = None) -> d
         "pairs": {"edges": _round(cells), "shares": _map(found, cells)},
         "calibration": {name: _calibration(score, found) for name, score in both.items()},
     }
-    if two_classes and 0 < found.outcome.mean() < 1:
+    if len(scores.classes) == 2 and 0 < np.average(found.outcome, weights=found.weights) < 1:
         shown["roc"] = {name: _roc(score, found) for name, score in both.items()}
         shown["precision_recall"] = {name: _precision_recall(score, found) for name, score in both.items()}
-        shown["marks"] = _marks(both, found, budget)
+        shown["marks"] = _marks(found, scores, budget)
     return shown
 
 
@@ -95,11 +98,12 @@ def _precision_recall(score: np.ndarray, found: Ordered) -> dict[str, list[float
     return _thinned(recall[::-1], precision[::-1])
 
 
-def _marks(both: dict[str, np.ndarray], found: Ordered, budget: float | None) -> dict[str, Any]:
+def _marks(found: Ordered, scores: Scores, budget: float | None) -> dict[str, Any]:
     """Where a budget is on the ROC curves, and on those of precision and recall."""
     if budget is None:
         return {"budget": None, "roc": {}, "precision_recall": {}}
-    places = {name: _at(score, found, budget) for name, score in both.items()}
+    both = {"teacher": found.teacher, "student": found.student}
+    places = {name: _at(score, found, cut_of(scores, name, budget)) for name, score in both.items()}
     return {
         "budget": budget,
         "roc": {name: (false, recall) for name, (recall, false, _) in places.items()},
@@ -107,14 +111,12 @@ def _marks(both: dict[str, np.ndarray], found: Ordered, budget: float | None) ->
     }
 
 
-def _at(score: np.ndarray, found: Ordered, budget: float) -> tuple[float, float, float]:
-    """Recall, false positive rate and precision among the rows of a budget."""
-    n = max(1, round(budget * len(score)))
-    first = np.argsort(-score, kind="stable")[:n]
-    weights, hit = found.weights, found.outcome
-    right, reviewed = float(weights[first] @ hit[first]), float(weights[first].sum())
-    positive = float(weights @ hit)
-    return right / positive, (reviewed - right) / (float(weights.sum()) - positive), right / reviewed
+def _at(score: np.ndarray, found: Ordered, cut: Cut) -> tuple[float, float, float]:
+    """Recall, false positive rate and precision among the rows that alert."""
+    alerted = found.weights * cut.alerted(score)
+    right, reviewed = float(alerted @ found.outcome), float(alerted.sum())
+    positive = float(found.weights @ found.outcome)
+    return right / positive, (reviewed - right) / (float(found.weights.sum()) - positive), right / reviewed
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:

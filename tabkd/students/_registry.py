@@ -26,9 +26,7 @@ def check_contributions(student: Student) -> None:
         If it does not define them.
     """
     if not has_contributions(student):
-        known = [
-            repr(name) for name, kind in STUDENTS.items() if kind.write_contributions is not Student.write_contributions
-        ]
+        known = [repr(name) for name, kind in STUDENTS.items() if _defines_contributions(kind)]
         raise NotImplementedError(
             f"student {type(student.estimator_).__name__} has no contributions. Use one of {', '.join(known)}, or "
             "define raw_scores, explain_codes and write_contributions: see tabkd.students.Student."
@@ -37,7 +35,11 @@ def check_contributions(student: Student) -> None:
 
 def has_contributions(student: Student) -> bool:
     """Whether a student defines contributions."""
-    return type(student).write_contributions is not Student.write_contributions
+    return _defines_contributions(type(student))
+
+
+def _defines_contributions(kind: type[Student]) -> bool:
+    return kind.write_contributions is not Student.write_contributions
 
 
 def student_names() -> str:

@@ -57,6 +57,11 @@ def test_the_drift_of_a_level_is_that_of_its_rows_alone(path, moved, tmp_path):
     assert levels[1]["score_stability_index"] > 20 * levels[0]["score_stability_index"]
 
 
+def test_segments_are_given_in_a_list(path, frame, tmp_path):
+    with pytest.raises(ValueError, match=r"segment is 'region'; give a list of columns, as in \['region'\]"):
+        drift_of(path, frame, tmp_path, segment="region")
+
+
 def test_rare_levels_are_one(path, frame, tmp_path):
     many = frame.assign(group=np.minimum(np.arange(N_ROWS) // 100, 25), id=np.arange(N_ROWS))
     drift = drift_of(path, many, tmp_path, segment=["group", "id"])

@@ -207,7 +207,7 @@ def test_scores_on_another_scale_are_compared_by_their_order_alone(frame, old, n
     assert [entry["same"] for entry in found.review] == [entry["same"] for entry in by_model.review]
     assert (found.psi, found.differences) == (None, None)
     assert found.segments["shop"][0]["psi"] is None
-    assert found.reasons["psi"].endswith("are no probabilities, so that only the order of the rows is compared")
+    assert found.reasons["psi"].endswith("are not probabilities, so only the order of the rows is compared")
     assert found.reasons["psi"] in repr(found)
 
 
@@ -306,7 +306,7 @@ def test_models_that_do_not_fit_each_other_are_refused(frame, old, new, tmp_path
     text.fit(pd.DataFrame({"amount": np.where(X["amount"] > 0, "x", "z")}).pipe(pd.get_dummies), X["paid"])
     with pytest.raises(ValueError, match="has no column 'before', whose scores are to be compared"):
         compare("column:before", new, frame)
-    with pytest.raises(ValueError, match=r"gives nan for row 2 of 'rows', which is no score"):
+    with pytest.raises(ValueError, match=r"gives nan for row 2 of 'rows', which is not a score"):
         compare("column:before", new, frame.assign(before=np.where(frame.index == 2, np.nan, 0.5)))
 
 
@@ -332,6 +332,22 @@ def test_rare_levels_of_a_segment_are_one(frame, old, new):
     assert len(found) == 21
     assert (found[0]["level"], found[0]["rows"]) == ("24", 1600)
     assert (found[-1]["level"], found[-1]["rows"]) == ("all others", 500)
+
+
+def test_a_segment_is_given_in_a_list(frame, old, new):
+    with pytest.raises(ValueError, match=r"segment is 'region'; give a list of columns, as in \['region'\]"):
+        compare(old, new, frame, segment="region")
+
+
+def test_one_file_is_given_in_a_list(old, new):
+    with pytest.raises(ValueError, match=r"rows is 'a.csv'; give a list of files, .* as in \['a.csv'\]"):
+        compare(old, new, "a.csv")
+
+
+@pytest.mark.parametrize(("name", "value"), [("query", "SELECT 1"), ("delimiter", ";"), ("thousands", ",")])
+def test_options_of_files_and_databases_are_refused_for_rows_in_memory(frame, old, new, name, value):
+    with pytest.raises(ValueError, match=f"{name} is for .* in memory; leave it out"):
+        compare(old, new, frame, **{name: value})
 
 
 def test_no_rows_are_refused(frame, old, new):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._near_names import known_names
 from tabkd.students._additive.grids import features
 from tabkd.students._additive.plot import plot_functions
 from tabkd.students._additive.scorecard import Functions, Scale, readable, scorecard
@@ -187,7 +188,7 @@ class ReadableStudent(MinibatchStudent):
             raise TypeError(f"columns is {columns!r:.80}; give a list of columns.")
         if unknown := [name for name in (columns if columns is not None else ()) if name not in [*names, *titles]]:
             raise ValueError(
-                f"columns has {unknown[0]!r:.80}, which is not a column of the table; it has {titles!r:.200}."
+                f"columns has {unknown[0]!r:.80}, which is not a column of the table; {known_names(unknown[0], titles)}"
             )
         drawn = [
             i for i in np.unique(self._columns()).tolist() if columns is None or {names[i], titles[i]} & set(columns)
