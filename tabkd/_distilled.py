@@ -39,7 +39,7 @@ from tabkd.students._foreign import as_student
 from tabkd.students._registry import has_contributions
 from tabkd.students._student import Legend, further_tensors, predicted
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
-from tabkd.teachers._answers import soft_targets
+from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
 from tabkd.teachers._out_of_fold import out_of_fold_targets
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
@@ -264,6 +264,10 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         if self.cv is None:
             return soft_targets(self.teacher_, X, classes)
         return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
+
+    def _asked(self, codes: np.ndarray) -> np.ndarray:
+        """The fitted teacher's answers to further rows."""
+        return soft_targets_of_codes(self.teacher_, self.schema_, codes, self._task.classes)
 
     def _synthetic_rows(
         self, teaching: Teaching, codes: np.ndarray, n_rows: int, weight: float, rng: np.random.RandomState, bar: Silent

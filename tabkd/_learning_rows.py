@@ -111,11 +111,11 @@ class Lessons:
         """The same with the synthetic rows in memory, so that the teacher labels them once."""
         return replace(self, synthetic=self.synthetic.kept())
 
-    def part(self, share: float, rng: np.random.RandomState) -> Lessons:
-        """A random share of the real and of the synthetic rows, which are in memory."""
+    def part(self, share: float, rng: np.random.RandomState, least: int = 1) -> Lessons:
+        """A random share of the synthetic rows, which are in memory, and of the real ones, but `least` of these."""
         parts = [_part(chunk, share, rng) for chunk in self.synthetic]
-        synthetic = SoftStream(sum(map(len, parts)), parts)
-        return replace(self, real=_part(self.real, share, rng), synthetic=synthetic)
+        of_real = max(share, min(1.0, least / len(self.real)))
+        return replace(self, real=_part(self.real, of_real, rng), synthetic=SoftStream(sum(map(len, parts)), parts))
 
 
 def _part(rows: SoftRows, share: float, rng: np.random.RandomState) -> SoftRows:
