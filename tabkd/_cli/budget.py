@@ -33,10 +33,10 @@ class Quantity(click.ParamType):
         if not isinstance(value, str):
             return float(value)
         found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµμ]*)\s*", value.lower())
-        number = float(found[1]) * self._units.get(found[2], 0) if found else 0
+        number: float = float(found[1]) * self._units.get(found[2], 0) if found else 0
         if not number > 0:
             self.fail(f"{value!r} is not a {self.name} above zero, such as {self._example}.", param, ctx)
-        return int(number) if number.is_integer() else number
+        return int(number) if number == int(number) else number
 
 
 BYTES = Quantity(

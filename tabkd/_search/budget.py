@@ -60,6 +60,11 @@ class Budget:
         ----------
         found : Measures
             Its `n_bytes` and `latency_us`.
+
+        Returns
+        -------
+        bool
+            Also true without limits.
         """
         return (self.max_bytes is None or found.n_bytes <= self.max_bytes) and (
             self.max_latency_us is None or found.latency_us <= self.max_latency_us
@@ -72,6 +77,11 @@ class Budget:
         ----------
         found : Measures
             Also its `skill_kept`.
+
+        Returns
+        -------
+        bool
+            Also true without limits.
         """
         return self.allows(found) and (self.keep is None or found.skill_kept >= self.keep)
 
