@@ -36,7 +36,13 @@ def _measured(split: Split, name: str, max_bytes: int, quick: bool) -> dict[str,
     if name == SEARCH:
         model = DistillationSearch(model, budget=Budget(max_bytes=max_bytes), random_state=split.seed)
     start = time.perf_counter()
-    model.fit(split.X_train, split.y_train)
+    try:
+        model.fit(split.X_train, split.y_train)
+    except ValueError as error:
+        if "No candidate meets" not in str(error):
+            raise
+        found = str(error).partition(" The smallest")[0]
+        return {"kept": None, "n_bytes": None, "seconds": time.perf_counter() - start, "student": found}
     seconds = time.perf_counter() - start
     best = model.best_estimator_ if name == SEARCH else model
     answer = "predict" if split.task == "regression" else "predict_proba"
@@ -61,7 +67,8 @@ def table(frame: pd.DataFrame) -> list[str]:
     """A row for each table, medians over the seeds, and one with the medians over the tables."""
     if frame.empty:
         return ["Nothing was measured."]
-    numbers = frame.pivot_table(index="table", columns="name", values=["kept", "n_bytes", "seconds"], aggfunc="median")
+    values = frame.astype(dict.fromkeys(["kept", "n_bytes", "seconds"], float))
+    numbers = values.groupby(["table", "name"])[["kept", "n_bytes", "seconds"]].median().unstack("name")
     numbers["times", SEARCH] = numbers["seconds", SEARCH] / numbers["seconds", DEFAULT]
     found = frame[frame["name"] == SEARCH].groupby("table")["student"].first()
     rows = [[str(name), found[name], *_cells(values)] for name, values in numbers.iterrows()]

@@ -9,6 +9,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from tabkd import Budget, DistillationSearch, DistilledClassifier, DistilledRegressor
+from tabkd._search.budget import front
+from tabkd._search.candidates import Candidate, Measures
+from tabkd._search.race import preferred, promising
+from tests.distilled.quick import QUICK_MLP
 from tests.small_tables import mixed_frame, targets
 
 TREES = {"tree": {"max_leaf_nodes": [4, 8, 16, 64]}, "boosted_trees": {"n_estimators": [3, 10], "max_leaf_nodes": [8]}}
@@ -135,6 +139,51 @@ def test_text_columns_and_each_task_without_a_teacher_of_ones_own(task):
     found = DistillationSearch(students=["tree"], n_iter=2, random_state=0, n_jobs=1).fit(X, targets(X, task))
     assert isinstance(found.best_estimator_, DistilledRegressor if task == "regression" else DistilledClassifier)
     assert len(found.predict(X)) == 400
+
+
+def test_every_candidate_begins_from_the_same_seed(table):
+    found = search(students=[QUICK_MLP, clone(QUICK_MLP)]).fit(*table)
+    assert found.cv_results_["fidelity"][0] == found.cv_results_["fidelity"][1]
+
+
+def runners():
+    """Candidates of rising size and skill, one of which is worse than a smaller one."""
+    kept = [0.7, 0.8, 0.75, 0.9, 0.95, 0.99]
+    found = [Measures(1.0, 1000 * (i + 1), 10.0, share, share, 1.0) for i, share in enumerate(kept)]
+    return [Candidate({"student": "tree", "student__max_depth": i}, each) for i, each in enumerate(found)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        (Budget(), [5, 4]),
+        (Budget(max_bytes=4500), [3, 1]),
+        (Budget(keep=0.85), [1, 3]),
+        (Budget(keep=1.0), [4, 5]),
+        (Budget(max_bytes=10), [0, 1]),
+    ],
+    ids=str,
+)
+def test_those_get_on_among_whom_the_budget_will_choose(budget, expected):
+    assert [each.settings["max_depth"] for each in promising(runners(), budget, 2)] == expected
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        (Budget(), [5, 4, 3, 1, 2, 0]),
+        (Budget(keep=0.78), [1, 3, 4, 5]),
+        (Budget(max_bytes=4500, keep=0.78), [1, 3]),
+        (Budget(max_latency_us=1), []),
+    ],
+    ids=str,
+)
+def test_the_smallest_that_keeps_enough_is_preferred_and_otherwise_the_most_faithful(budget, expected):
+    assert [each.settings["max_depth"] for each in preferred(runners(), budget)] == expected
+
+
+def test_the_front_leaves_out_who_is_beaten_by_a_smaller_one():
+    assert [each.settings["max_depth"] for each in front(runners())] == [0, 1, 3, 4, 5]
 
 
 def test_without_refit_there_are_results_and_no_predictions(table):

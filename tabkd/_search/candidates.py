@@ -22,10 +22,10 @@ LADDERS: dict[str, list[dict[str, Any]]] = {
         {"n_pairs": "auto", "n_knots": 64},
     ],
     "mlp": [
-        {"hidden_layer_sizes": (8,), "n_knots": 16, "max_units": 64},
         {"hidden_layer_sizes": (16,), "n_knots": 32, "max_units": 96},
         {"hidden_layer_sizes": (24, 12), "n_knots": 48, "max_units": 128},
-        {"hidden_layer_sizes": (32, 16), "n_knots": 64, "max_units": 144},
+        {"hidden_layer_sizes": (28, 14), "n_knots": 64, "max_units": 144},
+        {"hidden_layer_sizes": (32, 16), "n_knots": 96, "max_units": 192},
         {"hidden_layer_sizes": (64, 32), "n_knots": 128, "max_units": 288},
         {"hidden_layer_sizes": (128, 64), "n_knots": 128, "max_units": 288},
     ],

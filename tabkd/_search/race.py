@@ -24,7 +24,7 @@ from tabkd.students._training.school import n_passes
 
 # Shares of the lessons in the heats, and how many candidates get to the second and to the final.
 _SHARES = (1 / 16, 1 / 4)
-_SEMIFINAL, _FINAL, _SUBSTITUTES = 5, 3, 2
+_SEMIFINAL, _FINAL, _SUBSTITUTES = 4, 2, 2
 # Fewest real rows of a heat.
 _LEAST_REAL = 1_000
 # Rows that latency is measured on, and turns of them.

@@ -77,7 +77,8 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         The same number gives the same student on the same machine, unless the budget limits latency.
     n_jobs : int or None, default=None
-        Threads of the default teacher, of students and augmenters; None for all cores.
+        Threads of the default teacher, of students and augmenters; None for all cores. A distilled estimator that is
+        given as `teacher` has its own.
     verbose : int, default=0
         1 shows a progress bar with the stage.
 
