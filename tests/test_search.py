@@ -210,6 +210,7 @@ def test_the_report_of_a_search_has_its_front(free, table):
     report = free.report(*table, timing=False)
     assert sum(entry["chosen"] for entry in report.front) == 1
     assert report.to_dict()["front"] == report.front
+    assert report.n_bytes == len(free.to_onnx().SerializeToString())
     assert "Smaller and larger students" in report.to_html()
     assert '<circle class="student mark"' in report.to_html()
 

@@ -34,6 +34,7 @@ from tabkd._validation import TakesTables, as_column, check_table
 from tabkd._weights import check_weights
 from tabkd.evaluation._contest import Rows
 from tabkd.evaluation._held_out import held_out
+from tabkd.scoring import ExportedStudent
 from tabkd.teachers._predictor import task_of
 from tabkd.teachers._teacher import unfrozen
 
@@ -393,7 +394,11 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
         tabkd.evaluation.Report
             With the attribute `front`.
         """
-        return replace(self._best().report(X_test, y_test, **options), front=self.front_)
+        best = self._best()
+        if "exported" not in options:
+            # The file that the budget is about, without contributions.
+            options["exported"] = ExportedStudent(best.to_onnx().SerializeToString())
+        return replace(best.report(X_test, y_test, **options), front=self.front_)
 
     @property
     def classes_(self) -> np.ndarray:
