@@ -71,7 +71,7 @@ def table(frame: pd.DataFrame) -> list[str]:
     numbers = values.groupby(["table", "name"])[["kept", "n_bytes", "seconds"]].median().unstack("name")
     numbers["times", SEARCH] = numbers["seconds", SEARCH] / numbers["seconds", DEFAULT]
     found = frame[frame["name"] == SEARCH].groupby("table")["student"].first()
-    rows = [[str(name), found[name], *_cells(values)] for name, values in numbers.iterrows()]
+    rows = [[str(name), found.get(name, "–"), *_cells(values)] for name, values in numbers.iterrows()]
     rows.append([f"**median of {len(numbers)}**", "", *_cells(numbers.median())])
     return markdown(
         ["table", "student found", "kept", "bytes", "kept by the default", "its bytes", "time of the search"], rows
