@@ -285,5 +285,33 @@ def reasons(
         print(reasons_job.run(output, job_rows, quick))
 
 
+@app.command()
+@data_dir_option
+@datasets_option
+@seeds_option(1)
+@max_rows_option(20_000)
+@click.option("--max-bytes", default=20_000, help="The budget of the search.")
+@output_option
+@quick_option
+def search(
+    data_dir: Path | None,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    max_bytes: int,
+    output: Path | None,
+    quick: bool,
+) -> None:
+    """The student that a search finds within a budget of bytes, beside the default one."""
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+    from benchmarks.search import run
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "search"), max_bytes, quick))
+
+
 if __name__ == "__main__":
     app()

@@ -15,11 +15,23 @@ if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier
     from tabkd._compare.compare import compare
     from tabkd._regressor import DistilledRegressor
+    from tabkd._search import Budget, DistillationSearch
     from tabkd.scoring import ExportedStudent, load
 
-__all__ = ["DistilledClassifier", "DistilledRegressor", "ExportedStudent", "__version__", "compare", "load"]
+__all__ = [
+    "Budget",
+    "DistillationSearch",
+    "DistilledClassifier",
+    "DistilledRegressor",
+    "ExportedStudent",
+    "__version__",
+    "compare",
+    "load",
+]
 
 _MODULES = {
+    "Budget": "tabkd._search",
+    "DistillationSearch": "tabkd._search",
     "DistilledClassifier": "tabkd._classifier",
     "DistilledRegressor": "tabkd._regressor",
     "ExportedStudent": "tabkd.scoring",

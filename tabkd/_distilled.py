@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import banded
-from tabkd._learning_rows import SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
+from tabkd._learning_rows import Lessons, SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
 from tabkd._progress import Silent, progress
@@ -40,7 +40,7 @@ from tabkd.students._registry import has_contributions
 from tabkd.students._student import Legend, predicted
 from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
-from tabkd.teachers._answers import soft_targets
+from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
 from tabkd.teachers._out_of_fold import out_of_fold_targets
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
@@ -143,6 +143,22 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             parameter, the value and the remedy.
         """
         self._check_params()
+        rng = check_random_state(self.random_state)
+        with progress(self.verbose) as bar:
+            self._learn(self._teach(X, y, sample_weight, X_unlabeled, fit_params, rng, bar), rng)
+        return self
+
+    def _teach(
+        self,
+        X: TableLike,
+        y: ColumnLike,
+        sample_weight: ColumnLike | None,
+        X_unlabeled: TableLike | None,
+        fit_params: dict[str, Any],
+        rng: np.random.RandomState,
+        bar: Silent,
+    ) -> Lessons:
+        """Fit the teacher, and ask it about real and synthetic rows."""
         X = check_table(self, X)
         self.schema_ = TableSchema.of(X)
         codes = self.schema_.encode(X)
@@ -152,30 +168,35 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         weights = check_weights(sample_weight, codes)
         n_outputs = self._task.targets(y[:1]).shape[1]
         asked = asked_directions(self, n_outputs)
-        rng = check_random_state(self.random_state)
-        with progress(self.verbose) as bar:
-            bar.stage("teacher")
-            teacher = self._unfitted_teacher(rng, asked)
-            params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
-            self.teacher_ = fit_teacher(teacher, X, y, params)
-            teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
-            bar.stage("soft targets")
-            answers = self._answers(teacher, X, y, params, split_params)
-            teaching.check_width(answers, y)
-            monotonic_cst = student_directions(self, asked, n_outputs)
-            soft = teaching.blended(answers, y)
-            self._choose_scale(soft)
-            real = real_rows(teaching, codes, soft, weights, X_unlabeled)
-            n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
-            bar.stage("synthetic rows", n_synthetic)
-            self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
-            synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
-            self._student = self._fit_student(real, synthetic, monotonic_cst, rng)
-            self.student_ = self._student.estimator_
-            self._settle_scale(codes, soft, weights, lowest_targets(real, synthetic))
-            self._student.legend_ = self._legend()
-        self._note_rows(codes, answers, y)
-        return self
+        bar.stage("teacher")
+        teacher = self._unfitted_teacher(rng, asked)
+        params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
+        self.teacher_ = fit_teacher(teacher, X, y, params)
+        teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
+        bar.stage("soft targets")
+        answers = self._answers(teacher, X, y, params, split_params)
+        teaching.check_width(answers, y)
+        monotonic_cst = student_directions(self, asked, n_outputs)
+        soft = teaching.blended(answers, y)
+        self._choose_scale(soft)
+        real = real_rows(teaching, codes, soft, weights, X_unlabeled)
+        n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
+        bar.stage("synthetic rows", n_synthetic)
+        self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
+        synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
+        return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
+
+    def _learn(self, lessons: Lessons, rng: np.random.RandomState) -> None:
+        """Fit the student on lessons, and settle what its targets mean."""
+        self._student = self._fit_student(lessons.real, lessons.synthetic, lessons.monotonic_cst, rng)
+        self.student_ = self._student.estimator_
+        # Others may learn from the same lessons, on the scale that was chosen for all of them.
+        self._task = shallow_copy(self._task)
+        self._settle_scale(
+            lessons.codes, lessons.soft, lessons.weights, lowest_targets(lessons.real, lessons.synthetic)
+        )
+        self._student.legend_ = self._legend()
+        self._note_rows(lessons.codes, lessons.answers, lessons.y)
 
     def __sklearn_clone__(self) -> Self:
         template = shallow_copy(self)
@@ -244,6 +265,10 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         if self.cv is None:
             return soft_targets(self.teacher_, X, classes)
         return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
+
+    def _asked(self, codes: np.ndarray) -> np.ndarray:
+        """The fitted teacher's answers to further rows."""
+        return soft_targets_of_codes(self.teacher_, self.schema_, codes, self._task.classes)
 
     def _synthetic_rows(
         self, teaching: Teaching, codes: np.ndarray, n_rows: int, weight: float, rng: np.random.RandomState, bar: Silent

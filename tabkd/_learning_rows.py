@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,52 @@ class Teaching:
     def rows(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray) -> SoftRows:
         """The rows that a student learns from: codes (n, d), the answers (n, K) that it is to give, weights (n,)."""
         return SoftRows(codes, self.task.taught(soft), weights * self.task.emphasis(soft))
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a teacher has to teach; several students may learn from it.
+
+    Attributes
+    ----------
+    codes : array of shape (n, d)
+        The labelled rows.
+    y : array of shape (n,) or (n, K)
+        Their labels or values.
+    answers, soft : array of shape (n, K)
+        The teacher's answers to these rows, and what a student is to answer.
+    weights : array of shape (n,)
+        The weights of these rows.
+    real : SoftRows
+        These rows and the unlabelled ones, as a student reads them.
+    synthetic : SoftStream
+        Synthetic rows.
+    monotonic_cst : int8 array of shape (d,)
+        The directions that a student has to keep.
+    """
+
+    codes: np.ndarray
+    y: np.ndarray
+    answers: np.ndarray
+    soft: np.ndarray
+    weights: np.ndarray
+    real: SoftRows
+    synthetic: SoftStream
+    monotonic_cst: np.ndarray
+
+    def kept(self) -> Lessons:
+        """The same with the synthetic rows in memory, so that the teacher labels them once."""
+        return replace(self, synthetic=self.synthetic.kept())
+
+    def part(self, share: float, rng: np.random.RandomState, least: int = 1) -> Lessons:
+        """A random share of the synthetic rows, which are in memory, and of the real ones, but `least` of these."""
+        parts = [_part(chunk, share, rng) for chunk in self.synthetic]
+        of_real = max(share, min(1.0, least / len(self.real)))
+        return replace(self, real=_part(self.real, of_real, rng), synthetic=SoftStream(sum(map(len, parts)), parts))
+
+
+def _part(rows: SoftRows, share: float, rng: np.random.RandomState) -> SoftRows:
+    return rows.take(rng.permutation(len(rows))[: math.ceil(share * len(rows))])
 
 
 def real_rows(
@@ -167,8 +214,8 @@ class SyntheticRows(SoftStream):
 
 def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:
     """The lowest target of each output, shape (K,), among the rows that a student has read."""
-    lowest = real.targets.min(axis=0)
-    return np.minimum(lowest, synthetic.lowest) if isinstance(synthetic, SyntheticRows) else lowest
+    read = [synthetic.lowest] if isinstance(synthetic, SyntheticRows) else [c.targets.min(axis=0) for c in synthetic]
+    return np.minimum.reduce([real.targets.min(axis=0), *read])
 
 
 def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:

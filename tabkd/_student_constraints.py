@@ -104,6 +104,6 @@ def constrained(student: Student, monotonic_cst: np.ndarray, schema: TableSchema
         f"The teacher is monotone in {', '.join(map(repr, names[:5]))}{', …' if len(names) > 5 else ''}, but student "
         f"{name} takes no {option('monotonic_cst')}, so it may not be. {remedy}, or give monotonic_cst=None.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return student

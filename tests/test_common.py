@@ -3,7 +3,7 @@
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd import DistillationSearch, DistilledClassifier, DistilledRegressor
 from tabkd.augment import AUGMENTERS
 from tabkd.students import TableEncoder
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
@@ -25,6 +25,13 @@ ESTIMATORS = [
             (DistilledRegressor, RandomForestRegressor(n_estimators=10, random_state=0)),
         )
     ],
+    *[
+        DistillationSearch(cls(teacher, n_synthetic=500), students={"tree": {"max_leaf_nodes": [4, 16]}})
+        for cls, teacher in (
+            (DistilledClassifier, RandomForestClassifier(n_estimators=10, random_state=0)),
+            (DistilledRegressor, RandomForestRegressor(n_estimators=10, random_state=0)),
+        )
+    ],
     *QUICK.values(),
     TableEncoder(n_knots=32),
     DefaultTeacherClassifier(n_estimators=30),
@@ -36,6 +43,7 @@ ESTIMATORS = [
 BY_NAME = "columns are matched by name, in any order: a table read from another source must score the same"
 WEIGHTS = {
     "Distilled": "the forest draws bootstrap rows and the augmenter synthetic ones: weights and copies differ",
+    "DistillationSearch": "the rows that are held out are drawn at random, and count rows, not weights",
     "DefaultTeacher": "rows to stop by, and each round's rows, are drawn at random: weights and copies differ",
     "Student": "knots, minibatches and the fewest rows of a leaf count rows, not weights",
 }

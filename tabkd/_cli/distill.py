@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabkd._cli import terminal
+from tabkd._cli.budget import BYTES, MICROSECONDS, OPTIONS
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
 from tabkd._cli.errors import CommandError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
     from rich.console import Console
 
-    from tabkd import DistilledClassifier, DistilledRegressor
+    from tabkd import Budget, DistilledClassifier, DistilledRegressor
     from tabkd._cli.split import Split
     from tabkd.evaluation import Report
 
@@ -97,7 +98,30 @@ class StudentName(click.ParamType):
     "ensemble is the mean of LightGBM and XGBoost.",
 )
 @click.option("--trust", multiple=True, metavar="TYPE", help="A type that a .skops teacher may hold; may be repeated.")
-@click.option("--student", type=StudentName(), default="mlp", help="What learns from the teacher.")
+@click.option(
+    "--student",
+    type=StudentName(),
+    help="What learns from the teacher: mlp by default, and whichever does best within --max-bytes, --max-latency and "
+    "--keep.",
+)
+@click.option(
+    "--max-bytes",
+    type=BYTES,
+    metavar="SIZE",
+    help="Look for the best student whose file has at most this size, such as 20k.",
+)
+@click.option(
+    "--max-latency",
+    type=MICROSECONDS,
+    metavar="TIME",
+    help="Look for the best student that scores one row on this machine in at most this time, such as 20us.",
+)
+@click.option(
+    "--keep",
+    type=Fraction(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Look for the smallest student that keeps this share of the teacher's skill on rows held out of TRAIN.",
+)
 @click.option(
     "--task",
     type=click.Choice(["auto", "classification", "regression"]),
@@ -164,7 +188,10 @@ def distill(
     time_column: str | None,
     teacher: str,
     trust: Sequence[str],
-    student: str,
+    student: str | None,
+    max_bytes: float | None,
+    max_latency: float | None,
+    keep: float | None,
     task: str,
     drop: Sequence[str],
     numeric: Sequence[str],
@@ -180,6 +207,7 @@ def distill(
     **csv: Any,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
+    from tabkd import Budget
     from tabkd._cli.choices import Choices
     from tabkd._cli.output_folder import output_folder
     from tabkd._cli.split import TableOptions, read_split
@@ -189,13 +217,24 @@ def distill(
     directions = _directions(increasing, decreasing)
     constrained = {"--increasing": increasing, "--decreasing": decreasing}
     tables = TableOptions(train, target, test, test_size, time_column, choices, task, seed, constrained)
+    budget = None if max_bytes is None else int(max_bytes), max_latency, keep
     settings = Settings(
-        teacher, trust, student, n_synthetic, seed, n_jobs, directions, contributions, review, max_flips
+        teacher,
+        trust,
+        student,
+        n_synthetic,
+        seed,
+        n_jobs,
+        directions,
+        contributions,
+        review,
+        max_flips,
+        None if budget == (None, None, None) else Budget(*budget),
     )
     check_given(max_flips, review)
     console = terminal.console()
     used = " or ".join(option for option, names in constrained.items() if names or not directions)
-    with output_folder(output) as folder, called_as({**called_now(), "monotonic_cst": used}):
+    with output_folder(output) as folder, called_as({**called_now(), **OPTIONS, "monotonic_cst": used}):
         split = read_split(tables)
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)
@@ -221,8 +260,8 @@ class Settings:
         The name of one, or the file of a fitted one.
     trusted : sequence of str
         Types that a .skops teacher may hold.
-    student : str
-        The name of one.
+    student : str or None
+        The name of one; None for an MLP, or any that meets the budget.
     n_synthetic : int or None
         Rows to make; None for a number that follows from the table.
     seed : int
@@ -238,11 +277,13 @@ class Settings:
         Shares of the rows that are reviewed; without any, those of `evaluate`.
     max_flips : float or None
         The share of the teacher's alerts that may change at most.
+    budget : Budget or None
+        What the student may cost and has to keep, if it is to be looked for.
     """
 
     teacher: str = "ensemble"
     trusted: Sequence[str] = ()
-    student: str = "mlp"
+    student: str | None = None
     n_synthetic: int | None = None
     seed: int = 0
     n_jobs: int | None = None
@@ -250,6 +291,7 @@ class Settings:
     contributions: bool = False
     review: Sequence[float] = ()
     max_flips: float | None = None
+    budget: Budget | None = None
 
 
 def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
@@ -272,7 +314,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
     from tabkd.scoring import ExportedStudent
 
     start = time.perf_counter()
-    model = fitted(split, settings, show_progress=console.is_terminal)
+    model, front = fitted(split, settings, show_progress=console.is_terminal)
     seconds = time.perf_counter() - start
     proto = model.to_onnx(contributions=settings.contributions)
     report = evaluate(
@@ -286,13 +328,27 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
     )
     check_flips(settings.max_flips, report.review)
     student = noted(proto, report)
-    report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student))
+    _check_size(student, settings)
+    report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student), front=front)
     write(folder, student, about(split, settings.seed, seconds) | report.to_dict(), report.to_html())
     return report
 
 
-def fitted(split: Split, settings: Settings, show_progress: bool) -> DistilledClassifier | DistilledRegressor:
-    """The distilled model of the rows to learn from.
+def _check_size(student: bytes, settings: Settings) -> None:
+    """Refuse a file that is larger than the student that was looked for: contributions add to it."""
+    limit = None if settings.budget is None else settings.budget.max_bytes
+    if limit is not None and len(student) > limit:
+        why = " with --contributions" if settings.contributions else ""
+        raise CommandError(
+            f"the file of the student that was found has {len(student):,} bytes{why}, more than --max-bytes {limit}; "
+            "nothing was written. Allow more bytes."
+        )
+
+
+def fitted(
+    split: Split, settings: Settings, show_progress: bool
+) -> tuple[DistilledClassifier | DistilledRegressor, list[dict[str, Any]]]:
+    """The distilled model of the rows to learn from, and the front of the search for it, if there was one.
 
     Parameters
     ----------
@@ -322,7 +378,7 @@ def fitted(split: Split, settings: Settings, show_progress: bool) -> DistilledCl
     estimator = tabkd.DistilledClassifier if split.task == "classification" else tabkd.DistilledRegressor
     model = estimator(
         teacher,
-        student=settings.student,
+        student=settings.student or "mlp",
         n_synthetic="auto" if settings.n_synthetic is None else settings.n_synthetic,
         monotonic_cst=settings.directions or "teacher",
         n_jobs=n_jobs,
@@ -332,7 +388,16 @@ def fitted(split: Split, settings: Settings, show_progress: bool) -> DistilledCl
     with warnings.catch_warnings():
         # Of these the notes speak, by all rows and with remedies of the command line.
         warnings.simplefilter("ignore", SurpriseWarning)
-        return model.fit(X, y)
+        if settings.budget is None:
+            return model.fit(X, y), []
+        search = tabkd.DistillationSearch(
+            model,
+            budget=settings.budget,
+            students="all" if settings.student is None else [settings.student],
+            random_state=seed,
+            verbose=int(show_progress),
+        ).fit(X, y)
+        return search.best_estimator_, search.front_
 
 
 def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:

@@ -226,3 +226,107 @@ class ContributionDisplay:
         ax.set_xlabel("mean absolute contribution")
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+class ParetoDisplay:
+    """The students of a search by the bytes of their files and their fidelity, with the front and the chosen one.
+
+    Parameters
+    ----------
+    front : list of dict
+        As `DistillationSearch.front_`.
+    others : array of shape (m, 2), optional
+        Bytes and fidelity of further candidates.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`.
+
+    Examples
+    --------
+    >>> from tabkd.evaluation import ParetoDisplay
+    >>> small = {"n_bytes": 9000, "fidelity": 0.9, "chosen": False}
+    >>> front = [small, {"n_bytes": 12000, "fidelity": 0.95, "chosen": True}]
+    >>> [entry["n_bytes"] for entry in ParetoDisplay(front).front]
+    [9000, 12000]
+    """
+
+    def __init__(self, front: list[dict[str, Any]], others: ArrayLike | None = None) -> None:
+        self.front = front
+        self.others = np.empty((0, 2)) if others is None else np.asarray(others, dtype=np.float64)
+
+    @classmethod
+    def from_search(cls, search: Any) -> Self:
+        """The display of a search.
+
+        Parameters
+        ----------
+        search : DistillationSearch
+            Fitted.
+
+        Returns
+        -------
+        ParetoDisplay
+            Not yet drawn: call `plot`.
+        """
+        results = search.cv_results_
+        return cls(search.front_, np.column_stack([results["n_bytes"], results["fidelity"]]))
+
+    @classmethod
+    def from_report(cls, report: Report) -> Self:
+        """The display of the front that a report holds.
+
+        Parameters
+        ----------
+        report : Report
+            Of a search.
+
+        Returns
+        -------
+        ParetoDisplay
+            Not yet drawn: call `plot`.
+
+        Raises
+        ------
+        ValueError
+            If there was no search.
+        """
+        if not report.front:
+            raise ValueError("report has no front; give one of DistillationSearch.report.")
+        return cls(report.front)
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the front as a line, other candidates as dots, and a circle around the chosen one.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; new axes by default.
+        **kwargs : object
+            Further arguments of `matplotlib.axes.Axes.plot` for the front.
+
+        Returns
+        -------
+        self
+            With `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = _axes(ax)
+        ax.scatter(*self.others.T, s=12, color="gray")
+        ax.plot(*_places(self.front), **{"marker": "o", "markersize": 4} | kwargs)
+        chosen = _places([entry for entry in self.front if entry["chosen"]])
+        ax.scatter(*chosen, s=120, facecolors="none", edgecolors="black")
+        ax.set(xscale="log", xlabel="bytes of the file", ylabel="fidelity to the teacher")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _places(entries: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
+    return [entry["n_bytes"] for entry in entries], [entry["fidelity"] for entry in entries]

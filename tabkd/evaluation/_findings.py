@@ -43,6 +43,7 @@ class Findings:
     drift: dict | None = None
     provenance: dict | None = None
     review: list[dict] = field(default_factory=list)
+    front: list[dict] = field(default_factory=list)
     # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
     scores: Scores | None = field(default=None, compare=False)
     # What only the page shows: figures, rules, contributions, and the student itself.

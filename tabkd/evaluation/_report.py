@@ -107,6 +107,10 @@ class Report(Findings):
         at a threshold count by the share of them that the budget has place for, and weighted rows by their weight. The
         score is the probability of the second class, or the predicted value; empty for more classes and for several
         targets, and ``reasons["review"]`` says so.
+    front : list of dict
+        After a search, the candidates that no other beats in both bytes and fidelity, and the chosen one: student,
+        params, n_bytes, fidelity, skill_kept (on the rows of the search), latency_us, the share of the lessons that it
+        learnt from, and whether it was chosen. Empty without a search.
     scores : Scores or None
         What every contestant predicted for the test rows: ``report.scores["student"]`` is of shape (n, K) for classes,
         and of the shape of ``report.scores.truth`` for real values. ``scores.truth`` holds the labels as positions in

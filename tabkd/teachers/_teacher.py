@@ -156,7 +156,7 @@ def warn_of_positions(teacher: Any, classes: np.ndarray) -> None:
                 f"positions 0 to {len(classes) - 1} of the classes {np.asarray(classes).tolist()[:5]}, not by their "
                 "labels. Pass sample_weight instead, or number the labels from 0.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             return
 

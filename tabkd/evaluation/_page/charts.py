@@ -95,6 +95,24 @@ def lines(
     return _svg(parts)
 
 
+def points(found: Sequence[tuple[float, float, bool]], x_label: str, y_label: str) -> Markup:
+    """A dot for each student, joined in their order; those that are true are marked.
+
+    Parameters
+    ----------
+    found : sequence of (x, y, marked)
+        Where they are.
+    x_label, y_label : str
+        The names of the axes.
+    """
+    xs, ys = [a for a, _, _ in found], [b for _, b, _ in found]
+    x, y = _axes(xs, ys, False)
+    parts = [_frame(x, y, x_label, y_label), _path(xs, ys, x, y, "student")]
+    for a, b, marked in found:
+        parts.append(_dot(x.place(a), y.place(b), "student mark" if marked else "student", 5 if marked else 2.5))
+    return _svg(parts)
+
+
 def steps(edges: Sequence[float], shares: Mapping[str, Sequence[float]], x_label: str) -> Markup:
     """A distribution of each name over common bins."""
     x, y = _axes(edges, [0.0, *(v for part in shares.values() for v in part)], False)

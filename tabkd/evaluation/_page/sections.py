@@ -43,7 +43,8 @@ class Section:
 def sections(findings: Findings) -> list[Section | None]:
     """All sections, in the order of the page."""
     makers: list[Callable[[Findings], Section | None]] = [
-        _row_by_row, _alerts, _classes, _segments, _model, _contributions, _monotone, _doubt, _drift, _done
+        _row_by_row, _alerts, _classes, _segments, _front_of_search, _model, _contributions, _monotone, _doubt, _drift,
+        _done,
     ]  # fmt: skip
     return [make(findings) for make in makers]
 
@@ -143,6 +144,35 @@ def _front(findings: Findings) -> list[str]:
     known = (findings.exhibits or {}).get("importance")
     names = list(known["columns"]) if known else list(findings.worst_rows[0]["values"])
     return names[:_VALUES]
+
+
+def _front_of_search(findings: Findings) -> Section | None:
+    if not findings.front:
+        return None
+    line = findings.front
+    section = Section(
+        "Smaller and larger students",
+        "Of the students that were tried, those that no other beats in both bytes and fidelity: the share of the "
+        "teacher's answers to held-out rows that a student explains. The chosen one is marked.",
+    )
+    points = [(entry["n_bytes"], entry["fidelity"], entry["chosen"]) for entry in line]
+    section.figures.append(("Bytes and fidelity", charts.points(points, "bytes of the file", "fidelity"), ""))
+    rows = [_tried(entry) for entry in line]
+    heads = ["student", "settings", "bytes", "fidelity", "skill kept", "one row", "of the lessons"]
+    section.tables.append(table(heads, rows))
+    return section
+
+
+def _tried(entry: Mapping[str, Any]) -> list[str]:
+    """The cells of a student of a search."""
+    name = f"{entry['student']} (chosen)" if entry["chosen"] else entry["student"]
+    settings = ", ".join(f"{key} {value}" for key, value in entry["params"].items())
+    measured = [f"{entry['n_bytes']:,}", _share(entry["fidelity"]), _share(entry["skill_kept"])]
+    return [name, settings, *measured, f"{entry['latency_us']:.3g} µs", f"{entry['share']:.0%}"]
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _model(findings: Findings) -> Section | None:

@@ -15,6 +15,13 @@ _AUTO_ROWS = 4_000_000
 _AUTO_PASSES = (2, 200)
 
 
+def n_passes(max_iter: int | Literal["auto"], n_rows: int) -> int:
+    """The number of passes over `n_rows` rows that `max_iter` stands for."""
+    if max_iter == "auto":
+        return int(np.clip(round(_AUTO_ROWS / n_rows), *_AUTO_PASSES))
+    return int(max_iter)
+
+
 class Schedule(NamedTuple):
     """How often each lesson is passed over, in minibatches of how many rows, and the highest learning rate."""
 
@@ -25,8 +32,7 @@ class Schedule(NamedTuple):
     @classmethod
     def of(cls, max_iter: int | Literal["auto"], n_rows: int, batch_size: int, peak_rate: float) -> Self:
         """The schedule for so many rows, given how many passes `max_iter` asks for."""
-        passes = int(np.clip(round(_AUTO_ROWS / n_rows), *_AUTO_PASSES)) if max_iter == "auto" else int(max_iter)
-        return cls(passes, batch_size, peak_rate)
+        return cls(n_passes(max_iter, n_rows), batch_size, peak_rate)
 
     def rates(self, rows: EncodedRows) -> np.ndarray:
         """The learning rate of each step, (blocks, STEPS)."""
