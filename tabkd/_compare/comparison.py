@@ -95,9 +95,8 @@ class ScoreComparison:
             points = ", ".join(f"{apart[name]:.3g} ({name})" for name in ("50%", "90%", "99%"))
             lines.append(("PSI of scores", f"{self.psi:.4f}"))
             lines.append(("distance", f"{apart['mean']:.3g} on average, {points}; shift {apart['shift']:+.3g}"))
-        for name in ("old", "new") if self.speed else ():
-            if name in self.speed:  # type: ignore[operator]
-                of = self.speed[name]  # type: ignore[index]
+        for name in ("old", "new"):
+            if (of := (self.speed or {}).get(name)) is not None:
                 pace = f"{of['rows_per_second']:,.0f} rows/s, one row {of['one_row_p50_us']:,.0f} µs"
                 lines.append((f"speed of {name}", pace))
         return lines

@@ -1,4 +1,4 @@
-"""What is read from the scores of both models, all exact over the rows."""
+"""What changes between two models: alerts, scores, levels of segments and speed, exact over all rows."""
 
 from __future__ import annotations
 

@@ -189,7 +189,8 @@ def _most_alerts(sources: Sequence[Source], known: Mapping[str, Mapping], budget
 
 def _sum(numbers: Iterator[int | None]) -> int | None:
     found = list(numbers)
-    return None if None in found else sum(found)  # type: ignore[arg-type]
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def _check_number(n: int, first: Reject | None, most: int) -> None:

@@ -47,11 +47,6 @@ class Places:
     ----------
     exported : ExportedStudent
         The model; columns without a reference have no bins.
-
-    Attributes
-    ----------
-    columns : list of str
-        The columns with bins.
     """
 
     def __init__(self, exported: ExportedStudent):
@@ -60,7 +55,6 @@ class Places:
         names = [str(name) for name in exported.feature_names_in_]
         found = [(name, _bins(*of)) for name, *of in zip(names, metadata["columns"], given, strict=True)]
         self._bins = {name: bins for name, bins in found if bins is not None}
-        self.columns = list(self._bins)
 
     def of(self, table: pa.Table) -> np.ndarray:
         """The bin of each row in each column, uint8 of shape (n, d).

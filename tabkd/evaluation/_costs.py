@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-_OURS = ("tabkd", "builtins", "copyreg", "_codecs", "functools", "collections", "numbers")
+# tabkd itself, and modules of Python that pickles refer to.
+_NOT_COUNTED = ("tabkd", "builtins", "copyreg", "_codecs", "functools", "collections", "numbers")
 # What runs an exported student.
 _RUNTIME = ["numpy", "onnxruntime"]
 
 
 def costs(teacher: Any, n_bytes: int | None) -> dict[str, dict[str, Any]]:
-    """The costs of both.
+    """What teacher and student take to run.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         kind = value if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")) else type(value)
         package = (getattr(kind, "__module__", None) or "builtins").partition(".")[0]
-        if package not in _OURS:
+        if package not in _NOT_COUNTED:
             self.packages.add({"sklearn": "scikit-learn"}.get(package, package))
         return NotImplemented
 

@@ -33,9 +33,9 @@ def figures(found: Ordered, scores: Scores, budget: float | None = None) -> dict
     -------
     dict
         score: what it is. distribution: edges and, for teacher and student, shares of rows. pairs: edges, and the
-        shares of rows (teacher, student) between them. calibration: for each of both, the mean score and the mean
-        outcome of a tenth of the rows. For two classes roc, with x (false positive rate) and y (true positive rate),
-        and precision_recall, with x (recall) and y (precision), and marks: where the budget is on both.
+        shares of rows (teacher, student) between them. calibration: for teacher and student, the mean score
+        and the mean outcome of each tenth of the rows. For two classes roc, with x (false positive rate) and y (true
+        positive rate), and precision_recall, with x (recall) and y (precision), and marks: where the budget is on both.
     """
     both = {"teacher": found.teacher, "student": found.student}
     bins, cells = (_edges(found, n) for n in (_BINS, _CELLS))

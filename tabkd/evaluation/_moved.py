@@ -27,8 +27,8 @@ def moved(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str,
     Returns
     -------
     dict
-        score_stability_index, and columns: for each its stability_index, missing and missing_in_training. As
-        `tabkd score` writes them into the summary of a job.
+        score_stability_index, and columns: for each its stability_index, missing and missing_in_training; the
+        summary of `tabkd score` has the same numbers.
     """
     known = model.reference_
     columns = {}

@@ -44,6 +44,21 @@ def test_marks_are_where_the_alerts_of_the_budget_are():
         assert marks["roc"][name][1] == recall
 
 
+def test_a_point_of_the_calibration_is_the_mean_score_and_outcome_of_a_tenth_of_the_rows():
+    scores = two_classes()
+    shown = figures(ordered(scores), scores)["calibration"]["student"]
+    parts = np.array_split(np.argsort(scores["student"][:, 1], kind="stable"), 10)
+    assert shown["x"] == pytest.approx([scores["student"][part, 1].mean() for part in parts], abs=0.01)
+    assert shown["y"] == pytest.approx([scores.truth[part].mean() for part in parts], abs=0.02)
+
+
+def test_shares_of_the_distribution_and_of_the_map_add_up_to_one():
+    scores = two_classes(sample_weight=RNG.uniform(0.1, 5, N))
+    shown = figures(ordered(scores), scores)
+    assert sum(shown["distribution"]["teacher"]) == pytest.approx(1, abs=1e-3)
+    assert np.sum(shown["pairs"]["shares"]) == pytest.approx(1, abs=1e-3)
+
+
 def test_rows_that_tie_at_the_budget_count_by_their_share_of_it():
     scores = two_classes(student=np.full(N, 0.5))
     marks = figures(ordered(scores), scores, 0.05)["marks"]

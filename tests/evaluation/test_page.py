@@ -1,5 +1,6 @@
 """The page of a report: one file for each task and student, in which no text of a user becomes markup."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -92,6 +93,20 @@ def test_a_page_of_two_classes_has_every_section(student):
         assert title in found
     assert ("The model itself" in found) == (student in ("additive", "tree"))
     assert content.count("<svg") >= 6
+
+
+@pytest.mark.parametrize(
+    ("verdict", "warnings", "title"),
+    [
+        ("distil", [], "Ship it."),
+        ("distil", ["The file is not small."], "Ship it with care."),
+        ("do not distil", [], "Do not distil."),
+        ("cannot tell", [], "Cannot tell."),
+    ],
+)
+def test_the_first_sentence_of_a_page_is_the_verdict_of_the_report(verdict, warnings, title):
+    report = dataclasses.replace(classifier("tree"), verdict=verdict, warnings=warnings)
+    assert re.search(r'<div class="verdict \w+"><b>(.*?)</b>', report.to_html())[1] == title
 
 
 @pytest.mark.parametrize("student", SMALL)

@@ -10,11 +10,11 @@ from tabkd.evaluation._findings import Findings
 
 
 def verdict(findings: Findings) -> dict[str, str]:
-    """Whether to ship the student, in one sentence, and why."""
+    """Whether to ship the student, in one sentence that agrees with `Report.verdict`, and why."""
     kind, title = {
         "distil": ("care", "Ship it with care.") if findings.warnings else ("good", "Ship it."),
         "do not distil": ("bad", "Do not distil."),
-        "cannot tell": ("care", "Ship it with care."),
+        "cannot tell": ("care", "Cannot tell."),
     }[findings.verdict]
     why = findings.advice.removeprefix("Do not distil: ").removeprefix("Distil: ")
     return {"kind": kind, "title": title, "why": why[:1].upper() + why[1:]}

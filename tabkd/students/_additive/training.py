@@ -34,14 +34,14 @@ class Terms(NamedTuple):
 
     @classmethod
     def first(cls, prior: np.ndarray, n_features: int, n_left: int, n_right: int) -> Self:
-        """No function yet, and the scores (M,) of a constant."""
+        """The terms before training: every function is zero, and the scores are those of a constant, `prior` (M,)."""
         shapes = (n_features, len(prior)), (n_left, n_right, len(prior))
         weights, products = (np.zeros(shape, np.float32) for shape in shapes)
         return cls(weights, prior.astype(np.float32), products)
 
 
 class Allowed(NamedTuple):
-    """What holds after each step: the signs of weights (z,), 0 for a free one, and which products (left, right) are."""
+    """What each step keeps: the sign of each weight (z,), 0 for any, and which products (left, right) may have one."""
 
     signs: np.ndarray
     products: np.ndarray
