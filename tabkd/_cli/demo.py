@@ -59,7 +59,8 @@ def run(folder: Path, rows: int, seed: int) -> None:
             payments.to_parquet(temporary, index=False)
         split = read_split(TableOptions(table, "fraud", time_column="time_days", task="classification", seed=seed))
         console.print(f"{split.notes[-1]} Distilling LightGBM and XGBoost on the rows before …")
-        report = distill.run(split, distill.Settings(seed=seed, contributions=True), folder, console)
+        settings, command = distill.Settings(seed=seed, contributions=True), f"tabkd demo --rows {rows} --seed {seed}"
+        report = distill.run(split, settings, folder, console, command)
         distill.print_report(console, report)
         exported = tabkd.load(folder / "student.onnx")
         scores = str(folder / "scores.parquet")

@@ -239,7 +239,7 @@ def distill(
         for note in split.notes:
             console.print(note, style="dim", soft_wrap=True)
         check_enough(max_flips, review, split)
-        report = run(split, settings, folder, console)
+        report = run(split, settings, folder, console, shlex.join(["tabkd", *sys.argv[1:]]))
     print_report(console, report)
     say(f"Wrote {output / 'student.onnx'}, {output / 'report.json'} and {output / 'report.html'}.")
 
@@ -294,7 +294,7 @@ class Settings:
     budget: Budget | None = None
 
 
-def run(split: Split, settings: Settings, folder: Path, console: Console) -> Report:
+def run(split: Split, settings: Settings, folder: Path, console: Console, command: str) -> Report:
     """Distil, export and prove, measure, and only then write the files.
 
     Parameters
@@ -307,6 +307,8 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
         Where student.onnx, report.json and report.html go.
     console : Console
         Where progress is shown.
+    command : str
+        What the page names to do the same again.
     """
     from tabkd._export.metadata import noted
     from tabkd._review import BUDGETS
@@ -329,7 +331,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console) -> Rep
     check_flips(settings.max_flips, report.review)
     student = noted(proto, report)
     _check_size(student, settings)
-    report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student), front=front)
+    report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student, command), front=front)
     write(folder, student, about(split, settings.seed, seconds) | report.to_dict(), report.to_html())
     return report
 
@@ -425,7 +427,7 @@ def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def again(report: Report, student: bytes) -> dict[str, Any]:
+def again(report: Report, student: bytes, command: str) -> dict[str, Any]:
     """What was done, with the command that does it again and the hash of the file that was written.
 
     Parameters
@@ -434,8 +436,9 @@ def again(report: Report, student: bytes) -> dict[str, Any]:
         The report.
     student : bytes
         The file.
+    command : str
+        The command.
     """
-    command = shlex.join(["tabkd", *sys.argv[1:]])
     return {**(report.provenance or {}), "command": command, "model": hashlib.sha256(student).hexdigest()}
 
 

@@ -15,7 +15,7 @@ from tabkd.scoring._arrow_columns import decoded
 MOST_SEGMENTS = 20
 #: What the rest is called, and what the rows without a value.
 REST, MISSING = "all others", "missing"
-# Most levels that are counted before it is known which ones are frequent: the first ones that appear.
+# Most levels that are counted before it is known which ones are frequent in all rows.
 _MOST_COUNTED = 100
 
 #: For each segment column, and each of its levels: the number of rows, followed by the counts of `Drift`.
@@ -56,15 +56,20 @@ def segment_counts(
     for column in columns:
         names, codes = levels_of(table.column(column))
         found[column] = {}
-        for k, name in enumerate(names):
-            mine = pa.array(np.flatnonzero(codes == k))
+        # Of an id, which has a level for each row, only some are counted on their own.
+        frequent = np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable")[:_MOST_COUNTED]
+        groups = {names[k]: codes == k for k in np.sort(frequent).tolist()}
+        if len(names) > len(frequent):
+            groups[REST] = ~np.isin(codes, frequent)
+        for name, rows in groups.items():
+            mine = pa.array(np.flatnonzero(rows))
             counts = drift.counts(X.take(mine), {key: values.take(mine) for key, values in scores.items()})
             found[column][name] = np.concatenate([[len(mine)], counts])
     return found
 
 
 def together(one: SegmentCounts, other: SegmentCounts) -> SegmentCounts:
-    """The sums of two counts; levels beyond the first hundred are counted together."""
+    """The sums of two counts; levels beyond a hundred are counted together."""
     total = {column: dict(levels) for column, levels in one.items()}
     for column, levels in other.items():
         mine = total.setdefault(column, {})

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from tabkd._distilled import Distilled
     from tabkd.scoring import ExportedStudent
 
-_PACKAGES = ("tabkd", "numpy", "pandas", "scikit-learn", "lightgbm", "xgboost", "jax", "onnx", "onnxruntime")
+_PACKAGES = [
+    "tabkd",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "lightgbm",
+    "xgboost",
+    "catboost",
+    "jax",
+    "onnx",
+    "skl2onnx",
+    "onnxruntime",
+]
 _LONGEST = 300
 
 
@@ -42,7 +54,7 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
         except PackageNotFoundError:
             continue
     student = model.student_.get_params(deep=False) if hasattr(model.student_, "get_params") else {}
-    given = model.get_params(deep=False) | {f"student_: {name}": value for name, value in student.items()}
+    given = model.get_params(deep=False) | {f"student__{name}": value for name, value in student.items()}
     content = getattr(exported, "content", None)
     return {
         "settings": {name: _short(value) for name, value in given.items()},

@@ -110,6 +110,8 @@ def _parts(schema: TableSchema, i: int, codes: np.ndarray) -> list[tuple[str, np
     present = codes[~missing]
     if not len(present):
         return parts
+    if column.boolean:
+        return [*parts, ("false", np.flatnonzero(codes == 0)), ("true", np.flatnonzero(codes == 1))]
     edges = np.unique(np.quantile(present, np.linspace(0, 1, _PARTS + 1)[1:-1], method="lower"))
     edges = edges[edges < present.max()]
     places = np.where(missing, -1, np.searchsorted(edges, codes, side="left"))
