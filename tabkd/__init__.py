@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier
     from tabkd._compare.compare import compare
     from tabkd._regressor import DistilledRegressor
-    from tabkd._search import Budget, DistillationSearch
+    from tabkd._search.budget import Budget
+    from tabkd._search.search import DistillationSearch
     from tabkd.scoring import ExportedStudent, load
 
 __all__ = [
@@ -30,8 +31,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Budget": "tabkd._search",
-    "DistillationSearch": "tabkd._search",
+    "Budget": "tabkd._search.budget",
+    "DistillationSearch": "tabkd._search.search",
     "DistilledClassifier": "tabkd._classifier",
     "DistilledRegressor": "tabkd._regressor",
     "ExportedStudent": "tabkd.scoring",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -215,7 +216,7 @@ class SyntheticRows(SoftStream):
 def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:
     """The lowest target of each output, shape (K,), among the rows that a student has read."""
     read = [synthetic.lowest] if isinstance(synthetic, SyntheticRows) else [c.targets.min(axis=0) for c in synthetic]
-    return np.minimum.reduce([real.targets.min(axis=0), *read])
+    return reduce(np.minimum, read, real.targets.min(axis=0))
 
 
 def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:

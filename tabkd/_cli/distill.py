@@ -207,10 +207,10 @@ def distill(
     **csv: Any,
 ) -> None:
     """Fit an ensemble on a table, distil it, and write one ONNX file that scores the same."""
-    from tabkd import Budget
     from tabkd._cli.choices import Choices
     from tabkd._cli.output_folder import output_folder
     from tabkd._cli.split import TableOptions, read_split
+    from tabkd._search.budget import Budget
     from tabkd.batch._dialect import Dialect
 
     choices = Choices(drop, numeric, categorical, Dialect(**csv))

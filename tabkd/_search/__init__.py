@@ -1,6 +1,1 @@
-"""The search for the smallest student that will do."""
-
-from tabkd._search.budget import Budget
-from tabkd._search.search import DistillationSearch
-
-__all__ = ["Budget", "DistillationSearch"]
+"""The smallest student that will do: candidates, the heats in which they learn, and the budget that decides."""

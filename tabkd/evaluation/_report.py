@@ -116,9 +116,9 @@ class Report(Findings):
         and of the shape of ``report.scores.truth`` for real values. ``scores.truth`` holds the labels as positions in
         ``scores.classes``, or the real values, ``scores.sample_weight`` the weights or None. They take 8 bytes for each
         row, class and contestant, and are in a pickle of the report but not in `to_dict`;
-        ``dataclasses.replace(report, scores=None)`` leaves them out.
+        ``dataclasses.replace(report, scores=None, exhibits=None)`` leaves them out.
     exhibits : dict or None
-        What only the page shows; not in `to_dict`.
+        What only the page shows: figures, rules and the student; in a pickle of the report, but not in `to_dict`.
 
     Examples
     --------

@@ -19,7 +19,7 @@ SMALL = small_students(
     mlp={"max_iter": 20, "random_state": 0},
     additive={"n_pairs": 1, "max_iter": 20, "random_state": 0},
     tree={"random_state": 0},
-    boosted_trees={"random_state": 0},
+    boosted_trees={"n_estimators": 8, "max_leaf_nodes": 4, "random_state": 0},
 )
 # Puts what the student answers to rows, and the errors of the page, into the page.
 PROBE = """<script>

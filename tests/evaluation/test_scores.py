@@ -100,7 +100,7 @@ def test_scores_are_neither_stored_nor_shown(report):
 
 
 def test_reports_that_differ_by_their_scores_alone_are_equal(report):
-    without = dataclasses.replace(report, scores=None)
+    without = dataclasses.replace(report, scores=None, exhibits=None)
     assert without == report
     assert dataclasses.replace(report, n_test=1) != report
     assert report.scores != without.scores
@@ -113,7 +113,7 @@ def test_a_pickled_report_has_the_scores_unless_they_are_left_out(report):
     assert again.to_dict() == report.to_dict()
     assert again.scores != report.scores
     np.testing.assert_array_equal(again.scores["student"], report.scores["student"])
-    small = pickle.dumps(dataclasses.replace(report, scores=None))
+    small = pickle.dumps(dataclasses.replace(report, scores=None, exhibits=None))
     assert len(small) < 10_000 < len(whole)
     assert pickle.loads(small).scores is None
 
@@ -124,7 +124,7 @@ def test_scores_do_not_hold_the_training_rows(rows):
     model = DistilledClassifier(RandomForestClassifier(3, random_state=0), student="tree", n_synthetic=0)
     model.fit(wide, y)
     report = evaluate(model, np.column_stack([X_test, np.zeros((400, 500))]), y_test, X_train=wide, y_train=y)
-    assert len(pickle.dumps(report)) < 100_000 < wide.nbytes
+    assert len(pickle.dumps(report)) < 200_000 < wide.nbytes
 
 
 def test_teacher_and_student_are_asked_once_about_every_test_row(rows, model):
