@@ -20,7 +20,7 @@ from benchmarks.big_teacher import BigTeacher
 from benchmarks.runs import Runs
 from benchmarks.speed_contestants import TRIAL_ROWS, Contestant, Material, contestants
 from benchmarks.speed_tables import plot, table
-from tabkd._pace import Predictor
+from tabkd._pace import Predictor, turn
 
 # Threads of ONNX Runtime, of OpenMP and of BLAS spin for less than this many seconds before they sleep.
 _REST = 0.04
@@ -172,8 +172,8 @@ def _in_turns(
     """Seconds of each run of each predictor, in turns; each begins with a rest and a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in predictors}
     end = time.perf_counter() + seconds
-    for turn in range(turns):
-        if turn >= 3 and time.perf_counter() > end:
+    for k in range(turns):
+        if k >= 3 and time.perf_counter() > end:
             break
         for name, predict in predictors.items():
             time.sleep(_REST)

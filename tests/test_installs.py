@@ -104,7 +104,8 @@ def git(*arguments: str) -> list[str]:
 def test_both_wheels_hold_the_package_and_nothing_else(wheels):
     package = package_of(wheels["tabkd"])
     assert package == package_of(wheels["tabkd_core"])
-    sources = {f for f in git("ls-files", "tabkd") if Path(f).suffix == ".py" or f.endswith("py.typed")}
+    shipped = {".py", ".js", ".css", ".html"}
+    sources = {f for f in git("ls-files", "tabkd") if Path(f).suffix in shipped or f.endswith("py.typed")}
     assert set(package) == sources
 
 
