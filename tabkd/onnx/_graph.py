@@ -19,7 +19,7 @@ _TYPES = {
     np.dtype(np.bool_): TensorType.BOOL,
 }
 # The latest versions of the ai.onnx.ml operators that skl2onnx 1.20 writes.
-_ML_VERSIONS = {"LabelEncoder": 2, "TreeEnsembleRegressor": 1}
+_ML_VERSIONS = {"ArrayFeatureExtractor": 1, "LabelEncoder": 2, "TreeEnsembleRegressor": 1}
 _LOWEST_OPSET = 13
 
 

@@ -87,11 +87,11 @@ class ForeignStudent(Student):
             return inputs.variables
         front = self.front()
         values, rows = inputs.values(front.positions, front.centers), inputs.rows(front.tables)
-        columns = {int(i): (graph.columns(str(values), [k]), "FLOAT") for k, i in enumerate(front.positions)}
+        columns = {int(i): (_column(graph, values, k), "FLOAT") for k, i in enumerate(front.positions)}
         for k, (i, _) in enumerate(front.tables):
             levels = _levels(self.schema_.columns[i])
             kind = "STRING" if isinstance(levels, list) else "FLOAT"
-            columns[i] = graph.node("Gather", [graph.constant(levels), graph.columns(str(rows), [k])]), kind
+            columns[i] = graph.node("Gather", [graph.constant(levels), _column(graph, rows, k)]), kind
         return [graph.variable(columns[i][0], 1, str(name), columns[i][1]) for i, name in enumerate(self.schema_.names)]
 
     def refusal(self, reason: str) -> NotImplementedError:
@@ -100,6 +100,11 @@ class ForeignStudent(Student):
             f"student {type(self.estimator_).__name__} cannot be written as ONNX: {reason}. Use one of tabkd's "
             f"students ({student_names()}), or a regressor that skl2onnx supports."
         )
+
+
+def _column(graph: Graph, table: str | None, k: int) -> str:
+    """A column of a table, (n, 1). ONNX Runtime 1.21 makes a wrong Split of several Gathers that read one table."""
+    return graph.node("ArrayFeatureExtractor", [str(table), graph.constant(np.array([k]))])
 
 
 def as_student(estimator: Any) -> Student:
