@@ -13,7 +13,7 @@ from pathlib import Path
 
 PICTURES = Path(__file__).parent / "pictures"
 # Width and height of each picture.
-SIZES = {"report": (1080, 1500), "report-narrow": (500, 1500)}
+SIZES = {"report": (1080, 1500)}
 
 
 def main() -> None:
