@@ -11,7 +11,7 @@ import pyarrow as pa
 from tabkd.batch._drift import Drift
 from tabkd.scoring._arrow_columns import decoded
 
-#: Most levels that are told apart; the rest is one level.
+#: The most levels that have an entry of their own; all others share one.
 MOST_SEGMENTS = 20
 #: What the rest is called, and what the rows without a value.
 REST, MISSING = "all others", "missing"

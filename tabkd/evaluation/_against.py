@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabkd._validation import check_table
-from tabkd.teachers._answers import soft_targets_of_codes
-
 if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier
     from tabkd._regressor import DistilledRegressor
@@ -22,7 +19,7 @@ _TOLERANCE = 0.01
 
 
 def against_teacher(
-    model: DistilledClassifier | DistilledRegressor, X: Any, random_state: int
+    model: DistilledClassifier | DistilledRegressor, codes: np.ndarray, random_state: int
 ) -> dict[str, Any] | None:
     """Count how often teacher and student answer to a move of one numeric column in opposite directions.
 
@@ -34,7 +31,7 @@ def against_teacher(
     ----------
     model : DistilledClassifier or DistilledRegressor
         The fitted model.
-    X : frame or array of shape (n, d)
+    codes : ndarray of shape (n, d), float64
         The test rows.
     random_state : int
         Draws the rows.
@@ -45,7 +42,6 @@ def against_teacher(
         share: of the moves that go against the teacher; moves: their number; columns: the share of each column that has
         such moves, the largest first. None for more than two classes or several targets, and without a column to move.
     """
-    codes = model.schema_.encode(check_table(model, X, reset=False))
     rows, columns, values = moves(codes, model.schema_.positions("numeric"), np.random.default_rng(random_state))
     single = model._task.is_single(model._student.n_outputs_)
     if not single or not len(rows):
@@ -54,7 +50,7 @@ def against_teacher(
     moved = codes[rows]
     moved[np.arange(len(rows)), columns] = values
     asked = np.vstack([codes[base], moved])
-    answers = soft_targets_of_codes(model.teacher_, model.schema_, asked, model._task.classes)[:, -1]
+    answers = model._asked(asked)[:, -1]
     scores = model._scores_of_codes(asked)[:, -1]
     changes = [score[len(base) :] - score[: len(base)][row_of] for score in (answers, scores)]
     least = _TOLERANCE * answers[: len(base)].std()

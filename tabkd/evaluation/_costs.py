@@ -1,4 +1,4 @@
-"""What it takes to run the teacher and the student: bytes, packages, trees and parameters."""
+"""What it takes to run the teacher and the student: bytes, packages and trees."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def costs(teacher: Any, n_bytes: int | None) -> dict[str, dict[str, Any]]:
     try:
         pickler.dump(teacher)
         size, packages = sink.size, sorted(pickler.packages)
-    except Exception:  # whatever a foreign object raises on being pickled
+    except Exception:  # objects of other libraries may raise any error here; then neither is known
         size, packages = None, None
     return {
         "teacher": {"bytes": size, "packages": packages, "trees": sum(_trees(teacher, set())) or None},

@@ -160,7 +160,7 @@ def evaluate(
         per_class=measures.per_class,
         n_bytes=n_bytes,
         speed=compare_speed(model, exported, X_test) if exported is not None and timing else None,
-        against_teacher=against_teacher(model, X_test, random_state),
+        against_teacher=against_teacher(model, codes, random_state),
         parity=getattr(model, "parity_", None) if exported is not None else None,
         classes=scores.classes.tolist(),
         doubt=_doubt(model, scores),

@@ -8,13 +8,13 @@ import numpy as np
 
 from tabkd._export.build import build
 from tabkd._export.metadata import seal
-from tabkd._javascript.text import javascript
 from tabkd._tables.schema import TableSchema
 from tabkd.evaluation._figures import figures
 from tabkd.evaluation._importance import importance
 from tabkd.evaluation._ordered import Ordered
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._segments import readable_row
+from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.students._registry import has_contributions
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 # Rows that a reader may start from, by their place among the student's scores.
 _EXAMPLES = {"lowest score": 0.0, "low score": 0.25, "middle score": 0.5, "high score": 0.75, "highest score": 1.0}
 _MOST_LEVELS = 500
-# Characters of a script with which a page stays below 400 KB.
-_LONGEST_SCRIPT = 200_000
 
 
 def exhibits(
@@ -35,7 +33,7 @@ def exhibits(
     codes: np.ndarray,
     found: Ordered | None,
     scores: Scores,
-    exported: ExportedStudent | None,
+    exported: Any,
     budget: float | None,
     random_state: int,
 ) -> dict[str, Any]:
@@ -51,8 +49,8 @@ def exhibits(
         One score of teacher and student for each of them.
     scores : Scores
         All scores.
-    exported : ExportedStudent or None
-        The exported student.
+    exported : ExportedStudent, predictor or None
+        The exported student; a predictor of the caller's own is no file that a page could hold.
     budget : float or None
         A share of the rows that is reviewed.
     random_state : int
@@ -62,7 +60,7 @@ def exhibits(
         "figures": None if found is None else figures(found, scores, budget),
         "importance": importance(model, codes, random_state),
         "rules": _rules(model._student.rules_frame()),
-        "form": None if exported is None else _form(model, codes, found),
+        "form": None if not hasattr(exported, "content") else _form(model, codes, found, exported),
     }
 
 
@@ -73,51 +71,42 @@ def _rules(frame: pd.DataFrame | None) -> dict[str, list] | None:
     return {"columns": [str(name) for name in frame], "values": [plain[name].tolist() for name in frame]}
 
 
-def _form(model: Distilled, codes: np.ndarray, found: Ordered | None) -> dict[str, Any] | None:
-    """The columns, some rows to start from, and the student; None if JavaScript cannot run it."""
-    schema, student = model.schema_, _javascript(model)
-    if student is None:
-        return None
+def _form(model: Distilled, codes: np.ndarray, found: Ordered | None, exported: ExportedStudent) -> dict[str, Any]:
+    """The columns, some rows to start from, and the student as a file with its contributions."""
+    schema, classes = model.schema_, model._task.classes
     order = np.arange(len(codes)) if found is None else np.argsort(found.student, kind="stable")
+    rows = {title: order[round(share * (len(order) - 1))] for title, share in _EXAMPLES.items()}
     examples = [
-        {
-            "title": f"a row of the {title}",
-            "values": readable_row(schema, codes[order[round(share * (len(order) - 1))]]),
-        }
-        for title, share in _EXAMPLES.items()
+        {"title": f"a row of the {title}", "values": readable_row(schema, codes[row])} for title, row in rows.items()
     ]
-    classes = model._task.classes
     event = str(classes[1]) if classes is not None and len(classes) == 2 else None
     return {
         "title": "answer" if event is None else f"probability of {event}",
         "headline": event,
-        "columns": _columns(schema),
+        "columns": [_field(schema, i, examples) for i in range(len(schema.columns))],
         "examples": examples,
-        "student": student,
+        "content": _explained_content(model, exported),
     }
 
 
-def _columns(schema: TableSchema) -> list[dict[str, Any]]:
-    columns = []
-    for title, column in zip(schema.titles, schema.columns, strict=True):
-        entry: dict[str, Any] = {"name": title, "integer": column.integer}
-        if column.kind == "categorical":
-            levels = column.categories[:_MOST_LEVELS]
-            entry["levels"] = [level.item() if isinstance(level, np.generic) else level for level in levels]
-        elif column.boolean:
-            entry["levels"] = [False, True]
-        else:
-            seen = np.isfinite([column.low, column.high]).all()
-            entry |= {"low": float(column.low) if seen else None, "high": float(column.high) if seen else None}
-        columns.append(entry)
-    return columns
+def _explained_content(model: Distilled, exported: ExportedStudent) -> bytes:
+    """The file, or one with contributions where the student has them and the file has not."""
+    if CONTRIBUTIONS in exported.metadata or not has_contributions(model._student):
+        return exported.content
+    return seal(build(model._explained()))
 
 
-def _javascript(model: Distilled) -> str | None:
-    """The student as a script, with its contributions if they leave the page small; None if no script can run it."""
-    try:
-        content = seal(build(model._explained() if has_contributions(model._student) else model))
-        script = javascript(content)
-        return script if len(script) <= _LONGEST_SCRIPT else javascript(content, contributions=False)
-    except NotImplementedError:
-        return None
+def _field(schema: TableSchema, i: int, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a column can be: its levels, with those of the examples, or its range."""
+    title, column = schema.titles[i], schema.columns[i]
+    entry: dict[str, Any] = {"name": title, "integer": column.integer}
+    if column.kind == "categorical":
+        plain = [level.item() if isinstance(level, np.generic) else level for level in column.categories]
+        shown = [example["values"][title] for example in examples]
+        entry["levels"] = list(dict.fromkeys([*plain[:_MOST_LEVELS], *(level for level in shown if level is not None)]))
+    elif column.boolean:
+        entry["levels"] = [False, True]
+    else:
+        seen = np.isfinite([column.low, column.high]).all()
+        entry |= {"low": float(column.low) if seen else None, "high": float(column.high) if seen else None}
+    return entry

@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.svm import SVR
 
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd.evaluation import ContributionDisplay, FidelityDisplay
+from tabkd.evaluation import ContributionDisplay, FidelityDisplay, _exhibits
 from tabkd.evaluation._costs import costs
+from tabkd.evaluation._page import form
 from tests.small_students import small_students
 
 HOSTILE = "</script><script>alert('x')</script>\"&<b>"
@@ -155,7 +157,7 @@ def test_the_page_is_written_whole(tmp_path):
     content = report.to_html(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == content
     assert json.loads(report.to_json(tmp_path / "report.json")) == json.loads((tmp_path / "report.json").read_text())
-    assert [path.name for path in tmp_path.iterdir()] != []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
 
 
 def test_the_frame_has_a_column_for_each_contestant():
@@ -243,3 +245,33 @@ def test_displays_refuse_what_has_no_single_score():
         FidelityDisplay.from_report(regressor(targets=2))
     with pytest.raises(ValueError, match=r"shape \(2,\) and student \(3,\)"):
         FidelityDisplay.from_predictions([1, 2], [1, 2, 3])
+
+
+def test_a_page_without_a_student_says_why():
+    X, signal = rows()
+    numbers = X[["age", "again"]].astype(float)
+    student = SVR(C=0.5)
+    model = DistilledRegressor(HistGradientBoostingRegressor(max_iter=5), student=student, n_synthetic=0)
+    report = model.fit(numbers[:200], signal[:200]).report(numbers[600:], signal[600:], timing=False, n_resamples=20)
+    content = report.to_html()
+    assert "The student is not in this page: " in content
+    assert "SVMRegressor" in content
+    assert "script" not in Elements(content).tags
+
+
+def test_a_script_that_is_too_long_for_a_page_is_left_out(monkeypatch):
+    report = classifier()
+    monkeypatch.setattr(form, "_LONGEST_SCRIPT", 40_000)
+    assert 'id="tabkd-form"' in report.to_html()
+    monkeypatch.setattr(form, "_LONGEST_SCRIPT", 1_000)
+    content = report.to_html()
+    assert "KB, more than the 1 KB of a page." in content
+    assert "script" not in Elements(content).tags
+
+
+def test_the_form_has_the_levels_of_its_examples(monkeypatch):
+    monkeypatch.setattr(_exhibits, "_MOST_LEVELS", 1)
+    known = classifier().exhibits["form"]
+    field = next(column for column in known["columns"] if column["name"] == "job")
+    assert {example["values"]["job"] for example in known["examples"]} <= {None, *field["levels"]}
+    assert len(field["levels"]) == len(set(field["levels"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.linear_model import RidgeCV
 
 # Penalties that are tried, in the mean square of the features.
 _PENALTIES = 10.0 ** np.arange(-2, 6)
@@ -52,44 +53,15 @@ class Readout(NamedTuple):
         features = np.concatenate([changes.transpose(0, 2, 1), own[:, :, None]], axis=2, dtype=np.float64)
         usual = features.mean(axis=0)
         n_features, p = features.shape[2], better.shape[2]
-        weights = ridge((features - usual).reshape(-1, n_features), (errors - mean).reshape(-1, p))
+        weights = _weights((features - usual).reshape(-1, n_features), (errors - mean).reshape(-1, p))
         weights -= weights.mean(axis=1, keepdims=True)
         bias = self.bias + mean - usual @ weights
         return Readout(self.differences + weights[:-1], self.ends + weights[-1], bias)
 
 
-def ridge(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The weights (k, p) of a ridge regression whose penalty generalised cross-validation chooses, for all targets.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, k)
-        Centred.
-    targets : ndarray of shape (n, p)
-        Centred.
-
-    References
-    ----------
-    G. Golub, M. Heath, G. Wahba, "Generalized Cross-Validation as a Method for Choosing a Good Ridge Parameter",
-    Technometrics 21(2), 1979.
-
-    Examples
-    --------
-    >>> x = np.linspace(-1, 1, 100)[:, None]
-    >>> ridge(x, 3 * x).round(3).tolist()
-    [[3.0]]
-    """
-    n, scale = len(features), np.mean(features**2)
+def _weights(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The weights (k, p) of a ridge regression of centred features (n, k) on centred targets (n, p)."""
+    scale = np.mean(features**2)
     if scale == 0:
         return np.zeros((features.shape[1], targets.shape[1]))
-    squares, axes = np.linalg.eigh(features.T @ features)
-    squares = np.maximum(squares, 0)
-    along = axes.T @ (features.T @ targets)
-
-    def risk(penalty: float) -> float:
-        shrunk = 1 / (squares + penalty)
-        explained = ((2 * shrunk - squares * shrunk**2)[:, None] * along**2).sum()
-        return float(((targets**2).sum() - explained) / (n - (squares * shrunk).sum()) ** 2)
-
-    penalty = min(scale * _PENALTIES, key=risk)
-    return axes @ (along / (squares + penalty)[:, None])
+    return RidgeCV(alphas=scale * _PENALTIES, fit_intercept=False).fit(features, targets).coef_.T
