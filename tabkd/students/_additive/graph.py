@@ -71,9 +71,9 @@ def write_explanation(graph: Graph, u: str, units: AdditiveUnits, explanation: E
     terms, d = explanation.terms, explanation.n_columns
     n_scores = len(terms.intercept)
     share = _one_hot(graph, explanation.columns, d)
-    spread = graph.node("Mul", [_reshaped(graph, share, [-1, 1, d]), graph.float32(terms.weights[:, :, None])])
+    spread = graph.node("Mul", [graph.reshape(share, [-1, 1, d]), graph.float32(terms.weights[:, :, None])])
     offset = graph.float32(-explanation.at_zero.reshape(-1))
-    spread = _reshaped(graph, spread, [-1, n_scores * d])
+    spread = graph.reshape(spread, [-1, n_scores * d])
     total = _by_score(graph, graph.node("Gemm", [u, spread, offset]), n_scores, d)
     if not len(terms.left):
         return total
@@ -99,7 +99,7 @@ def _by_right(graph: Graph, left: str, right: str, terms: AdditiveTerms) -> str:
     n_left, n_right, n_scores = terms.products.shape
     products = _sparse(graph, terms.products.transpose(0, 2, 1).reshape(n_left, -1))
     found = _by_score(graph, graph.node("MatMul", [left, products]), n_scores, n_right)
-    return graph.node("Mul", [found, right if n_scores == 1 else _reshaped(graph, right, [-1, 1, n_right])])
+    return graph.node("Mul", [found, right if n_scores == 1 else graph.reshape(right, [-1, 1, n_right])])
 
 
 def _sparse(graph: Graph, weights: np.ndarray) -> str:
@@ -113,7 +113,7 @@ def _sparse(graph: Graph, weights: np.ndarray) -> str:
     zeros = graph.node("ConstantOfShape", [graph.constant(np.array([weights.size]))])
     numbers = _numbers(graph, weights.ravel()[positions], "products")
     flat = graph.node("ScatterElements", [zeros, graph.constant(positions.astype(np.int64)), numbers], axis=0)
-    return _reshaped(graph, flat, list(weights.shape))
+    return graph.reshape(flat, list(weights.shape))
 
 
 def _numbers(graph: Graph, values: np.ndarray, hint: str) -> str:
@@ -132,11 +132,7 @@ def _numbers(graph: Graph, values: np.ndarray, hint: str) -> str:
 
 def _by_score(graph: Graph, name: str, n_scores: int, width: int) -> str:
     """A matrix (n, M * width) as it is for one score, or as (n, M, width)."""
-    return name if n_scores == 1 else _reshaped(graph, name, [-1, n_scores, width])
-
-
-def _reshaped(graph: Graph, name: str, shape: list[int]) -> str:
-    return graph.node("Reshape", [name, graph.constant(np.array(shape))])
+    return name if n_scores == 1 else graph.reshape(name, [-1, n_scores, width])
 
 
 def _one_hot(graph: Graph, positions: np.ndarray, depth: int, axis: int = -1) -> str:
