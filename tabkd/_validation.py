@@ -68,13 +68,15 @@ def check_labels(estimator: BaseEstimator, y: ColumnLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If labels are missing or invalid, or all are of one class.
+        If there are no labels, labels are missing or invalid, or all are of one class.
     """
     y = as_labels(y, estimator)
     y = check_y(y, estimator=estimator)
     check_classification_targets(y)
     classes = np.unique(y)
-    if len(classes) < 2:
+    if len(classes) == 0:
+        raise ValueError("y has no rows; a classifier needs rows of two or more classes.")
+    if len(classes) == 1:
         raise ValueError(
             f"y has one class only, {classes.tolist()[0]!r}, in {len(y)} rows; a classifier needs rows of two or "
             "more classes."

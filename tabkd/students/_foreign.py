@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,8 @@ class ForeignStudent(Student):
         try:
             outputs = graph.convert(self.estimator_, self._variables(graph, inputs))
         except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-            raise self.refusal(str(error)) from error
+            # The converter's message may list each node of an ensemble.
+            raise self.refusal(shorten(str(error), 300)) from error
         predicted = graph.cast(outputs[0], TensorType.FLOAT)
         return Tensors(predicted if self.n_outputs_ > 1 else graph.node("Flatten", [predicted], axis=1))
 

@@ -60,9 +60,10 @@ def test_a_class_of_three_rows_is_kept():
         (["a", "b"] * 100, r"inconsistent numbers of samples: \[300, 200\]"),
         (np.linspace(0, 1, 300), "Unknown label type: continuous"),
         (None, "target y is None"),
+        (np.array([]), "y has no rows"),
         (np.zeros((300, 2)), "bad input shape|should be a 1d array"),
     ],
-    ids=["one class", "None", "NaN", "string and NaN", "mixed", "length", "continuous", "nothing", "two columns"],
+    ids=["one class", "None", "NaN", "string and NaN", "mixed", "length", "continuous", "nothing", "empty", "wide"],
 )
 def test_labels_that_cannot_be_learnt_are_refused(X, y, message):
     with pytest.raises(ValueError, match=message):

@@ -177,6 +177,17 @@ def test_numbers_as_categories_reach_a_pipeline_as_numbers():
         model.to_onnx()
 
 
+def test_a_long_reason_of_the_converter_is_cut(numbers, monkeypatch):
+    def fail(*args):
+        raise ValueError("Unable to create node with " + "0, " * 10_000)
+
+    monkeypatch.setattr("tabkd.onnx._graph.Graph.convert", fail)
+    model = classifier(LinearRegression()).fit(*numbers)
+    with pytest.raises(NotImplementedError, match="Unable to create node") as raised:
+        model.to_onnx()
+    assert len(str(raised.value)) < 1_000
+
+
 def test_a_student_that_skl2onnx_does_not_know(numbers):
     class Unknown(LinearRegression):
         pass
