@@ -14,9 +14,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.svm import SVR
 
 from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd._javascript.text import javascript
 from tabkd.evaluation import ContributionDisplay, FidelityDisplay, _exhibits
 from tabkd.evaluation._costs import costs
-from tabkd.evaluation._page import form
+from tabkd.evaluation._memory import not_measured
+from tabkd.evaluation._page import page as pages
 from tests.small_students import small_students
 
 HOSTILE = "</script><script>alert('x')</script>\"&<b>"
@@ -26,6 +28,7 @@ SMALL = small_students(
     tree={"max_leaf_nodes": 12, "random_state": 0},
     boosted_trees={"n_estimators": 10, "random_state": 0},
 )
+UNKNOWN = dict.fromkeys(("teacher", "student"), not_measured("not asked"))
 CARRIED = {"style", "script", "svg", "table", "form", "h1", "figure"}
 
 
@@ -204,7 +207,7 @@ def test_drift_of_test_rows_is_found():
 
 def test_costs_name_trees_and_packages():
     X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
-    found = costs(RandomForestRegressor(7, max_depth=3).fit(X, y), 1000)
+    found = costs(RandomForestRegressor(7, max_depth=3).fit(X, y), 1000, UNKNOWN)
     assert found["teacher"]["trees"] == 7
     assert "scikit-learn" in found["teacher"]["packages"]
     assert found["teacher"]["bytes"] > 1000
@@ -218,7 +221,8 @@ def test_a_teacher_that_cannot_be_pickled_has_no_bytes():
         def __reduce__(self):
             raise TypeError("no")
 
-    assert costs(Teacher(), None)["teacher"] == {"bytes": None, "packages": None, "trees": None}
+    found = costs(Teacher(), None, UNKNOWN)["teacher"]
+    assert found == {"bytes": None, "packages": None, "trees": None, "memory": None, "memory_reason": "not asked"}
 
 
 def test_the_command_of_the_page_does_it_again():
@@ -259,19 +263,23 @@ def test_a_page_without_a_student_says_why():
     assert "script" not in Elements(content).tags
 
 
-def test_a_script_that_is_too_long_for_a_page_is_left_out(monkeypatch):
+def test_what_does_not_fit_into_the_page_is_left_out_and_the_page_says_so(monkeypatch):
     report = classifier()
-    monkeypatch.setattr(form, "_LONGEST_SCRIPT", 40_000)
-    assert 'id="tabkd-form"' in report.to_html()
-    monkeypatch.setattr(form, "_LONGEST_SCRIPT", 1_000)
     content = report.to_html()
-    assert "KB, more than the 1 KB of a page." in content
+    assert "Its contributions are not in this page" not in content
+    room = len(content.encode()) + 2_000
+    script = len(javascript(report.exhibits.form["content"]))
+    for less, says in ((3_000, "Its contributions are not in this page: with"), (script, "The student is not in this")):
+        monkeypatch.setattr(pages, "LARGEST", room - less)
+        content = report.to_html()
+        assert says in content
+        assert len(content.encode()) <= room - less
     assert "script" not in Elements(content).tags
 
 
 def test_the_form_has_the_levels_of_its_examples(monkeypatch):
     monkeypatch.setattr(_exhibits, "_MOST_LEVELS", 1)
-    known = classifier().exhibits["form"]
+    known = classifier().exhibits.form
     field = next(column for column in known["columns"] if column["name"] == "job")
     assert {example["values"]["job"] for example in known["examples"]} <= {None, *field["levels"]}
     assert len(field["levels"]) == len(set(field["levels"]))

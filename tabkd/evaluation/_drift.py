@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tabkd._distilled import Distilled
 
 
-def moved(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str, Any]:
+def drift(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str, Any]:
     """The stability index of each column and of the scores, and the missing values of each column.
 
     Parameters
