@@ -130,8 +130,8 @@ def _scores(found: ScoreComparison) -> Section | None:
     text = {name: f"{part['new']:.1%}" for name, part in shares.items()}
     return Section(
         "The scores",
-        f"PSI {found.psi:.4f}: {moved(found.psi or 0)}. Half of the scores move by at most {apart['50%']:.3g}, 90 % by at "
-        f"most {apart['90%']:.3g}, and 99 % by at most {apart['99%']:.3g}.",
+        f"PSI {found.psi:.4f}: {moved(found.psi or 0)}. Half of the scores move by at most {apart['50%']:.3g}, 90 % by "
+        f"at most {apart['90%']:.3g}, and 99 % by at most {apart['99%']:.3g}.",
         figures=[("Share of rows by score", bars.paired(shares, text), "The ranges are tenths of the old scores.")],
         key={"old": "old", "new": "new"},
     )
