@@ -15,6 +15,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tabkd.datasets import make_card_transactions
@@ -24,7 +25,8 @@ PICTURES = Path(__file__).parent / "pictures"
 SIZES = {"report": (1080, 1500), "compare": (1080, 1500), "monitor": (1080, 1300)}
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking"]
 DARK = "--blink-settings=preferredColorScheme=0"
-FEATURES, MONTHS = ["amount", "amount_to_usual", "hour", "channel", "terminal_declines_previous_day"], 8
+ROWS, MONTHS = 20_000, 8
+FEATURES = ["amount", "amount_to_usual", "hour", "channel", "terminal_declines_previous_day"]
 
 
 def main() -> None:
@@ -52,48 +54,47 @@ def main() -> None:
 
 def report(work: Path) -> Path:
     """The report of the demo."""
-    tabkd("demo", "--rows", "20000", "--output", work / "demo")
+    tabkd(work, "demo", "--rows", ROWS, "--output", "demo")
     return work / "demo" / "report.html"
 
 
 def compare(work: Path) -> Path:
-    """An additive student of fewer columns in place of the demo's student."""
-    payments = make_card_transactions(20_000, random_state=0)
-    table = work / "fewer.parquet"
-    payments[[*FEATURES, "fraud"]].to_parquet(table, index=False)
-    tabkd("distill", table, "--target", "fraud", "--student", "additive", "--output", work / "fewer")
-    rows, page = work / "rows.parquet", work / "compare.html"
-    make_card_transactions(20_000, random_state=1).to_parquet(rows, index=False)
-    both = (work / "demo" / "student.onnx", work / "fewer" / "student.onnx")
-    tabkd("compare", *both, rows, "--segment", "channel", "--html", page)
-    return page
+    """A student of fewer columns in place of the demo's student, on the payments that came last."""
+    payments = make_card_transactions(ROWS, random_state=0)
+    payments[[*FEATURES, "fraud"]][: ROWS // 2].to_parquet(work / "fewer.parquet", index=False)
+    tabkd(work, "distill", "fewer.parquet", "--target", "fraud", "--student", "additive", "--output", "fewer")
+    payments[ROWS // 2 :].to_parquet(work / "last.parquet", index=False)
+    options = ("--segment", "channel", "--html", "compare.html")
+    tabkd(work, "compare", "demo/student.onnx", "fewer/student.onnx", "last.parquet", *options)
+    return work / "compare.html"
 
 
 def monitor(work: Path) -> Path:
-    """The demo's student over months in which amounts rise, the last ones more."""
+    """The demo's student over months, from the fourth of which on amounts rise online."""
+    payments = make_card_transactions(ROWS, random_state=0)
     summaries, start = [], datetime(2026, 1, 1, 2, tzinfo=UTC)
-    for month in range(MONTHS):
-        rows, summary = work / f"month{month}.parquet", work / f"month{month}.json"
-        inflated(make_card_transactions(4_000 + 200 * month, random_state=month), month).to_parquet(rows, index=False)
-        options = ("--segment", "channel", "--threshold", "0.5", "--summary", summary)
-        tabkd("score", work / "demo" / "student.onnx", rows, "--output", work / "scores.parquet", *options)
+    for month, rows in enumerate(np.array_split(np.random.default_rng(0).permutation(ROWS), MONTHS)):
+        inflated(payments.iloc[rows[: 1500 + 100 * month]], month).to_parquet(work / "month.parquet", index=False)
+        options = ("--segment", "channel", "--threshold", "0.2", "--summary", f"{month}.json")
+        tabkd(work, "score", "demo/student.onnx", "month.parquet", "--output", "scores.parquet", *options)
+        summary = work / f"{month}.json"
         # As if the job had run in this month.
         facts = json.loads(summary.read_text()) | {"time": (start + timedelta(days=30 * month)).isoformat()}
         summary.write_text(json.dumps(facts))
-        summaries.append(summary)
-    tabkd("monitor", *summaries, "--html", work / "monitor.html")
+        summaries.append(summary.name)
+    tabkd(work, "monitor", *summaries, "--html", "monitor.html")
     return work / "monitor.html"
 
 
 def inflated(payments: pd.DataFrame, month: int) -> pd.DataFrame:
-    """Payments whose amounts rise by the month, and from the sixth month on much more online."""
-    factor = 1.04**month * (1 + 1.5 * (payments["channel"] == "online") * max(month - 4, 0))
+    """Payments whose amounts rise online, month by month."""
+    factor = 1 + 0.4 * max(month - 3, 0) * (payments["channel"] == "online")
     return payments.assign(amount=payments["amount"] * factor, amount_to_usual=payments["amount_to_usual"] * factor)
 
 
-def tabkd(*arguments: object) -> None:
-    """Run a command."""
-    subprocess.run([Path(sys.executable).parent / "tabkd", *map(str, arguments)], check=True)
+def tabkd(folder: Path, *arguments: object) -> None:
+    """Run a command in a folder."""
+    subprocess.run([Path(sys.executable).parent / "tabkd", *map(str, arguments)], check=True, cwd=folder)
 
 
 def draw(browser: str, page: Path, picture: Path, width: int, height: int, *flags: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tabkd._cli.arrow_alone import use_arrow_alone
+from tabkd._arrow_alone import use_arrow_alone
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
 from tabkd._cli.errors import CommandError

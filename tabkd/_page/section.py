@@ -101,7 +101,12 @@ def table(
     """
     matters = set(bold)
     made = [
-        {"label": str(first), "cells": list(map(_cell, rest)), "bold": k in matters}
+        {
+            "label": str(first),
+            "is_long": len(str(first)) > _LONG,
+            "cells": list(map(_cell, rest)),
+            "bold": k in matters,
+        }
         for k, (first, *rest) in enumerate(rows)
     ]
     return {"title": title, "open": is_open, "heads": list(heads), "rows": made}

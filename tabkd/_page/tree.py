@@ -61,10 +61,8 @@ def tree(nodes: Sequence[Node], answer: str) -> Markup:
             parts.append(f'<path class="branch" d="M{x + _STEP},{min(ends):.1f}V{max(ends):.1f}"/>')
         parts.append(f'<path class="branch" d="M{x},{y:.1f}H{x + _STEP}"/>')
         parts.append(_texts(node, x, y, k in shown, bool(children[k])))
-    style = f"min-width:{width * 0.75:.0f}px"
-    return Markup(
-        f'<div class="wide"><svg viewBox="0 0 {width} {height}" role="img" style="{style}">{"".join(parts)}</svg></div>'
-    )
+    size = f'viewBox="0 0 {width} {height}" style="min-width:{width * 0.75:.0f}px"'
+    return Markup(f'<div class="wide tree"><svg {size} role="img">{"".join(parts)}</svg></div>')
 
 
 def _texts(node: Node, x: float, y: float, is_open: bool, has_more: bool) -> str:

@@ -1,9 +1,13 @@
 """The memory of scoring, measured in processes of their own."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
 from tabkd import DistilledRegressor, ExportedStudent
 from tabkd.evaluation import _memory
@@ -12,34 +16,42 @@ from tabkd.evaluation._memory import memory
 MEGABYTE = 1_000_000
 
 
-@pytest.fixture(scope="module", params=["array", "frame"])
-def scored(request):
-    X = np.random.default_rng(0).normal(size=(300, 3))
-    X = X if request.param == "array" else pd.DataFrame(X, columns=["a", "b", "c"])
-    y = np.arange(300.0)
-    model = DistilledRegressor(LinearRegression(), student="tree", n_synthetic=0, random_state=0).fit(X, y)
-    return model, ExportedStudent(model.to_onnx().SerializeToString()).content, X
+def fitted(X, teacher):
+    model = DistilledRegressor(teacher, student="tree", n_synthetic=0, random_state=0).fit(X, np.arange(len(X)) / 1.0)
+    return model.teacher_, ExportedStudent(model.to_onnx().SerializeToString()).content
 
 
-def test_both_need_what_their_packages_and_rows_need(scored):
-    model, content, X = scored
-    found = memory(model.teacher_, content, X, "predict")
+@pytest.fixture(scope="module")
+def numbers():
+    return np.random.default_rng(0).normal(size=(300, 3))
+
+
+@pytest.fixture(scope="module")
+def of_numbers(numbers):
+    return fitted(numbers, LinearRegression())
+
+
+def test_both_need_what_their_packages_and_rows_need(numbers):
+    X = pd.DataFrame(numbers, columns=["a", "b", "c"]).assign(d=pd.Categorical(["x", "y", None] * 100))
+    found = memory(
+        *fitted(X, make_pipeline(OrdinalEncoder(encoded_missing_value=-1), LinearRegression())), X, "predict"
+    )
     assert all(part["memory_reason"] is None for part in found.values())
     assert 20 * MEGABYTE < found["student"]["memory"] < found["teacher"]["memory"] < 1000 * MEGABYTE
 
 
-def test_a_larger_model_needs_more(scored):
-    model, content, X = scored
-    model.teacher_.ballast_ = None
-    small = memory(model.teacher_, content, X, "predict")["teacher"]["memory"]
-    model.teacher_.ballast_ = np.ones(5 * MEGABYTE)
-    large = memory(model.teacher_, content, X, "predict")["teacher"]["memory"]
-    del model.teacher_.ballast_
-    assert large - small > 35 * MEGABYTE
+def test_a_larger_teacher_needs_more_and_its_student_does_not(numbers, of_numbers):
+    teacher, content = of_numbers
+    small = memory(teacher, content, numbers, "predict")
+    large = copy.deepcopy(teacher)
+    large.ballast_ = np.ones(5 * MEGABYTE)
+    large = memory(large, content, numbers, "predict")
+    assert large["teacher"]["memory"] - small["teacher"]["memory"] > 35 * MEGABYTE
+    assert abs(large["student"]["memory"] - small["student"]["memory"]) < 10 * MEGABYTE
 
 
-def test_what_cannot_be_measured_says_why(scored, monkeypatch):
-    _, content, X = scored
+def test_what_cannot_be_measured_says_why(numbers, of_numbers, monkeypatch):
+    X, (_, content) = numbers, of_numbers
     lambdas = LinearRegression()
     lambdas.of_a_lambda = lambda: 0
     assert memory(lambdas, content, X, "predict")["teacher"]["memory_reason"] == "it cannot be pickled"
