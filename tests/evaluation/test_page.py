@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import pickle
 import re
+from html import escape, unescape
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from sklearn.svm import SVR
 
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._javascript.text import javascript
+from tabkd._page.tree import Node, tree
 from tabkd.evaluation import ContributionDisplay, FidelityDisplay, _exhibits
 from tabkd.evaluation._costs import costs
 from tabkd.evaluation._memory import not_measured
@@ -283,3 +286,78 @@ def test_the_form_has_the_levels_of_its_examples(monkeypatch):
     field = next(column for column in known["columns"] if column["name"] == "job")
     assert {example["values"]["job"] for example in known["examples"]} <= {None, *field["levels"]}
     assert len(field["levels"]) == len(set(field["levels"]))
+
+
+def test_what_only_a_page_shows_is_made_when_a_page_is_asked_for():
+    report = classifier()
+    assert list(vars(report.exhibits)) == ["_given"]
+    core = report._repr_html_()
+    assert "form" not in vars(report.exhibits)
+    report.to_html()
+    assert "form" in vars(report.exhibits)
+    assert report._repr_html_() == core
+
+
+def test_a_page_stays_as_it_was_when_the_model_is_fitted_again():
+    X, signal = rows()
+    y = (signal > signal.median()).astype(int)
+    teacher = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+    model = DistilledClassifier(teacher, student=SMALL["tree"], n_synthetic=300, random_state=0).fit(X[:600], y[:600])
+    kept, again = (model.report(X[600:], y[600:], timing=False, n_resamples=20) for _ in range(2))
+    expected = again.to_html()
+    model.fit(X[300:][["age", "job"]], 1 - y[300:])
+    assert kept.to_html() == expected
+
+
+def test_a_pickled_report_has_the_page_and_not_the_model():
+    report = classifier()
+    again = pickle.loads(pickle.dumps(report))
+    assert "_given" not in vars(again.exhibits)
+    assert again.to_html() == report.to_html()
+
+
+@pytest.mark.parametrize("make", [classifier, lambda: classifier(n_classes=3), regressor])
+def test_a_tree_is_drawn_with_its_splits_and_answers(make):
+    report = make()
+    drawn = report.exhibits.tree["nodes"]
+    assert drawn[0].share == 1
+    leaves = [node for node, after in zip(drawn, [*drawn[1:], drawn[0]], strict=True) if after.depth <= node.depth]
+    assert sum(node.share for node in leaves) == pytest.approx(1)
+    content = report.to_html()
+    svg = re.search('<div class="wide tree">(.*?)</div>', content, re.DOTALL)[1]
+    assert svg.count("<path") > len(drawn) - 2
+    assert all(escape(node.answer) in svg for node in leaves)
+
+
+def test_a_large_tree_is_drawn_as_far_as_most_rows_go():
+    nodes = [Node(depth, f"split {depth}", 0.5**depth, "yes", 0.5) for depth in range(12)]
+    chain = [part for node in nodes for part in (node, node._replace(by="leaf", depth=node.depth + 1))]
+    svg = tree([nodes[0], *chain[1:]], "yes or no")
+    assert "split 7" in svg
+    assert "split 8" not in svg
+    assert "yes …" in svg
+
+
+def test_pairs_of_columns_are_maps_of_their_points():
+    report = classifier("additive")
+    columns, values = report.exhibits.rules["columns"], report.exhibits.rules["values"]
+    cells = [row for row in zip(*values, strict=True) if dict(zip(columns, row, strict=True))["column_2"] is not None]
+    content = report.to_html()
+    assert len(cells) > 0
+    assert len(re.findall("<rect [^>]*><title>", content)) == len(cells)
+    assert "Points of both columns together" in content
+
+
+def test_worth_is_a_share_in_percent():
+    report = classifier()
+    report.review[0]["worth"] |= {"same": 0.125, "come": None, "go": 0.5}
+    content = report.to_html()
+    assert "<td>12.5%</td><td>–</td><td>50.0%</td>" in content
+
+
+def test_the_page_says_the_reason_of_the_verdict_and_not_its_title_again():
+    report = classifier()
+    assert report.advice.endswith(report.why)
+    shown = re.search('<div class="verdict care">(.*?)</div>', report.to_html(), re.DOTALL)[1]
+    assert report.why[1:] in unescape(shown)
+    assert report.advice[:30] not in unescape(shown)
