@@ -88,7 +88,7 @@ def monitor(work: Path) -> Path:
 
 def inflated(payments: pd.DataFrame, month: int) -> pd.DataFrame:
     """Payments whose amounts rise online, month by month."""
-    factor = 1 + 0.4 * max(month - 3, 0) * (payments["channel"] == "online")
+    factor = 1 + 2.0 * max(month - 3, 0) * (payments["channel"] == "online")
     return payments.assign(amount=payments["amount"] * factor, amount_to_usual=payments["amount_to_usual"] * factor)
 
 

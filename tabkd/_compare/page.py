@@ -67,7 +67,7 @@ def _alerts(found: ScoreComparison) -> Section:
     shares = {
         f"{entry['budget']:.4g}": {"same": 1 - entry["changed"], "changed": entry["changed"]} for entry in found.review
     }
-    text = {f"{entry['budget']:.4g}": percent(1 - entry["changed"]) for entry in found.review}
+    text = {f"{entry['budget']:.4g}": f"{percent(1 - entry['changed'])} same" for entry in found.review}
     heads = [
         "share of rows",
         "alerts",

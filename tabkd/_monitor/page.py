@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tabkd._monitor.history import levels, notes, segment_columns, when, worst_columns
+from tabkd._monitor.history import levels, notes, segment_columns, segment_table, when, worst_columns
 from tabkd._monitor.history import table as job_table
 from tabkd._monitor.jobs import Job
 from tabkd._page.section import Document, Section, Verdict, percent, table
@@ -86,13 +86,14 @@ def _columns(jobs: Sequence[Job]) -> Section:
 def _segment(jobs: Sequence[Job], column: str) -> Section:
     """The index of the scores by the levels of a segment column."""
     names = levels(jobs, column)
-    figures = [(name, _psi_over_time(jobs, partial(_level, column=column, level=name)), "") for name in names]
-    rows = [[when(job), *(cell(_level(job, column, name)) for name in names)] for job in jobs]
+    # Without limits, from which many levels are far at any time.
+    of = [partial(_level, column=column, level=name) for name in names]
+    figures = [(name, _over_time(jobs, level, "stability index"), "") for name, level in zip(names, of, strict=True)]
     text = (
         "Stability index of the scores of each level, against all training rows: a level may differ from them from the "
         "start, so look for changes over time."
     )
-    return Section(f"By {column}", text, figures, [table(["time", *names], rows)])
+    return Section(f"By {column}", text, figures, [table(*segment_table(jobs, column))])
 
 
 def _jobs(jobs: Sequence[Job]) -> Section:

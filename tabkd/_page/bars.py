@@ -38,7 +38,7 @@ def paired(values: Mapping[str, Mapping[str, float]], text: Mapping[str, str]) -
         What is written behind the bars of a name.
     """
     most = max((value for part in values.values() for value in part.values()), default=0) or 1.0
-    x = Axis(0.0, most, _LABEL, WIDTH - 60)
+    x = Axis(0.0, most, _LABEL, WIDTH - 80)
     parts = []
     top = 0.0
     for name, part in values.items():

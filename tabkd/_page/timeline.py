@@ -71,8 +71,8 @@ def _frame(times: Sequence[datetime], x: Axis, y: Axis, y_label: str) -> str:
         parts.append(f'<text class="tick" x="{LEFT - 4}" y="{place + 3}" text-anchor="end">{number(tick)}</text>')
     for time in _labelled(times):
         shown = f"{time:%Y-%m-%d}" if times[-1].date() != times[0].date() else f"{time:%H:%M}"
-        place = x.place(time.timestamp())
-        parts.append(f'<text class="tick" x="{place}" y="{_HEIGHT - 20}" text-anchor="middle">{shown}</text>')
+        place, anchor = (WIDTH - 2, "end") if time == times[-1] else (x.place(time.timestamp()), "middle")
+        parts.append(f'<text class="tick" x="{place}" y="{_HEIGHT - 20}" text-anchor="{anchor}">{shown}</text>')
     middle = (y.start + y.stop) / 2
     parts.append(
         f'<text class="axis" x="10" y="{middle}" text-anchor="middle" transform="rotate(-90 10 {middle})">'

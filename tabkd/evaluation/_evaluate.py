@@ -120,24 +120,23 @@ def evaluate(
     contest = hold(model, test, training, n_bytes, random_state)
     criterion, why = choose(metric, contest, random_state)
     contest = contest.with_constant(criterion)
-    reasons = {"metric": why} if why else {}
-    rows = MeasuredRows(model, X_test, contest.scores, budgets, random_state)
-    parts = [
-        of_contest(contest, criterion, reasons, n_resamples, random_state),
-        of_rows(rows, reasons),
-        of_file(rows, exported, n_bytes, timing),
-    ]
+    scores = contest.scores
+    rows = MeasuredRows(model, X_test, scores, budgets, random_state)
+    found, undefined = of_contest(contest, criterion, n_resamples, random_state)
+    why_not = {"metric": why, "review": rows.unranked}
     return Report(
-        task=contest.scores.task,
+        task=scores.task,
         teacher=teacher_name(model.teacher_),
         student=teacher_name(model.student_),
-        n_test=len(contest.scores.truth),
-        classes=contest.scores.classes.tolist(),
-        warnings=warnings_of(contest.scores, criterion, n_bytes),
-        reasons=reasons,
-        scores=contest.scores,
+        n_test=len(scores.truth),
+        classes=scores.classes.tolist(),
+        warnings=warnings_of(scores, criterion, n_bytes),
+        reasons={name: reason for name, reason in why_not.items() if reason} | undefined,
+        scores=scores,
         exhibits=rows.exhibits(exported),
-        **{name: value for part in parts for name, value in part.items()},
+        **found,
+        **of_rows(rows),
+        **of_file(rows, exported, n_bytes, timing),
     )
 
 

@@ -70,15 +70,14 @@ class MeasuredRows:
 
 
 def of_contest(
-    contest: Contest, criterion: Criterion, reasons: dict[str, str], n_resamples: int, random_state: int
-) -> dict[str, Any]:
-    """The measures of all contestants, and the verdict; values that are not defined get their reasons."""
+    contest: Contest, criterion: Criterion, n_resamples: int, random_state: int
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The measures of all contestants and the verdict, and why values are not defined."""
     comparison = compare(contest.scores, criterion, n_resamples, random_state)
     measures = measured(contest.scores, comparison)
-    reasons |= measures.undefined
     verdict, advice = advise(contest, comparison, measures.undefined.get(criterion.key))
     skill, gap = measures.skill_kept, measures.recovered_gap
-    return {
+    found = {
         "metrics": measures.metrics,
         "fidelity": measures.fidelity,
         "skill_kept": skill.value,
@@ -92,13 +91,12 @@ def of_contest(
         "measure": criterion.key,
         "per_class": measures.per_class,
     }
+    return found, measures.undefined
 
 
-def of_rows(rows: MeasuredRows, reasons: dict[str, str]) -> dict[str, Any]:
+def of_rows(rows: MeasuredRows) -> dict[str, Any]:
     """Where student and teacher differ, and how the rows differ from those of training."""
     model, codes, scores, single = rows.model, rows.codes, rows.scores, rows.single
-    if rows.unranked:
-        reasons["review"] = rows.unranked
     student, teacher = (scores[name].reshape(len(codes), -1) for name in ("student", "teacher"))
     proved = zip(model.schema_.titles, model._student.proved_monotone(), strict=True)
     return {
