@@ -1,8 +1,10 @@
 """`tabkd monitor`: the drift of many jobs over time, from their summaries."""
 
+import hashlib
 import json
 import os
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -31,6 +33,14 @@ def changed(path, folder, **facts):
     copy = folder / f"copy{len(list(folder.iterdir()))}.json"
     copy.write_text(json.dumps({name: value for name, value in content.items() if value != "gone"}))
     return copy
+
+
+def test_a_summary_says_when_its_job_ran_and_by_which_model(distilled, table, tmp_path):
+    student, before = distilled[0] / "student.onnx", datetime.now(UTC).replace(microsecond=0)
+    run("score", student, table, "--output", tmp_path / "scores.csv", "--summary", tmp_path / "job.json")
+    facts = json.loads((tmp_path / "job.json").read_text())
+    assert before <= datetime.fromisoformat(facts["time"]) <= datetime.now(UTC)
+    assert facts["model_sha256"] == hashlib.sha256(student.read_bytes()).hexdigest()
 
 
 def test_jobs_are_rows_in_order_of_time_however_they_are_given(summaries):
