@@ -37,7 +37,7 @@ def monitor(summaries: Sequence[Path], html: Path | None) -> None:
     from tabkd._monitor.jobs import read_jobs
 
     if html is not None:
-        check_page(html, map(str, summaries))
+        check_page(html, list(map(str, summaries)))
     jobs = read_jobs(summaries)
     if html is not None:
         from tabkd._monitor.page import document

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabkd._cli.errors import CommandError, one_line
 
 
-def check_page(path: Path, taken: Iterable[str]) -> None:
+def check_page(path: Path, taken: Sequence[str]) -> None:
     """Refuse a page that could not be made, or whose file the command reads.
 
     Parameters
     ----------
     path : Path
         The file, as `--html` names it.
-    taken : iterable of str
-        What the command reads.
+    taken : sequence of str
+        The files and folders that the command reads.
 
     Raises
     ------
@@ -27,9 +27,10 @@ def check_page(path: Path, taken: Iterable[str]) -> None:
     """
     from tabkd._files import check_writable
     from tabkd._page.document import check_installed
+    from tabkd.batch._outputs import is_within
 
     check_installed()
-    if any(Path(given).resolve() == path.resolve() for given in taken):
+    if is_within(path, taken):
         raise CommandError(f"--html {str(path)!r} is read by this command; choose another file.")
     try:
         check_writable(path)

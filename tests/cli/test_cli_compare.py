@@ -94,6 +94,6 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_rows_are_read(stude
     said = refused("compare", student, student, "no-rows.csv", "--html", tmp_path / "nowhere" / "a.html")
     assert "nowhere" in said
     assert "is no place for a file" in said
-    assert f"--html {str(table)!r} is read by this command" in refused(
-        "compare", student, student, table, "--html", table
-    )
+    for page in (table, tmp_path / "page.html"):
+        said = refused("compare", student, student, table, tmp_path, "--html", page)
+        assert f"--html {str(page)!r} is read by this command" in said
