@@ -153,8 +153,25 @@ def test_two_students_are_compared_without_the_packages_of_training(model, table
     assert "PSI of scores" in done.stdout
 
 
+def test_pages_need_jinja_and_no_package_of_training(model, table, tmp_path):
+    rows, page = write(table, tmp_path / "rows.parquet"), tmp_path / "page.html"
+    summaries = [tmp_path / "first.json", tmp_path / "second.json"]
+    for summary in summaries:
+        job = ("score", model, rows, "--output", tmp_path / "out.parquet", "--summary", summary)
+        python(WITHOUT_TRAINING + COMMAND, *job)
+    without_jinja = WITHOUT_TRAINING + "sys.modules['jinja2'] = sys.modules['markupsafe'] = None\n"
+    for command in (("compare", model, model, rows), ("monitor", *summaries)):
+        assert not imported(python(WITHOUT_TRAINING + COMMAND, *command, "--html", page)) & TRAINING
+        assert "</html>" in page.read_text(encoding="utf-8")
+        page.unlink()
+        python(without_jinja + COMMAND, *command)
+        done = python(without_jinja + COMMAND, *command, "--html", page, code=1)
+        assert done.stderr.startswith("Error: a page of HTML needs Jinja2, which is not installed: pip install jinja2.")
+        assert not page.exists()
+
+
 def test_help_imports_no_package_of_training():
-    for command in ([], ["score"], ["inspect"], ["compare"], ["demo"]):
+    for command in ([], ["score"], ["inspect"], ["compare"], ["monitor"], ["demo"]):
         assert not imported(python(COMMAND, *command, "--help")) & {*TRAINING, "numpy", "pyarrow", "rich"}
 
 

@@ -1,4 +1,4 @@
-"""The commands: `tabkd distill`, `tabkd score`, `tabkd inspect`, `tabkd compare`, `tabkd demo`; one file for each."""
+"""The commands of `tabkd`, such as `tabkd distill` and `tabkd score`; one file for each."""
 
 try:
     from tabkd._cli.commands import app

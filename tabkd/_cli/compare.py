@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tabkd._cli.arrow_alone import use_arrow_alone
+from tabkd._arrow_alone import use_arrow_alone
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
 from tabkd._cli.errors import CommandError
@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     "--batch-size", type=click.IntRange(min=1), default=65_536, help="About how many rows are read at a time."
 )
 @csv_options
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write all of it as one page of HTML, too."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def compare(
     old: str,
@@ -72,6 +75,7 @@ def compare(
     rows: Sequence[str],
     review: Sequence[float],
     trust: Sequence[str],
+    html: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -80,14 +84,19 @@ def compare(
 
     import tabkd
     from tabkd._cli import terminal
+    from tabkd._cli.page_file import check_page
     from tabkd._cli.score_log import score_log
 
+    if html is not None:
+        check_page(html, [old, str(new), *rows])
     if _needs_no_teacher(old):
         use_arrow_alone()
     student = tabkd.load(new)
     replaced = old if _needs_no_teacher(old) else _teacher(old, student, trust)
     with score_log("auto") as progress:
         found = tabkd.compare(replaced, new, rows, review=review or None, progress=progress, **options)
+    if html is not None:
+        found.to_html(html)
     if as_json:  # in ASCII, so that no name in it can be a command to a terminal
         click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
         return

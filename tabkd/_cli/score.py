@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tabkd._cli.arrow_alone import use_arrow_alone
+from tabkd._arrow_alone import use_arrow_alone
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
 from tabkd._cli.errors import CommandError, one_line
@@ -190,8 +192,9 @@ def score(
             options |= {name: value for name, value in local.items() if value is not None}
         facts: dict[str, Any] = {"model": str(model), "inputs": [shown(given) for given in inputs]}
         facts |= {"output": shown(output), "rejects": rejects}
+        facts |= {"time": datetime.now(UTC).isoformat(timespec="seconds")}
         start = time.perf_counter()
-        done = _scored(engine, model, inputs, output, options, log, stop)
+        done, facts["model_sha256"] = _scored(engine, model, inputs, output, options, log, stop)
         # The output is there: from here on nothing may end as an error.
         stop.hold()
         facts |= dataclasses.asdict(done) | {"seconds": round(time.perf_counter() - start, 3)}
@@ -201,8 +204,8 @@ def score(
 
 def _scored(
     engine: str, model: Path, inputs: Sequence[str], output: str, options: dict[str, Any], log: str, stop: Stopping
-) -> Summary:
-    """Do the job; its errors have the exit codes of the command."""
+) -> tuple[Summary, str]:
+    """Do the job, and say which model did it; its errors have the exit codes of the command."""
     import tabkd
     from tabkd._cli.score_log import score_log
     from tabkd.batch._job import StoppedError, score_dataset
@@ -214,13 +217,16 @@ def _scored(
     resume = bool(options.get("resume"))
     try:
         exported = tabkd.load(model)
+        digest = hashlib.sha256(exported.content).hexdigest()
         check_not_read(model, output, options["rejects"])
         if stop():
             raise StoppedError("stopped before the first row")
         if engine == "spark":
-            return _scored_by_spark(exported, inputs, output, **options)
+            return _scored_by_spark(exported, inputs, output, **options), digest
         with score_log(log) as progress:
-            return score_dataset(exported, inputs, output, **options, progress=progress, stop=stop, on_commit=stop.hold)
+            hold = stop.hold
+            done = score_dataset(exported, inputs, output, **options, progress=progress, stop=stop, on_commit=hold)
+            return done, digest
     except StoppedError as error:
         how = "nothing was written; --resume would keep it"
         if resume or output == STDOUT:

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tabkd._compare.alerts import Alerts
+from tabkd._compare.by_level import by_level
 from tabkd._compare.comparison import ScoreComparison
-from tabkd._compare.found import Alerts, differences, of_levels, stability, timed
-from tabkd._compare.given import as_given
 from tabkd._compare.models import Model, Student, as_old, as_student
-from tabkd._compare.passed import Passed, Source, read
+from tabkd._compare.one_pass import ScoredRows, Source, read
 from tabkd._compare.places import Places
+from tabkd._compare.rows_in_memory import in_memory
+from tabkd._compare.score_shift import differences, stability
+from tabkd._compare.speed import speed
 from tabkd._options import option
 from tabkd._progress import Silent
 from tabkd._review import BUDGETS, check_budgets
@@ -109,7 +112,7 @@ def compare(
     new_model = as_student(new, "new")
     old_model = as_old(old, new_model)
     places = Places(new_model.exported)
-    passed = read(
+    scored = read(
         old_model,
         new_model,
         _sources(rows, new_model, query, Dialect(delimiter, decimal, thousands, encoding)),
@@ -121,27 +124,28 @@ def compare(
         progress=progress or Silent(),
     )
     if threshold is not None:
-        budgets = tuple(sorted({*budgets, _share_from(threshold, passed.old)}))
-    alerts = [Alerts(passed, budget) for budget in budgets]
-    why = _another_scale(old_model, new_model, passed)
-    moved = None if why else stability(passed)
+        budgets = tuple(sorted({*budgets, _share_from(threshold, scored.old)}))
+    alerts = [Alerts(scored, budget) for budget in budgets]
+    why = _another_scale(old_model, new_model, scored)
+    moved = None if why else stability(scored)
     return ScoreComparison(
         task=new_model.task,
         old=old_model.name,
         new=new_model.name,
-        n_rows=len(passed.old),
-        n_rejected=passed.n_rejected,
-        review=[of_budget.entry(places, passed.bins) for of_budget in alerts],
+        n_rows=len(scored.old),
+        n_rejected=scored.n_rejected,
+        review=[of_budget.entry(places, scored.bins) for of_budget in alerts],
         psi=None if moved is None else moved.psi,
-        differences=None if why else differences(passed),
-        segments={found.column: of_levels(found, alerts, moved) for found in passed.levels},
-        speed=timed(old_model, new_model, passed) if timing else None,
-        reasons={"psi": why, "differences": why} if why else {},
+        distribution=None if moved is None else moved.distribution(),
+        differences=None if why else differences(scored),
+        segments={found.column: by_level(found, alerts, moved) for found in scored.levels},
+        speed=speed(old_model, new_model, scored) if timing else None,
+        reasons=dict.fromkeys(("psi", "distribution", "differences"), why) if why else {},
     )
 
 
 def _sources(rows: Any, new: Student, query: str | None, dialect: Dialect) -> Sequence[Source]:
-    given = as_given(rows, new.wanted)
+    given = in_memory(rows, new.wanted)
     if given is None:
         return in_dialect(find_sources(as_paths(rows, "rows"), query), dialect)
     if query is not None:
@@ -159,8 +163,8 @@ def _share_from(threshold: float, scores: np.ndarray) -> float:
     return n / len(scores)
 
 
-def _another_scale(old: Model, new: Student, passed: Passed) -> str | None:
+def _another_scale(old: Model, new: Student, scored: ScoredRows) -> str | None:
     """Why the scores themselves are not compared, but only which rows have the highest ones."""
-    if new.task != "classification" or (passed.old.min() >= 0 and passed.old.max() <= 1):
+    if new.task != "classification" or (scored.old.min() >= 0 and scored.old.max() <= 1):
         return None
     return f"the scores of {old.name} are not probabilities, so only the order of the rows is compared"

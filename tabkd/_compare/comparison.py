@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
-from html import escape
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+
+from tabkd._files import atomic_write_bytes
+from tabkd._page.document import check_installed, core, is_installed, page
 
 # What is flat in an entry of `review`.
 _FLAT = ("budget", "alerts", "old_threshold", "new_threshold", "same", "come", "go", "changed")
@@ -33,6 +37,9 @@ class ScoreComparison:
         elsewhere: ``column``, ``values``, ``direction``, ``rows``, the ``alerts`` of either model there, and ``lift``.
     psi : float or None
         The population stability index of the new scores against the old ones, by tenths of the old ones.
+    distribution : dict or None
+        ``edges`` between tenths of the old scores, and the shares of the rows between them by the ``old`` and the
+        ``new`` scores, from which the index follows.
     differences : dict or None
         ``shift``, the mean of new minus old; the ``mean`` distance, and the points that 50, 90 and 99 % of the rows do
         not exceed.
@@ -53,6 +60,7 @@ class ScoreComparison:
     n_rejected: int
     review: list[dict[str, Any]]
     psi: float | None
+    distribution: dict[str, list[float]] | None
     differences: dict[str, float] | None
     segments: dict[str, list[dict[str, Any]]]
     speed: dict[str, Any] | None
@@ -142,12 +150,37 @@ class ScoreComparison:
         told = [f"{name}: {value}" for name, value in self.summary()]
         return "\n".join([f"{self.new} in place of {self.old}", *lines, *told])
 
-    def _repr_html_(self) -> str:
-        headings, rows = self.table()
-        heads = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
-        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        told = "".join(f"<p>{escape(name)}: {escape(value)}</p>" for name, value in self.summary())
-        return (
-            f"<div><p><b>{escape(self.new)}</b> in place of <b>{escape(self.old)}</b></p><table><thead><tr>{heads}</tr>"
-            f"</thead><tbody>{body}</tbody></table>{told}</div>"
-        )
+    def to_html(self, path: str | os.PathLike | None = None) -> str:
+        """The comparison as one file that a browser opens without a network.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write it.
+
+        Returns
+        -------
+        str
+            The HTML.
+
+        Raises
+        ------
+        ImportError
+            If Jinja2 is not installed.
+        OSError
+            If the file cannot be written.
+        """
+        check_installed()
+        from tabkd._compare.page import document
+
+        content = page(document(self))
+        if path is not None:
+            atomic_write_bytes(Path(path), content.encode("utf-8", "backslashreplace"))
+        return content
+
+    def _repr_html_(self) -> str | None:
+        if not is_installed():
+            return None  # a notebook then shows the text
+        from tabkd._compare.page import document
+
+        return core(document(self))

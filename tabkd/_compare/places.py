@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from tabkd._bins import Bins, categories_of, numbers_of
 from tabkd._review import Overlap
-from tabkd.batch._drift import spelt
 from tabkd.scoring import ExportedStudent
 
 #: Most places that are named, and fewest alerts that a place is named for.
@@ -19,25 +19,22 @@ MOST_PLACES, LEAST_IN_PLACE = 10, 5
 _BEYOND_CHANCE = 3.0
 
 
-class _Bins(NamedTuple):
-    """The bins of a column.
+class _Column(NamedTuple):
+    """A column with bins.
 
     Attributes
     ----------
-    edges : ndarray
-        Between the bins of numbers; empty for categories.
-    of_level : dict of str to int
-        The bin of each category; empty for numbers.
+    bins : Bins
+        Its bins.
     names : list of str
         What each bin is called; the last one has the missing values.
-    missing : set of str
-        Categories that stand for a missing value.
+    is_numeric : bool
+        Whether it holds numbers.
     """
 
-    edges: np.ndarray
-    of_level: dict[str | None, int]
+    bins: Bins
     names: list[str]
-    missing: set[str | None]
+    is_numeric: bool
 
 
 class Places:
@@ -53,8 +50,8 @@ class Places:
         metadata = exported.metadata
         given = (metadata.get("reference") or {}).get("columns") or [None] * len(metadata["columns"])
         names = [str(name) for name in exported.feature_names_in_]
-        found = [(name, _bins(*of)) for name, *of in zip(names, metadata["columns"], given, strict=True)]
-        self._bins = {name: bins for name, bins in found if bins is not None}
+        found = [(name, _column(*of)) for name, *of in zip(names, metadata["columns"], given, strict=True)]
+        self._columns = {name: column for name, column in found if column is not None}
 
     def of(self, table: pa.Table) -> np.ndarray:
         """The bin of each row in each column, uint8 of shape (n, d).
@@ -64,9 +61,9 @@ class Places:
         table : pyarrow.Table
             With the columns of the model.
         """
-        out = np.empty((table.num_rows, len(self._bins)), np.uint8)
-        for j, (name, bins) in enumerate(self._bins.items()):
-            out[:, j] = _binned(table.column(name), bins)
+        out = np.empty((table.num_rows, len(self._columns)), np.uint8)
+        for j, (name, column) in enumerate(self._columns.items()):
+            out[:, j] = _binned(table.column(name), column)
         return out
 
     def most(self, bins: np.ndarray, alerts: Overlap) -> list[dict[str, Any]]:
@@ -88,7 +85,7 @@ class Places:
         """
         every = alerts.same + alerts.come + alerts.go
         found: list[tuple[float, dict[str, Any]]] = []
-        for j, (name, of_column) in enumerate(self._bins.items()):
+        for j, (name, of_column) in enumerate(self._columns.items()):
             size = len(of_column.names)
             there = np.bincount(bins[:, j], every, minlength=size)
             for direction in ("come", "go"):
@@ -111,19 +108,15 @@ def over_represented(moving: np.ndarray, there: np.ndarray) -> tuple[np.ndarray,
     return beyond, np.divide(moving, expected, out=np.zeros(len(there)), where=expected > 0)
 
 
-def _bins(column: Mapping[str, Any], part: Mapping[str, Any] | None) -> _Bins | None:
-    if part is None:
+def _column(column: Mapping[str, Any], part: Mapping[str, Any] | None) -> _Column | None:
+    bins = Bins.of(part, column)
+    if bins is None or part is None:
         return None
     if "edges" in part:
-        edges = np.array(part["edges"], np.float64)
-        is_switch = column.get("boolean") and len(edges) == 1
-        return _Bins(edges, {}, [*(["false", "true"] if is_switch else _ranges(part["edges"])), "missing"], set())
-    if "categories" not in column:
-        return None
-    levels = [column["categories"][level] for level in part["levels"]]
-    missing = set(map(spelt, ["nan"] if column["missing"] is None else column["missing"]))
-    of_level = {spelt(level): k for k, level in enumerate(levels)}
-    return _Bins(np.empty(0), of_level, [*map(str, levels), "other", "missing"], missing)
+        is_switch = column.get("boolean") and len(part["edges"]) == 1
+        return _Column(bins, [*(["false", "true"] if is_switch else _ranges(part["edges"])), "missing"], True)
+    levels = [str(column["categories"][level]) for level in part["levels"]]
+    return _Column(bins, [*levels, "other", "missing"], False)
 
 
 def _ranges(edges: Sequence[float]) -> list[str]:
@@ -134,16 +127,9 @@ def _ranges(edges: Sequence[float]) -> list[str]:
     return [f"up to {edges[0]:.6g}", *inner, f"over {edges[-1]:.6g}"]
 
 
-def _binned(values: pa.ChunkedArray, bins: _Bins) -> np.ndarray:
-    missing = len(bins.names) - 1
-    if bins.of_level:
-        encoded = values.combine_chunks()
-        encoded = encoded if pa.types.is_dictionary(encoded.type) else encoded.dictionary_encode()
-        known = [spelt(value) for value in encoded.dictionary.to_pylist()]
-        of = [missing if k is None or k in bins.missing else bins.of_level.get(k, missing - 1) for k in known]
-        places = np.array([*of, missing], np.uint8)
-        return places[encoded.indices.fill_null(len(of)).to_numpy(zero_copy_only=False)]
-    if pa.types.is_boolean(values.type):
-        values = values.cast(pa.uint8())
-    numbers = values.cast(pa.float64(), safe=False).to_numpy()
-    return np.where(np.isnan(numbers), missing, np.searchsorted(bins.edges, numbers)).astype(np.uint8)
+def _binned(values: pa.ChunkedArray, column: _Column) -> np.ndarray:
+    if column.is_numeric:
+        return column.bins.of_numbers(numbers_of(values))
+    names, positions = categories_of(values)
+    places = column.bins.of_categories([*names, None])
+    return places[positions.fill_null(len(names)).to_numpy(zero_copy_only=False)]

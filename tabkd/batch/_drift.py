@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabkd import _reference as drift
+from tabkd._bins import Bins, categories_of, missing_names, numbers_of, spelt
 from tabkd.scoring import ExportedStudent
 
 #: Largest difference of a column's shares from those of the training rows, and largest stability index of a column or
@@ -49,23 +50,11 @@ class Drift:
             {spelt(value) for value in column["categories"]} if "categories" in column else None
             for column in self._columns
         ]
-        self._missing = [
-            set(map(spelt, ["nan"] if column["missing"] is None else column["missing"])) for column in self._columns
-        ]
-        given = (self._reference or {}).get("columns") or [None] * len(self._columns)
-        # Bins of a column cannot be used if its levels have no names.
-        self._bins = [
-            part if part and ("edges" in part or "categories" in column) else None
-            for part, column in zip(given, self._columns, strict=True)
-        ]
-        self._bin_of_level = [
-            {spelt(column["categories"][level]): k for k, level in enumerate(part["levels"])}
-            if part and "levels" in part
-            else {}
-            for part, column in zip(self._bins, self._columns, strict=True)
-        ]
+        self._missing = list(map(missing_names, self._columns))
+        self._parts = (self._reference or {}).get("columns") or [None] * len(self._columns)
+        self._bins = [Bins.of(part, column) for part, column in zip(self._parts, self._columns, strict=True)]
         n_bins = 0 if self._reference is None else len(self._reference["shares"])
-        ends = 2 * len(self._columns) + n_bins + np.cumsum([0, *(len(p["shares"]) if p else 0 for p in self._bins)])
+        ends = 2 * len(self._columns) + n_bins + np.cumsum([0, *(bins.n if bins else 0 for bins in self._bins)])
         self._places = [slice(start, stop) for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
         self._scores = slice(2 * len(self._columns), 2 * len(self._columns) + n_bins)
         self.none = np.zeros(int(ends[-1]), np.int64)
@@ -97,15 +86,11 @@ class Drift:
         """The numbers of missing values, of strange values, and of values in each bin."""
         if self._columns[i]["kind"] != "numeric":
             return self._of_categories(i, values)
-        if pa.types.is_boolean(values.type):
-            values = values.cast(pa.uint8())
-        if not pa.types.is_float32(values.type):  # float16, and large integers next to floats, cannot be compared
-            values = values.cast(pa.float64(), safe=False)
-        numbers = values.to_numpy()  # NaN for a missing value
+        numbers = numbers_of(values)
         n_missing = int(np.count_nonzero(np.isnan(numbers)))
         low, high = self._columns[i]["low"], self._columns[i]["high"]
         bins = self._bins[i]
-        found = 0 if bins is None else drift.counts_above(numbers, n_missing, bins["edges"])
+        found = 0 if bins is None else bins.counts_of_numbers(numbers, n_missing)
         if low is None or n_missing == len(numbers):
             return (n_missing, 0), found
         # The range is that of float64 values, here rounded to the dtype of the numbers.
@@ -114,24 +99,18 @@ class Drift:
         return (n_missing, int(np.count_nonzero(numbers < low) + np.count_nonzero(numbers > high))), found
 
     def _of_categories(self, i: int, values: pa.ChunkedArray) -> tuple[tuple[int, int], Any]:
-        values = values.combine_chunks()
-        if not pa.types.is_dictionary(values.type):
-            values = values.dictionary_encode()
-        found = list(map(spelt, values.dictionary.to_pylist()))
+        found, positions = categories_of(values)
         missing = np.array([name is None or name in self._missing[i] for name in found], bool)
         known, bins = self._categories[i], self._bins[i]
         strange = np.array([known is not None and name not in known for name in found], bool) & ~missing
         if bins is None and not (missing.any() or strange.any()):
-            return (values.null_count, 0), 0
-        indices = values.indices.drop_null().to_numpy()
+            return (positions.null_count, 0), 0
+        indices = positions.drop_null().to_numpy()
         times = np.bincount(indices, minlength=len(found))
         n_missing = len(values) - len(indices) + int(times[missing].sum())
         if bins is None:
             return (n_missing, int(times[strange].sum())), 0
-        others = len(bins["levels"])
-        places = np.array([self._bin_of_level[i].get(name, others) for name in found], np.int64)[~missing]
-        in_bins = np.bincount(places, times[~missing], minlength=others + 1).astype(np.int64)
-        return (n_missing, int(times[strange].sum())), in_bins
+        return (n_missing, int(times[strange].sum())), bins.counts_of_categories(found, times)
 
     def summary(self, counts: np.ndarray, n_rows: int) -> dict[str, Any]:
         """Shares of a job's rows and stability indices, for JSON; None for what is not known.
@@ -151,10 +130,14 @@ class Drift:
             if self._reference is not None:
                 entry["missing_in_training"] = self._reference["missing"][i]
             entry["out_of_range" if column["kind"] == "numeric" else "unseen"] = strange
-            entry["stability_index"] = self._index(self._bins[i], counts[self._places[i]], missing)
+            entry["stability_index"] = self._index(self._part(i), counts[self._places[i]], missing)
             columns[str(column["name"])] = entry
         index = self._index(self._reference, counts[self._scores], 0)
         return {"columns": columns, "score_stability_index": index}
+
+    def _part(self, i: int) -> Mapping[str, Any] | None:
+        """What the reference says of a column; None where it has no bins."""
+        return None if self._bins[i] is None else self._parts[i]
 
     def _index(self, expected: Mapping[str, Any] | None, found: np.ndarray, missing: float | None) -> float | None:
         if expected is None or missing is None or not found.sum():
@@ -187,10 +170,10 @@ class Drift:
             for kind, words in _STRANGE.items():
                 if shares.get(kind, 0) > SHARE_LIMIT:
                     said.append(f"column {name!r} has {words} in {shares[kind]:.1%} of the rows")
-            found, bins = counts[self._places[i]], self._bins[i]
-            if bins is not None and self._has_moved(i, shares["stability_index"], int(found.sum())):
+            found, part = counts[self._places[i]], self._part(i)
+            if part is not None and self._has_moved(i, shares["stability_index"], int(found.sum())):
                 how, index = (
-                    self._how(i, bins, found, shares.get("out_of_range", 0)),
+                    self._how(i, part, found, shares.get("out_of_range", 0)),
                     f"stability index {shares['stability_index']:.2f}, over {INDEX_LIMIT}",
                 )
                 said.append(f"column {name!r} is not distributed as in training: {how} ({index})")
@@ -205,7 +188,7 @@ class Drift:
         if index is None or n_found < _LEAST_ROWS or self._reference is None or bins is None:
             return False
         n_trained = self._reference["rows"] * (1 - self._reference["missing"][i])
-        return index > INDEX_LIMIT + drift.by_chance(len(bins["shares"]), max(n_trained, 1), n_found)
+        return index > INDEX_LIMIT + drift.by_chance(bins.n, max(n_trained, 1), n_found)
 
     def _how(self, i: int, bins: Mapping[str, Any], found: np.ndarray, strange: float) -> str:
         """How the values of a column differ from the training rows; `strange` is the share that is out of range."""
@@ -226,10 +209,3 @@ class Drift:
         levels = [self._columns[i]["categories"][level] for level in bins["levels"]]
         what = f"{levels[k]!r}" if k < len(levels) else "another category than the most frequent ones"
         return f"{shares[k]:.1%} of its values are {what}, {expected[k]:.1%} in training"
-
-
-def spelt(category: Any) -> str | None:
-    """A category as text, with one spelling for equal numbers of all types; None stays None."""
-    if category is None:
-        return None
-    return str(float(category)) if isinstance(category, (int, float)) else str(category)

@@ -1,18 +1,41 @@
-"""The verdict in words: a sentence for each case, with the measure and the numbers that decided."""
+"""The verdict in words: a title and a reason for each case, with the measure and the numbers that decided."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tabkd.evaluation._comparison import Comparison, against
 from tabkd.evaluation._contest import Contest
 from tabkd.evaluation._verdict import Case, Decision, Facts, Verdict, decide, facts_of, too_few_rows
 
+_NOT, _UNCLEAR = "Do not distil", "Cannot tell whether to distil"
+
+
+class Advice(NamedTuple):
+    """What to do, and why.
+
+    Attributes
+    ----------
+    title : str
+        A few words.
+    reason : str
+        One sentence or more, which begin with a small letter.
+    """
+
+    title: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Both."""
+        return f"{self.title}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """The facts that the sentences mention.
+    """The facts that the reasons mention.
 
     Attributes
     ----------
@@ -47,7 +70,7 @@ class Evidence:
 
     @property
     def do_not_tell(self) -> str:
-        """The beginning of a sentence if the rows are the reason."""
+        """The title if the rows are the reason."""
         return f"These {self.n_rows:,} test rows do not tell whether to distil"
 
     def against(self, one: str, other: str) -> str:
@@ -61,8 +84,8 @@ class Evidence:
         return against(self.values[one], self.values[other])
 
 
-def advise(contest: Contest, comparison: Comparison, undefined: str | None = None) -> tuple[Verdict, str]:
-    """The verdict and its sentence.
+def advise(contest: Contest, comparison: Comparison, undefined: str | None = None) -> tuple[Verdict, Advice]:
+    """The verdict, and what to say about it.
 
     Parameters
     ----------
@@ -80,10 +103,10 @@ def advise(contest: Contest, comparison: Comparison, undefined: str | None = Non
     reason = too_few if decision.case == "few rows" else undefined
     label, values = comparison.criterion.label, comparison.values
     evidence = Evidence(facts, label, values, len(scores.truth), contest.small_bytes, reason)
-    return decision.verdict, sentence(decision, evidence)
+    return decision.verdict, advice(decision, evidence)
 
 
-def sentence(decision: Decision, evidence: Evidence) -> str:
+def advice(decision: Decision, evidence: Evidence) -> Advice:
     """A decision in words.
 
     Parameters
@@ -91,27 +114,27 @@ def sentence(decision: Decision, evidence: Evidence) -> str:
     decision : Decision
         The decision.
     evidence : Evidence
-        The facts that the sentence mentions.
+        The facts that the reason mentions.
     """
-    return _SENTENCES[decision.case](decision, evidence)
+    return _ADVICE[decision.case](decision, evidence)
 
 
-def _undefined(decision: Decision, evidence: Evidence) -> str:
-    return f"{evidence.do_not_tell}: {evidence.reason or f'{evidence.label} is not defined on them'}."
+def _undefined(decision: Decision, evidence: Evidence) -> Advice:
+    return Advice(evidence.do_not_tell, f"{evidence.reason or f'{evidence.label} is not defined on them'}.")
 
 
-def _few_rows(decision: Decision, evidence: Evidence) -> str:
-    return f"{evidence.do_not_tell}: {evidence.reason}. Measure on more rows."
+def _few_rows(decision: Decision, evidence: Evidence) -> Advice:
+    return Advice(evidence.do_not_tell, f"{evidence.reason}. Measure on more rows.")
 
 
-def _no_skill(decision: Decision, evidence: Evidence) -> str:
-    return (
-        f"Do not distil: by {evidence.label}, the teacher is no better than a constant "
-        f"({evidence.against('teacher', 'reference')})."
+def _no_skill(decision: Decision, evidence: Evidence) -> Advice:
+    return Advice(
+        _NOT,
+        f"by {evidence.label}, the teacher is no better than a constant ({evidence.against('teacher', 'reference')}).",
     )
 
 
-def _rival(decision: Decision, evidence: Evidence) -> str:
+def _rival(decision: Decision, evidence: Evidence) -> Advice:
     first, *others = decision.rivals
     facts, names, values = evidence.facts, evidence.names, evidence.values
     rival, numbers = facts.rivals[first], evidence.against(first, "student")
@@ -124,54 +147,58 @@ def _rival(decision: Decision, evidence: Evidence) -> str:
     else:
         how = f"better than the student ({numbers})"
     likewise = "".join(f", and so is {names[name]} ({values[name]:.4g})" for name in others)
-    return f"Do not distil: by {evidence.label}, {names[first]} is {how}{likewise}."
+    return Advice(_NOT, f"by {evidence.label}, {names[first]} is {how}{likewise}.")
 
 
-def _rival_beats_teacher(decision: Decision, evidence: Evidence) -> str:
+def _rival_beats_teacher(decision: Decision, evidence: Evidence) -> Advice:
     first = decision.rivals[0]
-    return (
-        f"Do not distil: by {evidence.label}, {evidence.names[first]} is better than the teacher itself "
-        f"({evidence.against(first, 'teacher')}), and the student is not clearly better than it."
+    return Advice(
+        _NOT,
+        f"by {evidence.label}, {evidence.names[first]} is better than the teacher itself "
+        f"({evidence.against(first, 'teacher')}), and the student is not clearly better than it.",
     )
 
 
-def _skill_unseen(decision: Decision, evidence: Evidence) -> str:
+def _skill_unseen(decision: Decision, evidence: Evidence) -> Advice:
     who = "teacher" if evidence.facts.teacher_gain.low <= 0 else "student"
-    return (
-        f"{evidence.do_not_tell}: by {evidence.label}, the {who} cannot be distinguished from a constant "
-        f"({evidence.against(who, 'reference')}). Measure on more rows."
+    return Advice(
+        evidence.do_not_tell,
+        f"by {evidence.label}, the {who} cannot be distinguished from a constant "
+        f"({evidence.against(who, 'reference')}). Measure on more rows.",
     )
 
 
-def _no_rival(decision: Decision, evidence: Evidence) -> str:
-    return (
-        "Cannot tell whether to distil: the student was not compared with a rival. Pass X_train and y_train, and as "
-        "exported what tabkd.load gives for the exported student."
+def _no_rival(decision: Decision, evidence: Evidence) -> Advice:
+    return Advice(
+        _UNCLEAR,
+        "the student was not compared with a rival. Pass X_train and y_train, and as "
+        "exported what tabkd.load gives for the exported student.",
     )
 
 
-def _distil(decision: Decision, evidence: Evidence) -> str:
+def _distil(decision: Decision, evidence: Evidence) -> Advice:
     facts, names = evidence.facts, evidence.names
     gain, kept = facts.teacher_gain.value, facts.student_gain.value
     shares = {name: (kept - facts.rivals[name].student_lead.value) / gain for name in names if name in facts.rivals}
     rivals = " and ".join(f"{share:.1%} by {names[name]}" for name, share in shares.items())
     less = "" if "small" in shares else " No LightGBM was compared: that needs `exported`, and a single output."
-    return (
-        f"Distil: by {evidence.label}, the student keeps {kept / gain:.1%} of the teacher's skill, against "
-        f"{rivals}.{less}"
+    return Advice(
+        "Distil",
+        f"by {evidence.label}, the student keeps {kept / gain:.1%} of the teacher's skill, against {rivals}.{less}",
     )
 
 
-def _unclear(decision: Decision, evidence: Evidence) -> str:
+def _unclear(decision: Decision, evidence: Evidence) -> Advice:
     first, gain = decision.rivals[0], evidence.facts.teacher_gain.value
     lead = evidence.facts.rivals[first].student_lead
-    return (
-        f"{evidence.do_not_tell}: by {evidence.label}, the student's lead over {evidence.names[first]} is between "
-        f"{lead.low / gain:.1%} and {lead.high / gain:.1%} of the teacher's skill. Measure on more rows."
+    return Advice(
+        evidence.do_not_tell,
+        f"by {evidence.label}, the student's lead over {evidence.names[first]} is between "
+        f"{lead.low / gain:.1%} and {lead.high / gain:.1%} of the teacher's skill. Measure on more rows.",
     )
 
 
-_SENTENCES: dict[Case, Callable[[Decision, Evidence], str]] = {
+_ADVICE: dict[Case, Callable[[Decision, Evidence], Advice]] = {
     "undefined": _undefined,
     "few rows": _few_rows,
     "no skill": _no_skill,

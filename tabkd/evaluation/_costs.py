@@ -1,10 +1,10 @@
-"""What it takes to run the teacher and the student: bytes, packages and trees."""
+"""What it takes to run the teacher and the student: bytes, packages, trees and memory."""
 
 from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ _NOT_COUNTED = ("tabkd", "builtins", "copyreg", "_codecs", "functools", "collect
 _RUNTIME = ["numpy", "onnxruntime"]
 
 
-def costs(teacher: Any, n_bytes: int | None) -> dict[str, dict[str, Any]]:
+def costs(teacher: Any, n_bytes: int | None, memory: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What teacher and student take to run.
 
     Parameters
@@ -24,12 +24,15 @@ def costs(teacher: Any, n_bytes: int | None) -> dict[str, dict[str, Any]]:
         The fitted teacher.
     n_bytes : int or None
         The size of the exported student.
+    memory : mapping of str to dict
+        The memory of both, or why it is not known.
 
     Returns
     -------
     dict
         For teacher and student: bytes (of the teacher's pickle), packages, and for the teacher trees, None where there
-        are none or they are not known. A teacher that cannot be pickled has no bytes, and no packages.
+        are none or they are not known; memory and memory_reason. A teacher that cannot be pickled has no bytes, and no
+        packages.
     """
     sink = _Sink()
     pickler = _Pickler(sink, protocol=5)
@@ -39,8 +42,9 @@ def costs(teacher: Any, n_bytes: int | None) -> dict[str, dict[str, Any]]:
     except Exception:  # objects of other libraries may raise any error here; then neither is known
         size, packages = None, None
     return {
-        "teacher": {"bytes": size, "packages": packages, "trees": sum(_trees(teacher, set())) or None},
-        "student": {"bytes": n_bytes, "packages": _RUNTIME, "trees": None},
+        "teacher": {"bytes": size, "packages": packages, "trees": sum(_trees(teacher, set())) or None}
+        | memory["teacher"],
+        "student": {"bytes": n_bytes, "packages": _RUNTIME, "trees": None} | memory["student"],
     }
 
 

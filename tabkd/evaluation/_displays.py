@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabkd.evaluation._ordered import ordered
 from tabkd.evaluation._report import Report
+from tabkd.evaluation._single_score import single_score
 
 
 def _axes(ax: Any) -> Any:
@@ -66,7 +66,7 @@ class FidelityDisplay:
         ValueError
             If the report has no scores, or there are several targets, which have no common unit.
         """
-        found = None if report.scores is None else ordered(report.scores)
+        found = None if report.scores is None else single_score(report.scores)
         if found is None:
             why = "no scores" if report.scores is None else "several targets, which have no common unit"
             raise ValueError(f"report has {why}; give one of a single target, as evaluate returned it.")

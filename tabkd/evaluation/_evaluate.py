@@ -9,28 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
-from tabkd._doubt import measured_doubt
 from tabkd._review import BUDGETS, check_budgets
 from tabkd._sklearn import check_sample_weight
 from tabkd._typing import ColumnLike
-from tabkd._validation import as_labels, as_targets, check_table
+from tabkd._validation import as_labels, as_targets
 from tabkd._weights import check_weights
-from tabkd.evaluation._advice import advise
-from tabkd.evaluation._against import against_teacher
 from tabkd.evaluation._choice import choose
-from tabkd.evaluation._comparison import compare
 from tabkd.evaluation._contest import Rows, hold
-from tabkd.evaluation._costs import costs
-from tabkd.evaluation._decisions import decisions, unranked
-from tabkd.evaluation._exhibits import exhibits
-from tabkd.evaluation._measures import measured
-from tabkd.evaluation._moved import moved
-from tabkd.evaluation._ordered import ordered
-from tabkd.evaluation._provenance import provenance
 from tabkd.evaluation._report import Report
-from tabkd.evaluation._scores import Scores
-from tabkd.evaluation._segments import segments, worst_rows
-from tabkd.evaluation._timing import compare_speed
+from tabkd.evaluation._report_parts import MeasuredRows, of_contest, of_file, of_rows
 from tabkd.evaluation._warnings import warnings_of
 from tabkd.teachers._teacher import teacher_name
 
@@ -90,7 +77,7 @@ def evaluate(
     exported : ExportedStudent, optional
         What `tabkd.load` gave for the exported model: adds bytes, speed and parity.
     timing : bool, default=True
-        Whether to measure speed; needs `exported`.
+        Whether to measure speed and memory, which takes some seconds; needs `exported`.
     n_resamples : int, default=999
         Bootstrap resamples behind each interval.
     random_state : int, default=0
@@ -134,52 +121,23 @@ def evaluate(
     criterion, why = choose(metric, contest, random_state)
     contest = contest.with_constant(criterion)
     scores = contest.scores
-    comparison = compare(scores, criterion, n_resamples, random_state)
-    measures = measured(scores, comparison)
-    verdict, advice = advise(contest, comparison, measures.undefined.get(criterion.key))
-    skill, gap = measures.skill_kept, measures.recovered_gap
-    codes, found = model.schema_.encode(check_table(model, X_test, reset=False)), ordered(scores)
-    why_not = unranked(scores)
+    rows = MeasuredRows(model, X_test, scores, budgets, random_state)
+    found, undefined = of_contest(contest, criterion, n_resamples, random_state)
+    why_not = {"metric": why, "review": rows.unranked}
     return Report(
         task=scores.task,
         teacher=teacher_name(model.teacher_),
         student=teacher_name(model.student_),
         n_test=len(scores.truth),
-        metrics=measures.metrics,
-        fidelity=measures.fidelity,
-        skill_kept=skill.value,
-        skill_kept_interval=(skill.low, skill.high),
-        recovered_gap=gap.value if gap else None,
-        recovered_gap_interval=(gap.low, gap.high) if gap else None,
-        verdict=verdict,
-        advice=advice,
-        warnings=warnings_of(scores, criterion, n_bytes),
-        metric=criterion.name,
-        measure=criterion.key,
-        reasons=({"metric": why} if why else {}) | measures.undefined | ({"review": why_not} if why_not else {}),
-        per_class=measures.per_class,
-        n_bytes=n_bytes,
-        speed=compare_speed(model, exported, X_test) if exported is not None and timing else None,
-        against_teacher=against_teacher(model, codes, random_state),
-        parity=getattr(model, "parity_", None) if exported is not None else None,
         classes=scores.classes.tolist(),
-        doubt=_doubt(model, scores),
-        segments=[] if found is None else segments(model.schema_, codes, found, scores),
-        worst_rows=[] if found is None else worst_rows(model.schema_, codes, found),
-        costs=costs(model.teacher_, n_bytes),
-        monotone=_monotone(model),
-        drift=moved(model, codes, scores["student"].reshape(len(codes), -1)),
-        provenance=provenance(model, codes, exported),
-        review=[] if why_not else [decisions(scores, budget) for budget in budgets],
+        warnings=warnings_of(scores, criterion, n_bytes),
+        reasons={name: reason for name, reason in why_not.items() if reason} | undefined,
         scores=scores,
-        exhibits=exhibits(model, codes, found, scores, exported, None if why_not else budgets[-1], random_state),
+        exhibits=rows.exhibits(exported),
+        **found,
+        **of_rows(rows),
+        **of_file(rows, exported, n_bytes, timing),
     )
-
-
-def _monotone(model: DistilledClassifier | DistilledRegressor) -> dict[str, int]:
-    """The columns whose direction is proved."""
-    proved = model._student.proved_monotone()
-    return {title: int(sign) for title, sign in zip(model.schema_.titles, proved, strict=True) if sign}
 
 
 def _test_rows(
@@ -208,12 +166,6 @@ def _training_rows(
         return None
     y = _target(model, y)
     return Rows(y, X, None if sample_weight is None else check_weights(sample_weight, y))
-
-
-def _doubt(model: DistilledClassifier | DistilledRegressor, scores: Scores) -> dict[str, Any] | None:
-    """How far student and teacher are apart on the test rows."""
-    student, teacher = (scores[name].reshape(len(scores.truth), -1) for name in ("student", "teacher"))
-    return measured_doubt(student, teacher, scores.task, model._training_scores)
 
 
 def _target(model: DistilledClassifier | DistilledRegressor, y: ColumnLike) -> np.ndarray:

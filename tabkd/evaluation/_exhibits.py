@@ -1,25 +1,26 @@
-"""What the page of a report shows besides its findings: figures, rules, contributions, and a form with the student."""
+"""What the page of a report shows besides its findings, each made when a page first asks for it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tabkd._export.build import build
 from tabkd._export.metadata import seal
 from tabkd._tables.schema import TableSchema
+from tabkd.evaluation._drawn_tree import drawn_tree
 from tabkd.evaluation._figures import figures
 from tabkd.evaluation._importance import importance
-from tabkd.evaluation._ordered import Ordered
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._segments import readable_row
+from tabkd.evaluation._single_score import SingleScore
 from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.students._registry import has_contributions
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tabkd._distilled import Distilled
     from tabkd.scoring import ExportedStudent
 
@@ -28,24 +29,16 @@ _EXAMPLES = {"lowest score": 0.0, "low score": 0.25, "middle score": 0.5, "high 
 _MOST_LEVELS = 500
 
 
-def exhibits(
-    model: Distilled,
-    codes: np.ndarray,
-    found: Ordered | None,
-    scores: Scores,
-    exported: Any,
-    budget: float | None,
-    random_state: int,
-) -> dict[str, Any]:
-    """Everything that the page needs.
+class Ingredients(NamedTuple):
+    """What exhibits are made of.
 
-    Parameters
+    Attributes
     ----------
     model : DistilledClassifier or DistilledRegressor
         The fitted model.
     codes : ndarray of shape (n, d), float64
         The test rows.
-    found : Ordered or None
+    found : SingleScore or None
         One score of teacher and student for each of them.
     scores : Scores
         All scores.
@@ -56,22 +49,67 @@ def exhibits(
     random_state : int
         Draws rows.
     """
-    return {
-        "figures": None if found is None else figures(found, scores, budget),
-        "importance": importance(model, codes, random_state),
-        "rules": _rules(model._student.rules_frame()),
-        "form": None if not hasattr(exported, "content") else _form(model, codes, found, exported),
-    }
+
+    model: Distilled
+    codes: np.ndarray
+    found: SingleScore | None
+    scores: Scores
+    exported: Any
+    budget: float | None
+    random_state: int
 
 
-def _rules(frame: pd.DataFrame | None) -> dict[str, list] | None:
-    if frame is None:
-        return None
-    plain = frame.astype(object).where(frame.notna(), None)
-    return {"columns": [str(name) for name in frame], "values": [plain[name].tolist() for name in frame]}
+class Exhibits:
+    """Figures, rules, contributions, and a form with the student; a pickle has all of them, and no model.
+
+    Parameters
+    ----------
+    given : Ingredients
+        What they are made of; the model may be fitted again later, which changes nothing here.
+    """
+
+    def __init__(self, given: Ingredients):
+        # A fit replaces the attributes of the model and leaves their values as they are.
+        self._given = given._replace(model=copy.copy(given.model))
+
+    @cached_property
+    def figures(self) -> dict[str, Any] | None:
+        """Curves, calibration and distributions; None without a single score for each row."""
+        found, scores, budget = self._given.found, self._given.scores, self._given.budget
+        return None if found is None else figures(found, scores, budget)
+
+    @cached_property
+    def importance(self) -> dict[str, Any] | None:
+        """Contributions over test rows; None where the student has none."""
+        return importance(self._given.model, self._given.codes, self._given.random_state)
+
+    @cached_property
+    def rules(self) -> dict[str, list] | None:
+        """The columns of a table of rules or points, and their values; None where there are none."""
+        frame = self._given.model._student.rules_frame()
+        if frame is None:
+            return None
+        plain = frame.astype(object).where(frame.notna(), None)
+        return {"columns": [str(name) for name in frame], "values": [plain[name].tolist() for name in frame]}
+
+    @cached_property
+    def tree(self) -> dict[str, Any] | None:
+        """The nodes of a tree; None for other students."""
+        return drawn_tree(self._given.model._student)
+
+    @cached_property
+    def form(self) -> dict[str, Any] | None:
+        """The columns, some rows to start from, and the student as a file; None where it was not exported."""
+        given = self._given
+        return (
+            _form(given.model, given.codes, given.found, given.exported) if hasattr(given.exported, "content") else None
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("figures", "importance", "rules", "tree", "form")}
 
 
-def _form(model: Distilled, codes: np.ndarray, found: Ordered | None, exported: ExportedStudent) -> dict[str, Any]:
+def _form(model: Distilled, codes: np.ndarray, found: SingleScore | None, exported: ExportedStudent) -> dict[str, Any]:
     """The columns, some rows to start from, and the student as a file with its contributions."""
     schema, classes = model.schema_, model._task.classes
     order = np.arange(len(codes)) if found is None else np.argsort(found.student, kind="stable")

@@ -9,20 +9,20 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from tabkd._review import Cut
 from tabkd.evaluation._decisions import cut_of
-from tabkd.evaluation._ordered import Ordered
 from tabkd.evaluation._scores import Scores
+from tabkd.evaluation._single_score import SingleScore
 
 # Points of a curve, bins of a calibration, of a distribution, and of each side of a map of two scores.
 _POINTS, _CALIBRATION, _BINS, _CELLS = 120, 10, 40, 32
 _DIGITS = 5
 
 
-def figures(found: Ordered, scores: Scores, budget: float | None = None) -> dict[str, Any]:
+def figures(found: SingleScore, scores: Scores, budget: float | None = None) -> dict[str, Any]:
     """The figures of one score of each row.
 
     Parameters
     ----------
-    found : Ordered
+    found : SingleScore
         One score of teacher and student for each row.
     scores : Scores
         All scores.
@@ -52,7 +52,7 @@ def figures(found: Ordered, scores: Scores, budget: float | None = None) -> dict
     return shown
 
 
-def _edges(found: Ordered, n: int) -> np.ndarray:
+def _edges(found: SingleScore, n: int) -> np.ndarray:
     """Edges of n equal bins over nearly all scores; a few extreme ones are counted in the outermost bins."""
     scores = np.concatenate([found.teacher, found.student])
     low, high = np.quantile(scores, [0.002, 0.998])
@@ -65,19 +65,19 @@ def _places(score: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges[1:-1], score, side="right")
 
 
-def _shares(score: np.ndarray, edges: np.ndarray, found: Ordered) -> list[float]:
+def _shares(score: np.ndarray, edges: np.ndarray, found: SingleScore) -> list[float]:
     times = np.bincount(_places(score, edges), found.weights, minlength=len(edges) - 1)
     return _round(times / times.sum())
 
 
-def _map(found: Ordered, edges: np.ndarray) -> list[list[float]]:
+def _map(found: SingleScore, edges: np.ndarray) -> list[list[float]]:
     n = len(edges) - 1
     flat = _places(found.teacher, edges) * n + _places(found.student, edges)
     times = np.bincount(flat, found.weights, minlength=n * n)
     return [_round(row) for row in (times / times.sum()).reshape(n, n)]
 
 
-def _calibration(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
+def _calibration(score: np.ndarray, found: SingleScore) -> dict[str, list[float]]:
     """Mean score and mean outcome in bins of a tenth of the rows each; equal scores share a bin."""
     edges = np.unique(np.quantile(score, np.linspace(0, 1, _CALIBRATION + 1)[1:-1]))
     places = np.searchsorted(edges, score, side="left")
@@ -88,17 +88,17 @@ def _calibration(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
     return {"x": x, "y": y}
 
 
-def _roc(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
+def _roc(score: np.ndarray, found: SingleScore) -> dict[str, list[float]]:
     x, y, _ = roc_curve(found.outcome, score, sample_weight=found.weights)
     return _thinned(x, y)
 
 
-def _precision_recall(score: np.ndarray, found: Ordered) -> dict[str, list[float]]:
+def _precision_recall(score: np.ndarray, found: SingleScore) -> dict[str, list[float]]:
     precision, recall, _ = precision_recall_curve(found.outcome, score, sample_weight=found.weights)
     return _thinned(recall[::-1], precision[::-1])
 
 
-def _marks(found: Ordered, scores: Scores, budget: float | None) -> dict[str, Any]:
+def _marks(found: SingleScore, scores: Scores, budget: float | None) -> dict[str, Any]:
     """Where a budget is on the ROC curves, and on those of precision and recall."""
     if budget is None:
         return {"budget": None, "roc": {}, "precision_recall": {}}
@@ -111,7 +111,7 @@ def _marks(found: Ordered, scores: Scores, budget: float | None) -> dict[str, An
     }
 
 
-def _at(score: np.ndarray, found: Ordered, cut: Cut) -> tuple[float, float, float]:
+def _at(score: np.ndarray, found: SingleScore, cut: Cut) -> tuple[float, float, float]:
     """Recall, false positive rate and precision among the rows that alert."""
     alerted = found.weights * cut.alerted(score)
     right, reviewed = float(alerted @ found.outcome), float(alerted.sum())

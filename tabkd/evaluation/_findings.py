@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._verdict import Verdict
+
+if TYPE_CHECKING:
+    from tabkd.evaluation._exhibits import Exhibits
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +28,7 @@ class Findings:
     recovered_gap_interval: tuple[float, float] | None
     verdict: Verdict
     advice: str
+    why: str
     warnings: list[str]
     metric: str
     measure: str
@@ -46,5 +50,5 @@ class Findings:
     front: list[dict] = field(default_factory=list)
     # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
     scores: Scores | None = field(default=None, compare=False)
-    # What only the page shows: figures, rules, contributions, and the student itself.
-    exhibits: dict | None = field(default=None, compare=False)
+    # What only the page shows, made when it does: figures, rules, contributions, and the student itself.
+    exhibits: Exhibits | None = field(default=None, compare=False)

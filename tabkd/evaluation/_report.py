@@ -53,6 +53,8 @@ class Report(Findings):
         `advice` says why for the others.
     advice : str
         The verdict in a sentence, with what it follows from.
+    why : str
+        The second half of `advice`: what the verdict follows from.
     warnings : list of str
         What else a user should know: classes that the student misses, a file that is not small.
     metric : str
@@ -88,7 +90,9 @@ class Report(Findings):
     worst_rows : list of dict
         The test rows in which it is farthest: row (the position), teacher, student, outcome and values.
     costs : dict or None
-        For teacher and student the bytes, packages and trees; the teacher's bytes are those of its pickle.
+        For teacher and student the bytes, packages and trees; the teacher's bytes are those of its pickle. ``memory``:
+        the peak in bytes of a new process that loads the model and scores up to 10,000 test rows, with all packages
+        that it needs; None where it was not measured, and ``memory_reason`` says why.
     monotone : dict of str to int
         1 or -1 for each column with which the student's score is proved to rise only, or to fall only.
     drift : dict or None
@@ -117,8 +121,9 @@ class Report(Findings):
         ``scores.classes``, or the real values, ``scores.sample_weight`` the weights or None. They take 8 bytes for each
         row, class and contestant, and are in a pickle of the report but not in `to_dict`;
         ``dataclasses.replace(report, scores=None, exhibits=None)`` leaves them out.
-    exhibits : dict or None
-        What only the page shows: figures, rules and the student; in a pickle of the report, but not in `to_dict`.
+    exhibits : object or None
+        What only the page shows: figures, rules and the student. They are made when a page or a pickle needs them, and
+        until then the report holds the model and the test rows; they are not in `to_dict`.
 
     Examples
     --------

@@ -8,15 +8,15 @@ import numpy as np
 
 from tabkd._tables.schema import TableSchema
 from tabkd.evaluation import _metrics as measure
-from tabkd.evaluation._ordered import Ordered
 from tabkd.evaluation._scores import Scores
+from tabkd.evaluation._single_score import SingleScore
 
 # Parts of a numeric column, levels of a categorical one, and the fewest rows of a part.
 _PARTS, _LEVELS, _LEAST_ROWS = 4, 6, 30
 _MOST_SEGMENTS, _MOST_ROWS = 12, 8
 
 
-def segments(schema: TableSchema, codes: np.ndarray, found: Ordered, scores: Scores) -> list[dict[str, Any]]:
+def segments(schema: TableSchema, codes: np.ndarray, found: SingleScore, scores: Scores) -> list[dict[str, Any]]:
     """The parts of the rows in which the student is farthest from the teacher, the farthest first.
 
     Parameters
@@ -25,7 +25,7 @@ def segments(schema: TableSchema, codes: np.ndarray, found: Ordered, scores: Sco
         The columns.
     codes : ndarray of shape (n, d), float64
         The test rows.
-    found : Ordered
+    found : SingleScore
         The scores of teacher and student.
     scores : Scores
         The same ones, with the truth.
@@ -55,7 +55,7 @@ def segments(schema: TableSchema, codes: np.ndarray, found: Ordered, scores: Sco
     return sorted(parts, key=lambda part: -part["difference"])[:_MOST_SEGMENTS]
 
 
-def worst_rows(schema: TableSchema, codes: np.ndarray, found: Ordered) -> list[dict[str, Any]]:
+def worst_rows(schema: TableSchema, codes: np.ndarray, found: SingleScore) -> list[dict[str, Any]]:
     """The rows in which student and teacher are farthest apart.
 
     Returns

@@ -170,14 +170,14 @@ def _review_lines(findings: Findings) -> list[tuple[str, str]]:
     if not told:
         return []
     entry = told[-1]
-    worth = {name: _worth(value, findings.task) for name, value in entry["worth"].items()}
+    shown = {name: worth(value, findings.task) for name, value in entry["worth"].items()}
     what = f"{findings.classes[1]!r} in" if findings.classes else "mean value of"
     return [
         ("same alerts", "; ".join(map(_same, told))),
         (
             f"new and lost at {entry['budget']:.4g}",
-            f"{entry['come']:,.3g} each: {what} {worth['come']} of the new, {worth['go']} of the lost, "
-            f"{worth['same']} of the same",
+            f"{entry['come']:,.3g} each: {what} {shown['come']} of the new, {shown['go']} of the lost, "
+            f"{shown['same']} of the same",
         ),
     ]
 
@@ -192,7 +192,8 @@ def _same(entry: dict) -> str:
     )
 
 
-def _worth(value: float | None, task: str) -> str:
+def worth(value: float | None, task: str) -> str:
+    """What alerts are worth: the share of the second class in percent, or a mean value."""
     if value is None:
         return "–"
     return f"{value:.1%}" if task == "classification" else number(value)

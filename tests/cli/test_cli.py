@@ -41,7 +41,7 @@ def test_a_mistyped_command_is_answered_by_the_one_that_is_meant():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("tabkd ", {"distill", "score", "inspect", "compare", "demo"}),
+        ("tabkd ", {"distill", "score", "inspect", "compare", "monitor", "demo"}),
         ("tabkd score --eng", {"--engine"}),
         ("tabkd score --engine ", {"local", "spark"}),
         ("tabkd distill --student t", {"tree"}),

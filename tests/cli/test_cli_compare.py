@@ -77,3 +77,23 @@ def test_a_threshold_in_use_gets_one_that_keeps_its_volume(student, other, table
 def test_messages_name_the_options_of_the_command(student, table):
     assert "--segment 'city' is not a column" in refused("compare", student, student, table, "--segment", "city")
     assert "--review" in refused("compare", student, student, table, "--review", "2", code=2)
+
+
+def test_the_page_has_every_part_of_the_comparison(student, other, table, tmp_path):
+    path = tmp_path / "compare.html"
+    run("compare", student, other, table, "--segment", "channel", "--review", "0.1", "--html", path)
+    content = path.read_text(encoding="utf-8")
+    for title in ("The same alerts", "The scores", "By channel", "Speed"):
+        assert f"<h2>{title}</h2>" in content
+    assert "gives as many alerts as" in content
+    assert len(content.encode()) < 400_000
+    assert "<script" not in content
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_rows_are_read(student, table, tmp_path):
+    said = refused("compare", student, student, "no-rows.csv", "--html", tmp_path / "nowhere" / "a.html")
+    assert "nowhere" in said
+    assert "is no place for a file" in said
+    for page in (table, tmp_path / "page.html"):
+        said = refused("compare", student, student, table, tmp_path, "--html", page)
+        assert f"--html {str(page)!r} is read by this command" in said

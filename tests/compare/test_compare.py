@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor, compare
-from tabkd._compare import passed, segments
+from tabkd._compare import one_pass, segments
 from tabkd._compare.places import over_represented
 from tabkd._reference import stability_index
 from tabkd._review import cut
@@ -174,8 +174,8 @@ def test_a_query_whose_rows_nobody_knows_the_number_of_gives_the_same(found, fra
 def test_only_rows_that_may_alert_are_kept_with_their_columns(frame, old, new, monkeypatch):
     monkeypatch.setattr("tabkd.batch._alerts._MORE_WAITING", 0)
     kept = []
-    of = passed.Places.of
-    monkeypatch.setattr(passed.Places, "of", lambda self, table: kept.append(len(table)) or of(self, table))
+    of = one_pass.Places.of
+    monkeypatch.setattr(one_pass.Places, "of", lambda self, table: kept.append(len(table)) or of(self, table))
     found = compare(old, new, frame, review=[0.01], batch_size=200, timing=False)
     assert sum(kept) < N / 4
     assert found.review == compare(old, new, frame, review=[0.01], batch_size=N, timing=False).review
@@ -353,3 +353,26 @@ def test_options_of_files_and_databases_are_refused_for_rows_in_memory(frame, ol
 def test_no_rows_are_refused(frame, old, new):
     with pytest.raises(ValueError, match="there are no rows with scores to compare"):
         compare(old, new, frame.iloc[:0])
+
+
+def test_the_index_of_stability_follows_from_the_distribution(found):
+    spread = found.distribution
+    assert stability_index(np.array(spread["old"]), np.array(spread["new"])) == pytest.approx(found.psi)
+    assert len(spread["old"]) == len(spread["edges"]) + 1 == 10
+
+
+def test_a_page_of_hostile_names_holds_no_markup_of_theirs(frame, new, tmp_path):
+    hostile = "</style><script>alert(1)</script>"
+    rows = frame.assign(**{hostile: 0.5, "shop": frame["shop"].fillna(hostile)})
+    found = compare(f"column:{hostile}", new, rows, review=[0.1], segment=["shop", hostile], timing=False)
+    content = found.to_html(tmp_path / "page.html")
+    assert content == (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "alert(1)" in content
+    assert "<script" not in content
+    assert content.count("<style>") == content.count("</style>") == 1
+
+
+def test_scores_that_are_not_compared_have_no_section(frame, old, new, scores):
+    found = compare("column:points", new, frame.assign(points=300 + 500 * scores[0]), review=[0.1], timing=False)
+    assert "<h2>The scores</h2>" not in found.to_html()
+    assert "are not probabilities, so only the order of the rows is compared" in found.to_html()

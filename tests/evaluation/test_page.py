@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import pickle
 import re
+from html import escape, unescape
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -14,9 +16,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.svm import SVR
 
 from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd._javascript.text import javascript
+from tabkd._page.tree import Node, tree
 from tabkd.evaluation import ContributionDisplay, FidelityDisplay, _exhibits
 from tabkd.evaluation._costs import costs
-from tabkd.evaluation._page import form
+from tabkd.evaluation._memory import not_measured
+from tabkd.evaluation._page import page as pages
 from tests.small_students import small_students
 
 HOSTILE = "</script><script>alert('x')</script>\"&<b>"
@@ -26,6 +31,7 @@ SMALL = small_students(
     tree={"max_leaf_nodes": 12, "random_state": 0},
     boosted_trees={"n_estimators": 10, "random_state": 0},
 )
+UNKNOWN = dict.fromkeys(("teacher", "student"), not_measured("not asked"))
 CARRIED = {"style", "script", "svg", "table", "form", "h1", "figure"}
 
 
@@ -204,7 +210,7 @@ def test_drift_of_test_rows_is_found():
 
 def test_costs_name_trees_and_packages():
     X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
-    found = costs(RandomForestRegressor(7, max_depth=3).fit(X, y), 1000)
+    found = costs(RandomForestRegressor(7, max_depth=3).fit(X, y), 1000, UNKNOWN)
     assert found["teacher"]["trees"] == 7
     assert "scikit-learn" in found["teacher"]["packages"]
     assert found["teacher"]["bytes"] > 1000
@@ -218,7 +224,8 @@ def test_a_teacher_that_cannot_be_pickled_has_no_bytes():
         def __reduce__(self):
             raise TypeError("no")
 
-    assert costs(Teacher(), None)["teacher"] == {"bytes": None, "packages": None, "trees": None}
+    found = costs(Teacher(), None, UNKNOWN)["teacher"]
+    assert found == {"bytes": None, "packages": None, "trees": None, "memory": None, "memory_reason": "not asked"}
 
 
 def test_the_command_of_the_page_does_it_again():
@@ -259,19 +266,98 @@ def test_a_page_without_a_student_says_why():
     assert "script" not in Elements(content).tags
 
 
-def test_a_script_that_is_too_long_for_a_page_is_left_out(monkeypatch):
+def test_what_does_not_fit_into_the_page_is_left_out_and_the_page_says_so(monkeypatch):
     report = classifier()
-    monkeypatch.setattr(form, "_LONGEST_SCRIPT", 40_000)
-    assert 'id="tabkd-form"' in report.to_html()
-    monkeypatch.setattr(form, "_LONGEST_SCRIPT", 1_000)
     content = report.to_html()
-    assert "KB, more than the 1 KB of a page." in content
+    assert "Its contributions are not in this page" not in content
+    room = len(content.encode()) + 2_000
+    script = len(javascript(report.exhibits.form["content"]))
+    for less, says in ((3_000, "Its contributions are not in this page: with"), (script, "The student is not in this")):
+        monkeypatch.setattr(pages, "LARGEST", room - less)
+        content = report.to_html()
+        assert says in content
+        assert len(content.encode()) <= room - less
     assert "script" not in Elements(content).tags
 
 
 def test_the_form_has_the_levels_of_its_examples(monkeypatch):
     monkeypatch.setattr(_exhibits, "_MOST_LEVELS", 1)
-    known = classifier().exhibits["form"]
+    known = classifier().exhibits.form
     field = next(column for column in known["columns"] if column["name"] == "job")
     assert {example["values"]["job"] for example in known["examples"]} <= {None, *field["levels"]}
     assert len(field["levels"]) == len(set(field["levels"]))
+
+
+def test_what_only_a_page_shows_is_made_when_a_page_is_asked_for():
+    report = classifier()
+    assert list(vars(report.exhibits)) == ["_given"]
+    core = report._repr_html_()
+    assert "form" not in vars(report.exhibits)
+    report.to_html()
+    assert "form" in vars(report.exhibits)
+    assert report._repr_html_() == core
+
+
+def test_a_page_stays_as_it_was_when_the_model_is_fitted_again():
+    X, signal = rows()
+    y = (signal > signal.median()).astype(int)
+    teacher = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+    model = DistilledClassifier(teacher, student=SMALL["tree"], n_synthetic=300, random_state=0).fit(X[:600], y[:600])
+    kept, again = (model.report(X[600:], y[600:], timing=False, n_resamples=20) for _ in range(2))
+    expected = again.to_html()
+    model.fit(X[300:][["age", "job"]], 1 - y[300:])
+    assert kept.to_html() == expected
+
+
+def test_a_pickled_report_has_the_page_and_not_the_model():
+    report = classifier()
+    again = pickle.loads(pickle.dumps(report))
+    assert "_given" not in vars(again.exhibits)
+    assert again.to_html() == report.to_html()
+
+
+@pytest.mark.parametrize("make", [classifier, lambda: classifier(n_classes=3), regressor])
+def test_a_tree_is_drawn_with_its_splits_and_answers(make):
+    report = make()
+    drawn = report.exhibits.tree["nodes"]
+    assert drawn[0].share == 1
+    leaves = [node for node, after in zip(drawn, [*drawn[1:], drawn[0]], strict=True) if after.depth <= node.depth]
+    assert sum(node.share for node in leaves) == pytest.approx(1)
+    content = report.to_html()
+    svg = re.search('<div class="wide tree">(.*?)</div>', content, re.DOTALL)[1]
+    assert svg.count("<path") > len(drawn) - 2
+    assert all(escape(node.answer) in svg for node in leaves)
+
+
+def test_a_large_tree_is_drawn_as_far_as_most_rows_go():
+    nodes = [Node(depth, f"split {depth}", 0.5**depth, "yes", 0.5) for depth in range(12)]
+    chain = [part for node in nodes for part in (node, node._replace(by="leaf", depth=node.depth + 1))]
+    svg = tree([nodes[0], *chain[1:]], "yes or no")
+    assert "split 7" in svg
+    assert "split 8" not in svg
+    assert "yes …" in svg
+
+
+def test_pairs_of_columns_are_maps_of_their_points():
+    report = classifier("additive")
+    columns, values = report.exhibits.rules["columns"], report.exhibits.rules["values"]
+    cells = [row for row in zip(*values, strict=True) if dict(zip(columns, row, strict=True))["column_2"] is not None]
+    content = report.to_html()
+    assert len(cells) > 0
+    assert len(re.findall("<rect [^>]*><title>", content)) == len(cells)
+    assert "Points of both columns together" in content
+
+
+def test_worth_is_a_share_in_percent():
+    report = classifier()
+    report.review[0]["worth"] |= {"same": 0.125, "come": None, "go": 0.5}
+    content = report.to_html()
+    assert "<td>12.5%</td><td>–</td><td>50.0%</td>" in content
+
+
+def test_the_page_says_the_reason_of_the_verdict_and_not_its_title_again():
+    report = classifier()
+    assert report.advice.endswith(report.why)
+    shown = re.search('<div class="verdict care">(.*?)</div>', report.to_html(), re.DOTALL)[1]
+    assert report.why[1:] in unescape(shown)
+    assert report.advice[:30] not in unescape(shown)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tabkd.evaluation._advice import Evidence, sentence
+from tabkd.evaluation._advice import Evidence, advice
 from tabkd.evaluation._comparison import Comparison, against, recovered_gap
 from tabkd.evaluation._criteria import LOG_LOSS, R2, ROC_AUC, deviance
 from tabkd.evaluation._intervals import Interval, resample
@@ -72,7 +72,7 @@ def test_the_first_case_that_holds_decides(teacher, student, small, hard, enough
     decision = decide(facts)
     assert (decision.case, decision.verdict) == (case, verdict)
     values = {"teacher": 0.5, "student": 0.6, "reference": 1.5, "small": 0.7, "hard": 0.8}
-    said = sentence(decision, Evidence(facts, LOG_LOSS.label, values, 1200, 54_000))
+    said = advice(decision, Evidence(facts, LOG_LOSS.label, values, 1200, 54_000)).sentence
     begins = {"distil": "Distil: ", "do not distil": "Do not distil: "}
     if verdict in begins:
         assert said.startswith(begins[verdict])
@@ -131,20 +131,20 @@ VALUES = {"teacher": 0.9, "student": 0.88, "reference": 0.5, "small": 0.89, "har
 )
 def test_sentences_name_the_measure_the_numbers_and_the_rivals(rivals, words):
     facts = Facts(True, around(0.4, 0.01), around(0.38, 0.01), rivals)
-    assert sentence(decide(facts), Evidence(facts, ROC_AUC.label, VALUES, 1200, 54_000)) == words
+    assert advice(decide(facts), Evidence(facts, ROC_AUC.label, VALUES, 1200, 54_000)).sentence == words
 
 
 def test_a_rival_that_is_better_by_next_to_nothing_is_as_good():
     facts = Facts(True, around(0.7, 0.01), around(0.7, 0.01), {"hard": rival(around(-2e-5, 1e-6), around(-2e-5, 1e-6))})
     values = {"student": 2e-5, "hard": 0.0, "teacher": 2e-5}
-    said = sentence(decide(facts), Evidence(facts, LOG_LOSS.label, values, 1200))
+    said = advice(decide(facts), Evidence(facts, LOG_LOSS.label, values, 1200)).sentence
     as_good = "the same student fitted on the labels is as good as the student (0 against 2e-05)"
     assert said == f"Do not distil: by log-loss, {as_good}."
 
 
 def test_a_rival_that_was_not_compared_is_said():
     facts = Facts(True, SKILL, SKILL, {"hard": rival(AHEAD)})
-    said = sentence(decide(facts), Evidence(facts, LOG_LOSS.label, VALUES, 1200))
+    said = advice(decide(facts), Evidence(facts, LOG_LOSS.label, VALUES, 1200)).sentence
     assert said.startswith("Distil:")
     assert said.endswith("No LightGBM was compared: that needs `exported`, and a single output.")
 

@@ -1,21 +1,28 @@
-"""The whole page of a report, and its core for a notebook."""
+"""The page of a report, and its core for a notebook."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
-
-from tabkd._version import __version__
+from tabkd._page import document
+from tabkd._page.section import Document, Verdict
 from tabkd.evaluation._findings import Findings
-from tabkd.evaluation._page.form import form
-from tabkd.evaluation._page.head import cards, cost_table, measure_table, verdict
-from tabkd.evaluation._page.sections import sections
+from tabkd.evaluation._page.alerts import same_alerts
+from tabkd.evaluation._page.contest import contest
+from tabkd.evaluation._page.form import LARGEST, Form
+from tabkd.evaluation._page.headlines import headlines
+from tabkd.evaluation._page.model import contributions, model
+from tabkd.evaluation._page.origin import done, drift
+from tabkd.evaluation._page.proofs import doubt, monotone
+from tabkd.evaluation._page.rows import classes, row_by_row, segments
+from tabkd.evaluation._page.search import search
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+_SECTIONS = (
+    row_by_row, same_alerts, classes, segments, search, model, contributions, monotone, doubt, drift, done,
+)  # fmt: skip
+_VERDICTS = {
+    "distil": ("good", "Ship it."),
+    "do not distil": ("bad", "Do not distil."),
+    "cannot tell": ("care", "Cannot tell."),
+}
 
 
 def page(findings: Findings) -> str:
@@ -26,11 +33,13 @@ def page(findings: Findings) -> str:
     findings : Findings
         What to show.
     """
-    known, templates = form(findings), _environment()
-    between = "" if known is None else Markup(templates.get_template("form.html").render(form=known))
-    return templates.get_template("page.html").render(
-        _core(findings), between=between, form=known, js=Markup(_text("page.js")), version=__version__
-    )
+    shown = _document(findings)
+    if findings.exhibits is None or findings.exhibits.form is None:
+        return document.page(shown)
+    form = Form(findings.exhibits.form, LARGEST - len(document.page(shown).encode()))
+    shown.sections.insert(1, form.section)
+    shown.scripts = form.scripts
+    return document.page(shown)
 
 
 def core(findings: Findings) -> str:
@@ -41,34 +50,29 @@ def core(findings: Findings) -> str:
     findings : Findings
         What to show.
     """
-    content = _environment().get_template("core.html").render(_core(findings), between="")
-    return f'<div class="tabkd">{content}</div>'
+    return document.core(_document(findings))
 
 
-def _core(findings: Findings) -> dict[str, Any]:
-    return {
-        "css": Markup(_text("page.css")),
-        "student": findings.student,
-        "teacher": findings.teacher,
-        "task": findings.task,
-        "n_test": f"{findings.n_test:,}",
-        "verdict": verdict(findings),
-        "warnings": findings.warnings,
-        "cards": cards(findings),
-        "measures": measure_table(findings),
-        "costs": cost_table(findings),
-        "sections": [section for section in sections(findings) if section],
-    }
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    return Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def _document(findings: Findings) -> Document:
+    made = [contest(findings), *(make(findings) for make in _SECTIONS)]
+    return Document(
+        title=f"{findings.student} from {findings.teacher}",
+        subtitle=f"{findings.task}, {findings.n_test:,} test rows",
+        verdict=verdict(findings),
+        cards=headlines(findings),
+        sections=[section for section in made if section is not None],
     )
 
 
-def _text(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def verdict(findings: Findings) -> Verdict:
+    """Whether to ship the student, in one sentence that agrees with `Report.verdict`, and why.
+
+    Parameters
+    ----------
+    findings : Findings
+        The findings.
+    """
+    kind, title = _VERDICTS[findings.verdict]
+    if findings.verdict == "distil" and findings.warnings:
+        kind, title = "care", "Ship it with care."
+    return Verdict(kind, title, [findings.why[:1].upper() + findings.why[1:], *findings.warnings])

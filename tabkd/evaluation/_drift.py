@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd._bins import Bins
 from tabkd._reference import counts, ranked, stability_index
 
 if TYPE_CHECKING:
     from tabkd._distilled import Distilled
 
 
-def moved(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str, Any]:
+def drift(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str, Any]:
     """The stability index of each column and of the scores, and the missing values of each column.
 
     Parameters
@@ -37,7 +38,7 @@ def moved(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str,
         missing = np.isnan(values)
         index = None
         if part is not None and not missing.all():
-            index = round(stability_index(np.array(part["shares"]), _counts(part, values[~missing])), 6)
+            index = round(stability_index(np.array(part["shares"]), _counts(part, values)), 6)
         columns[title] = {
             "stability_index": index,
             "missing": round(float(missing.mean()), 6),
@@ -52,7 +53,6 @@ def moved(model: Distilled, codes: np.ndarray, student: np.ndarray) -> dict[str,
 
 def _counts(part: dict[str, list], values: np.ndarray) -> np.ndarray:
     if "edges" in part:
-        return counts(values, part["edges"])
-    levels = np.array(part["levels"], dtype=np.int64)
-    times = [int((values == level).sum()) for level in levels]
-    return np.array([*times, len(values) - sum(times)])
+        return Bins(part["edges"]).counts_of_numbers(values, int(np.isnan(values).sum()))
+    levels, times = np.unique(values[~np.isnan(values)].astype(np.int64), return_counts=True)
+    return Bins(None, part["levels"]).counts_of_categories(levels.tolist(), times)

@@ -13,7 +13,7 @@ from tabkd.batch._sources import Batch, check_names, in_batches, read_as
 from tabkd.scoring._arrow_columns import is_arrow
 
 
-class Given:
+class RowsInMemory:
     """A table in memory.
 
     Parameters
@@ -47,7 +47,7 @@ class Given:
         return in_batches(parts, known, self.path)
 
 
-def as_given(rows: Any, names: Sequence[str]) -> Given | None:
+def in_memory(rows: Any, names: Sequence[str]) -> RowsInMemory | None:
     """A frame, an Arrow table or an array as a source; None for anything else.
 
     Parameters
@@ -68,11 +68,11 @@ def as_given(rows: Any, names: Sequence[str]) -> Given | None:
                 f"rows is an array of shape {rows.shape}; new has {len(names)} columns. Give an array with one column "
                 "for each of them."
             )
-        return Given(pa.Table.from_arrays([pa.array(column) for column in rows.T], names=list(names)))
+        return RowsInMemory(pa.Table.from_arrays([pa.array(column) for column in rows.T], names=list(names)))
     if is_pandas(rows):
-        return Given(pa.Table.from_pandas(rows, preserve_index=False))
+        return RowsInMemory(pa.Table.from_pandas(rows, preserve_index=False))
     if is_polars(rows):
-        return Given(rows.to_arrow())
+        return RowsInMemory(rows.to_arrow())
     if is_arrow(rows):
-        return Given(rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows]))
+        return RowsInMemory(rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows]))
     return None

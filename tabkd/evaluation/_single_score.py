@@ -9,7 +9,7 @@ import numpy as np
 from tabkd.evaluation._scores import Scores
 
 
-class Ordered(NamedTuple):
+class SingleScore(NamedTuple):
     """One score of each row.
 
     Attributes
@@ -31,7 +31,7 @@ class Ordered(NamedTuple):
     name: str
 
 
-def ordered(scores: Scores) -> Ordered | None:
+def single_score(scores: Scores) -> SingleScore | None:
     """The probability of the second of two classes, or of the class that the teacher prefers, or the value.
 
     Parameters
@@ -41,14 +41,14 @@ def ordered(scores: Scores) -> Ordered | None:
 
     Returns
     -------
-    Ordered or None
+    SingleScore or None
         None for several targets, which have no common unit.
 
     Examples
     --------
     >>> P = np.array([[0.8, 0.2], [0.4, 0.6]])
     >>> scores = Scores({"teacher": P, "student": P}, truth=np.array([0, 1]), classes=np.array(["no", "yes"]))
-    >>> found = ordered(scores)
+    >>> found = single_score(scores)
     >>> found.name, found.student.tolist(), found.outcome.tolist()
     ('probability of yes', [0.2, 0.6], [0.0, 1.0])
     """
@@ -57,11 +57,11 @@ def ordered(scores: Scores) -> Ordered | None:
         if teacher.ndim > 1 and teacher.shape[1] > 1:
             return None
         teacher, student, truth = (part.reshape(-1) for part in (teacher, student, scores.truth))
-        return Ordered(teacher, student, truth, scores.weights, "prediction")
+        return SingleScore(teacher, student, truth, scores.weights, "prediction")
     if len(scores.classes) == 2:
         hit = (scores.truth == 1).astype(np.float64)
-        return Ordered(teacher[:, 1], student[:, 1], hit, scores.weights, f"probability of {scores.classes[1]}")
+        return SingleScore(teacher[:, 1], student[:, 1], hit, scores.weights, f"probability of {scores.classes[1]}")
     rows, top = np.arange(len(teacher)), teacher.argmax(axis=1)
     hit = (scores.truth == top).astype(np.float64)
     name = "probability of the class that the teacher prefers"
-    return Ordered(teacher[rows, top], student[rows, top], hit, scores.weights, name)
+    return SingleScore(teacher[rows, top], student[rows, top], hit, scores.weights, name)

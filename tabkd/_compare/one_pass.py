@@ -45,7 +45,7 @@ class Source(Protocol):
 
 
 @dataclass
-class Passed:
+class ScoredRows:
     """What is kept of all rows.
 
     Attributes
@@ -84,7 +84,7 @@ def read(
     batch_size: int,
     max_rejects: int,
     progress: Silent,
-) -> Passed:
+) -> ScoredRows:
     """Score all rows by both models.
 
     Parameters
@@ -142,7 +142,7 @@ def read(
     if sample is None:
         raise ValueError(f"there are no rows with scores to compare; {rejects:,} were rejected.")
     old_scores, new_scores, candidates, bins = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-    return Passed(old_scores, new_scores, levels, candidates, bins, rejects, sample)
+    return ScoredRows(old_scores, new_scores, levels, candidates, bins, rejects, sample)
 
 
 def _scored_by_both(old: Model, new: Student, batch: Batch) -> tuple[list[np.ndarray], pa.Table, list[Reject]]:

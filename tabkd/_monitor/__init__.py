@@ -1,0 +1,1 @@
+"""The drift of many jobs over time, from the summaries of `tabkd score`."""
