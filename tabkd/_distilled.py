@@ -20,7 +20,7 @@ from tabkd._doubt import banded
 from tabkd._learning_rows import Lessons, SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
-from tabkd._own_rows import OwnRows, Refit, timed, unlearnt_answers
+from tabkd._own_rows import OwnRows, Refit, unlearnt_answers
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
 from tabkd._signed import Signed
@@ -171,13 +171,13 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         bar.stage("teacher")
         teacher = self._unfitted_teacher(rng, asked)
         params, split_params = self._routed(teacher, None if sample_weight is None else weights, fit_params)
-        self.teacher_, seconds = timed(partial(fit_teacher, teacher, X, y, params))
+        self.teacher_ = fit_teacher(teacher, X, y, params)
         teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
         bar.stage("soft targets")
         answers = soft_targets(self.teacher_, X, self._task.classes)
         teaching.check_width(answers, y)
         monotonic_cst = student_directions(self, asked, n_outputs)
-        again = Refit(teacher, X, y, params, self._task.classes, seconds)
+        again = Refit(teacher, X, y, params, self._task)
         unlearnt, self.own_rows_ = self._unlearnt(teaching, again, codes, answers, split_params, rng)
         soft = teaching.blended(unlearnt, y)
         self._choose_scale(soft)

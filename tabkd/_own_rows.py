@@ -1,13 +1,13 @@
 """What a student learns of the rows that its teacher was fitted on.
 
 A forest grown full, or a booster that was never stopped, repeats the labels of its own rows. A student that learns
-these answers learns the noise of the labels. Right beside its own rows such a teacher answers otherwise, which shows
-that it knows them by heart, without any label and also where the teacher is frozen.
+these answers learns the noise of the labels. A copy that is fitted without some rows shows how much better the teacher
+is on them than it ought to be. A frozen teacher shows by its answers right beside its own rows, for which no labels are
+needed, that it knows these by heart.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,26 +15,28 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from tabkd._tables.schema import TableSchema
+from tabkd._task import Task
 from tabkd.augment._neighbours import distinct_neighbours
 from tabkd.teachers._out_of_bag import out_of_bag_targets
-from tabkd.teachers._out_of_fold import out_of_fold_targets
+from tabkd.teachers._out_of_fold import fold_targets, out_of_fold_targets
 from tabkd.teachers._teacher import is_frozen
 
 Ask = Callable[[np.ndarray], np.ndarray]
 
-# Largest number of rows that the teacher is asked about to see whether it knows its own by heart.
-_MOST_ROWS = 4000
 # Fewer rows show nothing.
 _LEAST_ROWS = 50
-# A teacher knows its rows by heart if its answers change by more than this factor as much between a row of its own
-# and one beside it as between two that are beside, and by so many standard errors. Forests and boosters that were not
-# stopped have 1.2 to 3.9 and 3 to 19 on their own rows; teachers of all kinds at most 1.3 and 3.6 on others.
-_LEAST_RATIO, _LEAST_ERRORS = 1.2, 3.0
+_FOLDS = 5
+# By how much a teacher's squared error on a row may be smaller for having been fitted on it. Linear models have 0 to
+# .02, boosters that were stopped up to .2, forests and boosters that were not .3 to 1.
+_MOST_OPTIMISM = 0.25
+# Rows, of its own twice, that a teacher is asked about to see how its answers change beside them.
+_MOST_ROWS = 4000
+# A frozen teacher knows its rows by heart if its answers change by more than this factor as much between a row of its
+# own and one beside it as between two that are beside, and by so many standard errors. On other rows teachers of all
+# kinds have at most 1.32.
+_LEAST_RATIO, _LEAST_ERRORS = 1.35, 4.0
 # Answers beside a row whose mean stands for the row.
 _BESIDE = 8
-_FOLDS = 5
-# Longest time that the fits of the folds may take, in seconds, by that of the teacher itself.
-_MOST_SECONDS = 300.0
 
 
 class OwnRows(NamedTuple):
@@ -45,17 +47,21 @@ class OwnRows(NamedTuple):
     source : {"teacher", "out-of-bag", "out-of-fold", "beside"}
         The fitted teacher; those of its members that were not fitted on a row; copies that were not fitted on it; or
         the mean of the teacher's answers right beside the row.
-    ratio : float or None
-        The mean squared change of the teacher's answers from a row to one beside it, over that between two beside.
-        None if it was not measured.
+    optimism : float or None
+        By how much the teacher's squared error on rows is smaller than that of a copy that was not fitted on them, as
+        a share. None if no copy was fitted.
+    spikes : float or None
+        The mean squared change of the teacher's answers from a row of its own to one beside it, over that between two
+        beside. None if it was not measured.
     """
 
     source: str
-    ratio: float | None = None
+    optimism: float | None = None
+    spikes: float | None = None
 
 
 class Refit(NamedTuple):
-    """What fitting the teacher again takes.
+    """What it takes to fit the teacher again.
 
     Attributes
     ----------
@@ -67,27 +73,37 @@ class Refit(NamedTuple):
         Labels or values.
     params : dict
         Arguments of its fit.
-    classes : array of shape (K,) or None
-        The order of the columns.
-    seconds : float
-        The time that the fit took.
+    task : Task
+        The classes, or that there are none.
     """
 
     teacher: Any
     X: Any
     y: np.ndarray
     params: dict[str, Any]
-    classes: np.ndarray | None
-    seconds: float
+    task: Task
 
-    def is_reasonable(self) -> bool:
-        """Whether copies can be fitted on folds: in time, and with rows of each class in every fold."""
-        rarest = len(self.y) if self.classes is None else np.unique(self.y, return_counts=True)[1].min()
-        return not is_frozen(self.teacher) and _FOLDS * self.seconds <= _MOST_SECONDS and rarest >= _FOLDS
+    def folds(self, seed: int) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """The rows of five folds, or None for a frozen teacher, and where a class is missing from a fold."""
+        stratified = self.task.classes is not None
+        rarest = np.unique(self.y, return_counts=True)[1].min() if stratified else len(self.y)
+        if is_frozen(self.teacher) or rarest < _FOLDS:
+            return None
+        folds = StratifiedKFold if stratified else KFold
+        return list(folds(_FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(self.y)), self.y))
 
     def out_of_fold(self, cv: Any, n_jobs: int | None, split_params: dict[str, Any] | None = None) -> np.ndarray:
         """The answers (n, K) of copies that were not fitted on the row."""
-        return out_of_fold_targets(self.teacher, self.X, self.y, cv, self.params, self.classes, n_jobs, split_params)
+        return out_of_fold_targets(
+            self.teacher, self.X, self.y, cv, self.params, self.task.classes, n_jobs, split_params
+        )
+
+    def optimism(self, answers: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:
+        """By how much the answers (n, K) are better on the rows of a fold than those of a copy fitted on the others."""
+        said = fold_targets(self.teacher, self.X, self.y, train, test, self.params, self.task.classes)
+        right = self.task.targets(self.y[test])
+        usual = ((said - right) ** 2).sum()
+        return float(1 - ((answers[test] - right) ** 2).sum() / usual) if usual else 0.0
 
 
 def unlearnt_answers(
@@ -126,36 +142,39 @@ def unlearnt_answers(
     answers : array of shape (n, K)
     found : OwnRows
     """
-    out_of_bag = out_of_bag_targets(fitted, again.X, again.classes)
+    out_of_bag = out_of_bag_targets(fitted, again.X, again.task.classes)
     if out_of_bag is not None:
         return out_of_bag, OwnRows("out-of-bag")
     if len(codes) < _LEAST_ROWS:
         return answers, OwnRows("teacher")
-    neighbours = distinct_neighbours(schema, codes, _BESIDE, n_jobs)
-    rng = np.random.RandomState(seed)
-    ratio, errors = spikes(ask, codes, codes[neighbours[:, 0]], answers, rng)
+    folds = again.folds(seed)
+    if folds is not None:
+        optimism = again.optimism(answers, *folds[0])
+        if optimism <= _MOST_OPTIMISM:
+            return answers, OwnRows("teacher", optimism)
+        return again.out_of_fold(folds, n_jobs), OwnRows("out-of-fold", optimism)
+    rng, neighbours = np.random.RandomState(seed), distinct_neighbours(schema, codes, _BESIDE, n_jobs)
+    ratio, errors = spikes(ask, codes, neighbours, answers, rng)
     if ratio <= _LEAST_RATIO or errors <= _LEAST_ERRORS:
-        return answers, OwnRows("teacher", ratio)
-    if again.is_reasonable():
-        folds = KFold if again.classes is None else StratifiedKFold
-        cv = folds(_FOLDS, shuffle=True, random_state=seed)
-        return again.out_of_fold(cv, n_jobs), OwnRows("out-of-fold", ratio)
-    return answers_beside(ask, codes, neighbours, rng), OwnRows("beside", ratio)
+        return answers, OwnRows("teacher", spikes=ratio)
+    return answers_beside(ask, codes, neighbours, rng), OwnRows("beside", spikes=ratio)
 
 
 def spikes(
-    ask: Ask, rows: np.ndarray, near: np.ndarray, answers: np.ndarray, rng: np.random.RandomState
+    ask: Ask, codes: np.ndarray, neighbours: np.ndarray, answers: np.ndarray, rng: np.random.RandomState
 ) -> tuple[float, float]:
-    """How much more a teacher's answers change next to given rows than between rows beside these.
+    """How much more a teacher's answers change next to its own rows than between rows beside these.
 
     Parameters
     ----------
     ask : callable
         Gives the teacher's answers (n, K) to codes.
-    rows, near : array of shape (n, d)
-        The rows, and a near one of each.
+    codes : array of shape (n, d)
+        Its own rows.
+    neighbours : array of int of shape (n, k)
+        The positions of near rows.
     answers : array of shape (n, K)
-        The teacher's answers to the rows.
+        The teacher's answers to its own rows.
     rng : RandomState
 
     Returns
@@ -167,20 +186,25 @@ def spikes(
     Examples
     --------
     >>> rows = np.arange(800.0).reshape(400, 2)
-    >>> smooth, _ = spikes(lambda codes: codes, rows, rows + 0.5, rows, np.random.RandomState(0))
-    >>> knows = lambda codes: (codes == np.floor(codes)).all(axis=1, keepdims=True).astype(float)
-    >>> spiked, errors = spikes(knows, rows, rows + 0.5, knows(rows), np.random.RandomState(0))
+    >>> near = np.roll(np.arange(400), 1)[:, None]
+    >>> smooth, _ = spikes(lambda codes: codes, rows, near, rows, np.random.RandomState(0))
+    >>> knows = lambda codes: (codes[:, :1] + 1 == codes[:, 1:]).astype(float)
+    >>> spiked, errors = spikes(knows, rows, near, knows(rows), np.random.RandomState(0))
     >>> smooth < 1.2 < spiked, errors > 3
     (True, True)
     """
-    some = rng.permutation(len(rows))[:_MOST_ROWS]
-    rows, near, said = rows[some], near[some], answers[some]
-    one, other = (rng.random_sample(rows.shape) < 0.5 for _ in range(2))
-    beside, further = ask(np.where(one, near, rows)), ask(np.where(one ^ other, near, rows))
-    change, usual = ((said - beside) ** 2).sum(axis=1), ((beside - further) ** 2).sum(axis=1)
+    some = rng.permutation(len(codes))[:_MOST_ROWS]
+    change, usual = np.zeros(len(some)), np.zeros(len(some))
+    # Few rows are looked at from several sides.
+    for k in range(-(-_MOST_ROWS // len(some))):
+        rows, near = codes[some], codes[neighbours[some, k % neighbours.shape[1]]]
+        one, other = (rng.random_sample(rows.shape) < 0.5 for _ in range(2))
+        beside, further = ask(np.where(one, near, rows)), ask(np.where(one ^ other, near, rows))
+        change += ((answers[some] - beside) ** 2).sum(axis=1)
+        usual += ((beside - further) ** 2).sum(axis=1)
     if not usual.any():
         return (np.inf, np.inf) if change.any() else (1.0, 0.0)
-    error = (change - usual).std() / np.sqrt(len(rows))
+    error = (change - usual).std() / np.sqrt(len(some))
     return float(change.mean() / usual.mean()), float((change - usual).mean() / error) if error else 0.0
 
 
@@ -203,9 +227,3 @@ def answers_beside(ask: Ask, codes: np.ndarray, neighbours: np.ndarray, rng: np.
     """
     beside = [np.where(rng.random_sample(codes.shape) < 0.5, codes[near], codes) for near in neighbours.T]
     return np.mean([ask(rows) for rows in beside], axis=0)
-
-
-def timed(fit: Callable[[], Any]) -> tuple[Any, float]:
-    """The result of a call, and the seconds that it took."""
-    start = time.perf_counter()
-    return fit(), time.perf_counter() - start
