@@ -168,6 +168,35 @@ def deviance(
 @data_dir_option
 @datasets_option
 @seeds_option(1)
+@max_rows_option(10_000)
+@click.option("--teacher", multiple=True, help="A teacher to distil; may be repeated, all without.")
+@output_option
+@quick_option
+def teachers(
+    data_dir: Path | None,
+    datasets: str,
+    seeds: int,
+    max_rows: int,
+    teacher: Sequence[str],
+    output: Path | None,
+    quick: bool,
+) -> None:
+    """Skill kept of teachers of all kinds, most of which know their own rows by heart."""
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+    from benchmarks.teachers import run
+
+    if quick:
+        max_rows, datasets = 500, datasets or ("" if data_dir else "breast_cancer")
+        teacher = teacher or ["forest, 2 rows a leaf", "extra trees"]
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "teachers"), list(teacher)))
+
+
+@app.command()
+@data_dir_option
+@datasets_option
+@seeds_option(1)
 @max_rows_option(20_000)
 @click.option("--student", multiple=True, default=["mlp"], help="A student to measure; may be repeated.")
 @output_option

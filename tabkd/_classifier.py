@@ -40,8 +40,12 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         power of T. A file is only written where float32 can do that: below 1 it loses small probabilities.
     alpha : float, default=1.0
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
-    cv : int, splitter or None, default=None
-        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    cv : "auto", int, splitter or None, default="auto"
+        Where the soft targets of the labelled rows come from. None asks the teacher that was fitted on them; folds ask
+        copies of it that were not. "auto" takes the out-of-bag answers of forests and bagging. Of another teacher it
+        fits a copy without a fifth of the rows, and where this shows that the teacher knows its rows by heart, one for
+        each fifth. A frozen teacher that knows them is asked about rows right beside them. The default teacher, which
+        stops early, is asked as it is. `own_rows_` says what was found.
     monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
         The columns with which the probability of the second class may only rise (1) or only fall (-1); 0 is for free
         columns, which a dict may leave out. The student keeps them on every row, and `to_onnx` proves it. "teacher" is
@@ -62,6 +66,10 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         The fitted teacher.
     student_ : regressor
         The fitted student; its targets are the probabilities of the classes.
+    own_rows_ : OwnRows
+        Where the soft targets of the labelled rows came from (`source`), and how much better the teacher is on its own
+        rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None is for
+        what was not measured.
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict

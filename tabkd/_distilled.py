@@ -20,6 +20,7 @@ from tabkd._doubt import banded
 from tabkd._learning_rows import Lessons, SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
+from tabkd._own_rows import OwnRows, Refit, unlearnt_answers
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
 from tabkd._signed import Signed
@@ -42,7 +43,6 @@ from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
-from tabkd.teachers._out_of_fold import out_of_fold_targets
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         "n_synthetic": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="both")],
-        "cv": ["cv_object"],
+        "cv": ["cv_object", StrOptions({"auto"})],
         "monotonic_cst": ["array-like", dict, StrOptions({"teacher"}), None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
@@ -89,7 +89,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         n_synthetic: int | str = "auto",
         temperature: float = 1.0,
         alpha: float = 1.0,
-        cv: Any = None,
+        cv: Any = "auto",
         monotonic_cst: Any = "teacher",
         n_jobs: int | None = None,
         random_state: RandomState = None,
@@ -174,10 +174,12 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         self.teacher_ = fit_teacher(teacher, X, y, params)
         teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
         bar.stage("soft targets")
-        answers = self._answers(teacher, X, y, params, split_params)
+        answers = soft_targets(self.teacher_, X, self._task.classes)
         teaching.check_width(answers, y)
         monotonic_cst = student_directions(self, asked, n_outputs)
-        soft = teaching.blended(answers, y)
+        again = Refit(teacher, X, y, params, self._task)
+        unlearnt, self.own_rows_ = self._unlearnt(teaching, again, codes, answers, split_params, rng)
+        soft = teaching.blended(unlearnt, y)
         self._choose_scale(soft)
         real = real_rows(teaching, codes, soft, weights, X_unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
@@ -257,14 +259,27 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             )
         return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
-    def _answers(
-        self, teacher: Any, X: Any, y: np.ndarray, params: dict[str, Any], split_params: dict[str, Any]
-    ) -> np.ndarray:
-        """The teacher's answers to the labelled rows; with `cv`, those of copies that were not fitted on them."""
-        classes = self._task.classes
+    def _unlearnt(
+        self,
+        teaching: Teaching,
+        again: Refit,
+        codes: np.ndarray,
+        answers: np.ndarray,
+        split_params: dict[str, Any],
+        rng: np.random.RandomState,
+    ) -> tuple[np.ndarray, OwnRows]:
+        """What the student learns of the labelled rows, without the labels that its teacher knows by heart."""
         if self.cv is None:
-            return soft_targets(self.teacher_, X, classes)
-        return out_of_fold_targets(teacher, X, y, self.cv, params, classes, self.n_jobs, split_params)
+            return answers, OwnRows("teacher")
+        if isinstance(self.cv, str):
+            # The default teacher stops before it knows its rows by heart.
+            if isinstance(self.teacher_, _DEFAULT_TEACHERS):
+                return answers, OwnRows("teacher")
+            seed = rng.randint(2**31 - 1)
+            return unlearnt_answers(
+                self.teacher_, again, self.schema_, codes, answers, teaching.answers, seed, self.n_jobs
+            )
+        return again.out_of_fold(self.cv, self.n_jobs, split_params), OwnRows("out-of-fold")
 
     def _asked(self, codes: np.ndarray) -> np.ndarray:
         """The fitted teacher's answers to further rows."""
@@ -299,7 +314,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
         """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""
-        if self._is_copy and self.cv is None and is_frozen(self.teacher_):
+        if self._is_copy and is_frozen(self.teacher_):
             self._known_rows = self._task.known_rows(answers, y, self._scores_of_codes(codes))
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
         scores = self._scores_of_codes(some)

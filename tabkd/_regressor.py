@@ -50,8 +50,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
         one, in Python and in the exported file. "auto" takes log for a teacher whose loss is that of Poisson, gamma or
         Tweedie, logit for a cross-entropy, and otherwise the identity. If no answer of the teacher to a real or
         synthetic row was below zero, "auto" also raises lower predictions to its lowest answer.
-    cv : int, splitter or None, default=None
-        Out-of-fold soft targets for the labelled rows; None asks the teacher that was fitted on them.
+    cv : "auto", int, splitter or None, default="auto"
+        Where the soft targets of the labelled rows come from. None asks the teacher that was fitted on them; folds ask
+        copies of it that were not. "auto" takes the out-of-bag answers of forests and bagging. Of another teacher it
+        fits a copy without a fifth of the rows, and where this shows that the teacher knows its rows by heart, one for
+        each fifth. A frozen teacher that knows them is asked about rows right beside them. The default teacher, which
+        stops early, is asked as it is. `own_rows_` says what was found.
     monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
         The columns with which predictions may only rise (1) or only fall (-1); 0 is for free
         columns, which a dict may leave out. The student keeps them on every row, and `to_onnx` proves it. "teacher" is
@@ -78,6 +82,10 @@ class DistilledRegressor(RegressorMixin, Distilled):
         not defined counts as the teacher's nearest answer to a real row.
     least_prediction_ : array of shape (K,) or None
         The lower bound of the predictions of each target; None for none.
+    own_rows_ : OwnRows
+        Where the soft targets of the labelled rows came from (`source`), and how much better the teacher is on its own
+        rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None is for
+        what was not measured.
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
@@ -120,7 +128,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         temperature: float = 1.0,
         alpha: float = 1.0,
         link: str = "auto",
-        cv: Any = None,
+        cv: Any = "auto",
         monotonic_cst: Any = "teacher",
         n_jobs: int | None = None,
         random_state: RandomState = None,

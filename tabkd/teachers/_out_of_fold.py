@@ -71,7 +71,7 @@ def out_of_fold_targets(
             f"{times[np.argmax(times != 1)]}. Use an int, KFold, StratifiedKFold or GroupKFold."
         )
     said = Parallel(n_jobs=n_jobs)(
-        delayed(_fold_targets)(teacher, X, y, train, test, fit_params, classes) for train, test in folds
+        delayed(fold_targets)(teacher, X, y, train, test, fit_params, classes) for train, test in folds
     )
     if classes is not None:
         _warn_of_missing_classes(folds, y, classes)
@@ -81,7 +81,7 @@ def out_of_fold_targets(
     return targets
 
 
-def _fold_targets(
+def fold_targets(
     teacher: Any,
     X: Any,
     y: np.ndarray,
@@ -90,6 +90,7 @@ def _fold_targets(
     fit_params: dict[str, Any],
     classes: np.ndarray | None,
 ) -> np.ndarray:
+    """The answers to the rows `test` of a copy that is fitted on the rows `train`."""
     params = check_method_params(X, fit_params, indices=train)
     fitted = fit_teacher(teacher, safe_indexing(X, train), y[train], params)
     return soft_targets(fitted, safe_indexing(X, test), classes, some_classes=True)

@@ -1,0 +1,229 @@
+"""What a student learns of the rows that its teacher was fitted on.
+
+A forest grown full, or a booster that was never stopped, repeats the labels of its own rows. A student that learns
+these answers learns the noise of the labels. A copy that is fitted without some rows shows how much better the teacher
+is on them than it ought to be. A frozen teacher shows by its answers right beside its own rows, for which no labels are
+needed, that it knows these by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from tabkd._tables.schema import TableSchema
+from tabkd._task import Task
+from tabkd.augment._neighbours import distinct_neighbours
+from tabkd.teachers._out_of_bag import out_of_bag_targets
+from tabkd.teachers._out_of_fold import fold_targets, out_of_fold_targets
+from tabkd.teachers._teacher import is_frozen
+
+Ask = Callable[[np.ndarray], np.ndarray]
+
+# Fewer rows show nothing.
+_LEAST_ROWS = 50
+_FOLDS = 5
+# By how much a teacher's squared error on a row may be smaller for having been fitted on it. Linear models have 0 to
+# .02, boosters that were stopped up to .2, forests and boosters that were not .3 to 1.
+_MOST_OPTIMISM = 0.25
+# Rows, of its own twice, that a teacher is asked about to see how its answers change beside them.
+_MOST_ROWS = 4000
+# A frozen teacher knows its rows by heart if its answers change by more than this factor as much between a row of its
+# own and one beside it as between two that are beside, and by so many standard errors. On other rows teachers of all
+# kinds have at most 1.32.
+_LEAST_RATIO, _LEAST_ERRORS = 1.35, 4.0
+# Answers beside a row whose mean stands for the row.
+_BESIDE = 8
+
+
+class OwnRows(NamedTuple):
+    """How the answers to the labelled rows were found.
+
+    Attributes
+    ----------
+    source : {"teacher", "out-of-bag", "out-of-fold", "beside"}
+        The fitted teacher; those of its members that were not fitted on a row; copies that were not fitted on it; or
+        the mean of the teacher's answers right beside the row.
+    optimism : float or None
+        By how much the teacher's squared error on rows is smaller than that of a copy that was not fitted on them, as
+        a share. None if no copy was fitted.
+    spikes : float or None
+        The mean squared change of the teacher's answers from a row of its own to one beside it, over that between two
+        beside. None if it was not measured.
+    """
+
+    source: str
+    optimism: float | None = None
+    spikes: float | None = None
+
+
+class Refit(NamedTuple):
+    """What it takes to fit the teacher again.
+
+    Attributes
+    ----------
+    teacher : estimator
+        The unfitted teacher, or the frozen one.
+    X : frame or array of shape (n, d)
+        The rows.
+    y : array of shape (n,) or (n, K)
+        Labels or values.
+    params : dict
+        Arguments of its fit.
+    task : Task
+        The classes, or that there are none.
+    """
+
+    teacher: Any
+    X: Any
+    y: np.ndarray
+    params: dict[str, Any]
+    task: Task
+
+    def folds(self, seed: int) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """The rows of five folds, or None for a frozen teacher, and where a class is missing from a fold."""
+        stratified = self.task.classes is not None
+        rarest = np.unique(self.y, return_counts=True)[1].min() if stratified else len(self.y)
+        if is_frozen(self.teacher) or rarest < _FOLDS:
+            return None
+        folds = StratifiedKFold if stratified else KFold
+        return list(folds(_FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(self.y)), self.y))
+
+    def out_of_fold(self, cv: Any, n_jobs: int | None, split_params: dict[str, Any] | None = None) -> np.ndarray:
+        """The answers (n, K) of copies that were not fitted on the row."""
+        return out_of_fold_targets(
+            self.teacher, self.X, self.y, cv, self.params, self.task.classes, n_jobs, split_params
+        )
+
+    def optimism(self, answers: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:
+        """By how much the answers (n, K) are better on the rows of a fold than those of a copy fitted on the others."""
+        said = fold_targets(self.teacher, self.X, self.y, train, test, self.params, self.task.classes)
+        right = self.task.targets(self.y[test])
+        usual = ((said - right) ** 2).sum()
+        return float(1 - ((answers[test] - right) ** 2).sum() / usual) if usual else 0.0
+
+
+def unlearnt_answers(
+    fitted: Any,
+    again: Refit,
+    schema: TableSchema,
+    codes: np.ndarray,
+    answers: np.ndarray,
+    ask: Ask,
+    seed: int,
+    n_jobs: int | None,
+) -> tuple[np.ndarray, OwnRows]:
+    """What a student learns of the labelled rows: the teacher's answers, but those that it knows by heart.
+
+    Parameters
+    ----------
+    fitted : fitted estimator
+        The teacher.
+    again : Refit
+        The same before its fit.
+    schema : TableSchema
+        The columns of the table.
+    codes : array of shape (n, d)
+        The labelled rows.
+    answers : array of shape (n, K)
+        The fitted teacher's answers to them.
+    ask : callable
+        Gives the fitted teacher's answers (n, K) to codes.
+    seed : int
+        Of the rows beside and of the folds.
+    n_jobs : int or None
+        Threads of the neighbour search, and folds that are fitted at a time.
+
+    Returns
+    -------
+    answers : array of shape (n, K)
+    found : OwnRows
+    """
+    out_of_bag = out_of_bag_targets(fitted, again.X, again.task.classes)
+    if out_of_bag is not None:
+        return out_of_bag, OwnRows("out-of-bag")
+    if len(codes) < _LEAST_ROWS:
+        return answers, OwnRows("teacher")
+    folds = again.folds(seed)
+    if folds is not None:
+        optimism = again.optimism(answers, *folds[0])
+        if optimism <= _MOST_OPTIMISM:
+            return answers, OwnRows("teacher", optimism)
+        return again.out_of_fold(folds, n_jobs), OwnRows("out-of-fold", optimism)
+    rng, neighbours = np.random.RandomState(seed), distinct_neighbours(schema, codes, _BESIDE, n_jobs)
+    ratio, errors = spikes(ask, codes, neighbours, answers, rng)
+    if ratio <= _LEAST_RATIO or errors <= _LEAST_ERRORS:
+        return answers, OwnRows("teacher", spikes=ratio)
+    return answers_beside(ask, codes, neighbours, rng), OwnRows("beside", spikes=ratio)
+
+
+def spikes(
+    ask: Ask, codes: np.ndarray, neighbours: np.ndarray, answers: np.ndarray, rng: np.random.RandomState
+) -> tuple[float, float]:
+    """How much more a teacher's answers change next to its own rows than between rows beside these.
+
+    Parameters
+    ----------
+    ask : callable
+        Gives the teacher's answers (n, K) to codes.
+    codes : array of shape (n, d)
+        Its own rows.
+    neighbours : array of int of shape (n, k)
+        The positions of near rows.
+    answers : array of shape (n, K)
+        The teacher's answers to its own rows.
+    rng : RandomState
+
+    Returns
+    -------
+    ratio, errors : float
+        The mean squared change from a row to one beside it over that between two beside, and the difference in
+        standard errors. Both pairs differ in half of the columns, where the near row is another.
+
+    Examples
+    --------
+    >>> rows = np.arange(800.0).reshape(400, 2)
+    >>> near = np.roll(np.arange(400), 1)[:, None]
+    >>> smooth, _ = spikes(lambda codes: codes, rows, near, rows, np.random.RandomState(0))
+    >>> knows = lambda codes: (codes[:, :1] + 1 == codes[:, 1:]).astype(float)
+    >>> spiked, errors = spikes(knows, rows, near, knows(rows), np.random.RandomState(0))
+    >>> smooth < 1.2 < spiked, errors > 3
+    (True, True)
+    """
+    some = rng.permutation(len(codes))[:_MOST_ROWS]
+    change, usual = np.zeros(len(some)), np.zeros(len(some))
+    # Few rows are looked at from several sides.
+    for k in range(-(-_MOST_ROWS // len(some))):
+        rows, near = codes[some], codes[neighbours[some, k % neighbours.shape[1]]]
+        one, other = (rng.random_sample(rows.shape) < 0.5 for _ in range(2))
+        beside, further = ask(np.where(one, near, rows)), ask(np.where(one ^ other, near, rows))
+        change += ((answers[some] - beside) ** 2).sum(axis=1)
+        usual += ((beside - further) ** 2).sum(axis=1)
+    if not usual.any():
+        return (np.inf, np.inf) if change.any() else (1.0, 0.0)
+    error = (change - usual).std() / np.sqrt(len(some))
+    return float(change.mean() / usual.mean()), float((change - usual).mean() / error) if error else 0.0
+
+
+def answers_beside(ask: Ask, codes: np.ndarray, neighbours: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """The mean answer to rows that have about half of their values from a near row, one for each neighbour.
+
+    Parameters
+    ----------
+    ask : callable
+        Gives the teacher's answers (n, K) to codes.
+    codes : array of shape (n, d)
+        The rows.
+    neighbours : array of int of shape (n, k)
+        The positions of near rows.
+    rng : RandomState
+
+    Returns
+    -------
+    array of shape (n, K)
+    """
+    beside = [np.where(rng.random_sample(codes.shape) < 0.5, codes[near], codes) for near in neighbours.T]
+    return np.mean([ask(rows) for rows in beside], axis=0)
