@@ -45,7 +45,8 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
     -------
     dict
         settings: the parameters of the model and of its student, as text; versions of Python and packages; platform;
-        test_rows and model: SHA-256 of the encoded test rows and of the file.
+        test_rows and model: SHA-256 of the encoded test rows and of the file; own_rows: what `own_rows_` of the model
+        says of the soft targets of the labelled rows.
     """
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
@@ -62,6 +63,7 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
         "platform": f"{platform.system()} {platform.machine()}",
         "test_rows": hashlib.sha256(np.ascontiguousarray(codes).tobytes()).hexdigest(),
         "model": None if content is None else hashlib.sha256(content).hexdigest(),
+        "own_rows": model.own_rows_._asdict(),
     }
 
 

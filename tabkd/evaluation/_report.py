@@ -99,7 +99,8 @@ class Report(Findings):
         score_stability_index, of the student's scores of the test rows against the training rows, and columns with
         stability_index, missing and missing_in_training.
     provenance : dict or None
-        settings, versions, platform, the SHA-256 of test_rows and model, and for `tabkd distill` the command.
+        settings, versions, platform, the SHA-256 of test_rows and model, own_rows (where the soft targets of the
+        labelled rows came from: source, optimism, spikes), and for `tabkd distill` the command.
     review : list of dict
         Which rows student and teacher alert, for each review budget: ``budget``, the share of the test rows that have
         the highest scores, and ``alerts``, their number; ``teacher_threshold``, and ``student_threshold``, from which

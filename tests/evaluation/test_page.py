@@ -233,6 +233,8 @@ def test_the_command_of_the_page_does_it_again():
     assert report.provenance["settings"]["student"].startswith("TreeStudent")
     assert re.fullmatch("[0-9a-f]{64}", report.provenance["model"])
     assert report.provenance["versions"]["tabkd"]
+    assert report.provenance["own_rows"]["source"] in ("teacher", "out-of-bag", "out-of-fold", "beside")
+    assert report.provenance["own_rows"]["source"] in report.to_html()
 
 
 def test_displays_draw_what_the_report_has():

@@ -36,10 +36,12 @@ def done(findings: Findings) -> Section | None:
     section = Section("What was done")
     if origin.get("command"):
         section.text = f"To do it again: {origin['command']}"
+    own = {name: value if isinstance(value, str) else show.number(value) for name, value in origin["own_rows"].items()}
     versions = origin["versions"] | {"platform": origin["platform"]}
     hashes = [["test rows", origin["test_rows"]], ["model", origin["model"] or "–"]]
     section.tables = [
         table(["setting", "value"], _listed(origin["settings"]), "Settings", False),
+        table(["soft targets of the labelled rows", "value"], _listed(own), "What the teacher knows by heart", False),
         table(["package", "version"], _listed(versions), "Versions", False),
         table(["hash", "SHA-256"], hashes, "Hashes", False),
     ]
