@@ -116,7 +116,7 @@ def _bins(column: Mapping[str, Any], part: Mapping[str, Any] | None) -> _Bins | 
         return None
     if "edges" in part:
         edges = np.array(part["edges"], np.float64)
-        is_switch = column.get("boolean") and len(edges) == 1
+        is_switch = column["boolean"] and len(edges) == 1
         return _Bins(edges, {}, [*(["false", "true"] if is_switch else _ranges(part["edges"])), "missing"], set())
     if "categories" not in column:
         return None
