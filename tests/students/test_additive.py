@@ -506,6 +506,14 @@ def test_constrained_pairs_learn_what_single_columns_cannot():
     assert paired > 0.98
 
 
+def test_a_constrained_student_takes_all_pairs_that_help():
+    X = np.random.default_rng(0).uniform(size=(2000, 4))
+    y = 20 * X[:, 0] * X[:, 1] + 0.7 * X[:, 2] * X[:, 3]
+    free, bound = (additive(monotonic_cst=cst).fit(X, y).pairs_.tolist() for cst in (None, [1, 1, 1, 1]))
+    assert free == [[0, 1]]
+    assert bound[:2] == [[0, 1], [2, 3]]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_random_functions_of_pairs_are_kept_in_order_by_the_least_that_does(seed, constrained):
     X, student = constrained

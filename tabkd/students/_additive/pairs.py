@@ -36,6 +36,7 @@ def chosen_grids(
     rows: SoftRows,
     n_pairs: int | Literal["auto"],
     is_classifier: bool,
+    is_constrained: bool,
     rng: np.random.RandomState,
     n_jobs: int | None,
 ) -> Grids:
@@ -51,6 +52,8 @@ def chosen_grids(
         How many pairs at most; "auto" chooses it on held-out rows.
     is_classifier : bool
         Whether the targets are probabilities.
+    is_constrained : bool
+        Whether a column has to rise or fall: a pair then says less, so that "auto" takes all that help.
     rng : numpy.random.RandomState
         Draws the rows.
     n_jobs : int or None
@@ -69,7 +72,8 @@ def chosen_grids(
     ranked = sorted(found, key=lambda pair: -found[pair].gain)[:_MAX_CANDIDATES]
     order, errors = _ordered(encoder, values, {pair: found[pair] for pair in ranked}, codes, residual, weights, most)
     if n_pairs == "auto":
-        order = order[: _enough(errors, _SHORT * _variance(scores, weights))]
+        short = 0 if is_constrained else _SHORT
+        order = order[: _enough(errors, short * _variance(scores, weights))]
     return _fitting(encoder, values, {pair: found[pair] for pair in order}, _MAX_NUMBERS // scores.shape[1])
 
 

@@ -157,8 +157,9 @@ class AdditiveStudent(ReadableStudent):
         if len(self.encoder_.mean_columns_):
             seed = rng.randint(2**31 - 1)
             self.encoder_ = self.encoder_.with_merged_means(real.codes, real.weights, _MOST_MEANS, seed)
-        is_classifier = self.task_ == "classification"
-        grids = chosen_grids(self.encoder_, real, self.n_pairs, is_classifier, rng, self.n_jobs).in_order()
+        is_classifier, is_constrained = self.task_ == "classification", bool(self.monotonic_cst_.any())
+        grids = chosen_grids(self.encoder_, real, self.n_pairs, is_classifier, is_constrained, rng, self.n_jobs)
+        grids = grids.in_order()
         self.encoder_ = grids.encoder
         self._sides = sides(grids.pairs.values())
         named = dict.fromkeys(tuple(sorted(pair.columns)) for pair in grids.pairs.values())
