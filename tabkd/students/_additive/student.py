@@ -43,7 +43,7 @@ class AdditiveStudent(ReadableStudent):
     ----------
     n_pairs : int or "auto", default="auto"
         Most functions of two columns. "auto" takes as many, up to 16, as explain more of the teacher's answers on
-        held-out rows; 0 gives a sum of functions of one column.
+        held-out rows; 0 gives a sum of functions of one column. With constraints, it takes all that help.
     n_knots : int, default=96
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
