@@ -254,7 +254,7 @@ def as_old(given: Any, new: Student) -> Model:
 
 
 def _kind(column: Mapping) -> str:
-    return "text" if column["type"] == "STRING" else "a boolean" if column.get("boolean") else "a number"
+    return "text" if column["type"] == "STRING" else "a boolean" if column["boolean"] else "a number"
 
 
 def _position(classes: list, new: Student) -> int:

@@ -113,7 +113,7 @@ def _column(column: Mapping[str, Any], part: Mapping[str, Any] | None) -> _Colum
     if bins is None or part is None:
         return None
     if "edges" in part:
-        is_switch = column.get("boolean") and len(part["edges"]) == 1
+        is_switch = column["boolean"] and len(part["edges"]) == 1
         return _Column(bins, [*(["false", "true"] if is_switch else _ranges(part["edges"])), "missing"], True)
     levels = [str(column["categories"][level]) for level in part["levels"]]
     return _Column(bins, [*levels, "other", "missing"], False)

@@ -15,6 +15,7 @@ from tabkd._version import __version__
 from tabkd.onnx._categories import are_whole
 from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
+from tabkd.scoring._column_facts import shortened
 from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._facts import FORMAT
 from tabkd.scoring._packed import packed
@@ -209,7 +210,7 @@ def _table(column: Column, kind: str, row_of: np.ndarray) -> dict[str, list] | N
 
 def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
     numeric = column.kind == "numeric"
-    return {
+    facts = {
         "name": int(column.name) if isinstance(column.name, Integral) else str(column.name),
         "kind": column.kind,
         "dtype": "category" if str(column.dtype) == "category" else str(column.dtype),
@@ -222,3 +223,4 @@ def _column(column: Column, name: str, kind: str) -> dict[str, Any]:
         "missing": None if numeric or column.numeric_categories else column.missing_spellings,
         "n_categories": len(column.categories),
     }
+    return shortened(facts)

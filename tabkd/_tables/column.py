@@ -12,7 +12,7 @@ import numpy as np
 Kind = Literal["numeric", "categorical"]
 
 #: How ONNX Runtime spells NaN, None and pandas.NA when it is handed an array of objects as strings.
-_MISSING_SPELLINGS = ("nan", "None", "<NA>")
+MISSING_SPELLINGS = ("nan", "None", "<NA>")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Column:
     def missing_spellings(self) -> list[str]:
         """The strings that stand for a missing value in this column, none of them a category."""
         keys = set(map(str, self.categories))
-        free = [spelling for spelling in _MISSING_SPELLINGS if spelling not in keys]
+        free = [spelling for spelling in MISSING_SPELLINGS if spelling not in keys]
         if free:
             return free
         spelling = "<missing>"

@@ -26,7 +26,7 @@ def type_of(column: Mapping | None) -> pa.DataType:
     """The type that a column is read as: numbers or booleans if the model expects them, else text."""
     if column is None or column["type"] == "STRING":
         return pa.string()
-    return pa.bool_() if column.get("boolean") else pa.float64()
+    return pa.bool_() if column["boolean"] else pa.float64()
 
 
 def read(

@@ -298,7 +298,7 @@ def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.Da
             return kind  # which the exported student refuses
         return kind if is_text(kind) else pa.string()
     if column and (is_text(kind) or pa.types.is_null(kind)):
-        return pa.bool_() if column.get("boolean") else pa.float64()
+        return pa.bool_() if column["boolean"] else pa.float64()
     return kind
 
 

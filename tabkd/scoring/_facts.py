@@ -15,37 +15,24 @@ import numpy as np
 
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
+from tabkd.scoring._column_facts import MOST_CATEGORIES, column_facts
 from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._packed import unpacked
 from tabkd.scoring._safety import check_graph
 
 #: Increased when earlier versions can no longer read new files.
 FORMAT = 1
-_MOST_OUTPUTS, _MOST_CATEGORIES = 100_000, 100_000_000
+_MOST_OUTPUTS = 100_000
 _LARGEST = float(np.finfo(np.float32).max)
 # The errors that can occur when arbitrary bytes are read as messages.
 _NO_MESSAGE = (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError)
 
 _INT64 = whole(-(2**63), 2**64 - 1)
 _POSITION, _SHARE = whole(0, 1_000_000), number(0, 1)
-_COLUMN = record(
-    optional=("boolean",),
-    name=either(is_text, _INT64),
-    kind=one_of("numeric", "categorical"),
-    dtype=is_text,
-    input=is_text,
-    type=one_of("FLOAT", "DOUBLE", "STRING"),
-    low=maybe(number()),
-    high=maybe(number()),
-    has_missing=is_flag,
-    boolean=is_flag,
-    missing=maybe(each(is_text)),
-    n_categories=whole(0, _MOST_CATEGORIES),
-)
 _BINS = record(edges=each(number()), shares=each(_SHARE))
 _DISTANCE = maybe(number(0))
 _BAND = record((), rows=whole(0, 2**53), **dict.fromkeys(("50%", "90%", "99%"), _DISTANCE))
-_LEVELS = record(levels=each(whole(0, _MOST_CATEGORIES)), shares=each(_SHARE))
+_LEVELS = record(levels=each(whole(0, MOST_CATEGORIES)), shares=each(_SHARE))
 _RULES = record(columns=each(is_text), values=each(each(maybe(either(number(), is_text)))))
 #: The metadata under the key "tabkd".
 FACTS = record(
@@ -77,7 +64,7 @@ FACTS = record(
     skill_metric=maybe(is_text),
     doubt=maybe(record(edges=each(number()), bands=each(_BAND))),
     container=one_of("numpy", "pandas", "polars"),
-    columns=each(_COLUMN),
+    columns=each(column_facts),
     values=record(optional=("name",), columns=each(_POSITION), centers=each(number()), name=maybe(is_text)),
     rows=record(
         optional=("name",),

@@ -22,6 +22,7 @@ from tabkd._cli.table_codes import TableCodes
 from tabkd._export import build
 from tabkd.onnx._types import TensorType
 from tabkd.scoring import ExportedStudent
+from tabkd.scoring._column_facts import column_facts
 from tabkd.students import STUDENTS, MLPStudent
 from tests.export.hard import FAST, assert_same, classifier, fast_students, run
 
@@ -58,7 +59,7 @@ def test_metadata(mixed):
     assert facts["student"] == type(model.student_).__name__
     assert facts["task"] == "classification"
     assert [column["name"] for column in facts["columns"]] == list(X)
-    amount, label = facts["columns"][:2]
+    amount, label = (column_facts(column, "column") for column in facts["columns"][:2])
     assert (amount["low"], amount["high"]) == (X["amount (EUR)"].min(), X["amount (EUR)"].max())
     assert (amount["has_missing"], amount["kind"], amount["dtype"]) == (True, "numeric", "float64")
     assert (label["input"], label["type"]) == ("label_", "STRING")

@@ -27,6 +27,7 @@ from tabkd.batch._drift import Drift
 from tabkd.batch._scored import score_columns
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
+from tabkd.scoring._column_facts import column_facts, shortened
 from tabkd.scoring._packed import packed
 from tabkd.students import MLPStudent
 from tests.small_tables import category_frame, numeric_frame, targets
@@ -156,10 +157,25 @@ def test_a_file_of_before_scores_the_same_without_what_files_did_not_say_then(wh
     facts = facts_of(whole.content)
     for name in ("skill_metric", "reference"):
         facts.pop(name)
+    facts["columns"] = [column_facts(column, "column") for column in facts["columns"]]  # files left nothing out
     for column in facts["columns"]:
         column.pop("boolean")
     before = ExportedStudent(with_text(whole.content, json.dumps(facts)))
     np.testing.assert_array_equal(before._scores(whole.frame), ExportedStudent(whole.content)._scores(whole.frame))
+
+
+def test_a_file_leaves_out_what_most_columns_have(whole):
+    exported, written = ExportedStudent(whole.content), facts_of(whole.content)["columns"]
+    for column, read in zip(written, exported.metadata["columns"], strict=True):
+        read = {key: value for key, value in read.items() if key != "categories"}
+        assert column_facts(column, "column") == column_facts(read, "column") == read
+        assert column == shortened(read)
+    text = {"name": "town", "kind": "categorical", "type": "STRING", "dtype": "category", "n_categories": 2}
+    text |= {"input": "town_", "missing": ["nan", "<NA>"]}
+    assert shortened(text) == {"name": "town", "type": "STRING", "input": "town_", "missing": ["nan", "<NA>"]} | {
+        "n_categories": 2
+    }
+    assert any(len(column) <= 6 for column in written)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -182,6 +198,7 @@ def test_any_value_of_the_metadata_may_be_another(whole, data):
         (("columns", 0, "type"), "FLOTA", r"columns\[0\].type is 'FLOTA', where one of FLOAT"),
         (("columns", 0, "input"), "none", "input"),
         (("columns", 0, "low"), 1e999, "not a number"),
+        (("columns", 0, "name"), ..., r"columns\[0\] has no 'name'"),
         (("container",), "spark", "container is 'spark'"),
         (("values", "columns"), [99], "not numeric"),
         (("values", "centers"), [0.0] * 99, "centers"),

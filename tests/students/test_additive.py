@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import sys
+from copy import copy as shallow_copy
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tabkd import DistilledClassifier, DistilledRegressor, load
 from tabkd.students import AdditiveStudent
+from tabkd.students._additive.grids import features
+from tabkd.students._additive.monotone import Directions
 from tabkd.students._additive.terms import STEP
 from tests.small_tables import mixed_frame, signal
 from tests.students.test_students import SMALL, soft_classes, soft_labels
@@ -46,6 +49,9 @@ def crossed(n=1500, seed=0):
     return X, score.to_numpy()
 
 
+DIRECTIONS = {"age": 1, "income": 1, "noise": -1}
+
+
 @pytest.fixture(scope="module")
 def regression():
     X, y = crossed()
@@ -64,7 +70,15 @@ def multiclass():
     return X, additive().fit(X, soft_classes(np.outer(y - y.mean(), [-1, 0.2, 1])))
 
 
-FITTED = ["regression", "binary", "multiclass"]
+@pytest.fixture(scope="module")
+def constrained():
+    X, y = crossed()
+    income = X["income"].fillna(20) / 20
+    y = y + np.sin(X["age"] / 4) + np.minimum(X["age"] / 45, 1) * income - X["noise"] * (X["job"] == "office")
+    return X, additive(n_pairs=3, monotonic_cst=DIRECTIONS).fit(X, y)
+
+
+FITTED = ["regression", "binary", "multiclass", "constrained"]
 
 
 # Pairs
@@ -204,7 +218,7 @@ def test_contributions_are_shapley_values(binary):
 @pytest.mark.parametrize("kind", FITTED)
 def test_a_graph_has_the_contributions(kind, request, tmp_path):
     X, fitted = request.getfixturevalue(kind)
-    is_regression = kind == "regression"
+    is_regression = kind in ("regression", "constrained")
     forest = (RandomForestRegressor if is_regression else RandomForestClassifier)(5, max_depth=6, random_state=0)
     teacher = make_pipeline(FunctionTransformer(lambda X: X[["age", "noise"]].astype(float)), forest)
     student = additive(n_pairs=2, max_iter=3)
@@ -447,43 +461,117 @@ def test_whole_numbers_stay_whole_as_levels_of_a_scorecard():
 # Monotone
 
 
-def test_a_constrained_column_never_turns_and_is_proved():
-    X, y = crossed()
-    noisy = y + np.sin(X["age"] / 4)
-    free = additive().fit(X, noisy)
-    student = additive(monotonic_cst={"age": 1, "income": 1}).fit(X, noisy)
-    codes = np.repeat(codes_of(student, X)[:50], 60, axis=0)
-    codes[:, 0] = np.tile(np.linspace(0, 90, 60), 50)
-    steps = np.diff(student.raw_scores(codes).reshape(50, 60), axis=1)
-    assert steps.min() >= -1e-9
-    assert np.diff(free.raw_scores(codes).reshape(50, 60), axis=1).min() < -0.01
-    assert student.proved_monotone().tolist() == [1, 1, 0, 0]
-    assert not np.isin([0, 1], student.pairs_).any()
+def moved_along(student, X, column, n=60, seed=1):
+    """Rows that move along a column and stay elsewhere, where some are missing or unseen: codes (rows, n, d)."""
+    rows = X.sample(150, random_state=seed).reset_index(drop=True)
+    rows.loc[:20, "job"] = None
+    rows.loc[20:40, "job"] = "unknown"
+    rows.loc[30:60, "age"] = np.nan
+    codes = np.repeat(codes_of(student, rows)[:, None], n, axis=1)
+    seen = X[column].dropna()
+    codes[:, :, X.columns.get_loc(column)] = np.linspace(seen.min() - 5, seen.max() + 5, n)
+    return codes
 
 
-def test_contributions_of_a_constrained_column_have_the_right_sign():
+def smallest_step(compute, codes, direction):
+    """The smallest change in a direction along rows that move, of what a function computes of each row."""
+    found = compute(codes.reshape(-1, codes.shape[2])).reshape(codes.shape[:2])
+    return (direction * np.diff(found, axis=1)).min()
+
+
+@pytest.mark.parametrize("column", DIRECTIONS)
+def test_a_constrained_column_is_in_a_pair_never_turns_and_is_proved(column, constrained):
+    X, student = constrained
+    assert X.columns.get_loc(column) in student.pairs_
+    assert student.proved_monotone().tolist() == student.monotonic_cst_.tolist() == [1, 1, 0, -1]
+    codes = moved_along(student, X, column)
+    assert smallest_step(student.raw_scores, codes, DIRECTIONS[column]) >= -1e-9
+    terms = student.terms_
+    alone = dataclasses.replace(student.terms_, products=np.zeros_like(terms.products))
+    z = features(student.encoder_, codes.reshape(-1, codes.shape[2]))
+    changed = (terms.scores(z) - alone.scores(z)).reshape(codes.shape[:2])
+    assert np.ptp(np.ptp(changed, axis=1)) > 0.05  # the pairs say how much the column matters
+
+
+def test_a_free_student_turns_where_a_constrained_one_does_not(constrained):
+    X, student = constrained
+    free = additive(n_pairs=3).fit(X, student.predict(X) + np.sin(X["age"] / 4))
+    assert smallest_step(free.raw_scores, moved_along(free, X, "age"), 1) < -0.01
+
+
+def test_constrained_pairs_learn_what_single_columns_cannot():
     X, y = crossed()
-    student = additive(monotonic_cst={"age": 1, "noise": -1}).fit(X, y + np.sin(X["age"] / 4) - X["noise"])
-    codes = np.repeat(codes_of(student, X)[:20], 60, axis=0)
-    for column, direction in ((0, 1), (3, -1)):
-        seen = student.background_[:, column]
-        low, high = seen.min(), seen.max()
-        moved = codes.copy()
-        moved[:, column] = np.tile(np.linspace(low - 5, high + 5, 60), 20)
-        shares = direction * student.explain_codes(moved)[:, 0, column]
-        assert np.diff(shares.reshape(20, 60), axis=1).min() >= -1e-9
-        assert shares[moved[:, column] >= high].min() >= -1e-9
-        assert shares[moved[:, column] <= low].max() <= 1e-9
+    alone, paired = (additive(n_pairs=n, monotonic_cst={"age": 1}).fit(X, y).score(X, y) for n in (0, 1))
+    assert alone < 0.9
+    assert paired > 0.98
+
+
+def test_a_constrained_student_takes_all_pairs_that_help():
+    X = np.random.default_rng(0).uniform(size=(2000, 4))
+    y = 20 * X[:, 0] * X[:, 1] + 0.7 * X[:, 2] * X[:, 3]
+    free, bound = (additive(monotonic_cst=cst).fit(X, y).pairs_.tolist() for cst in (None, [1, 1, 1, 1]))
+    assert free == [[0, 1]]
+    assert bound[:2] == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_functions_of_pairs_are_kept_in_order_by_the_least_that_does(seed, constrained):
+    X, student = constrained
+    rng, terms, signs = np.random.default_rng(seed), student.terms_, student._signs()
+    products, weights = (
+        rng.integers(-50, 50, part.shape).astype(np.float32) * STEP for part in (terms.products, terms.weights)
+    )
+    rough = dataclasses.replace(terms, products=products, weights=weights)
+    directions = Directions.of(student.encoder_, signs, terms.left, terms.right)
+    assert not directions.kept_by(rough)[signs != 0].all()
+    student = shallow_copy(student)
+    student.terms_ = directions.imposed_on(rough)
+    for column, direction in DIRECTIONS.items():
+        assert smallest_step(student.raw_scores, moved_along(student, X, column, 200), direction) >= -1e-9
+    assert student.proved_monotone().tolist() == [1, 1, 0, -1]
+    raised = np.flatnonzero(student.terms_.weights[:, 0] != weights[:, 0])
+    assert set(student._columns()[raised]) == {0, 1, 3}
+    for unit in raised:
+        lower = student.terms_.weights.copy()
+        lower[unit] -= signs[unit] * STEP
+        lowered = dataclasses.replace(student.terms_, weights=lower)
+        assert (~directions.kept_by(lowered)).nonzero()[0].tolist() == [unit]
+
+
+def test_contributions_of_a_constrained_column_have_the_right_sign(constrained):
+    X, student = constrained
+    for column, direction in DIRECTIONS.items():
+        i = X.columns.get_loc(column)
+        codes = moved_along(student, X, column)
+        assert smallest_step(lambda codes, i=i: student.explain_codes(codes)[:, 0, i], codes, direction) >= -1e-9
+        seen = student.background_[:, i]
+        if np.isnan(seen).any():
+            continue
+        flat = codes.reshape(-1, codes.shape[2])
+        shares = direction * student.explain_codes(flat)[:, 0, i]
+        assert shares[flat[:, i] >= seen.max()].min() >= -1e-9
+        assert shares[flat[:, i] <= seen.min()].max() <= 1e-9
         assert np.ptp(shares) > 0.1
 
 
-def test_a_weight_of_the_wrong_sign_is_not_proved():
-    X, y = crossed()
-    student = additive(monotonic_cst=[-1, 1, 0, 0], max_iter=2).fit(X, y)
-    assert student.proved_monotone().tolist() == [-1, 1, 0, 0]
-    unit = np.flatnonzero(student.encoder_.feature_columns() == 0)[3]
-    student.terms_.weights[unit] = 1e-3
-    assert student.proved_monotone().tolist() == [0, 1, 0, 0]
+@pytest.mark.parametrize("part", ["weights", "products"])
+def test_a_number_that_turns_a_column_ends_its_proof(part, constrained):
+    student = shallow_copy(constrained[1])
+    age = student._columns() == 0
+    terms = student.terms_
+    numbers = getattr(terms, part).copy()
+    numbers[age if part == "weights" else age[terms.left]] -= 10
+    student.terms_ = dataclasses.replace(terms, **{part: numbers})
+    if part == "products" and not age[terms.left].any():
+        pytest.fail("age is on the right of the products")
+    assert student.proved_monotone()[0] == 0
+    assert student.proved_monotone()[3] == -1
+
+
+def test_a_weight_that_is_no_number_proves_nothing(constrained):
+    student = shallow_copy(constrained[1])
+    student.terms_ = dataclasses.replace(student.terms_, weights=np.full_like(student.terms_.weights, np.nan))
+    assert not student.proved_monotone().any()
 
 
 def test_soft_labels_of_a_mixed_table_have_a_scorecard_of_all_its_columns():

@@ -19,7 +19,7 @@ from tabkd._monotone import directions
 from tabkd._tables.schema import TableSchema
 from tabkd.onnx import MonotoneError
 from tabkd.onnx._trees import Nodes
-from tabkd.students import STUDENTS, MLPStudent, Student, TreeStudent
+from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, Student, TreeStudent
 from tabkd.students._network.signs import hidden_roles, limits, reaches
 from tabkd.students._network.training import within
 from tabkd.students._trees.leaf_order import ordered_values, proved_by_leaves, rises
@@ -200,6 +200,25 @@ def test_one_leaf_out_of_order_ends_the_proof_of_a_tree():
         if not student.proved_monotone().all():
             return
     pytest.fail("a leaf may have any value")
+
+
+class Unordered(BoostedTreesStudent):
+    """Boosted trees as LightGBM leaves them."""
+
+    def _order_leaves(self, table, weights):
+        pass
+
+
+def test_trees_that_lightgbm_leaves_out_of_order_are_put_in_order():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 4)).round(1)
+    y = X[:, 0] * X[:, 2] + np.sin(3 * X[:, 1]) + X[:, 0] * X[:, 1] + X[:, 1] * X[:, 3] - X[:, 3] ** 2
+    X[rng.random(X.shape) < 0.2] = np.nan
+    params = {"monotonic_cst": [1, 1, -1, 0], "n_jobs": 1, "random_state": 0}
+    left, ordered = (kind(**params).fit(X, y) for kind in (Unordered, BoostedTreesStudent))
+    assert left.proved_monotone().tolist() != [1, 1, -1, 0]
+    assert ordered.proved_monotone().tolist() == [1, 1, -1, 0]
+    assert ordered.score(X, y) > left.score(X, y) - 0.02
 
 
 def test_a_student_that_is_not_proved_is_not_written(tmp_path):

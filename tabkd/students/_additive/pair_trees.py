@@ -55,7 +55,7 @@ def interactions(
     weights : ndarray of shape (n,)
         Weights of the rows.
     groups : int ndarray of shape (c,)
-        Columns of one group make no pair, and those of group -1 are in no pair.
+        Columns of one group make no pair.
     random_state : int
         Seed.
     n_jobs : int or None
@@ -98,7 +98,7 @@ def interactions(
     for k in some:
         main = boosted(residual[:, k], max(50, _N_STUMPS // len(some)), num_leaves=2)
         residual[:, k] -= main.predict(table, num_threads=threads)
-        allowed = _pairs(_columns(lambda k=k: boosted(residual[:, k], 20, num_leaves=16), groups), groups)
+        allowed = _pairs(_columns(lambda k=k: boosted(residual[:, k], 20, num_leaves=16), n_columns), groups)
         if allowed:
             n_trees = max(10, _N_TREES // len(some))
             trees = boosted(residual[:, k], n_trees, num_leaves=16, interaction_constraints=allowed)
@@ -107,13 +107,12 @@ def interactions(
     return found, residual[:, some]
 
 
-def _columns(first_trees: Callable, groups: np.ndarray) -> np.ndarray:
+def _columns(first_trees: Callable, n_columns: int) -> np.ndarray:
     """The columns that may be in a pair; of many, those that a few free trees gain most by."""
-    columns = np.flatnonzero(groups >= 0)
-    if len(columns) <= _MAX_COLUMNS:
-        return columns
-    gains = first_trees().feature_importance("gain")[columns]
-    return np.sort(columns[np.argsort(-gains, kind="stable")[:_MAX_COLUMNS]])
+    if n_columns <= _MAX_COLUMNS:
+        return np.arange(n_columns)
+    gains = first_trees().feature_importance("gain")
+    return np.sort(np.argsort(-gains, kind="stable")[:_MAX_COLUMNS])
 
 
 def _pairs(columns: np.ndarray, groups: np.ndarray) -> list[list[int]]:

@@ -35,8 +35,8 @@ def chosen_grids(
     encoder: TableEncoder,
     rows: SoftRows,
     n_pairs: int | Literal["auto"],
-    fixed: np.ndarray,
     is_classifier: bool,
+    is_constrained: bool,
     rng: np.random.RandomState,
     n_jobs: int | None,
 ) -> Grids:
@@ -50,10 +50,10 @@ def chosen_grids(
         Real rows with the teacher's answers.
     n_pairs : int or "auto"
         How many pairs at most; "auto" chooses it on held-out rows.
-    fixed : bool ndarray of shape (d,)
-        Columns of the table that are in no pair.
     is_classifier : bool
         Whether the targets are probabilities.
+    is_constrained : bool
+        Whether a column has to rise or fall: a pair then says less, so that "auto" takes all that help.
     rng : numpy.random.RandomState
         Draws the rows.
     n_jobs : int or None
@@ -62,18 +62,18 @@ def chosen_grids(
     place = places(encoder)
     most = _MAX_AUTO if n_pairs == "auto" else int(n_pairs)
     values = encoder.numeric_values(rows.codes)
-    if most == 0 or len(np.unique(place[~fixed[place]])) < 2:
+    if most == 0 or len(np.unique(place)) < 2:
         return Grids.of(encoder, values, {}, 0, 0)
     scores, weights = teacher_scores(rows, is_classifier)
     some = rng.permutation(len(rows))[: max(_MIN_ROWS, min(_MAX_ROWS, _MAX_VALUES // len(place)))]
     codes, scores, weights = rows.codes[some], scores[some], weights[some]
     table = np.hstack([values[some], encoder.level_rows(codes)]).astype(np.float64)
-    groups = np.where(fixed[place], -1, place)
-    found, residual = interactions(table, values.shape[1], scores, weights, groups, rng.randint(2**31 - 1), n_jobs)
+    found, residual = interactions(table, values.shape[1], scores, weights, place, rng.randint(2**31 - 1), n_jobs)
     ranked = sorted(found, key=lambda pair: -found[pair].gain)[:_MAX_CANDIDATES]
     order, errors = _ordered(encoder, values, {pair: found[pair] for pair in ranked}, codes, residual, weights, most)
     if n_pairs == "auto":
-        order = order[: _enough(errors, _SHORT * _variance(scores, weights))]
+        short = 0 if is_constrained else _SHORT
+        order = order[: _enough(errors, short * _variance(scores, weights))]
     return _fitting(encoder, values, {pair: found[pair] for pair in order}, _MAX_NUMBERS // scores.shape[1])
 
 

@@ -15,6 +15,7 @@ from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._additive.graph import write_explanation, write_score, write_scores, write_units
+from tabkd.students._additive.monotone import Directions
 from tabkd.students._additive.pairs import chosen_grids
 from tabkd.students._additive.readable import ReadableStudent
 from tabkd.students._additive.terms import AdditiveTerms, sides
@@ -42,7 +43,7 @@ class AdditiveStudent(ReadableStudent):
     ----------
     n_pairs : int or "auto", default="auto"
         Most functions of two columns. "auto" takes as many, up to 16, as explain more of the teacher's answers on
-        held-out rows; 0 gives a sum of functions of one column.
+        held-out rows; 0 gives a sum of functions of one column. With constraints, it takes all that help.
     n_knots : int, default=96
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
@@ -61,7 +62,7 @@ class AdditiveStudent(ReadableStudent):
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
-        two classes. A missing value may give any prediction. A constrained column is in no pair.
+        two classes. A missing value may give any prediction.
     n_jobs : int or None, default=None
         Threads of the surrogates that place the knots and find the pairs; None for all cores.
     random_state : int, RandomState instance or None, default=None
@@ -96,7 +97,10 @@ class AdditiveStudent(ReadableStudent):
     Therefore the contribution of a column is its function plus half of the functions of its pairs: these are the exact
     Shapley values against `background_`.
 
-    With `monotonic_cst`, weights of the wrong sign are set to zero after each step.
+    With `monotonic_cst`, the weight of each unit of a constrained column is at least what outweighs the products of
+    the unit with other columns, wherever these are. The contribution of the column then never falls, or never rises,
+    as the column rises and the others stay. Where no background row has a larger value, nor a missing one, it is not
+    below zero, or not above; and the other way round where none has a smaller one.
 
     References
     ----------
@@ -153,9 +157,9 @@ class AdditiveStudent(ReadableStudent):
         if len(self.encoder_.mean_columns_):
             seed = rng.randint(2**31 - 1)
             self.encoder_ = self.encoder_.with_merged_means(real.codes, real.weights, _MOST_MEANS, seed)
-        fixed = self.monotonic_cst_ != 0
-        is_classifier = self.task_ == "classification"
-        grids = chosen_grids(self.encoder_, real, self.n_pairs, fixed, is_classifier, rng, self.n_jobs).in_order()
+        is_classifier, is_constrained = self.task_ == "classification", bool(self.monotonic_cst_.any())
+        grids = chosen_grids(self.encoder_, real, self.n_pairs, is_classifier, is_constrained, rng, self.n_jobs)
+        grids = grids.in_order()
         self.encoder_ = grids.encoder
         self._sides = sides(grids.pairs.values())
         named = dict.fromkeys(tuple(sorted(pair.columns)) for pair in grids.pairs.values())
@@ -165,7 +169,8 @@ class AdditiveStudent(ReadableStudent):
         left, right, together = self._sides
         terms = Terms.first(self._prior(real), self.encoder_.n_features_out_, len(left), len(right))
         units = encoded_units(self.encoder_)
-        return AdditiveTrainer(terms, units, left, right, Allowed(self._signs(), together), self._loss())
+        allowed = Allowed(together, self._directions(self.encoder_.n_features_out_, left, right))
+        return AdditiveTrainer(terms, units, left, right, allowed, self._loss())
 
     def _set_weights(self, weights: AdditiveTerms) -> None:
         """Learnt weights as weights of all features: an unseen level has the units that the encoder gives it."""
@@ -174,10 +179,18 @@ class AdditiveStudent(ReadableStudent):
             terms = terms.relative()
         levels = self.encoder_.level_units_
         self.terms_ = terms.spread(block_diag(np.eye(len(self.encoder_.unit_column_)), levels)).rounded()
+        if directions := self._directions(len(self._columns()), self.terms_.left, self.terms_.right):
+            self.terms_ = directions.imposed_on(self.terms_)
+
+    def _directions(self, n_features: int, left: np.ndarray, right: np.ndarray) -> Directions | None:
+        """How the score moves along the first features, with products of some of them; None without constraints."""
+        if not self.monotonic_cst_.any():
+            return None
+        return Directions.of(self.encoder_, self._signs()[:n_features], left, right)
 
     def _signs(self) -> np.ndarray:
-        """The sign that the weight of each feature has to have, 0 for a free one."""
-        return np.where(self._is_number(), self.monotonic_cst_[self._columns()], 0)[: self.encoder_.n_features_out_]
+        """The sign that the score has to move by along each feature, 0 for any."""
+        return np.where(self._is_number(), self.monotonic_cst_[self._columns()], 0)
 
     def _loss(self) -> Callable:
         return binary_cross_entropy if self._is_binary else super()._loss()
@@ -265,16 +278,15 @@ class AdditiveStudent(ReadableStudent):
         return write_explanation(graph, write_units(graph, inputs, units), units, explanation)
 
     def proved_monotone(self) -> np.ndarray:
-        """Prove the constraints by the signs of the weights: those of a column all have its sign, and it is in no pair.
+        """Prove the constraints: along each unit of a column, its weight outweighs its products with other columns.
 
         Returns
         -------
         int8 array of shape (d,)
             `monotonic_cst_`, with 0 for each column whose constraint is not proved.
         """
-        columns, direction = self._columns(), self.monotonic_cst_
-        wrong = self._is_number() & (self.terms_.weights * direction[columns, None] < 0).any(axis=1)
-        in_pairs = np.concatenate([self.terms_.left, self.terms_.right])
-        proved = direction.copy()
-        proved[np.concatenate([columns[wrong], columns[in_pairs]])] = 0
+        proved = self.monotonic_cst_.copy()
+        columns = self._columns()
+        if directions := self._directions(len(columns), self.terms_.left, self.terms_.right):
+            proved[columns[~directions.kept_by(self.terms_)]] = 0
         return proved

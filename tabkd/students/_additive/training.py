@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from tabkd.students._additive.monotone import Directions
 from tabkd.students._additive.terms import AdditiveTerms
 from tabkd.students._training.batches import Batches, Units
 
@@ -41,10 +42,10 @@ class Terms(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """What each step keeps: the sign of each weight (z,), 0 for any, and which products (left, right) may have one."""
+    """What each step keeps: which products (left, right) may have a weight, and how the score moves with features."""
 
-    signs: np.ndarray
     products: np.ndarray
+    directions: Directions | None
 
 
 class AdditiveTrainer:
@@ -82,7 +83,7 @@ class AdditiveTrainer:
     @property
     def layers(self) -> AdditiveTerms:
         """The terms as NumPy arrays."""
-        weights, intercept, products = map(np.asarray, self._terms)
+        weights, intercept, products = map(np.asarray, _outweighing(self._terms, self._fixed[3].directions))
         return AdditiveTerms(weights, intercept, *self._fixed[1:3], products)
 
 
@@ -91,6 +92,18 @@ def binary_cross_entropy(scores: Any, targets: Any) -> Any:
     import optax
 
     return optax.sigmoid_binary_cross_entropy(scores, targets).sum(axis=1)
+
+
+def _outweighing(terms: Any, directions: Directions | None) -> Any:
+    """Terms in training, whose weights along constrained features are what exceeds the least, as terms of the model.
+
+    So a step may change a product and what outweighs it at once.
+    """
+    if directions is None:
+        return terms
+    import jax.numpy as jnp
+
+    return terms._replace(weights=terms.weights + (directions.signs * directions.least(terms.products, jnp))[:, None])
 
 
 def _optimizer() -> Any:
@@ -118,14 +131,14 @@ def _compiled(loss: Callable) -> Callable:
         return found
 
     def mean_loss(terms: Any, fixed: Any, batch: Any) -> Any:
-        units, left, right, _ = fixed
-        each = loss(scores(terms, units, left, right, batch), batch.targets)
+        units, left, right, allowed = fixed
+        each = loss(scores(_outweighing(terms, allowed.directions), units, left, right, batch), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def run(terms: Any, state: Any, fixed: Any, batches: Any, rates: Any) -> Any:
         allowed = fixed[3]
-        signs, kept = allowed.signs[:, None], allowed.products[:, :, None]
+        directions, kept = allowed.directions, allowed.products[:, :, None]
 
         def step(carry: Any, inputs: Any) -> Any:
             terms, state = carry
@@ -133,7 +146,8 @@ def _compiled(loss: Callable) -> Callable:
             value, gradients = jax.value_and_grad(mean_loss)(terms, fixed, batch)
             updates, state = optimizer.update(gradients, state, terms)
             weights, intercept, products = jax.tree.map(lambda w, dw: w - rate * dw, terms, updates)
-            weights = jnp.where(weights * signs < 0, 0, weights)
+            if directions is not None:
+                weights = jnp.where(weights * directions.signs[:, None] < 0, 0, weights)
             return (type(terms)(weights, intercept, products * kept), state), value
 
         (terms, state), values = jax.lax.scan(step, (terms, state), (batches, rates))

@@ -21,6 +21,7 @@ from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows, SoftStream, bounded, log_frequencies
 from tabkd.students._student_graph import Tensors
 from tabkd.students._trees.games import Part, check_size, games
+from tabkd.students._trees.leaf_order import ordered_values, proved_by_leaves
 from tabkd.students._trees.ordinal import OrdinalTable
 from tabkd.students._trees.sum_of_trees import SumOfTrees
 
@@ -146,6 +147,8 @@ class BoostedTreesStudent(SumOfTrees):
             params={"verbosity": -1, "num_threads": params["num_threads"]},
         )
         self.booster_ = lightgbm.train(params, dataset, self.n_estimators).free_dataset()
+        if self.monotonic_cst_.any():
+            self._order_leaves(table, rows.weights)
 
     def _params(self, targets: np.ndarray, rng: np.random.RandomState) -> dict[str, Any]:
         """LightGBM's parameters, for targets of shape (n, n_scores)."""
@@ -165,9 +168,24 @@ class BoostedTreesStudent(SumOfTrees):
             "num_threads": lightgbm_threads(self.n_jobs, n_rows),
         }
         if self.monotonic_cst_.any():
-            # By LightGBM's basic method: trees of its "intermediate" and "advanced" ones break their constraints.
             params["monotone_constraints"] = self.monotonic_cst_.tolist()
+            params["monotone_constraints_method"] = "advanced"
         return params
+
+    def _order_leaves(self, table: np.ndarray, weights: np.ndarray) -> None:
+        """Set the leaves of each tree that breaks a constraint to the nearest values in order.
+
+        LightGBM's basic method breaks none, but keeps many splits from being of use.
+        """
+        for i, nodes in enumerate(self._last_values()):
+            if np.array_equal(proved_by_leaves([nodes], self.monotonic_cst_), self.monotonic_cst_):
+                continue
+            leaves = np.flatnonzero(nodes.left < 0)  # in LightGBM's order, behind the inner nodes
+            met = self.booster_.predict(table, pred_leaf=True, start_iteration=i, num_iteration=1)
+            of_node = np.bincount(leaves[np.asarray(met, dtype=np.int64).ravel()], weights, len(nodes.left))
+            values = ordered_values(nodes, self.monotonic_cst_, of_node)
+            for k, leaf in enumerate(leaves):
+                self.booster_.set_leaf_output(i, k, float(values[leaf]))
 
     def predict_codes(self, codes: np.ndarray) -> np.ndarray:
         """Predict the targets of encoded rows.
