@@ -7,6 +7,10 @@ probability is over the measured rows as well: it holds on average over samples,
 of new rows up to the point varies around q by about √(q (1 − q) / n). The edges of the bands do not depend on the
 measured rows, so that the guarantee holds within each band.
 
+A point at q needs q / (1 − q) rows, 99 for 99 %. A band that has fewer shares its point with its neighbours, and the
+guarantee holds for these bands together. Which bands share is decided with the new row counted as one of its band, so
+that it and the measured rows stay exchangeable.
+
 References
 ----------
 V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005, ch. 4 (Mondrian, that is by band).
@@ -35,7 +39,7 @@ _TENTHS = tuple(k / 10 for k in range(1, 10))
 _PROBABILITIES = (0.001, 0.002, 0.005, 0.02, 0.05, *_TENTHS, 0.95, 0.98, 0.995, 0.998, 0.999)
 # Where bands of values meet if there are enough rows: the shares of the training rows below.
 _SHARES = (0.01, 0.02, 0.05, *_TENTHS, 0.95, 0.98, 0.99)
-# Enough rows: a band with fewer than 99 has no point at 99 %.
+# Enough rows: a band with fewer than 99 has no point of its own at 99 %.
 _ENOUGH = 120
 
 
@@ -74,9 +78,9 @@ def measured_doubt(student: np.ndarray, teacher: np.ndarray, task: str, training
     -------
     dict or None
         ``edges``: the edges between the bands, in ascending order. ``bands``: for each band its number of measured
-        ``rows``, and its points at ``50%``, ``90%`` and ``99%``, None where it has too few rows for one. The
-        difference of two rows of probabilities is the largest over the classes. None for several targets, whose
-        differences have no common unit.
+        ``rows``, and its points at ``50%``, ``90%`` and ``99%``, which neighbouring bands share where one has too few
+        rows, and which are None where all bands together have too few. The difference of two rows of probabilities is
+        the largest over the classes. None for several targets, whose differences have no common unit.
 
     Examples
     --------
@@ -88,11 +92,14 @@ def measured_doubt(student: np.ndarray, teacher: np.ndarray, task: str, training
         return None
     differences = np.abs(student - teacher).max(axis=1)
     edges = _edges(training, task, len(student))
-    bands = np.searchsorted(edges, banded(student, task))
-    return {
-        "edges": edges,
-        "bands": [_band(np.sort(differences[bands == i])) for i in range(len(edges) + 1)],
-    }
+    bands, n_bands = np.searchsorted(edges, banded(student, task)), len(edges) + 1
+    rows = np.bincount(bands, minlength=n_bands)
+    found: list[dict[str, Any]] = [{"rows": int(n)} for n in rows]
+    for name, level in LEVELS.items():
+        for i in range(n_bands):
+            sharing = _sharing(rows, i, _least_rows(level))
+            found[i][name] = _point(np.sort(differences[np.isin(bands, sharing)]), level)
+    return {"edges": edges, "bands": found}
 
 
 def doubts(facts: dict[str, Any], scores: np.ndarray) -> np.ndarray:
@@ -140,9 +147,36 @@ def _with_enough(edges: list[float], n_below: np.ndarray) -> list[float]:
     return chosen
 
 
-def _band(differences: np.ndarray) -> dict[str, Any]:
-    """The number of differences, which are in ascending order, and their points."""
-    return {"rows": len(differences), **{name: _point(differences, level) for name, level in LEVELS.items()}}
+def _least_rows(level: float) -> int:
+    """The fewest rows that a point at a level needs."""
+    # Rounded, because 0.9 / 0.1 may be a little more than 9.
+    return math.ceil(round(level / (1 - level), 9))
+
+
+def _sharing(rows: np.ndarray, band: int, least: int) -> range:
+    """The bands that share a point with a band: from the highest down, neighbours until they have enough rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (b,)
+        Number of measured rows in each band.
+    band : int
+        The band of a new row.
+    least : int
+        Number of measured rows that the point needs.
+    """
+    counted = rows.copy()
+    counted[band] += 1
+    starts, total = [], 0
+    for i in reversed(range(len(rows))):
+        total += counted[i]
+        if total > least:
+            starts.append(i)
+            total = 0
+    # Those that are left have too few rows, and join the lowest bands that have enough.
+    ends = [len(rows), *starts[:-1]]
+    starts = [*starts[:-1], 0]
+    return next(range(start, end) for start, end in zip(starts, ends, strict=True) if start <= band)
 
 
 def _point(differences: Sequence[float] | np.ndarray, level: float) -> float | None:

@@ -66,8 +66,8 @@ class Signed:
         -----
         In each band the points at 50, 90 and 99 % are order statistics of the differences: split conformal prediction,
         with a guarantee for new rows that are exchangeable with those of `X`, and for no others. A point at level q is
-        the k-th smallest of n differences, k = ⌈(n + 1) q⌉, and is not given where k > n. The difference of two rows of
-        probabilities is the largest over the classes.
+        the k-th smallest of n differences, k = ⌈(n + 1) q⌉. Where k > n, neighbouring bands share a point, and the
+        guarantee holds for them together. The difference of two rows of probabilities is the largest over the classes.
 
         References
         ----------

@@ -126,7 +126,8 @@ def print_doubt(console: Console, metadata: dict[str, Any]) -> None:
     console.print(table)
     console.print(
         "Of new rows like the measured ones, at least 50, 90 and 99 % are no farther from the teacher than the points "
-        "of their band, on average over samples of measured rows. – means that too few rows were measured.",
+        "of their band, on average over samples of measured rows. Neighbouring bands share a point where one has "
+        "too few rows; – means that all have too few.",
         style="dim",
     )
 

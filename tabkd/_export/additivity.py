@@ -17,6 +17,8 @@ from tabkd.students._student import predicted
 
 #: Largest error of a contribution and of a row's sum, in standard deviations of the score over the background rows.
 TOLERANCE = 1e-4
+# Most numbers that Python, and `tabkd.load`, hold for contributions, over all rows that they explain for the check.
+_MOST_VALUES = 1 << 27
 # The spread of scores that vary less: in log-odds, or in standard deviations of the target.
 _LEAST_SPREAD = 0.01
 # Largest difference between what the raw scores mean and what the student predicts.
@@ -27,6 +29,9 @@ def check_additivity(
     model: Any, codes: np.ndarray, frame: pd.DataFrame, exported: ExportedStudent, whole: dict[str, np.ndarray]
 ) -> float:
     """Compare the contributions of a file with Python's, and their sums with the scores.
+
+    Sums are checked on all rows. Where a row takes so many numbers that Python would take minutes, only some rows, from
+    the first to the last kind, are explained by Python and by `tabkd.load`, too.
 
     Parameters
     ----------
@@ -49,38 +54,64 @@ def check_additivity(
     Raises
     ------
     ParityError
-        If a difference is too large; the message has the row, the sum and the score.
+        If a difference is too large; the message has the row, and the sum and the score or both contributions.
     """
-    scores, baseline, expected = model._raw_scores(codes), model._base_values(), model._explain_codes(codes)
     _check_scale(model, codes, frame)
+    some = _some_rows(len(codes), model._student.values_per_explanation())
+    some_codes, some_frame = codes[some], frame.iloc[some]
+    expected = model._explain_codes(some_codes)
+    graph, loaded = (
+        found.reshape(-1, *expected.shape[1:]).astype(np.float64)
+        for found in (whole[CONTRIBUTIONS], exported.output(some_frame, CONTRIBUTIONS))
+    )
+    spread = _spread(model)
+    worst = max(
+        _check_sums(model, codes, frame, graph, spread), _check_sums(model, some_codes, some_frame, loaded, spread)
+    )
+    for got in (graph[some], loaded):
+        _check_equal(model, some_frame, got, expected, spread)
+    return worst
+
+
+def _some_rows(n: int, values_per_row: int) -> np.ndarray:
+    """The positions of the rows to explain in every way: all of n, or as many as time allows, evenly spaced."""
+    return np.linspace(0, n - 1, min(n, max(1, _MOST_VALUES // values_per_row))).astype(np.int64)
+
+
+def _spread(model: Any) -> np.ndarray:
+    """The unit of errors of each score, (M,): its standard deviation over the background rows."""
     student = model._student
-    usual = model._raw_scores(student.background_)
     # Scores that hardly vary are no more exact in float32 than others.
     least = _LEAST_SPREAD * (student.target_scale_ if student.task_ == "regression" else 1.0)
-    spread = np.maximum(usual.std(axis=0), least)
-    worst = 0.0
-    for found in (whole[CONTRIBUTIONS], exported.output(frame, CONTRIBUTIONS)):
-        got = found.reshape(expected.shape).astype(np.float64)
-        sums = baseline + got.sum(axis=2)
-        gaps = _gaps(sums, scores, spread)
-        worst = max(worst, float(gaps.max()))
-        if worst > TOLERANCE:
-            row, k = _largest(gaps)
-            what = (
-                f"the baseline {baseline[k]:.9g} and the contributions add up to {sums[row, k]:.9g}, but the score is "
-                f"{scores[row, k]:.9g}; at most {TOLERANCE * spread[k]:.3g} is allowed, {TOLERANCE:g} of its spread"
-            )
-            raise _error(model, frame, row, what)
-        gaps = _gaps(got, expected, spread[:, None])
-        if gaps.max() > TOLERANCE:
-            row, k, column = _largest(gaps)
-            what = (
-                f"column {frame.columns[column]!r} contributes {expected[row, k, column]:.9g} in Python, but "
-                f"{got[row, k, column]:.9g} in ONNX; the contributions add up to {sums[row, k]:.9g}, and the score is "
-                f"{scores[row, k]:.9g}"
-            )
-            raise _error(model, frame, row, what)
+    return np.maximum(model._raw_scores(student.background_).std(axis=0), least)
+
+
+def _check_sums(model: Any, codes: np.ndarray, frame: pd.DataFrame, got: np.ndarray, spread: np.ndarray) -> float:
+    """The largest error of the sums of contributions (n, M, d); refuse those that are not the scores."""
+    baseline, scores = model._base_values(), model._raw_scores(codes)
+    sums = baseline + got.sum(axis=2)
+    gaps = _gaps(sums, scores, spread)
+    worst = float(gaps.max())
+    if worst > TOLERANCE:
+        row, k = _largest(gaps)
+        what = (
+            f"the baseline {baseline[k]:.9g} and the contributions add up to {sums[row, k]:.9g}, but the score is "
+            f"{scores[row, k]:.9g}; at most {TOLERANCE * spread[k]:.3g} is allowed, {TOLERANCE:g} of its spread"
+        )
+        raise _error(model, frame, row, what)
     return worst
+
+
+def _check_equal(model: Any, frame: pd.DataFrame, got: np.ndarray, expected: np.ndarray, spread: np.ndarray) -> None:
+    """Refuse contributions (n, M, d) that differ from Python's."""
+    gaps = _gaps(got, expected, spread[:, None])
+    if gaps.max() > TOLERANCE:
+        row, k, column = _largest(gaps)
+        what = (
+            f"column {frame.columns[column]!r} contributes {expected[row, k, column]:.9g} in Python, but "
+            f"{got[row, k, column]:.9g} in ONNX; at most {TOLERANCE * spread[k]:.3g} is allowed"
+        )
+        raise _error(model, frame, row, what)
 
 
 def _check_scale(model: Any, codes: np.ndarray, frame: pd.DataFrame) -> None:

@@ -131,7 +131,7 @@ def score_dataset(
         Write for each score its "doubt", and whether it is "doubtful", that is above this number, so that such rows can
         be sent to the teacher. For at least 90 % of rows like those that doubt was measured on, the teacher's answer is
         no farther from the score than its doubt, a difference of probabilities or in the unit of the target; see
-        `DistilledClassifier.measure_doubt`. Doubt is null, and the score doubtful, where too few rows were measured.
+        `DistilledClassifier.measure_doubt`. Doubt is null, and each score doubtful, if fewer than 9 rows were measured.
     segment : sequence of str
         Columns of the input. The drift of the rows is measured for each of their 20 most frequent values, too, and for
         the rest together; values beyond the first hundred that appear belong to the rest. The reference is that of all
@@ -330,20 +330,23 @@ class _Scoring:
         self.before = [source.state() for source in sources]
 
     def run(self, explain: Callable[[Rows], Rows], write: Callable[[Scored], Any], done: Counts | None = None) -> None:
-        """Score and explain all batches except the first ones, which are `done`."""
+        """Score all batches except the first ones, which are `done`; they are explained and written meanwhile."""
         n_done = 0 if done is None else done.batches
         self._counts += done or Counts()
         check_number(self._counts.rejected, [], self._max_rejects)
         self._progress.stage("rows", self._n_rows(), self._counts.read)
+
+        def finish(scored: Scored) -> None:
+            write(scored._replace(rows=explain(scored.rows)))
+
         stopped = False
         with (
             contextlib.closing(self._batches()) as all_batches,
             contextlib.closing(ahead(islice(all_batches, n_done, None))) as batches,
-            behind(write) as hand_over,
+            behind(finish) as hand_over,
         ):
             for batch in batches:
                 scored = self._columns.scored(batch, self._counts.rejected, self._max_rejects)
-                scored = scored._replace(rows=explain(scored.rows))
                 self._counts += Counts.of(scored)
                 hand_over(scored)
                 self._progress.advance(scored.n_read)

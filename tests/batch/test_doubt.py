@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd._doubt import DOUBT, LEVELS, doubts, measured_doubt
+from tabkd._doubt import DOUBT, LEVELS, _least_rows, _sharing, banded, doubts, measured_doubt
 from tabkd.batch import score_batches, score_dataset
 from tabkd.evaluation import evaluate
 
@@ -63,6 +63,63 @@ def test_a_point_is_given_from_as_many_rows_on_as_its_guarantee_needs(n, names):
     assert [name for name in LEVELS if band[name] is not None] == names
 
 
+def points_of_their_own(facts, name):
+    """The points of the bands, None where a band shares it with its neighbours."""
+    rows, least = np.array([band["rows"] for band in facts["bands"]]), _least_rows(LEVELS[name])
+    return [band[name] if len(_sharing(rows, i, least)) == 1 else None for i, band in enumerate(facts["bands"])]
+
+
+def test_bands_with_too_few_rows_share_a_point():
+    training = np.arange(10_000.0)
+    student = np.concatenate([np.full(30, 50.0), np.full(40, 150.0), training[300:]])
+    teacher = student + np.where(student < 300, 2.0, 1.0)
+    bands = measured_doubt(student[:, None], teacher[:, None], "regression", training)["bands"]
+    few = [i for i, band in enumerate(bands) if band["rows"] < 99]
+    assert few == [0]
+    assert [band["99%"] for band in bands[:3]] == [2.0, 2.0, 1.0]
+    assert bands[0]["90%"] == 2.0
+    assert bands[1]["90%"] == 1.0
+
+
+def test_every_band_has_a_point_if_all_rows_together_are_enough():
+    training, scores = np.linspace(0, 1, 1000), np.full((99, 2), 0.5)
+    for n, has_point in ((98, False), (99, True)):
+        bands = measured_doubt(scores[:n], scores[:n], "classification", training)["bands"]
+        assert len(bands) == 6
+        assert {band["99%"] is not None for band in bands} == {has_point}
+
+
+def test_which_bands_share_does_not_depend_on_which_of_their_rows_is_the_new_one():
+    """So that the new row and the measured rows are exchangeable."""
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        rows = rng.integers(5, size=6)  # with the new one
+        for i in np.flatnonzero(rows):
+            together = _sharing(rows - (np.arange(6) == i), i, 4)
+            others = [j for j in together if rows[j]]
+            assert all(_sharing(rows - (np.arange(6) == j), j, 4) == together for j in others)
+
+
+def test_new_rows_of_bands_that_share_a_point_are_within_it_together(model, table, differences):
+    """Measured rows that are too few for most bands: the shared points hold, and would not if few rows had theirs."""
+    X, _ = table
+    scores, rng = model.predict_proba(X), np.random.default_rng(0)
+    teacher, hits, n_draws = model.teacher_.predict_proba(X), [], 400
+    at = banded(scores, "classification")
+    for _ in range(n_draws):
+        rows = rng.permutation(np.arange(2000, len(X)))
+        old, new = rows[:150], rows[150:]
+        facts = measured_doubt(scores[old], teacher[old], "classification", model._training_scores)
+        band = np.searchsorted(facts["edges"], at[new])
+        assert len(facts["bands"]) >= 6
+        for name in ("90%", "99%"):
+            points = np.array([band[name] for band in facts["bands"]])
+            hits.append((differences[new] <= points[band]).mean())
+    for found, level in ((hits[::2], 0.9), (hits[1::2], 0.99)):
+        assert np.mean(found) >= level - 4 * np.std(found) / np.sqrt(n_draws)
+        assert np.mean(found) < level + 0.06
+
+
 def test_new_rows_of_the_table_are_within_the_points_in_every_band_on_average(model, table, differences):
     """The guarantee is on average over the measured rows: so it is checked over many draws of them."""
     X, _ = table
@@ -75,7 +132,7 @@ def test_new_rows_of_the_table_are_within_the_points_in_every_band_on_average(mo
         facts = measured_doubt(scores[old], teacher[old], "classification", model._training_scores)
         band = np.searchsorted(facts["edges"], scores[new, 1])
         for name in LEVELS:
-            points = [band[name] for band in facts["bands"]]
+            points = points_of_their_own(facts, name)
             within[name].append([p and (differences[new] <= p)[band == i].mean() for i, p in enumerate(points)])
     for name, level in LEVELS.items():
         shares = np.array(within[name], dtype=float)

@@ -1,6 +1,7 @@
 """Reasons: the columns that pushed a score up or down most, beside the scores."""
 
 import re
+import threading
 
 import numpy as np
 import pandas as pd
@@ -152,6 +153,26 @@ def test_only_alerts_are_explained(explained, contributions, expected, frame, tm
         rows = np.array(found["id"]).astype(int)
         check(found, expected_reasons(contributions[rows], 3))
         assert expected[rows].min() >= (options.get("threshold") or done.threshold) - 1e-6
+
+
+def test_a_batch_is_explained_while_the_next_one_is_scored(explained, source, tmp_path, monkeypatch):
+    output, score, n_scored = explained.output, explained.predict_proba, []
+    second = threading.Event()
+
+    def scored(X):
+        n_scored.extend([len(X)] if len(X) else [])
+        if len(n_scored) == 2:
+            second.set()
+        return score(X)
+
+    def explained_later(X, name):
+        assert second.wait(10)
+        return output(X, name)
+
+    monkeypatch.setattr(explained, "predict_proba", scored)
+    monkeypatch.setattr(explained, "output", explained_later)
+    done = score_dataset(explained, [source], tmp_path / "out.parquet", reasons=1, batch_size=1000)
+    assert done.written == N_ROWS
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_doubt_is_shown_by_bands(distilled):
     assert "doubt: |student − teacher|, measured on 375 rows" in output
     assert "probability of yes" in output
     last = report["doubt"]["bands"][-1]
-    cells = [f"from {report['doubt']['edges'][-1]:.4g}", str(last["rows"]), "–"]
+    cells = [f"from {report['doubt']['edges'][-1]:.4g}", str(last["rows"]), f"{last['99%']:.4g}"]
     assert any(all(f" {cell} " in line for cell in cells) for line in output.splitlines())
 
 

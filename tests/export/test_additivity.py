@@ -126,6 +126,24 @@ def test_wrong_contributions_do_not_pass_the_gate(student, message, tmp_path):
     model.to_onnx(tmp_path / "model.onnx")
 
 
+class Costly(TreeStudent):
+    """A tree that is said to take as many numbers for each explanation as thousands of columns do."""
+
+    def values_per_explanation(self):
+        return 1 << 24
+
+    def explain_codes(self, codes):
+        self.n_explained = len(codes)
+        return super().explain_codes(codes)
+
+
+def test_python_explains_only_some_rows_again_where_that_takes_long():
+    X, signal = mixed_table()
+    model = distilled(Costly(min_samples_leaf=5, random_state=0), "binary", X, signal)
+    model.to_onnx(contributions=True)
+    assert model.student_.n_explained == 8 < model.parity_["rows"] / 10
+
+
 @pytest.mark.parametrize("name", ["mlp", "tree"])
 def test_a_table_of_constants_and_one_of_a_single_column_are_explained(name):
     y = np.arange(200) % 3 == 0

@@ -18,6 +18,7 @@ from tabkd.students._network.network import Network
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
 from tabkd.students._network.walks import Explainer
+from tabkd.students._network.walks_graph import write_contributions
 from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows
 from tabkd.students._student_graph import Tensors
@@ -300,7 +301,7 @@ class MLPStudent(MinibatchStudent):
         str
             A tensor of shape (n, d), or (n, M, d) if there are several raw scores; float32.
         """
-        return self._explainer().write(graph, inputs)
+        return write_contributions(graph, inputs, self._explainer())
 
     def values_per_explanation(self) -> int:
         """Count the numbers that the graph of the contributions holds for a row at a time.

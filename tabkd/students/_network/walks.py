@@ -26,18 +26,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tabkd._threads import n_threads
-from tabkd.onnx._graph import Graph
-from tabkd.onnx._inputs import Inputs
-from tabkd.onnx._types import TensorType
 from tabkd.students._background import herded, mixed
-from tabkd.students._encoding.stored_rows import StoredRows
 from tabkd.students._network.network import Network
 from tabkd.students._network.readout import Readout
 
 # Steps of all walks of one direction together; for several scores more, because they share what is learnt.
 _STEPS, _STEPS_OF_SEVERAL = 112, 512
 # The fewest walks; and the fewest where nothing but their mean error is learnt, because it would be too many weights.
-_LEAST_WALKS, _LEAST_PLAIN_WALKS, _MOST_WEIGHTS = 5, 16, 1 << 16
+_LEAST_WALKS, _LEAST_PLAIN_WALKS, _MOST_WEIGHTS = 8, 16, 1 << 16
 # The rows to learn from, the scores of all of them, and the steps that explain all of them.
 _ROWS, _ROW_VALUES, _REFERENCE_STEPS = 4096, 1 << 23, 1 << 21
 # Rows that share their reference walks: the fewer, the more the errors of the walks cancel.
@@ -112,6 +108,8 @@ class Explainer:
         The codes of their background rows.
     readout : Readout
         How contributions are read from their scores.
+    weighs : bool
+        Whether the scores of the steps have weights that were learnt.
     """
 
     def __init__(self, network: Network, background: np.ndarray) -> None:
@@ -119,7 +117,7 @@ class Explainer:
         sums = network.column_sums(background)
         n, p = sums.shape[:2]
         rng = np.random.default_rng(0)
-        n_walks, self._weighs = _size(network, n)
+        n_walks, self.weighs = _size(network, n)
         herd = herded(network.encoder.transform_codes(background), min(n_walks, n))
         rows = herd[np.arange(n_walks) % len(herd)]
         self.walks, self.walked = Walks(_permutations(n_walks, p, rng), sums[rows]), background[rows]
@@ -134,7 +132,7 @@ class Explainer:
         """
         network, plain, (n, p) = self.network, self.walks.readout(self.network), sums.shape[:2]
         rows = sums
-        if self._weighs:
+        if self.weighs:
             n_rows = min(_ROWS, _ROW_VALUES // (len(plain.differences) * network.n_scores))
             rows = network.column_sums(np.vstack([background, mixed(background, max(0, n_rows - n), rng)]))
         n_walks = max(len(self.walks.ranks), _REFERENCE_STEPS // (len(rows) * max(1, p - 1)))
@@ -152,7 +150,7 @@ class Explainer:
         changes, own = map(np.concatenate, zip(*self.walks.scores(network, rows), strict=True))
         baseline = network.behind(sums.sum(axis=1) + network.layers[0][1]).mean(axis=0, dtype=np.float64)
         better += ((own - baseline) - better.sum(axis=2))[:, :, None] / p
-        return plain.corrected(changes, own, better, self._weighs)
+        return plain.corrected(changes, own, better, self.weighs)
 
     def explain(self, codes: np.ndarray) -> np.ndarray:
         """Contributions to the raw scores, float64 of shape (n, M, d)."""
@@ -172,78 +170,6 @@ class Explainer:
         """The numbers in the first layer at all steps of a row."""
         n_walks, p, units = self.walks.stored.shape
         return max(1, n_walks * (p - 1) * units)
-
-    def write(self, graph: Graph, inputs: Inputs) -> str:
-        """Write what `explain` computes: float32 of shape (n, d), or (n, M, d) for several scores."""
-        network = self.network
-        n_scores, d, p = network.n_scores, network.n_columns, len(network.players)
-        row = [d] if n_scores == 1 else [n_scores, d]
-        if p == 0:
-            return graph.reshape(graph.zeros(inputs.pieces[0].name, n_scores * d), [-1, *row])
-        sums = network.write_sums(graph, inputs)
-        total = graph.node("ReduceSum", [sums, graph.constant(np.array([1]), "axes")], keepdims=1)
-        first = graph.float32(network.layers[0][1], "bias")
-        own = network.write_behind(graph, graph.node("Add", [total, first]))
-        own = graph.reshape(own, [-1, n_scores, *[1] * (len(row) - 1)])
-        found = graph.node("Mul", [own, graph.float32(self._of_columns(self.readout.ends), "ends")])
-        bias = self._of_columns(self.readout.bias).reshape(row)
-        found = graph.node("Add", [found, graph.float32(bias, "bias")])
-        if p > 1:
-            found = graph.node("Add", [self._write_steps(graph, sums, total, first), found])
-        return found
-
-    def _of_columns(self, values: np.ndarray) -> np.ndarray:
-        """Values of players (..., p) as those of all columns (..., d); zero for columns that are not read."""
-        found = np.zeros((*values.shape[:-1], self.network.n_columns))
-        found[..., self.network.players] = values
-        return found
-
-    def _write_steps(self, graph: Graph, sums: str, total: str, first: str) -> str:
-        """The part of the contributions that the steps between the two rows decide: (n, d) or (n, M, d)."""
-        network, (q, p) = self.network, self.walks.ranks.shape
-        units = self.walks.stored.shape[2]
-        ranks = graph.constant(self.walks.ranks, "ranks")
-        steps = graph.constant(np.arange(1, p)[:, None])
-        taken = graph.node("Greater", [steps, graph.reshape(ranks, [-1, 1, p])])
-        taken = graph.cast(taken, TensorType.FLOAT)
-        others = graph.node("Sub", [graph.float32(1.0), taken])
-        stored = network.write_sums(graph, StoredRows(graph, self.walked))
-        flat = graph.reshape(taken, [-1, p])
-        moved = graph.node("MatMul", [flat, sums])
-
-        def constant(mask: str) -> str:
-            return graph.node("Add", [graph.reshape(graph.node("MatMul", [mask, stored]), [-1, units]), first])
-
-        forwards = graph.node("Add", [moved, constant(others)])
-        backwards = graph.node("Add", [graph.node("Sub", [total, moved]), constant(taken)])
-        ways = [network.write_behind(graph, way) for way in (forwards, backwards)]
-        changes, n_steps = graph.node("Sub", ways), q * (p - 1)
-        if network.n_scores == 1:
-            changes = graph.reshape(changes, [-1, n_steps])
-        else:
-            changes = graph.reshape(changes, [-1, n_steps, network.n_scores])
-            changes = graph.node("Transpose", [changes], perm=[0, 2, 1])
-        return graph.node("MatMul", [changes, self._write_differences(graph, ranks)])
-
-    def _write_differences(self, graph: Graph, ranks: str) -> str:
-        """`Readout.differences` for all columns of the table, zero for those that are not read."""
-        network, (q, p) = self.network, self.walks.ranks.shape
-        if self._weighs:
-            return graph.float32(self._of_columns(self.readout.differences), "differences")
-        # Those of plain walks follow from the ranks, which take less space.
-        depth, onoff = graph.constant(np.array(p + 1)), graph.float32([0.0, 1 / (2 * q)])
-
-        def hot(when: str) -> str:
-            return graph.node("OneHot", [when, depth, onoff], axis=1)
-
-        after = graph.node("Add", [ranks, graph.constant(np.array(1))])
-        between = graph.columns(graph.node("Sub", [hot(after), hot(ranks)]), np.arange(1, p))
-        found = graph.reshape(between, [-1, p])
-        if p == network.n_columns:
-            return found
-        place = np.full(network.n_columns, p)
-        place[network.players] = np.arange(p)
-        return graph.columns(graph.concat([found, graph.zeros(found, 1)]), place)
 
 
 def _size(network: Network, n_background: int) -> tuple[int, bool]:
