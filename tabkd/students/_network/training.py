@@ -76,8 +76,10 @@ class Trainer:
         self._units = units
         self._decay = np.float32(weight_decay)
         self._limits = list(limits)
-        self._params = within(jax.tree.map(jax.numpy.asarray, layers), self._limits)
-        self._state = _optimizer().init(self._params)
+        self._params = within(layers, self._limits)
+        # Adam begins with zeros. JAX would compile a function for each shape to make them.
+        state = jax.eval_shape(_optimizer().init, self._params)
+        self._state = jax.tree.map(lambda array: np.zeros(array.shape, array.dtype), state)
 
     def step(self, batches: Batches, rates: np.ndarray) -> jax.Array:
         """Take one step for each minibatch and return the mean loss."""
