@@ -291,6 +291,7 @@ def reasons(
 @seeds_option(1)
 @max_rows_option(20_000)
 @click.option("--max-bytes", default=20_000, help="The budget of the search.")
+@click.option("--simulated", default=0, help="Rows of a simulated table of 30 columns to measure as well.")
 @output_option
 @quick_option
 def search(
@@ -299,6 +300,7 @@ def search(
     seeds: int,
     max_rows: int,
     max_bytes: int,
+    simulated: int,
     output: Path | None,
     quick: bool,
 ) -> None:
@@ -310,7 +312,7 @@ def search(
     if quick:
         max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
     tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
-    print(run(tables, seeds, Runs(output, "search"), max_bytes, quick))
+    print(run(tables, seeds, Runs(output, "search"), max_bytes, quick, simulated))
 
 
 if __name__ == "__main__":
