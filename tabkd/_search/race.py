@@ -48,17 +48,24 @@ class Race:
     yardstick: Yardstick
     budget: Budget
 
-    def run(self, candidates: Sequence[Candidate], on_heat: Callable[[str, int], None], on_fit: Callable) -> None:
+    def run(
+        self, candidates: Sequence[Candidate], on_heat: Callable[[str, int], None], on_fit: Callable
+    ) -> list[Candidate]:
         """Measure the candidates, those that may be chosen after all lessons, and the default student as well.
 
         Parameters
         ----------
         candidates : sequence of Candidate
-            Their `found` is set; it stays None where a step below on the same ladder is too large already.
+            Their `found` is set.
         on_heat : callable
             Called with the name and the number of candidates of each heat.
         on_fit : callable
             Called after each fit.
+
+        Returns
+        -------
+        list of Candidate
+            Those that were tried: a step of a ladder is not where the one below is too large already.
         """
         default = [each for each in candidates if each.is_default]
         runners = [each for each in candidates if not each.is_default]
@@ -71,15 +78,17 @@ class Race:
                 if not self._is_surely_too_large(candidate):
                     self._measure(candidate, lessons, share)
                 on_fit()
-            runners = promising([each for each in runners if each.found], self.budget, n_next)
+            runners = promising([each for each in runners if each.found is not None], self.budget, n_next)
         on_heat("candidates on all lessons", len(runners + default))
         for candidate in runners + default:
             self._measure(candidate, self.lessons, 1.0)
             on_fit()
-        for candidate in self._substitutes(candidates):
-            if preferred(candidates, self.budget):
+        tried = [each for each in candidates if each.found is not None]
+        for candidate in self._substitutes(tried):
+            if preferred(tried, self.budget):
                 break
             self._measure(candidate, self.lessons, 1.0)
+        return tried
 
     def _is_surely_too_large(self, candidate: Candidate) -> bool:
         """Whether a smaller step of the same ladder is too large, or was not even tried."""
@@ -90,7 +99,7 @@ class Race:
 
     def _substitutes(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Who may take the place of finalists that all failed: the most faithful of the others."""
-        others = [each for each in candidates if each.found and each.found.share < 1 and self.budget.allows(each.found)]
+        others = [each for each in candidates if each.found.share < 1 and self.budget.allows(each.found)]
         return sorted(others, key=lambda each: -each.found.fidelity)[:_SUBSTITUTES]
 
     def _measure(self, candidate: Candidate, lessons: Lessons, share: float) -> None:

@@ -46,7 +46,8 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
     """Search for the smallest student that keeps enough of its teacher, or for the best one within a budget.
 
     The teacher is asked once, and all candidates learn from the same rows: first from a small share of them, the
-    promising ones from more, a few from all. Bytes and latency are those of the exported file.
+    promising ones from more, a few from all, and with these the default student. Bytes and latency are those of the
+    exported file.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         faithful one within the limits.
     students : "all", sequence of str or regressor, or dict of str to grid, default="all"
         The candidates: names of students, each with settings from small to large; regressors as they are; or names with
-        grids of their parameters, as in `GridSearchCV`.
+        grids of their parameters, as in `GridSearchCV`. Where the file of a setting is larger than the budget, those
+        above it are not tried. The weights of an "mlp" take one byte each, except in the default student.
     n_iter : int, default=16
         Most candidates. Longer lists are thinned evenly.
     refit : bool, default=True
@@ -77,9 +79,9 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
     Attributes
     ----------
     cv_results_ : dict of str to array
-        For each candidate `params`, and each of them as `param_…`; `student`; `share` of the lessons that it learnt
-        from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`, `latency_us` and
-        `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
+        For each candidate that was tried `params`, and each of them as `param_…`; `student`; `share` of the lessons that
+        it learnt from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`, `latency_us`
+        and `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
     best_estimator_ : DistilledClassifier or DistilledRegressor
         The chosen one, fitted on all rows; with `refit` only.
     best_params_ : dict
@@ -186,7 +188,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
             the weights or a parameter cannot be used.
         """
         validate_params(self)
-        found = candidates(self.students, self.n_iter)
+        to_try = candidates(self.students, self.n_iter)
         X = check_table(self, X)
         template = self._template(y)
         template._check_params()
@@ -198,8 +200,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         budget = self.budget or Budget()
         with progress(self.verbose) as bar:
             race = self._race(clone(template), X, y, sample_weight, learn, measure, budget, bar)
-            race.run(found, bar.stage, bar.advance)
-            found = [each for each in found if each.found is not None]
+            found = race.run(to_try, bar.stage, bar.advance)
             self._note(found, budget)
             if self.refit:
                 self._refit(clone(template), X, y, sample_weight, preferred(found, budget), budget, bar)
