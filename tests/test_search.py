@@ -116,11 +116,8 @@ def test_the_best_parameters_and_the_seed_give_the_best_estimator(free, table):
 
 
 def test_the_default_student_learns_from_all_lessons_beside_the_finalists(table):
-    few = DistilledClassifier(forest(), n_synthetic=100)
-    limit = Budget(max_bytes=16_000)
-    found = DistillationSearch(few, students={"mlp": {}, **TREES}, budget=limit, refit=False, random_state=0).fit(
-        *table
-    )
+    found = search(students={"mlp": {}, **TREES}, budget=Budget(max_bytes=16_000), refit=False)
+    found.set_params(teacher__n_synthetic=100).fit(*table)
     results = found.cv_results_
     default = results["params"].index({"student": "mlp"})
     assert results["share"][default] == 1
@@ -137,6 +134,8 @@ def test_steps_above_one_that_is_too_large_are_not_tried(table):
     limit = Budget(max_bytes=int(sizes[0]) + 100)
     found = search(students=["tree"], budget=limit, refit=False).fit(*table)
     assert [params["student__max_leaf_nodes"] for params in found.cv_results_["params"]] == [16, 64]
+    with pytest.raises(ValueError, match=r"The nearest is tree\(max_leaf_nodes=16\)"):
+        search(students=["tree"], budget=Budget(max_bytes=100)).fit(*table)
     grid = {"tree": {"max_leaf_nodes": [16, 64, 256]}}
     everyone = search(students=grid, budget=limit, refit=False).fit(*table)
     assert len(everyone.cv_results_["params"]) == 3

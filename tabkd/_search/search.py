@@ -79,9 +79,9 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
     Attributes
     ----------
     cv_results_ : dict of str to array
-        For each candidate that was tried `params`, and each of them as `param_…`; `student`; `share` of the lessons that
-        it learnt from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`, `latency_us`
-        and `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
+        For each candidate that was tried `params`, and each of them as `param_…`; `student`; `share` of the lessons
+        that it learnt from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`,
+        `latency_us` and `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
     best_estimator_ : DistilledClassifier or DistilledRegressor
         The chosen one, fitted on all rows; with `refit` only.
     best_params_ : dict
