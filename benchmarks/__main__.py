@@ -315,5 +315,23 @@ def search(
     print(run(tables, seeds, Runs(output, "search"), max_bytes, quick, simulated))
 
 
+@app.command()
+@data_dir_option
+@datasets_option
+@max_rows_option(12_000)
+@output_option
+@quick_option
+def weights(data_dir: Path | None, datasets: str, max_rows: int, output: Path | None, quick: bool) -> None:
+    """Weights of one byte, and ONNX Runtime's static quantization, beside the float32 of the default student."""
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+    from benchmarks.weights import run
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, Runs(output, "weights"), quick))
+
+
 if __name__ == "__main__":
     app()
