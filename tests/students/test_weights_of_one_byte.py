@@ -58,7 +58,7 @@ def test_constraints_stay_proved():
 
 def test_rounded_weights_are_near_keep_their_sign_and_stay_when_rounded_again():
     rng = np.random.default_rng(0)
-    weights = (rng.standard_normal((50, 20)) * 10.0 ** rng.integers(-6, 6, 20)).astype(np.float32)
+    weights = (rng.standard_normal((50, 3000)) * 10.0 ** rng.integers(-6, 6, 3000)).astype(np.float32)
     weights[:, 3] = 0
     rounded = in_bytes(weights)
     assert (np.abs(rounded - weights).max(axis=0) <= 0.501 * np.abs(weights).max(axis=0) / 127).all()
