@@ -320,6 +320,7 @@ def reasons(
 @seeds_option(1)
 @max_rows_option(20_000)
 @click.option("--max-bytes", default=20_000, help="The budget of the search.")
+@click.option("--simulated", default=0, help="Rows of a simulated table of 30 columns to measure as well.")
 @output_option
 @quick_option
 def search(
@@ -328,6 +329,7 @@ def search(
     seeds: int,
     max_rows: int,
     max_bytes: int,
+    simulated: int,
     output: Path | None,
     quick: bool,
 ) -> None:
@@ -339,7 +341,25 @@ def search(
     if quick:
         max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
     tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
-    print(run(tables, seeds, Runs(output, "search"), max_bytes, quick))
+    print(run(tables, seeds, Runs(output, "search"), max_bytes, quick, simulated))
+
+
+@app.command()
+@data_dir_option
+@datasets_option
+@max_rows_option(12_000)
+@output_option
+@quick_option
+def weights(data_dir: Path | None, datasets: str, max_rows: int, output: Path | None, quick: bool) -> None:
+    """Weights of one byte, and ONNX Runtime's static quantization, beside the float32 of the default student."""
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+    from benchmarks.weights import run
+
+    if quick:
+        max_rows, datasets = 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, Runs(output, "weights"), quick))
 
 
 if __name__ == "__main__":

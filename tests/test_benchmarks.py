@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
 
-from benchmarks import additive, deviance
+from benchmarks import additive, deviance, search, weights
 from benchmarks.answers import Answer, measures
 from benchmarks.doubt import coverage
 from benchmarks.monotone import breaks, natural_directions
@@ -254,3 +254,26 @@ def test_an_ebm_takes_missing_values_and_categories():
     predict, n_bytes, rows = additive.fitted_ebm(split)
     assert (predict(rows).argmax(axis=1) == split.y_test).mean() > 0.9
     assert n_bytes > 1000
+
+
+def test_a_table_without_a_student_within_the_budget_keeps_nothing_in_the_median_of_searches():
+    numbers = {"kept": 0.99, "n_bytes": 18_000, "cpu_seconds": 30.0, "student": "tree"}
+    default = {"kept": 1.0, "n_bytes": 60_000, "cpu_seconds": 10.0, "student": "mlp", "default": "", "name": "default"}
+    found = [
+        {"table": "a", "name": "search", **numbers, "default": "on it"},
+        {"table": "b", "name": "search", **numbers, "default": "behind mlp: weight_bits 8"},
+        {"table": "c", "name": "search", **numbers, "default": "–", "kept": None, "n_bytes": None},
+    ]
+    records = found + [{"table": name, **default} for name in "abc"]
+    lines = search.table(pd.DataFrame(records))
+    assert lines[3].split(" | ")[-1] == "behind mlp: weight_bits 8 |"
+    assert lines[4] == "| c | tree | – | – | 100.0% | 60.0 KB | 3.0 × | – |"
+    assert lines[-1] == "| **median of 3** |  | 99.0% | 18.0 KB | 100.0% | 60.0 KB | 3.0 × | on it 1 times |"
+    only_c = search.table(pd.DataFrame([record for record in records if record["table"] in "bc"]))
+    assert "| 49.5% |" in only_c[-1]
+
+
+def test_weights_are_measured_in_each_kind_of_file():
+    text = weights.run(problems(None, ["diabetes"], 200), Runs(None, "weights"), quick=True)
+    kinds = [line.split(" | ")[1] for line in text.splitlines()[2:]]
+    assert kinds == [weights.FLOAT32, weights.ONE_BYTE, weights.STATIC]

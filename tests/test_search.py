@@ -115,6 +115,32 @@ def test_the_best_parameters_and_the_seed_give_the_best_estimator(free, table):
     np.testing.assert_array_equal(alone.predict_proba(table[0]), free.predict_proba(table[0]))
 
 
+def test_the_default_student_learns_from_all_lessons_beside_the_finalists(table):
+    found = search(students={"mlp": {}, **TREES}, budget=Budget(max_bytes=16_000), refit=False)
+    found.set_params(teacher__n_synthetic=100).fit(*table)
+    results = found.cv_results_
+    default = results["params"].index({"student": "mlp"})
+    assert results["share"][default] == 1
+    assert not results["meets_budget"][default]
+    assert (results["share"] == 1).sum() == 3
+    assert any(
+        entry["n_bytes"] <= results["n_bytes"][default] and entry["fidelity"] >= results["fidelity"][default]
+        for entry in found.front_
+    )
+
+
+def test_steps_above_one_that_is_too_large_are_not_tried(table):
+    sizes = search(students=["tree"], refit=False).fit(*table).cv_results_["n_bytes"]
+    limit = Budget(max_bytes=int(sizes[0]) + 100)
+    found = search(students=["tree"], budget=limit, refit=False).fit(*table)
+    assert [params["student__max_leaf_nodes"] for params in found.cv_results_["params"]] == [16, 64]
+    with pytest.raises(ValueError, match=r"The nearest is tree\(max_leaf_nodes=16\)"):
+        search(students=["tree"], budget=Budget(max_bytes=100)).fit(*table)
+    grid = {"tree": {"max_leaf_nodes": [16, 64, 256]}}
+    everyone = search(students=grid, budget=limit, refit=False).fit(*table)
+    assert len(everyone.cv_results_["params"]) == 3
+
+
 def test_a_frozen_teacher_is_used_as_it_is(table):
     teacher = forest().fit(*table)
     found = search(FrozenEstimator(teacher), students=["tree"]).fit(*table)

@@ -197,5 +197,5 @@ def _pack(graph: GraphProto) -> None:
     from onnx import TensorProto, numpy_helper
 
     for tensor in graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and len(tensor.float_data):
+        if tensor.data_type in (TensorProto.FLOAT, TensorProto.INT8) and not tensor.raw_data:
             tensor.CopyFrom(numpy_helper.from_array(np.array(numpy_helper.to_array(tensor)), tensor.name))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 #: The types of values in JavaScript, by the kind of NumPy's dtype and its size.
-_TYPES = {("f", 4): "f4", ("f", 8): "f8", ("i", 8): "i4", ("i", 4): "i4", ("b", 1): "b1"}
+_TYPES = {("f", 4): "f4", ("f", 8): "f8", ("i", 8): "i4", ("i", 4): "i4", ("i", 1): "i4", ("b", 1): "b1"}
 _LEAST, _MOST = -(2**31), 2**31 - 1
 
 
@@ -20,7 +20,7 @@ def packed(values: np.ndarray) -> dict[str, Any]:
     Raises
     ------
     NotImplementedError
-        For values other than float32, float64, int32, int64 and bool.
+        For values other than float32, float64, int8, int32, int64 and bool.
 
     Examples
     --------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,22 @@ from tabkd._options import option
 from tabkd.students import STUDENTS
 from tabkd.students._registry import student_names
 
-#: From few to many bytes; a student without a ladder is tried with its defaults.
+#: From few to many bytes; a student without a ladder is tried with its defaults. An MLP's weights take one byte each,
+#: but for the default student, with which the others are compared.
 LADDERS: dict[str, list[dict[str, Any]]] = {
-    "additive": [
-        {"n_pairs": 0, "n_knots": 32},
-        {"n_pairs": 0, "n_knots": 64},
-        {"n_pairs": 4, "n_knots": 64},
-        {"n_pairs": "auto", "n_knots": 64},
-    ],
     "mlp": [
-        {"hidden_layer_sizes": (16,), "n_knots": 32, "max_units": 96},
-        {"hidden_layer_sizes": (24, 12), "n_knots": 48, "max_units": 128},
-        {"hidden_layer_sizes": (28, 14), "n_knots": 64, "max_units": 144},
-        {"hidden_layer_sizes": (32, 16), "n_knots": 96, "max_units": 192},
-        {"hidden_layer_sizes": (64, 32), "n_knots": 128, "max_units": 288},
-        {"hidden_layer_sizes": (128, 64), "n_knots": 128, "max_units": 288},
+        {"hidden_layer_sizes": (16,), "n_knots": 32, "max_units": 96, "weight_bits": 8},
+        {"hidden_layer_sizes": (24, 12), "n_knots": 64, "max_units": 144, "weight_bits": 8},
+        {"hidden_layer_sizes": (32, 16), "n_knots": 96, "max_units": 192, "weight_bits": 8},
+        {"hidden_layer_sizes": (48, 24), "n_knots": 128, "max_units": 224, "weight_bits": 8},
+        {"hidden_layer_sizes": (64, 32), "n_knots": 128, "max_units": 288, "weight_bits": 8},
+        {"hidden_layer_sizes": (128, 64), "n_knots": 128, "max_units": 288, "weight_bits": 8},
+        {},
+    ],
+    "additive": [
+        {"n_pairs": 0, "n_knots": 24},
+        {"n_pairs": 0, "n_knots": 64},
+        {"n_pairs": "auto", "n_knots": 64},
     ],
     "tree": [{"max_leaf_nodes": 16}, {"max_leaf_nodes": 64}, {"max_leaf_nodes": 256}],
     "boosted_trees": [
@@ -74,10 +76,13 @@ class Candidate:
         Parameters of a distilled estimator: `student`, and its own as ``student__…``.
     found : Measures
         What was measured; missing before.
+    below : Candidate or None
+        The same student with settings for fewer bytes, where that is known.
     """
 
     params: dict[str, Any]
     found: Measures = None  # type: ignore[assignment]
+    below: Candidate | None = field(default=None, repr=False, compare=False)
 
     @property
     def student(self) -> str:
@@ -89,6 +94,11 @@ class Candidate:
     def settings(self) -> dict[str, Any]:
         """The parameters of the student that are set."""
         return {name.removeprefix("student__"): value for name, value in self.params.items() if name != "student"}
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the student that a distilled estimator has by default."""
+        return self.params == {"student": "mlp"}
 
     def __str__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
@@ -117,7 +127,12 @@ def candidates(students: Any, n_iter: int) -> list[Candidate]:
     ladders = [list(ladder) for ladder in _ladders(students) if ladder]
     if not ladders:
         raise ValueError(f"{option('students')} has no candidate; name some of {student_names()}.")
-    return [Candidate(params) for ladder in _thinned(ladders, n_iter) for params in ladder]
+    found = [[Candidate(params) for params in ladder] for ladder in _thinned(ladders, n_iter)]
+    if not isinstance(students, Mapping):  # a grid of the user is in no known order
+        for ladder in found:
+            for below, candidate in pairwise(ladder):
+                candidate.below = below
+    return [candidate for ladder in found for candidate in ladder]
 
 
 def _ladders(students: Any) -> Iterable[list[dict[str, Any]]]:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy as shallow_copy
-from copy import deepcopy
-from dataclasses import replace
 from numbers import Integral, Real
-from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import Tags, check_consistent_length, check_random_state, get_tags
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
 
 from tabkd._classifier import DistilledClassifier
 from tabkd._distilled import Distilled
@@ -26,7 +20,11 @@ from tabkd._progress import Silent, progress
 from tabkd._regressor import DistilledRegressor
 from tabkd._search.budget import Budget, infeasible
 from tabkd._search.candidates import Candidate, candidates
-from tabkd._search.race import Race, as_front, halves, learnt, preferred, seed_of
+from tabkd._search.chosen import AsChosen
+from tabkd._search.halves import halves
+from tabkd._search.race import Race, learnt, preferred
+from tabkd._search.results import as_columns, as_front
+from tabkd._search.yardstick import Yardstick
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, safe_indexing, validate_params
 from tabkd._tables.schema import TableSchema
 from tabkd._typing import ColumnLike, RandomState, TableLike
@@ -34,28 +32,22 @@ from tabkd._validation import TakesTables, as_column, check_table
 from tabkd._weights import check_weights
 from tabkd.evaluation._contest import Rows
 from tabkd.evaluation._held_out import held_out
-from tabkd.scoring import ExportedStudent
 from tabkd.teachers._predictor import task_of
 from tabkd.teachers._teacher import unfrozen
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
-    from tabkd.evaluation import Report
+    pass
 
 # Most rows that are held out: fidelity and skill are known well enough by then.
 _MOST_HELD_OUT = 20_000
 
 
-def _has(name: str) -> Any:
-    return lambda search: hasattr(search._shown(), name)
-
-
-class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
+class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimator):
     """Search for the smallest student that keeps enough of its teacher, or for the best one within a budget.
 
     The teacher is asked once, and all candidates learn from the same rows: first from a small share of them, the
-    promising ones from more, a few from all. Bytes and latency are those of the exported file.
+    promising ones from more, a few from all, and with these the default student. Bytes and latency are those of the
+    exported file.
 
     Parameters
     ----------
@@ -68,7 +60,8 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
         faithful one within the limits.
     students : "all", sequence of str or regressor, or dict of str to grid, default="all"
         The candidates: names of students, each with settings from small to large; regressors as they are; or names with
-        grids of their parameters, as in `GridSearchCV`.
+        grids of their parameters, as in `GridSearchCV`. Where the file of a setting is larger than the budget, those
+        above it are not tried. The weights of an "mlp" take one byte each, except in the default student.
     n_iter : int, default=16
         Most candidates. Longer lists are thinned evenly.
     refit : bool, default=True
@@ -86,9 +79,9 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
     Attributes
     ----------
     cv_results_ : dict of str to array
-        For each candidate `params`, and each of them as `param_…`; `student`; `share` of the lessons that it learnt
-        from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`, `latency_us` and
-        `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
+        For each candidate that was tried `params`, and each of them as `param_…`; `student`; `share` of the lessons
+        that it learnt from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`,
+        `latency_us` and `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
     best_estimator_ : DistilledClassifier or DistilledRegressor
         The chosen one, fitted on all rows; with `refit` only.
     best_params_ : dict
@@ -195,7 +188,7 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
             the weights or a parameter cannot be used.
         """
         validate_params(self)
-        found = candidates(self.students, self.n_iter)
+        to_try = candidates(self.students, self.n_iter)
         X = check_table(self, X)
         template = self._template(y)
         template._check_params()
@@ -203,11 +196,11 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
         rng = check_random_state(self.random_state)
         learn, measure = self._split(template, y, rng)
         if template.random_state is None:
-            template.random_state = seed_of(rng)
+            template.random_state = int(rng.randint(2**31 - 1))
         budget = self.budget or Budget()
         with progress(self.verbose) as bar:
             race = self._race(clone(template), X, y, sample_weight, learn, measure, budget, bar)
-            race.run(found, bar.stage, bar.advance)
+            found = race.run(to_try, bar.stage, bar.advance)
             self._note(found, budget)
             if self.refit:
                 self._refit(clone(template), X, y, sample_weight, preferred(found, budget), budget, bar)
@@ -258,7 +251,8 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
         codes = model.schema_.encode(check_table(model, safe_indexing(X, measure), reset=False))
         answers = model._asked(codes)
         known, test = Rows(y[learn], sample_weight=of_learn), Rows(y[measure], sample_weight=of_measure)
-        return Race(model, lessons, rng, held_out(model, answers, test, known), codes, budget)
+        yardstick = Yardstick(held_out(model, answers, test, known), codes)
+        return Race(model, lessons, rng, yardstick, budget)
 
     def _note(self, found: Sequence[Candidate], budget: Budget) -> None:
         """Choose, and keep what was measured."""
@@ -268,7 +262,7 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
         self.best_index_ = next(i for i, each in enumerate(found) if each is chosen[0])
         self.best_params_, self.best_score_ = dict(chosen[0].params), chosen[0].found.fidelity
         self.front_ = as_front(found, chosen[0])
-        self.cv_results_ = _results(found, budget)
+        self.cv_results_ = as_columns(found, budget)
 
     def _refit(
         self,
@@ -310,130 +304,6 @@ class DistillationSearch(MetaEstimatorMixin, TakesTables, BaseEstimator):
         for entry in self.front_:
             entry["chosen"] = all(entry[name] == value for name, value in of_candidate.items())
 
-    def predict(self, X: TableLike) -> np.ndarray:
-        """Predict with the chosen student.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit, by name where they have names.
-
-        Returns
-        -------
-        array of shape (n,) or (n, K)
-            Labels or values.
-        """
-        return self._best().predict(X)
-
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, X: TableLike) -> np.ndarray:
-        """Predict the probabilities of the classes with the chosen student.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            The columns of the fit, by name where they have names.
-
-        Returns
-        -------
-        array of shape (n, K), float64
-            Each row sums to one.
-        """
-        return self._best().predict_proba(X)
-
-    def score(self, X: TableLike, y: ColumnLike, sample_weight: ColumnLike | None = None) -> float:
-        """Measure the accuracy, or R², of the chosen student.
-
-        Parameters
-        ----------
-        X : pandas or polars frame or array of shape (n, d)
-            Rows that the search was not fitted on.
-        y : array of shape (n,) or (n, K)
-            Their labels or values.
-        sample_weight : array of shape (n,), optional
-            How much each row counts.
-
-        Returns
-        -------
-        float
-            The measure.
-        """
-        return self._best().score(X, y, sample_weight)
-
-    def to_onnx(self, path: str | PathLike | None = None, **options: Any) -> ModelProto:
-        """Write the chosen student as one ONNX model; see `DistilledClassifier.to_onnx`.
-
-        Parameters
-        ----------
-        path : str or path-like, optional
-            Where to write the file.
-        **options : object
-            Further arguments of `DistilledClassifier.to_onnx`.
-
-        Returns
-        -------
-        onnx.ModelProto
-            The model, as in the file.
-        """
-        return self._best().to_onnx(path, **options)
-
-    def report(self, X_test: TableLike, y_test: ColumnLike, **options: Any) -> Report:
-        """Measure the chosen student, as `DistilledClassifier.report` does, with the front of the search.
-
-        Parameters
-        ----------
-        X_test : pandas or polars frame or array of shape (n, d)
-            Rows that the search was not fitted on.
-        y_test : array of shape (n,) or (n, K)
-            Their labels or values.
-        **options : object
-            Further arguments of :func:`tabkd.evaluation.evaluate`.
-
-        Returns
-        -------
-        tabkd.evaluation.Report
-            With the attribute `front`.
-        """
-        best = self._best()
-        if "exported" not in options:
-            # The file that the budget is about, without contributions.
-            options["exported"] = ExportedStudent(best.to_onnx().SerializeToString())
-        return replace(best.report(X_test, y_test, **options), front=self.front_)
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The labels, for a classifier."""
-        return self._best().classes_
-
-    def _best(self) -> Any:
-        check_is_fitted(self, "cv_results_")
-        if not hasattr(self, "best_estimator_"):
-            raise NotFittedError(
-                f"{type(self).__name__} was fitted with {option('refit', False)}, so there is no best_estimator_; fit "
-                f"one with best_params_, or use {option('refit', True)}."
-            )
-        return self.best_estimator_
-
-    def _shown(self) -> Any:
-        """What says of which kind the search is: the chosen estimator, or before the fit the teacher."""
-        best = getattr(self, "best_estimator_", None)
-        return unfrozen(self.teacher) if best is None else best
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "cv_results_")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        shown = self._shown()
-        if hasattr(shown, "__sklearn_tags__"):
-            of_shown = get_tags(shown)
-            tags.estimator_type = of_shown.estimator_type
-            tags.classifier_tags = deepcopy(of_shown.classifier_tags)
-            tags.regressor_tags = deepcopy(of_shown.regressor_tags)
-            tags.target_tags.multi_output = of_shown.estimator_type == "regressor"
-        tags.target_tags.required = True
-        return tags
-
 
 def _shaped(template: Distilled, X: Any, y: ColumnLike) -> np.ndarray:
     """The target as an array, checked for the task, once the table has rows."""
@@ -441,24 +311,3 @@ def _shaped(template: Distilled, X: Any, y: ColumnLike) -> np.ndarray:
     y = shallow_copy(template)._learn_task(X, y)
     check_consistent_length(X, y)
     return y
-
-
-def _results(found: Sequence[Candidate], budget: Budget) -> dict[str, Any]:
-    """The candidates as columns."""
-    results: dict[str, Any] = {"student": np.array([each.student for each in found], dtype=object)}
-    for name in ("share", "n_bytes", "latency_us", "fidelity", "skill_kept"):
-        results[name] = np.array([getattr(each.found, name) for each in found])
-    results["mean_fit_time"] = np.array([each.found.fit_time for each in found])
-    results["mean_test_score"] = results["fidelity"]
-    results["meets_budget"] = np.array([budget.is_met(each.found) for each in found])
-    order = np.lexsort((-results["fidelity"], -results["share"]))
-    results["rank_test_score"] = np.empty(len(found), dtype=np.int32)
-    results["rank_test_score"][order] = np.arange(1, len(found) + 1)
-    for name in dict.fromkeys(name for each in found for name in each.params):
-        column = np.ma.MaskedArray(np.empty(len(found), dtype=object), mask=True)
-        for i, each in enumerate(found):
-            if name in each.params:
-                column[i] = each.params[name]
-        results[f"param_{name}"] = column
-    results["params"] = [each.params for each in found]
-    return results

@@ -15,6 +15,7 @@ from tabkd.onnx._types import TensorType, tensor_types
 _TYPES = {
     np.dtype(np.float32): TensorType.FLOAT,
     np.dtype(np.float64): TensorType.DOUBLE,
+    np.dtype(np.int8): TensorType.INT8,
     np.dtype(np.int64): TensorType.INT64,
     np.dtype(np.bool_): TensorType.BOOL,
 }
@@ -59,7 +60,7 @@ class Graph:
         Parameters
         ----------
         values : array_like, or list of str
-            Numbers of float32, float64, int64 or bool; or strings.
+            Numbers of float32, float64, int8, int64 or bool; or strings.
         hint : str, default="c"
             Part of its name.
 

@@ -10,6 +10,7 @@ class TensorType(IntEnum):
     """The types that students' graphs have, numbered as in `onnx.TensorProto`."""
 
     FLOAT = 1
+    INT8 = 3
     INT64 = 7
     STRING = 8
     BOOL = 9

@@ -17,7 +17,7 @@ from sklearn.svm import SVR
 
 from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
 from tabkd._javascript.text import javascript
-from tabkd.students import STUDENTS
+from tabkd.students import STUDENTS, MLPStudent
 from tests.export.hard import FAST, fast_students, mixed_table, teacher
 from tests.javascript.node import contributions, needs_node, records, scores
 from tests.small_tables import mixed_frame, numeric_frame, targets
@@ -100,6 +100,13 @@ def test_hard_columns_are_read_like_in_python(student, node):
         one.set_params(max_levels=20)
     model = DistilledClassifier(teacher(), student=one, **FAST).fit(X, np.where(signal > 1, "yes", "nö"))
     assert_same(node, model.to_onnx().SerializeToString(), records(X), explained=False)
+
+
+def test_weights_of_one_byte_score_the_same(node):
+    student = MLPStudent(hidden_layer_sizes=(32, 16), weight_bits=8, max_iter=3)
+    X = table(300)
+    model = DistilledClassifier(default_teacher("binary"), student=student, **FAST).fit(X, targets(X, "binary"))
+    assert_same(node, model.to_onnx(contributions=True).SerializeToString(), new_rows(300))
 
 
 @pytest.mark.parametrize("student", STUDENTS)

@@ -10,11 +10,12 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.utils import check_scalar
 
-from tabkd._sklearn import Interval
+from tabkd._sklearn import Interval, Options
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._network.network import Network
+from tabkd.students._network.one_byte import in_bytes, write_layer
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
 from tabkd.students._network.walks import Explainer
@@ -54,6 +55,10 @@ class MLPStudent(MinibatchStudent):
         cosine.
     weight_decay : float, default=1e-4
         Decoupled weight decay.
+    weight_bits : {8, 32}, default=32
+        Bits of a weight in the exported file: 32 for float32. With 8, trained weights are rounded to one of 255 numbers
+        for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
+        reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
         Passes over every row. "auto" passes over about four million rows in total; without synthetic rows it holds out
         a tenth of the rows for early stopping.
@@ -113,6 +118,7 @@ class MLPStudent(MinibatchStudent):
         **MinibatchStudent._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_bits": [Options(Integral, {8, 32})],
     }
     _activation = staticmethod(relu)
     _walks: Explainer | None = None
@@ -127,6 +133,7 @@ class MLPStudent(MinibatchStudent):
         batch_size: int = 128,
         learning_rate_init: float = 0.005,
         weight_decay: float = 1e-4,
+        weight_bits: Literal[8, 32] = 32,
         max_iter: int | Literal["auto"] = "auto",
         monotonic_cst: Any = None,
         n_jobs: int | None = None,
@@ -139,6 +146,7 @@ class MLPStudent(MinibatchStudent):
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
+        self.weight_bits = weight_bits
         self.max_iter = max_iter
         self.monotonic_cst = monotonic_cst
         self.n_jobs = n_jobs
@@ -148,10 +156,12 @@ class MLPStudent(MinibatchStudent):
         sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
         layers = initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
         units = encoded_units(self.encoder_)
-        return Trainer(layers, units, self._loss(), self.weight_decay, self._activation, self._limits())
+        stored = in_bytes if self.weight_bits == 8 else None
+        return Trainer(layers, units, self._loss(), self.weight_decay, self._activation, self._limits(), stored)
 
     def _set_weights(self, weights: Layers) -> None:
         self.coefs_, self.intercepts_ = (list(part) for part in zip(*weights, strict=True))
+        self.coefs_ = [self._stored(weights) for weights in self.coefs_]
         self._walks = None
 
     def _limits(self) -> list[Limits]:
@@ -243,9 +253,9 @@ class MLPStudent(MinibatchStudent):
         if not parts:  # every column was constant
             parts.append(graph.zeros(inputs.pieces[0].name, 1))
             weights.append(np.zeros((1, len(self.intercepts_[0]))))
-        hidden = graph.gemm(graph.concat(parts, "features"), np.vstack(weights), self.intercepts_[0])
+        hidden = write_layer(graph, graph.concat(parts, "features"), np.vstack(weights), self.intercepts_[0])
         for weight, bias in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
-            hidden = graph.gemm(graph.node("Relu", [hidden]), weight, bias)
+            hidden = write_layer(graph, graph.node("Relu", [hidden]), weight, bias)
         if self.task_ == "classification":
             return Tensors(graph.node("Softmax", [hidden], axis=1))
         return Tensors(self.write_values(graph, hidden))
@@ -329,7 +339,12 @@ class MLPStudent(MinibatchStudent):
     @property
     def level_weights_(self) -> np.ndarray:
         """What each row of `TableEncoder.level_units_` adds to the first layer, float32 of shape (rows, units)."""
-        return self.encoder_.level_units_ @ self.coefs_[0][len(self.encoder_.unit_column_) :]
+        units, levels = np.split(self.coefs_[0], [len(self.encoder_.unit_column_)])
+        return self._stored(np.vstack([units, self.encoder_.level_units_ @ levels]))[len(units) :]
+
+    def _stored(self, weights: np.ndarray) -> np.ndarray:
+        """The weights of a layer as the file has them."""
+        return in_bytes(weights) if self.weight_bits == 8 else weights
 
 
 def _layer_sizes(hidden_layer_sizes: int | Sequence[int]) -> list[int]:

@@ -8,6 +8,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._encoding.stored_rows import StoredRows
+from tabkd.students._network.one_byte import write_layer, write_weights
 from tabkd.students._network.training import Layers
 
 
@@ -71,7 +72,7 @@ class Network:
         parts = [part for part in self.encoder.write_features(graph, inputs) if part is not None]
         depth, onoff = graph.constant(np.array(p)), graph.float32([0.0, 1.0])
         owner = graph.node("OneHot", [graph.constant(self.owner, "owner"), depth, onoff])
-        single = graph.reshape(graph.float32(weights, "weights"), [-1, 1, units])
+        single = graph.reshape(write_weights(graph, weights), [-1, 1, units])
         apart = graph.node("Mul", [graph.reshape(owner, [-1, p, 1]), single])
         features = graph.concat(parts, "features")
         sums = graph.node("MatMul", [features, graph.reshape(apart, [-1, p * units])])
@@ -80,5 +81,5 @@ class Network:
     def write_behind(self, graph: Graph, hidden: str) -> str:
         """Write `behind`; all rows and steps of `hidden` become rows of one matrix."""
         for weights, bias in self.layers[1:]:
-            hidden = graph.gemm(graph.reshape(graph.node("Relu", [hidden]), [-1, len(weights)]), weights, bias)
+            hidden = write_layer(graph, graph.reshape(graph.node("Relu", [hidden]), [-1, len(weights)]), weights, bias)
         return hidden

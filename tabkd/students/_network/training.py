@@ -54,6 +54,10 @@ class Trainer:
     limits : list of Limits, default=()
         The smallest and the largest value of each weight, for each layer; none without limits. The initial weights and
         those after each step are set to the nearest values within.
+    stored : callable, optional
+        Takes weights and their module and returns what a file will hold of them. The outputs are computed with these,
+        and the gradients are applied to the weights themselves (Bengio, Léonard, Courville, "Estimating or Propagating
+        Gradients Through Stochastic Neurons", 2013).
     """
 
     def __init__(
@@ -64,15 +68,18 @@ class Trainer:
         weight_decay: float,
         activation: Callable,
         limits: Sequence[Limits] = (),
+        stored: Callable | None = None,
     ) -> None:
         import jax
 
-        self._run = compiled(loss, activation)
+        self._run = compiled(loss, activation, stored)
         self._units = units
         self._decay = np.float32(weight_decay)
         self._limits = list(limits)
-        self._params = within(jax.tree.map(jax.numpy.asarray, layers), self._limits)
-        self._state = _optimizer().init(self._params)
+        self._params = within(layers, self._limits)
+        # Adam begins with zeros. JAX would compile a function for each shape to make them.
+        state = jax.eval_shape(_optimizer().init, self._params)
+        self._state = jax.tree.map(lambda array: np.zeros(array.shape, array.dtype), state)
 
     def step(self, batches: Batches, rates: np.ndarray) -> jax.Array:
         """Take one step for each minibatch and return the mean loss."""
@@ -107,7 +114,7 @@ def _optimizer() -> Any:
 
 
 @cache
-def compiled(loss: Callable, activation: Callable) -> Callable:
+def compiled(loss: Callable, activation: Callable, stored: Callable | None = None) -> Callable:
     """The scan over a block; jit compiles it once for each shape in a process."""
     import jax
     import jax.numpy as jnp
@@ -125,7 +132,11 @@ def compiled(loss: Callable, activation: Callable) -> Callable:
         weights, bias = layers[-1]
         return hidden @ weights + bias
 
+    def as_stored(weights: Any) -> Any:
+        return weights if stored is None else weights + jax.lax.stop_gradient(stored(weights, jnp) - weights)
+
     def mean_loss(layers: Any, units: Any, batch: Any) -> Any:
+        layers = [(as_stored(weights), bias) for weights, bias in layers]
         each = loss(outputs(layers, units, batch.inputs, batch.levels), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
