@@ -43,7 +43,7 @@ from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
-from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy
+from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, unfrozen
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -273,7 +273,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             return answers, OwnRows("teacher")
         if isinstance(self.cv, str):
             # The default teacher stops before it knows its rows by heart.
-            if isinstance(self.teacher_, _DEFAULT_TEACHERS):
+            if isinstance(unfrozen(self.teacher_), _DEFAULT_TEACHERS):
                 return answers, OwnRows("teacher")
             seed = rng.randint(2**31 - 1)
             return unlearnt_answers(

@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from tabkd.teachers import DefaultTeacherClassifier
 from tabkd.teachers._out_of_bag import out_of_bag_targets
 from tests.distilled.quick import classifier, regressor
 from tests.small_tables import mixed_frame, targets
@@ -135,6 +136,8 @@ def test_a_frozen_teacher_is_asked_as_it_is_about_rows_that_it_has_not_seen(nois
 def test_the_default_teacher_is_asked_as_it_is(noisy):
     X, y, _, _ = noisy
     assert classifier(None).fit(X[:200], y[:200]).own_rows_ == ("teacher", None, None)
+    frozen = FrozenEstimator(DefaultTeacherClassifier(random_state=0).fit(X[:200], y[:200]))
+    assert classifier(frozen).fit(X[:200], y[:200]).own_rows_ == ("teacher", None, None)
 
 
 def test_a_regression_is_freed_of_noise_too():
