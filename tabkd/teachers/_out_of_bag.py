@@ -73,6 +73,8 @@ def out_of_bag_targets(teacher: Any, X: Any, classes: np.ndarray | None = None) 
         if sample.max() >= n:
             return None
         out = np.setdiff1d(np.arange(n), sample)
+        if not len(out):
+            continue
         said = _asked(member, safe_indexing(X, out)[:, columns], None if classes is None else len(classes))
         answers = np.zeros((n, said.shape[1]))
         answers[out] = said

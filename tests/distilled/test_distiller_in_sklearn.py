@@ -147,7 +147,7 @@ def test_names_and_numbers_of_features_are_learnt(X, y):
 def test_routed_weights_reach_the_teacher(routing, X, y):
     weights = np.where(y == "yes", 5.0, 1.0)
     teacher = Recording().set_fit_request(sample_weight=True)
-    classifier(teacher).set_fit_request(sample_weight=True).fit(X, y, sample_weight=weights)
+    classifier(teacher, cv=None).set_fit_request(sample_weight=True).fit(X, y, sample_weight=weights)
     np.testing.assert_array_equal(Recording.fits[-1][1], weights)
 
 
@@ -205,9 +205,9 @@ def test_other_metadata_without_routing_is_refused(X, y):
 
 def test_weights_reach_the_teacher(X, y, fits):
     weights = np.random.default_rng(0).uniform(size=300)
-    classifier(Recording()).fit(X, y, weights)
+    classifier(Recording(), cv=None).fit(X, y, weights)
     np.testing.assert_array_equal(fits[-1][1], weights)
-    classifier(Recording()).fit(X, y)
+    classifier(Recording(), cv=None).fit(X, y)
     assert fits[-1][1] is None
 
 

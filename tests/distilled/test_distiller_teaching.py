@@ -48,7 +48,7 @@ def test_out_of_fold_targets_are_not_those_of_memory():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 2)), rng.integers(0, 2, 300)
     params = {"student": DecisionTreeRegressor(), "n_synthetic": 0}
-    by_heart = classifier(KNeighborsClassifier(1), **params).fit(X, y)
+    by_heart = classifier(KNeighborsClassifier(1), cv=None, **params).fit(X, y)
     out_of_fold = classifier(KNeighborsClassifier(1), cv=5, **params).fit(X, y)
     assert by_heart.score(X, y) == 1
     assert out_of_fold.score(X, y) < 0.7
@@ -72,7 +72,7 @@ def test_a_class_of_fewer_rows_than_folds_is_learnt_out_of_fold(X):
 
 def exact(**params):
     """A student that repeats the targets of the rows that it was fitted on."""
-    return {"student": DecisionTreeRegressor(random_state=0), "n_synthetic": 0, **params}
+    return {"student": DecisionTreeRegressor(random_state=0), "n_synthetic": 0, "cv": None, **params}
 
 
 @pytest.fixture(scope="module")

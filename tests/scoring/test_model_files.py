@@ -341,7 +341,7 @@ def test_any_byte_of_the_graph_may_be_another(whole, data):
 def test_students_of_other_libraries_still_load(student, tmp_path):
     frame = numeric_frame(200).astype(np.float32)
     y = targets(frame, "pairs" if isinstance(student, MultiOutputRegressor) else "regression")
-    model = DistilledRegressor(RandomForestRegressor(3), student=student, **FAST).fit(frame, y)
+    model = DistilledRegressor(RandomForestRegressor(3), cv=None, student=student, **FAST).fit(frame, y)
     model.to_onnx(tmp_path / "m.onnx")
     exported = load(tmp_path / "m.onnx")
     assert exported.metadata["n_outputs"] == y.reshape(len(y), -1).shape[1]
