@@ -98,7 +98,7 @@ def numbers_of(values: pa.ChunkedArray) -> np.ndarray:
     Raises
     ------
     pyarrow.ArrowException
-        If its type is no number.
+        If its type is not that of numbers.
     """
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.uint8())

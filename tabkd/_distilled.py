@@ -174,11 +174,11 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         self.teacher_ = fit_teacher(teacher, X, y, params)
         teaching = Teaching(self.teacher_, self.schema_, self._task, self.temperature, self.alpha)
         bar.stage("soft targets")
-        answers = soft_targets(self.teacher_, X, self._task.classes)
+        again = Refit(teacher, X, y, params, self._task)
+        answers = self._answers(again, split_params)
         teaching.check_width(answers, y)
         monotonic_cst = student_directions(self, asked, n_outputs)
-        again = Refit(teacher, X, y, params, self._task)
-        unlearnt, self.own_rows_ = self._unlearnt(teaching, again, codes, answers, split_params, rng)
+        unlearnt, self.own_rows_ = self._unlearnt(teaching, again, codes, answers, rng)
         soft = teaching.blended(unlearnt, y)
         self._choose_scale(soft)
         real = real_rows(teaching, codes, soft, weights, X_unlabeled)
@@ -259,27 +259,23 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             )
         return {} if is_frozen(teacher) else weight_params(teacher, weights), split_params
 
+    def _answers(self, again: Refit, split_params: dict[str, Any]) -> np.ndarray:
+        """The teacher's answers to the labelled rows; with folds, those of copies that were not fitted on them."""
+        if self.cv is None or isinstance(self.cv, str):
+            return soft_targets(self.teacher_, again.X, self._task.classes)
+        return again.out_of_fold(self.cv, self.n_jobs, split_params)
+
     def _unlearnt(
-        self,
-        teaching: Teaching,
-        again: Refit,
-        codes: np.ndarray,
-        answers: np.ndarray,
-        split_params: dict[str, Any],
-        rng: np.random.RandomState,
+        self, teaching: Teaching, again: Refit, codes: np.ndarray, answers: np.ndarray, rng: np.random.RandomState
     ) -> tuple[np.ndarray, OwnRows]:
         """What the student learns of the labelled rows, without the labels that its teacher knows by heart."""
-        if self.cv is None:
+        if self.cv is not None and not isinstance(self.cv, str):
+            return answers, OwnRows("out-of-fold")
+        # The default teacher stops before it knows its rows by heart.
+        if self.cv is None or isinstance(unfrozen(self.teacher_), _DEFAULT_TEACHERS):
             return answers, OwnRows("teacher")
-        if isinstance(self.cv, str):
-            # The default teacher stops before it knows its rows by heart.
-            if isinstance(unfrozen(self.teacher_), _DEFAULT_TEACHERS):
-                return answers, OwnRows("teacher")
-            seed = rng.randint(2**31 - 1)
-            return unlearnt_answers(
-                self.teacher_, again, self.schema_, codes, answers, teaching.answers, seed, self.n_jobs
-            )
-        return again.out_of_fold(self.cv, self.n_jobs, split_params), OwnRows("out-of-fold")
+        seed = rng.randint(2**31 - 1)
+        return unlearnt_answers(self.teacher_, again, self.schema_, codes, answers, teaching.answers, seed, self.n_jobs)
 
     def _asked(self, codes: np.ndarray) -> np.ndarray:
         """The fitted teacher's answers to further rows."""

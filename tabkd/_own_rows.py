@@ -8,7 +8,9 @@ needed, that it knows these by heart.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +21,14 @@ from tabkd._task import Task
 from tabkd.augment._neighbours import distinct_neighbours
 from tabkd.teachers._out_of_bag import out_of_bag_targets
 from tabkd.teachers._out_of_fold import fold_targets, out_of_fold_targets
-from tabkd.teachers._teacher import is_frozen
+from tabkd.teachers._teacher import is_frozen, teacher_name
 
 Ask = Callable[[np.ndarray], np.ndarray]
 
 # Fewer rows show nothing.
 _LEAST_ROWS = 50
 _FOLDS = 5
-# By how much a teacher's squared error on a row may be smaller for having been fitted on it. Linear models have 0 to
-# .02, boosters that were stopped up to .2, forests and boosters that were not .3 to 1.
+# By how much a teacher's squared error on a row may be smaller for having been fitted on it.
 _MOST_OPTIMISM = 0.25
 # Rows, of its own twice, that a teacher is asked about to see how its answers change beside them.
 _MOST_ROWS = 4000
@@ -159,7 +160,14 @@ def unlearnt_answers(
         return answers, OwnRows("teacher")
     try:
         unseen = again.answers_unseen(answers, seed, n_jobs)
-    except Exception:  # a copy may raise any error, for a category or a class that only the rows of a fold have
+    except Exception as error:  # a copy may raise any error, as for a category that only the rows of one fold have
+        warnings.warn(
+            f"A copy of teacher {teacher_name(again.teacher)} without a fifth of the rows failed with "
+            f"{type(error).__name__}: {shorten(str(error), 200)} So its answers beside its rows decide whether it "
+            "knows them by heart. Pass cv=None to learn its answers as they are.",
+            UserWarning,
+            stacklevel=4,
+        )
         unseen = None
     if unseen is not None:
         return unseen

@@ -35,4 +35,4 @@ def check_page(path: Path, taken: Sequence[str]) -> None:
     try:
         check_writable(path)
     except (OSError, ValueError) as error:
-        raise CommandError(f"--html {str(path)!r} is no place for a file: {one_line(error)}") from error
+        raise CommandError(f"--html {str(path)!r} cannot be written: {one_line(error)}") from error

@@ -284,7 +284,7 @@ def _check_summary(path: Path, taken: list[str]) -> None:
     try:
         check_writable(path)
     except (OSError, ValueError) as error:
-        raise CommandError(f"--summary {str(path)!r} is no place for a file: {one_line(error)}") from error
+        raise CommandError(f"--summary {str(path)!r} cannot be written: {one_line(error)}") from error
 
 
 def _files(engine: str, inputs: Sequence[str], query: str | None) -> list[str]:

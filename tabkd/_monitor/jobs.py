@@ -75,7 +75,8 @@ def read_jobs(paths: Sequence[Path]) -> list[Job]:
     OSError
         If a file cannot be read.
     ValueError
-        If there are fewer than two, a file is no summary or given twice, a job has no drift, or the models differ.
+        If there are fewer than two files, one is not a summary or is given twice, a job has no drift, or the models
+        differ.
     """
     if len(paths) < 2:
         raise ValueError(f"there is one summary, {str(paths[0])!r}; drift over time needs two jobs or more.")
@@ -102,7 +103,7 @@ def read_job(path: Path) -> Job:
     OSError
         If it cannot be read.
     ValueError
-        If it is no summary, or has no drift.
+        If it is not a summary, or has no drift.
     """
     facts = _facts(path)
     drift, is_alerts = facts["drift"], facts["threshold"] is not None
@@ -140,10 +141,10 @@ def _facts(path: Path) -> Mapping[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{str(path)!r} is no JSON; {_REMEDY}.") from error
     if not isinstance(facts, dict):
-        raise ValueError(f"{str(path)!r} is no summary of a job; {_REMEDY}.")
+        raise ValueError(f"{str(path)!r} is not a summary of a job; {_REMEDY}.")
     for name in ("model", "read", "scored", "rejected", "written", "threshold", "drift", "warnings"):
         if name not in facts:
-            raise ValueError(f"{str(path)!r} is no summary of a job: it has no {name!r}; {_REMEDY}.")
+            raise ValueError(f"{str(path)!r} is not a summary of a job: it has no {name!r}; {_REMEDY}.")
     drift = facts["drift"]
     if not isinstance(drift, dict) or not {"columns", "score_stability_index"} <= drift.keys() or not drift["columns"]:
         raise ValueError(f"{str(path)!r} has no drift: {_REMEDY}, by this version of tabkd.")
@@ -156,7 +157,9 @@ def _time(path: Path, facts: Mapping[str, Any]) -> datetime:
     try:
         time = datetime.fromisoformat(facts["time"])
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} is no summary of a job: its time is {facts['time']!r}; {_REMEDY}.") from error
+        raise ValueError(
+            f"{str(path)!r} is not a summary of a job: its time is {facts['time']!r}; {_REMEDY}."
+        ) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

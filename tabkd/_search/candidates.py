@@ -15,7 +15,7 @@ from tabkd.students import STUDENTS
 from tabkd.students._registry import student_names
 
 #: From few to many bytes; a student without a ladder is tried with its defaults. An MLP's weights take one byte each,
-#: but for the default student, with which the others are compared.
+#: except those of the default student, with which the others are compared.
 LADDERS: dict[str, list[dict[str, Any]]] = {
     "mlp": [
         {"hidden_layer_sizes": (16,), "n_knots": 32, "max_units": 96, "weight_bits": 8},

@@ -43,7 +43,7 @@ class Ingredients(NamedTuple):
     scores : Scores
         All scores.
     exported : ExportedStudent, predictor or None
-        The exported student; a predictor of the caller's own is no file that a page could hold.
+        The exported student; a page cannot hold a predictor of the caller's own.
     budget : float or None
         A share of the rows that is reviewed.
     random_state : int

@@ -127,6 +127,6 @@ _UNTIMED = dict.fromkeys(("teacher", "student"), not_measured("speed and memory 
 
 def _memory(rows: MeasuredRows, exported: Any) -> dict[str, dict[str, Any]]:
     if not hasattr(exported, "content"):
-        return dict.fromkeys(("teacher", "student"), not_measured("the student is no file"))
+        return dict.fromkeys(("teacher", "student"), not_measured("the student was not exported to a file"))
     method = "predict_proba" if is_classifier(rows.model) else "predict"
     return memory(rows.model.teacher_, exported.content, rows.X, method)

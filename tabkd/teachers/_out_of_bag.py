@@ -6,21 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import (
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
 from sklearn.pipeline import Pipeline
 
 from tabkd._sklearn import safe_indexing
 from tabkd.teachers._teacher import unfrozen
 
-_FORESTS = (ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor)
-_BAGGED = (BaggingClassifier, BaggingRegressor)
+# By name: the classes are imported where a teacher is one. Ensembles of other libraries inherit what the samples are
+# read from, and draw them in ways of their own.
+_KINDS = {f"{kind}{task}" for kind in ("RandomForest", "ExtraTrees", "Bagging") for task in ("Classifier", "Regressor")}
 # Fewer members than this say too little of a row.
 _LEAST_MEMBERS = 10
 
@@ -57,14 +50,16 @@ def out_of_bag_targets(teacher: Any, X: Any, classes: np.ndarray | None = None) 
     True
     """
     model = unfrozen(teacher)
+    before = None
     if isinstance(model, Pipeline):
         before, model = model[:-1], model[-1]
-        X = before.transform(X) if len(before) else X
-    # By type: ensembles of other libraries inherit what the samples are read from, and draw them in ways of their own.
-    if type(model) not in _FORESTS + _BAGGED or not model.bootstrap:
+    kind = type(model)
+    if not kind.__module__.startswith("sklearn.ensemble.") or kind.__name__ not in _KINDS or not model.bootstrap:
         return None
     if classes is not None and list(model.classes_) != list(classes):
         return None
+    if before:
+        X = before.transform(X)
     n = X.shape[0]
     # Members are fitted without names of columns.
     X = np.asarray(X) if hasattr(X, "columns") else X

@@ -89,9 +89,9 @@ def test_a_job_without_rows_is_a_row_without_an_index(summaries, tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("[1]", "is no summary of a job; give files that `tabkd score --summary` wrote"),
+        ("[1]", "is not a summary of a job; give files that `tabkd score --summary` wrote"),
         ("not JSON", "is no JSON"),
-        ('{"rows": 1}', "is no summary of a job: it has no 'model'"),
+        ('{"rows": 1}', "is not a summary of a job: it has no 'model'"),
     ],
 )
 def test_a_file_that_is_no_summary_is_named(summaries, tmp_path, content, says):

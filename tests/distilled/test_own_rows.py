@@ -11,6 +11,7 @@ from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -19,8 +20,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tabkd.teachers import DefaultTeacherClassifier
 from tabkd.teachers._out_of_bag import out_of_bag_targets
@@ -162,13 +163,34 @@ def test_a_student_does_not_learn_labels_by_heart(noisy, frozen):
     assert losses["auto"] < losses[None] - 0.01
 
 
-def test_categories_and_missing_values():
-    X = mixed_frame(300)
-    y = targets(X, "binary")
-    steps = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["country", "grade"]))
-    teacher = make_pipeline(steps, ExtraTreesClassifier(30, random_state=0)).fit(X, y)
-    assert classifier(FrozenEstimator(teacher)).fit(X, y).own_rows_.spikes > 0
-    assert classifier(teacher).fit(X, y).own_rows_.optimism > 0
+@pytest.mark.parametrize("frozen", [False, True])
+def test_categories_and_missing_values(frozen):
+    X = mixed_frame(600)
+    y = np.where(np.random.default_rng(0).random(600) < 0.3, "no", targets(X, "binary"))
+    encoded = OrdinalEncoder(encoded_missing_value=-1, handle_unknown="use_encoded_value", unknown_value=-2)
+    columns = make_column_transformer((encoded, ["country", "grade", "shop"]), ("passthrough", ["amount", "visits"]))
+    teacher = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=200, min_samples_leaf=2)).fit(X, y)
+    found = classifier(FrozenEstimator(teacher) if frozen else teacher).fit(X, y).own_rows_
+    assert found.spikes > 1.1 if frozen else found.source == "out-of-fold"
+
+
+def test_a_copy_that_fails_is_warned_of_and_the_answers_beside_the_rows_decide():
+    X = np.column_stack([np.arange(100.0), np.random.default_rng(0).normal(size=100)])
+    teacher = make_pipeline(
+        OrdinalEncoder(), DecisionTreeRegressor(random_state=0)
+    )  # knows the values of its rows only
+    with pytest.warns(UserWarning, match="copy of teacher DecisionTreeRegressor .*ValueError: Found unknown.*cv=None"):
+        found = regressor(teacher, augmenter=None).fit(X, X[:, 0]).own_rows_
+    assert found.optimism is None
+    assert found.spikes is not None
+
+
+def test_folds_of_the_user_are_asked_alone(noisy, monkeypatch):
+    X, y, _, _ = noisy
+    asked = []
+    monkeypatch.setattr("tabkd._distilled.soft_targets", lambda *arguments: asked.append(arguments))
+    assert classifier(cv=3, augmenter=None).fit(X, y).own_rows_ == ("out-of-fold", None, None)
+    assert not asked
 
 
 def test_where_a_class_is_rarer_than_the_folds_the_teacher_is_asked_beside_its_rows(noisy):

@@ -17,7 +17,9 @@ MEGABYTE = 1_000_000
 
 
 def fitted(X, teacher):
-    model = DistilledRegressor(teacher, student="tree", n_synthetic=0, random_state=0).fit(X, np.arange(len(X)) / 1.0)
+    model = DistilledRegressor(teacher, student="tree", n_synthetic=0, cv=None, random_state=0).fit(
+        X, np.arange(len(X)) / 1.0
+    )
     return model.teacher_, ExportedStudent(model.to_onnx().SerializeToString()).content
 
 
