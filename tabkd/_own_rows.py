@@ -93,10 +93,16 @@ class Refit(NamedTuple):
         folds = StratifiedKFold if stratified else KFold
         return list(folds(_FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(self.y)), self.y))
 
-    def out_of_fold(self, cv: Any, n_jobs: int | None, split_params: dict[str, Any] | None = None) -> np.ndarray:
-        """The answers (n, K) of copies that were not fitted on the row."""
+    def out_of_fold(
+        self,
+        cv: Any,
+        n_jobs: int | None,
+        split_params: dict[str, Any] | None = None,
+        first: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The answers (n, K) of copies that were not fitted on the row; those to the first fold may be known."""
         return out_of_fold_targets(
-            self.teacher, self.X, self.y, cv, self.params, self.task.classes, n_jobs, split_params
+            self.teacher, self.X, self.y, cv, self.params, self.task.classes, n_jobs, split_params, first
         )
 
     def answers_unseen(self, answers: np.ndarray, seed: int, n_jobs: int | None) -> tuple[np.ndarray, OwnRows] | None:
@@ -104,17 +110,18 @@ class Refit(NamedTuple):
         folds = self.folds(seed)
         if folds is None:
             return None
-        optimism = self.optimism(answers, *folds[0])
+        train, test = folds[0]
+        first = fold_targets(self.teacher, self.X, self.y, train, test, self.params, self.task.classes)
+        optimism = _optimism(answers[test], first, self.task.targets(self.y[test]))
         if optimism <= _MOST_OPTIMISM:
             return answers, OwnRows("teacher", optimism)
-        return self.out_of_fold(folds, n_jobs), OwnRows("out-of-fold", optimism)
+        return self.out_of_fold(folds, n_jobs, first=first), OwnRows("out-of-fold", optimism)
 
-    def optimism(self, answers: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:
-        """By how much the answers (n, K) are better on the rows of a fold than those of a copy fitted on the others."""
-        said = fold_targets(self.teacher, self.X, self.y, train, test, self.params, self.task.classes)
-        right = self.task.targets(self.y[test])
-        usual = ((said - right) ** 2).sum()
-        return float(1 - ((answers[test] - right) ** 2).sum() / usual) if usual else 0.0
+
+def _optimism(answers: np.ndarray, unseen: np.ndarray, right: np.ndarray) -> float:
+    """By how much answers have a smaller squared error than those of a copy that was not fitted on the rows."""
+    usual = ((unseen - right) ** 2).sum()
+    return float(1 - ((answers - right) ** 2).sum() / usual) if usual else 0.0
 
 
 def unlearnt_answers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy as shallow_copy
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
@@ -34,9 +34,6 @@ from tabkd.evaluation._contest import Rows
 from tabkd.evaluation._held_out import held_out
 from tabkd.teachers._predictor import task_of
 from tabkd.teachers._teacher import unfrozen
-
-if TYPE_CHECKING:
-    pass
 
 # Most rows that are held out: fidelity and skill are known well enough by then.
 _MOST_HELD_OUT = 20_000

@@ -23,6 +23,7 @@ def out_of_fold_targets(
     classes: np.ndarray | None = None,
     n_jobs: int | None = None,
     split_params: dict[str, Any] | None = None,
+    first: np.ndarray | None = None,
 ) -> np.ndarray:
     """The answers of copies of the teacher, each fitted on all folds except one and asked about the rows of that one.
 
@@ -47,6 +48,8 @@ def out_of_fold_targets(
         Number of folds that are fitted at a time.
     split_params : dict, optional
         Arguments of the splitter, such as `groups`.
+    first : array of shape (m, K), optional
+        The answers to the rows of the first fold, where they are known already.
 
     Returns
     -------
@@ -70,8 +73,9 @@ def out_of_fold_targets(
             f"cv={cv!r} must hold each row in exactly one test fold, but row {int(np.argmax(times != 1))} is in "
             f"{times[np.argmax(times != 1)]}. Use an int, KFold, StratifiedKFold or GroupKFold."
         )
-    said = Parallel(n_jobs=n_jobs)(
-        delayed(fold_targets)(teacher, X, y, train, test, fit_params, classes) for train, test in folds
+    known = [] if first is None else [first]
+    said = known + Parallel(n_jobs=n_jobs)(
+        delayed(fold_targets)(teacher, X, y, train, test, fit_params, classes) for train, test in folds[len(known) :]
     )
     if classes is not None:
         _warn_of_missing_classes(folds, y, classes)

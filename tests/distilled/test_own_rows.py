@@ -1,8 +1,11 @@
 """What a student learns of the rows that its teacher was fitted on: not the labels that the teacher knows by heart."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.ensemble import (
@@ -29,6 +32,24 @@ from tests.distilled.quick import classifier, regressor
 from tests.small_tables import mixed_frame, targets
 
 FOREST = {"n_estimators": 60, "random_state": 0, "oob_score": True}
+
+
+class Counting(ClassifierMixin, BaseEstimator):
+    """A teacher that notes on how many rows it and its copies are fitted."""
+
+    fits: ClassVar[list[int]] = []
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def fit(self, X, y):
+        self.fits.append(len(X))
+        self.inner_ = clone(self.inner).fit(X, y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.inner_.predict_proba(X)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +204,16 @@ def test_a_copy_that_fails_is_warned_of_and_the_answers_beside_the_rows_decide()
         found = regressor(teacher, augmenter=None).fit(X, X[:, 0]).own_rows_
     assert found.optimism is None
     assert found.spikes is not None
+
+
+def test_a_teacher_is_fitted_once_and_once_for_each_fold(noisy):
+    X, y, _, _ = noisy
+    for teacher, n_fits in ((ExtraTreesClassifier(5, random_state=0), 6), (LogisticRegression(), 2)):
+        counted = Counting(teacher)
+        classifier(counted, augmenter=None).fit(X, y)
+        assert [n for n in Counting.fits if n == len(X)] == [len(X)]
+        assert len(Counting.fits) == n_fits
+        Counting.fits.clear()
 
 
 def test_folds_of_the_user_are_asked_alone(noisy, monkeypatch):
