@@ -95,7 +95,9 @@ def split_rows(
         times = frame[time_column]
         order = in_time(times).reset_index(drop=True).sort_values(kind="stable").index.to_numpy()
         rows, held_out = order[:-n_test], order[-n_test:]
-        how = f"Measured on the latest {n_test:,} rows by {time_column!r}, from {times.iloc[held_out[0]]} on."
+        first = times.iloc[held_out[0]]
+        since = f"{first:.6g}" if isinstance(first, float) else str(first)
+        how = f"Measured on the latest {n_test:,} rows by {time_column!r}, from {since} on."
         return rows, held_out, how
     strata, alone = None, np.array([], dtype=np.int64)
     positions = np.arange(len(frame))

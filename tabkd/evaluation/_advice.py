@@ -180,12 +180,17 @@ def _distil(decision: Decision, evidence: Evidence) -> Advice:
     facts, names = evidence.facts, evidence.names
     gain, kept = facts.teacher_gain.value, facts.student_gain.value
     shares = {name: (kept - facts.rivals[name].student_lead.value) / gain for name in names if name in facts.rivals}
-    rivals = " and ".join(f"{share:.1%} by {names[name]}" for name, share in shares.items())
+    rivals = " and ".join(f"{_share(share)} by {names[name]}" for name, share in shares.items())
     less = "" if "small" in shares else " No LightGBM was compared: that needs `exported`, and a single output."
     return Advice(
         "Distil",
         f"by {evidence.label}, the student keeps {kept / gain:.1%} of the teacher's skill, against {rivals}.{less}",
     )
+
+
+def _share(share: float) -> str:
+    """A share of the teacher's skill; a rival that is worse than a constant has none."""
+    return f"{share:.1%}" if share >= 0 else "none"
 
 
 def _unclear(decision: Decision, evidence: Evidence) -> Advice:

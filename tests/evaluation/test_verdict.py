@@ -127,6 +127,11 @@ VALUES = {"teacher": 0.9, "student": 0.88, "reference": 0.5, "small": 0.89, "har
             "Distil: by ROC AUC, the student keeps 95.0% of the teacher's skill, against 70.0% by a LightGBM of 54 KB "
             "fitted on the labels and 45.0% by the same student fitted on the labels.",
         ),
+        (
+            {"small": Rival(around(0.1, 0.03), SKILL), "hard": Rival(around(0.5, 0.03), SKILL)},
+            "Distil: by ROC AUC, the student keeps 95.0% of the teacher's skill, against 70.0% by a LightGBM of 54 KB "
+            "fitted on the labels and none by the same student fitted on the labels.",
+        ),
     ],
 )
 def test_sentences_name_the_measure_the_numbers_and_the_rivals(rivals, words):

@@ -42,6 +42,11 @@
     return String(Number(value.toPrecision(5)));
   }
 
+  // A name that may go on in a new line behind a sign, and not only where the line is full.
+  function words(name) {
+    return name.split(/(?<=[_./\s-])/).flatMap((word) => [word, make("wbr")]);
+  }
+
   // The classes or targets, and their numbers.
   function answers({probabilities, values}) {
     if (probabilities) return {names: Object.keys(probabilities), numbers: Object.values(probabilities)};
@@ -61,7 +66,7 @@
         (value < 0 ? 50 - (50 * -value) / most : 50) + "%;background:var(--" + (value < 0 ? "down" : "up") + ")";
       const cell = make("td", {}, bar);
       cell.style.width = "55%";
-      table.append(make("tr", {}, make("th", { textContent: name }), cell, make("td", { textContent: value.toFixed(3) })));
+      table.append(make("tr", {}, make("th", {}, ...words(name)), cell, make("td", { textContent: value.toFixed(3) })));
     }
     return table;
   }
