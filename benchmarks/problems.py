@@ -59,15 +59,15 @@ class Problem:
         if self.in_time_order:
             end = round(len(self.X) * (1 - seed % 5 / 10))
             train, test = np.split(np.arange(end), [round(end * (1 - _TEST_SIZE))])
-            # A class that comes up only later is nothing that any contestant could know.
-            if self.task == "classification":
-                test = test[np.isin(self.y[test], self.y[train])]
         else:
             rare = self.task == "regression" or np.unique(self.y, return_counts=True)[1].min() < 2
             train, test = train_test_split(
                 np.arange(len(self.X)), test_size=_TEST_SIZE, random_state=seed, stratify=None if rare else self.y
             )
         X, y = self.X, self.y
+        # A class that only test rows have is nothing that any contestant could know.
+        if self.task == "classification":
+            test = test[np.isin(y[test], y[train])]
         return Split(self.name, self.task, seed, X.iloc[train], X.iloc[test], y[train], y[test])
 
 
