@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
 
-from benchmarks import additive, deviance, search, weights
+from benchmarks import additive, deviance, search, teachers, weights
 from benchmarks.answers import Answer, measures
 from benchmarks.doubt import coverage
 from benchmarks.monotone import breaks, natural_directions
@@ -60,6 +60,16 @@ def test_later_rows_test_what_earlier_ones_taught(folder):
         assert split.X_train["x"].max() < split.X_test["x"].min()
     assert dated.split(0).X_test["x"].max() > dated.split(1).X_test["x"].max()
     assert plain.split(0).X_train["x"].max() > plain.split(0).X_test["x"].min()
+
+
+@pytest.mark.parametrize("in_time_order", [True, False])
+def test_a_class_that_only_test_rows_have_is_left_out(in_time_order):
+    y = np.array(["a", "b"] * 40 + ["rare"])
+    problem = Problem("p", "classification", pd.DataFrame({"x": np.arange(81.0)}), y, in_time_order)
+    splits = [problem.split(seed) for seed in range(20)]
+    alone = [split for split in splits if "rare" not in split.classes]
+    assert alone
+    assert all(set(split.y_test) == {"a", "b"} for split in alone)
 
 
 def test_unknown_tables_are_named(folder):
@@ -277,3 +287,26 @@ def test_weights_are_measured_in_each_kind_of_file():
     text = weights.run(problems(None, ["diabetes"], 200), Runs(None, "weights"), quick=True)
     kinds = [line.split(" | ")[1] for line in text.splitlines()[2:]]
     assert kinds == [weights.FLOAT32, weights.ONE_BYTE, weights.STATIC]
+
+
+def test_what_is_kept_with_the_teachers_own_answers_is_measured_where_others_were_learnt():
+    table = next(iter(problems(None, ["breast_cancer"], 300)))
+    runs = Runs(None, "teachers")
+    teachers.run([table], 1, runs, ["forest, 1 row a leaf"])
+    (record,) = runs.records
+    assert record["own_source"] == "out-of-bag"
+    assert record["kept"] != record["kept_as_it_is"]
+
+
+def test_only_teachers_with_skill_count_in_the_summary():
+    common = {"table": "a", "seed": 0, "own_source": "teacher", "skill_of_student": 0.5}
+    records = [
+        {**common, "teacher": "forest", "kept": 0.99, "kept_as_it_is": 0.9, "skill_of_teacher": 0.5},
+        {**common, "teacher": "stack", "kept": 0.97, "kept_as_it_is": 0.8, "skill_of_teacher": 0.5},
+        {**common, "teacher": "networks", "kept": 0.1, "kept_as_it_is": 0.1, "skill_of_teacher": 0.05},
+    ]
+    assert teachers.table(pd.DataFrame(records))[-1] == (
+        "2 pairs have a teacher that is better than the prior by 10%. 98.0% is kept in the median, 97.0% at least; "
+        "100% keep 95.0%, 100% keep 97.0%, 0% keep 99.5%. With the teacher's own answers: 85.0% is kept in the median, "
+        "80.0% at least; 0% keep 95.0%, 0% keep 97.0%, 0% keep 99.5%."
+    )
