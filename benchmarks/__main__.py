@@ -48,6 +48,16 @@ def max_rows_option(default: int) -> Callable:
     help="Folder for a virtual environment with AutoGluon, made where it is not there; else without.",
 )
 @click.option("--time-limit", default=120, help="Seconds that AutoGluon may take to fit its ensemble.")
+@click.option(
+    "--teacher",
+    type=click.Choice(["default", "autogluon"]),
+    default="default",
+    help="Whose skill is to be kept; autogluon needs --autogluon.",
+)
+@click.option("--preset", help="AutoGluon's presets, such as medium and best, where it is the teacher.")
+@click.option(
+    "--realmlp", type=_folder, help="Folder for a virtual environment with RealMLP, made where it is not there."
+)
 @quick_option
 def fidelity(
     data_dir: Path | None,
@@ -58,18 +68,28 @@ def fidelity(
     output: Path | None,
     autogluon: Path | None,
     time_limit: int,
+    teacher: str,
+    preset: str | None,
+    realmlp: Path | None,
     quick: bool,
 ) -> None:
     """Skill kept by the teacher's students, and by what a user would do instead, on every table."""
-    from benchmarks import fidelity, fidelity_tables
+    from benchmarks import autogluon_teacher, fidelity, fidelity_tables
     from benchmarks.problems import problems
     from benchmarks.runs import Runs
 
     if quick:
         seeds, max_rows, datasets = 1, 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
-    runs = Runs(output, "fidelity")
     tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows, openml)
-    fidelity.run(tables, seeds, runs, autogluon, time_limit)
+    if teacher == "autogluon":
+        if autogluon is None:
+            raise click.UsageError(
+                "--teacher autogluon needs a folder for its virtual environment: --autogluon FOLDER."
+            )
+        print(autogluon_teacher.run(tables, seeds, Runs(output, "strongest"), autogluon, time_limit, preset))
+        return
+    runs = Runs(output, "fidelity")
+    fidelity.run(tables, seeds, runs, autogluon, realmlp, time_limit)
     print(fidelity_tables.write(runs))
 
 

@@ -10,24 +10,22 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from io import BytesIO
 from statistics import median
 from typing import Any, NamedTuple
 
-import joblib
 import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
 from benchmarks.answers import measures
-from benchmarks.fidelity import TEACHER, Contest, plain
+from benchmarks.fidelity import EBM, TEACHER, Contest
 from benchmarks.problems import Problem, Split
 from benchmarks.reasons import rate
+from benchmarks.rivals import fitted_ebm
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
-from tabkd._tables.schema import TableSchema
 from tabkd.students import AdditiveStudent, MLPStudent, Student
 
-MLP, ADDITIVE, EBM = "tabkd MLP", "tabkd additive", "EBM on labels"
+MLP, ADDITIVE = "tabkd MLP", "tabkd additive"
 STUDENTS: dict[str, type[Student]] = {MLP: MLPStudent, ADDITIVE: AdditiveStudent}
 _TIMED_ROWS = 20_000
 # Rows that the additive student and the MLP score at a time, and how often each does.
@@ -77,7 +75,7 @@ class Models:
         if name == TEACHER:
             return Fitted(_predict(teacher, split), None, split.X_test)
         if name == EBM:
-            return fitted_ebm(split)
+            return Fitted(*fitted_ebm(split))
         estimator = DistilledRegressor if split.task == "regression" else DistilledClassifier
         student, n_synthetic = STUDENTS[name](random_state=split.seed), 2000 if self.quick else "auto"
         model = estimator(FrozenEstimator(teacher), student=student, n_synthetic=n_synthetic, random_state=split.seed)
@@ -116,21 +114,6 @@ def speedup(score: Callable, other: Callable, X: pd.DataFrame, calls: int) -> fl
             call(X)
             taken.append(time.perf_counter() - start)
     return median(seconds[other]) / median(seconds[score])
-
-
-def fitted_ebm(split: Split) -> Fitted:
-    """An EBM with its defaults, on all cores, with the bytes of its joblib file."""
-    from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
-
-    columns = TableSchema.of(split.X_train)
-    numeric, nominal = ([c.name for c in columns.columns if c.kind == kind] for kind in ("numeric", "categorical"))
-    X_train, X_test = (plain(X, numeric, nominal, columns) for X in (split.X_train, split.X_test))
-    kind = ExplainableBoostingRegressor if split.task == "regression" else ExplainableBoostingClassifier
-    types = ["continuous"] * len(numeric) + ["nominal"] * len(nominal)
-    model = kind(feature_types=types, random_state=split.seed, n_jobs=-1).fit(X_train, split.y_train)
-    file = BytesIO()
-    joblib.dump(model, file)
-    return Fitted(_predict(model, split), file.tell(), X_test)
 
 
 def table(records: list[dict]) -> list[str]:

@@ -11,19 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
 from sklearn.frozen import FrozenEstimator
-from sklearn.impute import SimpleImputer
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from benchmarks import rivals
 from benchmarks.answers import Answer, measures
 from benchmarks.problems import Problem, Split
 from benchmarks.runs import Runs
 from tabkd import DistilledClassifier, DistilledRegressor
-from tabkd._tables.schema import TableSchema
-from tabkd.evaluation._small_lightgbm import SmallLightGBM
 from tabkd.teachers._default import DefaultTeacherClassifier, DefaultTeacherRegressor
 
 TEACHER = "teacher"
@@ -33,8 +27,15 @@ ON_LABELS = {"tabkd MLP": "the MLP on labels", "tabkd boosted trees": "the boost
 ON_LABELS["tabkd tree"] = "the tree on labels"
 SKLEARN_MLP = "scikit-learn MLP"
 LIGHTGBM = "LightGBM of equal bytes"
-AUTOGLUON = ("AutoGluon GBM student", "AutoGluon RF student", "AutoGluon ensemble")
-CONTESTANTS = (TEACHER, *STUDENTS, *ON_LABELS.values(), SKLEARN_MLP, LIGHTGBM, *AUTOGLUON)
+CATBOOST, EBM, REALMLP = "CatBoost on labels", "EBM on labels", "RealMLP on labels"
+# The module that each needs.
+OPTIONAL = {CATBOOST: "catboost", EBM: "interpret"}
+# What the worker calls them.
+AUTOGLUON = {"AutoGluon GBM student": "GBM", "AutoGluon RF student": "RF", "AutoGluon ensemble": "ensemble"}
+ON_THE_LABELS = (SKLEARN_MLP, LIGHTGBM, CATBOOST, EBM, REALMLP)
+# Who else is compared where AutoGluon's ensemble is the teacher.
+DEFAULT_TEACHER, OF_DEFAULT_TEACHER = "our default teacher", "the MLP of our default teacher"
+CONTESTANTS = (TEACHER, *STUDENTS, *ON_LABELS.values(), *ON_THE_LABELS, *AUTOGLUON, DEFAULT_TEACHER, OF_DEFAULT_TEACHER)
 
 
 @dataclass
@@ -56,7 +57,9 @@ class Contest:
         self.teacher_scores = _scores(self.teacher, self.split.X_test)
 
 
-def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | None, time_limit: int) -> None:
+def run(
+    problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | None, realmlp: Path | None, time_limit: int
+) -> None:
     """Measure what `runs` does not have yet: each contestant on each split of each problem."""
     for problem in problems:
         for seed in range(seeds):
@@ -65,7 +68,7 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | N
             def missing(names, key=key):
                 return any(not runs.find(**key, contestant=name) for name in names)
 
-            groups = {names: fit for names, fit in _groups(autogluon, time_limit).items() if missing(names)}
+            groups = {names: fit for names, fit in _groups(autogluon, realmlp, time_limit).items() if missing(names)}
             if not groups:
                 continue
             known = runs.find(**key, contestant=STUDENT)
@@ -77,13 +80,19 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | N
                     print(_line(runs.records[-1]), file=sys.stderr, flush=True)
 
 
-def _groups(autogluon: Path | None, time_limit: int) -> dict[tuple[str, ...], Callable]:
+def _groups(autogluon: Path | None, realmlp: Path | None, time_limit: int) -> dict[tuple[str, ...], Callable]:
     """What is fitted together, by the contestants that come of it; the student first, whose bytes others have too."""
     groups: dict[tuple[str, ...], Callable] = {(TEACHER,): _teacher}
     groups |= {(name, ON_LABELS[name]): partial(_distilled, name) for name in STUDENTS}
-    groups |= {(SKLEARN_MLP,): _sklearn_mlp, (LIGHTGBM,): _lightgbm}
+    groups[(LIGHTGBM,)] = _lightgbm
+    alone: dict[str, Callable] = {SKLEARN_MLP: rivals.sklearn_mlp}
+    optional = {CATBOOST: rivals.catboost, EBM: rivals.ebm}
+    alone |= {name: optional[name] for name in rivals.available(OPTIONAL)}
+    if realmlp is not None:
+        alone[REALMLP] = partial(rivals.realmlp, environment=realmlp)
+    groups |= {(name,): partial(_rival, name, fit) for name, fit in alone.items()}
     if autogluon is not None:
-        groups[AUTOGLUON] = partial(_autogluon, autogluon, time_limit)
+        groups[tuple(AUTOGLUON)] = partial(_autogluon, autogluon, time_limit)
     return groups
 
 
@@ -116,64 +125,20 @@ def _targets(split: Split) -> np.ndarray:
     return (np.asarray(split.y_train)[:, None] == split.classes).astype(np.float64)
 
 
-def _sklearn_mlp(contest: Contest) -> dict[str, Answer]:
-    """What a user would write: scaled numbers, one-hot categories, the student's hidden sizes, early stopping."""
-    split = contest.split
-    schema = TableSchema.of(split.X_train)
-    numeric = [column.name for column in schema.columns if column.kind == "numeric"]
-    nominal = [column.name for column in schema.columns if column.kind == "categorical"]
-    # Booleans and dates as numbers, categories as text: what the transformers take.
-    X_train, X_test = (plain(X, numeric, nominal, schema) for X in (split.X_train, split.X_test))
-    front = make_column_transformer(
-        (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), numeric),
-        (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=64), nominal),
-    )
-    options = {"hidden_layer_sizes": (64, 32), "early_stopping": True, "random_state": split.seed}
-    y = split.y_train
-    if split.task == "regression":
-        mean, scale = y.mean(), y.std()
-        y = (y - mean) / scale
-        mlp = MLPRegressor(**options)
-    else:
-        _, y = np.unique(y, return_inverse=True)
-        # scikit-learn draws its validation rows by class, which a class of one row does not allow.
-        mlp = MLPClassifier(**(options | {"early_stopping": np.bincount(y).min() > 1}))
-    start = time.perf_counter()
-    model = make_pipeline(front, mlp).fit(X_train, y)
-    seconds = time.perf_counter() - start
-    n_bytes = 4 * sum(part.size for part in [*mlp.coefs_, *mlp.intercepts_])
-    if split.task == "regression":
-        return {SKLEARN_MLP: Answer(model.predict(X_test) * scale + mean, n_bytes, seconds)}
-    return {SKLEARN_MLP: Answer(model.predict_proba(X_test), n_bytes, seconds)}
-
-
-def plain(X, numeric, nominal, schema):
-    """Numeric columns as float64 and nominal ones as text, by their codes."""
-    import pandas as pd
-
-    codes = schema.encode(X)
-    position = {column.name: i for i, column in enumerate(schema.columns)}
-    columns = {name: codes[:, position[name]] for name in numeric}
-    columns |= {name: codes[:, position[name]].astype(str) for name in nominal}
-    return pd.DataFrame(columns)
+def _rival(name: str, fit: Callable[[Split], Answer], contest: Contest) -> dict[str, Answer]:
+    return {name: fit(contest.split)}
 
 
 def _lightgbm(contest: Contest) -> dict[str, Answer]:
-    split = contest.split
     assert contest.student_bytes is not None
-    start = time.perf_counter()
-    model = SmallLightGBM(contest.student_bytes, task=split.task, random_state=split.seed)
-    model.fit(split.X_train, split.y_train)
-    seconds = time.perf_counter() - start
-    return {LIGHTGBM: Answer(model.predict(split.X_test), model.n_bytes_, seconds)}
+    return {LIGHTGBM: rivals.small_lightgbm(contest.split, contest.student_bytes)}
 
 
 def _autogluon(environment: Path, time_limit: int, contest: Contest) -> dict[str, Answer]:
     from benchmarks import autogluon
 
-    python = autogluon.environment(environment)
-    found = autogluon.distil(contest.split, python, time_limit)
-    return dict(zip(AUTOGLUON, (found[name] for name in autogluon.CONTESTANTS), strict=True))
+    found = autogluon.distil(contest.split, autogluon.environment(environment), time_limit)
+    return {name: found[called] for name, called in AUTOGLUON.items()}
 
 
 def _scores(model, X) -> np.ndarray:
