@@ -54,7 +54,7 @@ def max_rows_option(default: int) -> Callable:
     default="default",
     help="Whose skill is to be kept; autogluon needs --autogluon.",
 )
-@click.option("--preset", help="AutoGluon's presets, such as medium and best, where it is the teacher.")
+@click.option("--preset", default="medium", help="AutoGluon's presets, where it is the teacher: medium, best, ...")
 @click.option(
     "--realmlp", type=_folder, help="Folder for a virtual environment with RealMLP, made where it is not there."
 )
@@ -69,7 +69,7 @@ def fidelity(
     autogluon: Path | None,
     time_limit: int,
     teacher: str,
-    preset: str | None,
+    preset: str,
     realmlp: Path | None,
     quick: bool,
 ) -> None:
@@ -83,9 +83,7 @@ def fidelity(
     tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows, openml)
     if teacher == "autogluon":
         if autogluon is None:
-            raise click.UsageError(
-                "--teacher autogluon needs a folder for its virtual environment: --autogluon FOLDER."
-            )
+            raise click.UsageError("--teacher autogluon needs a virtual environment: give --autogluon FOLDER.")
         print(autogluon_teacher.run(tables, seeds, Runs(output, "strongest"), autogluon, time_limit, preset))
         return
     runs = Runs(output, "fidelity")

@@ -17,9 +17,7 @@ from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier, DistilledRegressor
 
 
-def run(
-    problems: Iterable[Problem], seeds: int, runs: Runs, environment: Path, time_limit: int, preset: str | None
-) -> str:
+def run(problems: Iterable[Problem], seeds: int, runs: Runs, environment: Path, time_limit: int, preset: str) -> str:
     """Measure what `runs` does not have yet; return the tables in Markdown."""
     python = autogluon.environment(environment)
     for problem in problems:
@@ -56,13 +54,12 @@ def _of_default(split: Split) -> dict[str, Answer]:
     return {DEFAULT_TEACHER: Answer(of_teacher), OF_DEFAULT_TEACHER: Answer(of_student, n_bytes)}
 
 
-def write(runs: Runs, preset: str | None, time_limit: int) -> str:
+def write(runs: Runs, preset: str, time_limit: int) -> str:
     """The table of all contestants, the tests against AutoGluon's students, and a sentence on our default teacher."""
     frame = pd.DataFrame(runs.find(preset=preset, time_limit=time_limit))
     strong = frame[~frame["table"].isin(weak_teachers(frame))]
-    suffix = f"-{preset}" if preset else ""
     parts = {"": [*by_table(strong), "", beside_default(strong)], "-rivals": rivals(strong), "-bytes": sizes(strong)}
-    return "\n".join(runs.write_table(lines, suffix + part) for part, lines in parts.items())
+    return "\n".join(runs.write_table(lines, f"-{preset}{part}") for part, lines in parts.items())
 
 
 def beside_default(frame: pd.DataFrame) -> str:
