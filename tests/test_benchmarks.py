@@ -14,8 +14,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
 
-from benchmarks import additive, deviance, search, teachers, weights
-from benchmarks.answers import Answer, measures
+from benchmarks import additive, apart, deviance, rivals, search, teachers, weights
+from benchmarks.answers import Answer, losses, measures
 from benchmarks.doubt import coverage
 from benchmarks.monotone import breaks, natural_directions
 from benchmarks.problems import Problem, Split, problems
@@ -310,3 +310,74 @@ def test_only_teachers_with_skill_count_in_the_summary():
         "100% keep 95.0%, 100% keep 97.0%, 0% keep 99.5%. With the teacher's own answers: 85.0% is kept in the median, "
         "80.0% at least; 0% keep 95.0%, 0% keep 97.0%, 0% keep 99.5%."
     )
+
+
+def mixed_split(task="classification"):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(size=400), "town": pd.Categorical(rng.choice(["a", "b"], 400))})
+    y = np.where(X["age"] + (X["town"] == "a") + rng.normal(scale=0.3, size=400) > 0, "yes", "no")
+    return Problem("t", task, X, y if task == "classification" else X["age"].to_numpy()).split(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("catboost", "catboost"), ("ebm", "interpret"), ("sklearn_mlp", "sklearn")]
+)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_rivals_answer_for_the_test_rows(name, module, task):
+    pytest.importorskip(module)
+    split = mixed_split(task)
+    answer = getattr(rivals, name)(split)
+    of_constant = np.full(len(split.y_test), split.y_train.mean()) if task == "regression" else np.full((100, 2), 0.5)
+    assert answer.n_bytes > 500
+    assert losses(split, answer.scores).mean() < 0.95 * losses(split, of_constant).mean()
+
+
+def test_a_contestant_apart_gets_the_rows_and_gives_scores_for_each_class(tmp_path):
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        """
+import json, sys
+from pathlib import Path
+import numpy as np
+import pyarrow.parquet as pq
+folder = Path(sys.argv[1])
+task = json.loads((folder / "task.json").read_text())
+train, test = (pq.read_table(folder / f"{part}.parquet").to_pandas() for part in ("train", "test"))
+if task["fail"]:
+    sys.exit("no luck")
+np.savez(folder / "scores.npz", classes=np.array([1]), mine=np.full((len(test), 1), train[task["label"]].mean()))
+(folder / "costs.json").write_text(json.dumps({"mine": {"n_bytes": 7, "seconds": 0.5}}))
+"""
+    )
+    split = mixed_split()
+    answer = apart.answers(split, Path(sys.executable), worker, {"fail": False})["mine"]
+    assert (answer.n_bytes, answer.seconds) == (7, 0.5)
+    assert answer.scores == pytest.approx(np.tile([0, (split.y_train == "yes").mean()], (100, 1)))
+    with pytest.raises(RuntimeError, match=r"worker.py failed on t with status 1:\nno luck"):
+        apart.answers(split, Path(sys.executable), worker, {"fail": True})
+
+
+def test_an_environment_apart_is_made_once(tmp_path, monkeypatch):
+    (tmp_path / "requirements.txt").write_text("one\ntwo")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("made twice"))
+    assert apart.environment(tmp_path, ["one", "two"], "luck").parts[-2:] == ("bin", "python")
+
+
+def test_students_of_autogluons_ensemble_are_compared_with_its_own_and_with_our_teacher():
+    from benchmarks import autogluon_teacher
+    from benchmarks.fidelity import DEFAULT_TEACHER, STUDENT, TEACHER
+
+    runs = Runs(None, "strongest")
+    losses_of = {TEACHER: 0.3, STUDENT: 0.31, "AutoGluon GBM student": 0.4, DEFAULT_TEACHER: 0.32}
+    for table, shift in (("a", 0.0), ("b", 0.02)):
+        for name, loss in losses_of.items():
+            better = loss - shift * (name == DEFAULT_TEACHER)
+            ends = {"kept_low": None, "kept_high": None, "n_bytes": None if name == TEACHER else 9000}
+            record = {"table": table, "seed": 0, "contestant": name, "loss": better, "prior_loss": 0.7, **ends}
+            runs.add(record | {"preset": "medium", "time_limit": 60})
+    text = autogluon_teacher.write(runs, "medium", 60)
+    assert "| table | tabkd MLP | AutoGluon GBM student | our default teacher | file of the MLP |" in text
+    assert "The MLP keeps 97.5% in the median of 2 tables, 97.5% at least." in text
+    assert "It is better than our default teacher on 1 of 2." in text
+    assert "| AutoGluon GBM student | 2 of 2 | +22.5% |" in text
+    assert "| tabkd MLP | 9 KB |" in text
