@@ -36,7 +36,8 @@ class ScoreComparison:
         share that goes; ``places``, at most ten levels or ranges of columns where more of the alerts come or go than
         elsewhere: ``column``, ``values``, ``direction``, ``rows``, the ``alerts`` of either model there, and ``lift``.
     psi : float or None
-        The population stability index of the new scores against the old ones, by tenths of the old ones.
+        The population stability index of the new scores against the old ones, by tenths of the old ones. Where most
+        scores are nearly equal, tenths lie so close together that small differences make it large; `differences` tells.
     distribution : dict or None
         ``edges`` between tenths of the old scores, and the shares of the rows between them by the ``old`` and the
         ``new`` scores, from which the index follows.
