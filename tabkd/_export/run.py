@@ -14,7 +14,7 @@ from tabkd.onnx._convertible import Output
 from tabkd.scoring import ExportedStudent
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._column_facts import column_facts
-from tabkd.scoring._exported import _session
+from tabkd.scoring._graph import new_session
 from tabkd.scoring._safety import OPERATORS
 from tabkd.students import Student
 
@@ -86,7 +86,7 @@ def _columns(output: Output) -> str:
 
 def _run_whole(model: Any, content: bytes, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """The outputs of the whole file, by name, from inputs that any user of ONNX Runtime would pass."""
-    session = _session(content)
+    session = new_session(content)
     columns = [column_facts(column, "a column") for column in json.loads(wire.metadata(content)["tabkd"])["columns"]]
     if columns[0]["input"] == "X" and len({c["input"] for c in columns}) == 1 and model.schema_.is_numeric:
         feeds = {"X": _numbers(frame.to_numpy(), columns[0]["type"])}

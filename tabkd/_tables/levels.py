@@ -45,6 +45,11 @@ class Levels:
     column : Column
         The column, with its categories.
 
+    Attributes
+    ----------
+    places : Places
+        The place of each category, and of each value that has the type of the categories or is missing.
+
     Examples
     --------
     >>> from tabkd._tables.column import Column
@@ -54,7 +59,7 @@ class Levels:
 
     def __init__(self, column: Column):
         self._column, self._n = column, len(column.categories)
-        self._places = (_NumberPlaces if column.numeric_categories else _TextPlaces)(column)
+        self.places = (_NumberPlaces if column.numeric_categories else _TextPlaces)(column)
         self._known: tuple[Sequence | pd.Index | None, np.ndarray] = (None, np.empty(0, np.int64))
 
     def __call__(self, values: np.ndarray | Dictionary | Sequence | pd.Index) -> np.ndarray:
@@ -71,8 +76,8 @@ class Levels:
             # Python's objects have the same hash as NumPy's, and are much faster to look up.
             values = as_objects(values) if values.dtype.kind in "mM" else values.tolist()
         try:
-            return np.fromiter(map(self._places.__getitem__, values), np.int64, len(values))
-        except (_UnusualError, TypeError):  # the latter for a value without a hash
+            return np.fromiter(map(self.places.__getitem__, values), np.int64, len(values))
+        except (UnusualError, TypeError):  # the latter for a value without a hash
             return self._unusual(list(values))
 
     def _of_dictionary(self, values: Sequence | pd.Index) -> np.ndarray:
@@ -88,7 +93,7 @@ class Levels:
         """The places of values, some of which have another type than the categories."""
         given = [value for value in values if not is_missing(value)]
         _check_zeros(given, self._column)
-        places = [self._places.of_any(value) for value in given]
+        places = [self.places.of_any(value) for value in given]
         if given and all(place == self._n for place in places):
             _check_comparable(given[0], self._column)
         out = np.full(len(values), self._n + 1, np.int64)
@@ -96,12 +101,18 @@ class Levels:
         return out
 
 
-class _UnusualError(Exception):
+class UnusualError(Exception):
     """A value that is neither of the type of the categories nor missing."""
 
 
-class _Places(dict):
-    """The place of each category; all other values have the places after these."""
+class Places(dict):
+    """The place of each category; all other values have the places after these.
+
+    Raises
+    ------
+    UnusualError
+        For a value of another type than the categories.
+    """
 
     def __init__(self, column: Column):
         self._unseen, self._missing = len(column.categories), len(column.categories) + 1
@@ -112,7 +123,7 @@ class _Places(dict):
             return self._unseen
         if is_missing(value):
             return self._missing
-        raise _UnusualError
+        raise UnusualError
 
     def _is_usual(self, value: object) -> bool:
         """Whether a value that is not a category has the type of the categories."""
@@ -123,7 +134,7 @@ class _Places(dict):
         raise NotImplementedError
 
 
-class _TextPlaces(_Places):
+class _TextPlaces(Places):
     def __init__(self, column: Column):
         super().__init__(column)
         self.update(dict.fromkeys(column.missing_spellings, self._missing))
@@ -135,7 +146,7 @@ class _TextPlaces(_Places):
         return self[str(value)]
 
 
-class _NumberPlaces(_Places):
+class _NumberPlaces(Places):
     def _is_usual(self, value: object) -> bool:
         if isinstance(value, (float, np.floating)):
             return value == value

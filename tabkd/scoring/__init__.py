@@ -1,5 +1,6 @@
 """Scoring with exported students."""
 
-from tabkd.scoring._exported import ExportedStudent, load
+from tabkd.scoring._exported import ExportedStudent
+from tabkd.scoring._load import load
 
 __all__ = ["ExportedStudent", "load"]

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabkd._tables.containers import as_table
-from tabkd._threads import check_n_jobs, n_threads
-from tabkd.scoring import _wire as wire
+from tabkd._threads import check_n_jobs
 from tabkd.scoring._arrow_columns import is_arrow
 from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation
-from tabkd.scoring._facts import category_tables, further_shapes, is_matrix, read_facts, scores_name, unreadable
-from tabkd.scoring._numbers import Numbers
+from tabkd.scoring._facts import category_tables, is_matrix, read_facts, scores_name, unreadable
+from tabkd.scoring._graph import Graph
 from tabkd.scoring._reader import Reader
 from tabkd.scoring._rows import are_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from onnxruntime import InferenceSession
-
-# Rows of a network at a time: few enough that the values between its layers stay in a core's own cache, which makes it
-# two to three times as fast as all rows at once; many enough that calls of ONNX Runtime cost little in comparison.
-_NETWORK_ROWS = 512
-# Trees have no layers, and score so fast that more calls would be noticeable.
-_TREE_ROWS = 8192
-# Numbers of an output that takes many for each row, which bound its blocks: they stay in a core's own cache.
-_BLOCK_VALUES = 1 << 17
-# Fewest blocks of a thread: starting a thread takes about as long as scoring them.
-_LEAST_BLOCKS = 4
-_FLOAT, _INT64 = 1, 7
-# ONNX is stored as a Protocol Buffers message, which cannot be larger.
-_MOST_BYTES = 2**31
 
 
 class ExportedStudent:
@@ -103,72 +83,18 @@ class ExportedStudent:
         self._output = scores_name(facts)
         if facts["task"] == "classification":
             self.classes_ = _classes(facts)
-        further = further_shapes(self.content, facts)
-        self.further_outputs_ = {name: shape[0] if len(shape) == 1 else shape for name, shape in further.items()}
-        self._shapes = {self._output: (facts["n_outputs"],), **further}
-        self._single = is_matrix(facts)
+        self._is_single, self._rows_name = is_matrix(facts), facts["rows"].get("name")
         try:
-            self._prepare()
-            graph = self._graph(self._output)
-            self._sessions = {self._output: _session(graph)}
-            trees = any(node.type == "TreeEnsembleRegressor" for node in wire.nodes(graph))
-            self._block_rows = dict.fromkeys(self._shapes, _TREE_ROWS if trees else _NETWORK_ROWS)
-            if CONTRIBUTIONS in facts:
-                rows = _BLOCK_VALUES // facts[CONTRIBUTIONS]["values_per_row"]
-                self._block_rows[CONTRIBUTIONS] = min(max(1, rows), self._block_rows[self._output])
-            self._try()
+            tables = [] if self._is_single else category_tables(self.content, facts)
+            self._reader = Reader(facts, tables)
+            self._plain_row = self._reader.plain_row(as_matrix=self._is_single)
+            self._graph = Graph(self.content, facts, self._reader)
         except Exception as error:  # the errors of ONNX Runtime have no narrower base class than Exception
             raise unreadable(self._source, error) from error
-
-    def _prepare(self) -> None:
-        """Find the tables of the categories, and cut the graph after them and after missing numbers are filled."""
-        facts = self.metadata
-        tables = [] if self._single else category_tables(self.content, facts)
-        self._reader = Reader(facts, tables)
         for (categories, _), i in zip(tables, facts["rows"]["columns"], strict=True):
             facts["columns"][i]["categories"] = categories
-        self._numbers_name, self._numbers, width = self._entry()
-        inputs = {}
-        if not self._single or facts["filled"]:
-            inputs[self._numbers_name] = (_FLOAT, width)
-        if not self._single:
-            inputs[facts["rows"]["name"]] = (_INT64, len(tables))
-        inputs = {name: entry for name, entry in inputs.items() if entry[1]}
-        self._inputs = ["X"] if self._single and not inputs else list(inputs)
-        # A graph that uses none of its columns still counts their rows.
-        self._says_nothing = not self._inputs
-        self._cut_at = inputs
-
-    def _graph(self, output: str) -> bytes:
-        """The model, reduced to the nodes that lead to one output."""
-        return self.content if self._says_nothing else wire.cut(self.content, self._cut_at, output)
-
-    def _try(self) -> None:
-        """Score two rows, with the first and the last row of each table: a graph that cannot be run fails here."""
-        if self._says_nothing:
-            feeds = self._reader.nothing(2)
-        else:
-            width = self.n_features_in_ if self._single else len(self.metadata["values"]["columns"])
-            rows = self._reader.extreme_rows()
-            numbers = np.zeros((2, width), np.float32)
-            feeds = self._block({name: rows if name != self._numbers_name else numbers for name in self._inputs}, 0, 2)
-        scores = self._run(feeds, self._output)
-        if scores.shape != (2, self.metadata["n_outputs"]) or scores.dtype.kind != "f":
-            raise ValueError(f"it gives {scores.shape[1:]} scores a row, not the {self.metadata['n_outputs']} expected")
-
-    def _entry(self) -> tuple[str, Numbers, int]:
-        """Where numbers enter the graph, how they are prepared for it, and how many columns they have there."""
-        facts, filled = self.metadata, self.metadata["filled"]
-        names, positions = [column["name"] for column in facts["columns"]], facts["values"]["columns"]
-        width = len(positions) + (len(filled["indicators"]) if filled else 0)
-        if not self._single:
-            numbers = Numbers([names[i] for i in positions], None, self._reader.centers, filled)
-            return (filled or facts["values"])["name"], numbers, width
-        if not filled:
-            kind = np.float64 if facts["columns"][0]["type"] == "DOUBLE" else np.float32
-            return "X", Numbers(names, dtype=kind), len(names)
-        some = None if len(positions) == len(names) else positions
-        return filled["name"], Numbers(names, some, self._reader.centers, filled), width
+        further = {name: shape for name, shape in self._graph.shapes.items() if name != self._output}
+        self.further_outputs_ = {name: shape[0] if len(shape) == 1 else shape for name, shape in further.items()}
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, float64 of shape (n, K).
@@ -192,8 +118,7 @@ class ExportedStudent:
         ValueError
             For missing columns, infinite values and wrong types, with the name of the column.
         """
-        if self.metadata["task"] != "classification":
-            raise AttributeError(f"{self._source} is a regressor and has no predict_proba; use predict.")
+        self._check_has_classes("predict_proba; use predict")
         return self._scores(X)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -218,6 +143,83 @@ class ExportedStudent:
         if self.metadata["task"] == "classification":
             return self.classes_[scores.argmax(axis=1)]
         return scores[:, 0] if self.metadata["one_dimensional"] else scores
+
+    def predict_proba_one(self, row: Mapping[Any, Any]) -> dict[Any, float]:
+        """The probability of each class for one row, by its label.
+
+        This is the short way for a service, which has a row as a dict and answers in JSON. The probabilities are those
+        that `predict_proba` gives, without the array.
+
+        Parameters
+        ----------
+        row : dict
+            Name to value, as for `predict_proba`; one value for each name.
+
+        Returns
+        -------
+        dict of label to float
+            In the order of `classes_`.
+
+        Raises
+        ------
+        AttributeError
+            For a regressor.
+        TypeError
+            If the row is not a dict.
+        ValueError
+            For missing columns, infinite values and wrong types, with the name of the column.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.tree import DecisionTreeClassifier
+        >>> from tabkd import DistilledClassifier, ExportedStudent
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
+        >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+        >>> exported = ExportedStudent(model.to_onnx().SerializeToString())
+        >>> sorted(exported.predict_proba_one(dict(X.iloc[0])))
+        [0, 1]
+        """
+        self._check_has_classes("predict_proba_one; use predict_one")
+        return dict(zip(self.classes_.tolist(), self._scores_of_one(row), strict=True))
+
+    def predict_one(self, row: Mapping[Any, Any]) -> Any:
+        """The most probable class, or the value, of one row.
+
+        Parameters
+        ----------
+        row : dict
+            Name to value, as for `predict_proba_one`.
+
+        Returns
+        -------
+        label, float or list of float
+            What `predict` gives for the row, as a value of Python; a list where there were several targets at fit.
+
+        Raises
+        ------
+        TypeError
+            If the row is not a dict.
+        ValueError
+            For missing columns, infinite values and wrong types, with the name of the column.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.tree import DecisionTreeRegressor
+        >>> from tabkd import DistilledRegressor, ExportedStudent
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> teacher = DecisionTreeRegressor(max_depth=3, random_state=0)
+        >>> model = DistilledRegressor(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+        >>> exported = ExportedStudent(model.to_onnx().SerializeToString())
+        >>> exported.predict_one(dict(X.iloc[0])) == exported.predict(X[:1])[0]
+        True
+        """
+        scores = self._scores_of_one(row)
+        if self.metadata["task"] == "classification":
+            return self.classes_.tolist()[scores.index(max(scores))]
+        return scores[0] if self.metadata["one_dimensional"] else scores
 
     def output(self, X: Any, name: str) -> np.ndarray:
         """An output of the student besides its scores, for each row.
@@ -244,8 +246,6 @@ class ExportedStudent:
             raise ValueError(
                 f"name is {name!r}, but the further outputs of {self._source} are {known}; give one of them."
             )
-        if name not in self._sessions:
-            self._sessions[name] = _session(self._graph(name))
         return self._scores(X, name)
 
     def contributions(self, X: Any) -> Any:
@@ -316,75 +316,62 @@ class ExportedStudent:
         """
         self._reader.check_column(i, values)
 
+    def _check_has_classes(self, instead: str) -> None:
+        if self.metadata["task"] != "classification":
+            raise AttributeError(f"{self._source} is a regressor and has no {instead}.")
+
     def _scores(self, X: Any, output: str | None = None) -> np.ndarray:
         """An output for all rows, float64 of shape (n, width); by default the scores."""
         output = output or self._output
-        block_rows = self._block_rows[output]
-        if self._is_matrix(X) and 0 < len(X) <= block_rows:
-            # A shortcut, because reading a table of one row takes longer than scoring it.
-            return self._run({self._numbers_name: self._numbers(X)}, output).astype(np.float64)
-        if are_rows(X):
-            X = self._reader.rows(X)
-        elif not is_arrow(X):
-            X = as_table(X)
-        n_rows = X.shape[0]
-        if n_rows == 0:
-            return self._scores_of_none(X, output)
-        feeds = self._feeds(X)
-        if n_rows <= block_rows:
-            return self._run(self._block(feeds, 0, n_rows), output).astype(np.float64)
-        scores = np.empty((n_rows, *self._shapes[output]))
-        shares = _shares(n_rows, n_threads(self.n_jobs), block_rows)
-        if len(shares) == 1:
-            self._fill(scores, feeds, shares[0], output)
-            return scores
-        with ThreadPoolExecutor(len(shares) - 1) as others:
-            waiting = [others.submit(self._fill, scores, feeds, share, output) for share in shares[1:]]
-            self._fill(scores, feeds, shares[0], output)
-            for share in waiting:
-                share.result()
-        return scores
+        feeds = self._plain_feeds(X)
+        if feeds is None:
+            if are_rows(X):
+                X = self._reader.rows(X)
+            elif not is_arrow(X):
+                X = as_table(X)
+            if X.shape[0] == 0:
+                self._reader.check_names(X)
+                return np.empty((0, *self._graph.shapes[output]))
+            feeds = self._feeds(X)
+        return self._graph.scores(feeds, output, self.n_jobs)
 
-    def _is_matrix(self, X: Any) -> bool:
-        """Whether `X` is already the matrix that a model of numeric columns takes."""
-        return (
-            self._single
+    def _scores_of_one(self, row: Mapping[Any, Any]) -> list[float]:
+        """The scores of a row."""
+        if not isinstance(row, Mapping):
+            raise TypeError(
+                f"row is of type {type(row).__name__}, where a dict of name to value was expected. Give several rows, "
+                "arrays and frames to predict_proba or predict."
+            )
+        # In a list, because a dict of sequences alone would be a table.
+        feeds = self._plain_feeds(row) or self._feeds(self._reader.rows([row]))
+        return self._graph.scores(feeds, self._output, self.n_jobs)[0].tolist()
+
+    def _plain_feeds(self, X: Any) -> dict[str, np.ndarray] | None:
+        """The inputs of the graph for a matrix or a dict that needs no reading as a table; None for any other."""
+        if isinstance(X, dict):
+            plain = None if self._graph.uses_nothing else self._plain_row(X)
+            return None if plain is None else self._named(*plain)
+        if (
+            self._is_single
             and type(X) is np.ndarray
             and X.dtype.kind in "fiub"
             and X.ndim == 2
+            and len(X) > 0
             and X.shape[1] == self.n_features_in_
-        )
-
-    def _fill(self, scores: np.ndarray, feeds: dict[str, np.ndarray], rows: range, output: str) -> None:
-        """Score a range of rows, block by block."""
-        for start in range(rows.start, rows.stop, self._block_rows[output]):
-            stop = min(start + self._block_rows[output], rows.stop)
-            scores[start:stop] = self._run(self._block(feeds, start, stop), output)
-
-    def _block(self, feeds: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
-        """The inputs of the graph for the rows from `start` to before `stop`."""
-        block = {name: part[start:stop] for name, part in feeds.items()}
-        if self._numbers_name in block:
-            block[self._numbers_name] = self._numbers(block[self._numbers_name], start)
-        return block
-
-    def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
-        return self._sessions[output].run([output], feeds)[0]
+        ):
+            return {self._graph.numbers: X}
+        return None
 
     def _feeds(self, X: Any) -> dict[str, np.ndarray]:
-        """The inputs of the graph for all rows, except that `Numbers` has yet to convert each block."""
-        if self._says_nothing:
+        """The inputs of the graph for all rows, except that their numbers have yet to be prepared."""
+        if self._graph.uses_nothing:
             return self._reader.nothing(self._reader.n_rows(X))
-        if self._single:
-            return {self._numbers_name: self._reader.matrix(X)}
-        values, rows = self._reader.tensors(X)
-        feeds = {self._numbers_name: values, self.metadata["rows"]["name"]: rows}
-        return {name: feeds[name] for name in self._inputs}
+        if self._is_single:
+            return {self._graph.numbers: self._reader.matrix(X)}
+        return self._named(*self._reader.tensors(X))
 
-    def _scores_of_none(self, X: Any, output: str) -> np.ndarray:
-        """The result for a table without rows, whose columns are checked nevertheless."""
-        self._reader.check_names(X)
-        return np.empty((0, *self._shapes[output]))
+    def _named(self, numbers: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {self._graph.numbers: numbers, self._rows_name: rows}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"content": self.content, "n_jobs": self.n_jobs, "source": self._source}
@@ -398,88 +385,7 @@ class ExportedStudent:
         return f"<ExportedStudent: {facts['task']}, {self.n_features_in_} columns, {self.n_bytes / 1000:.1f} KB>"
 
 
-def load(path: str | os.PathLike, n_jobs: int | None = None) -> ExportedStudent:
-    """Load a student that `to_onnx` wrote.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The ONNX file.
-    n_jobs : int, optional
-        Threads that share the rows of a large batch: None and -1 for all cores, -2 for all but one, and so on.
-
-    Returns
-    -------
-    ExportedStudent
-        With `predict`, `predict_proba` and `classes_`, for frames and arrays.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    ValueError
-        If the path is a folder, a pipe or a device, or the file was not written by tabkd.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.tree import DecisionTreeClassifier
-    >>> from tabkd import DistilledClassifier, load
-    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
-    >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
-    >>> with TemporaryDirectory() as folder:
-    ...     proto = model.to_onnx(Path(folder) / "student.onnx")
-    ...     exported = load(Path(folder) / "student.onnx")
-    >>> bool((exported.predict(X) == model.predict(X)).all())
-    True
-    """
-    path = Path(path)
-    try:
-        _check_kind(path)
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
-        ) from None
-    return ExportedStudent(content, n_jobs, source=repr(str(path)))
-
-
-def _check_kind(path: Path) -> None:
-    """Refuse a file without an end, or too large for the memory, before it is read."""
-    found = path.stat()
-    if stat.S_ISDIR(found.st_mode):
-        raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{str(path)!r} is a pipe, socket or device; give an .onnx file.")
-    if found.st_size > _MOST_BYTES:
-        raise ValueError(
-            f"{str(path)!r} has {found.st_size:,} bytes, more than any ONNX file can have; give what "
-            "model.to_onnx(path) wrote."
-        )
-
-
 def _classes(facts: dict[str, Any]) -> np.ndarray:
     dtypes = {"i": np.int64, "u": np.uint64, "f": np.float64, "b": np.bool_, "O": object}
     # Strings take the width that they need.
     return np.array(facts["classes"], dtype=dtypes.get(facts["classes_dtype"]))
-
-
-def _session(content: bytes) -> InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Threads share the rows and not the work of a layer, so that each row stays with one core through all layers.
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _shares(n_rows: int, most: int, block_rows: int) -> list[range]:
-    """Ranges of whole blocks, one for each thread that gets enough blocks."""
-    n_blocks = -(-n_rows // block_rows)
-    n_shares = max(1, min(most, n_blocks // _LEAST_BLOCKS))
-    edges = [n_blocks * i // n_shares * block_rows for i in range(n_shares)] + [n_rows]
-    return [range(start, stop) for start, stop in pairwise(edges)]

@@ -60,14 +60,17 @@ class Numbers:
         if math.isfinite(np.vdot(values, values)):
             if not self._indicators:
                 return values
-            return np.hstack([values, np.zeros((len(values), len(self._indicators)), np.float32)])
-        check_finite(block, self._names, first_row)
-        values = np.clip(values, -_LARGEST, _LARGEST) if self._dtype == np.float32 else values
+            return np.concatenate([values, np.zeros((len(values), len(self._indicators)), np.float32)], axis=1)
+        if np.isinf(values).any():
+            check_finite(block, self._names, first_row)
+            values = np.clip(values, -_LARGEST, _LARGEST)
         if self._fill is None:
             return values
         missing = np.isnan(values)
         filled = np.where(missing, self._fill, values)
-        return np.hstack([filled, missing[:, self._indicators].astype(np.float32)]) if self._indicators else filled
+        if not self._indicators:
+            return filled
+        return np.concatenate([filled, missing[:, self._indicators].astype(np.float32)], axis=1)
 
     def _as_floats(self, block: np.ndarray) -> np.ndarray:
         if block.dtype == self._dtype and self._positions is None and self._centers is None:

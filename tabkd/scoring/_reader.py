@@ -9,11 +9,12 @@ import numpy as np
 
 from tabkd._tables.column import Column
 from tabkd._tables.containers import is_pandas
-from tabkd._tables.levels import Dictionary, Levels
+from tabkd._tables.levels import Dictionary, Levels, Places
 from tabkd._tables.values import as_numbers, check_finite
 from tabkd.scoring._arrow_columns import check_names, is_arrow
 from tabkd.scoring._columns import to_array
 from tabkd.scoring._contributions import plain_values
+from tabkd.scoring._plain_row import LookUp, PlainRow
 from tabkd.scoring._rows import Rows, missing_error, read_rows
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Reader:
         self._columns = [_column(entry, levels.get(i, ((), None))[0]) for i, entry in enumerate(self._entries)]
         self._names = [column.name for column in self._columns]
         self._by_name = facts["container"] != "numpy"
+        self._keys = self._names if self._by_name else [f"x{name}" for name in self._names]
         self._values = {i: k for k, i in enumerate(facts["values"]["columns"])}
         centers = np.array(facts["values"]["centers"])
         self.centers = centers if centers.any() else None
@@ -122,8 +124,19 @@ class Reader:
 
     def rows(self, X: Any) -> Rows:
         """A dict or a list of dicts, read by `tabkd.scoring._rows`."""
-        names = self._names if self._by_name else [f"x{name}" for name in self._names]
-        return read_rows(X, self._columns, names)
+        return read_rows(X, self._columns, self._keys)
+
+    def plain_row(self, as_matrix: bool) -> PlainRow:
+        """The short way for a dict of plain values; `as_matrix` for a graph that takes all columns as one matrix."""
+        numeric = [i for i, column in enumerate(self._columns) if column.kind == "numeric"]
+        taken = numeric if as_matrix else list(self._values)
+        return PlainRow(
+            [self._keys[i] for i in taken],
+            [LookUp(self._keys[i], *look_up.parts) for i, look_up in self._rows.items()],
+            [self._keys[i] for i in numeric if i not in set(taken)],
+            [self._keys[i] for i, column in enumerate(self._columns) if i not in numeric and i not in self._rows],
+            exact=self.centers is not None,
+        )
 
     def check_names(self, X: Any) -> None:
         """Refuse a table without the columns of the model; its rows are not looked at."""
@@ -232,6 +245,11 @@ class _CategoryRows:
     def extremes(self) -> tuple[int, int]:
         """The smallest and the largest row."""
         return int(self._row_of.min()), int(self._row_of.max())
+
+    @property
+    def parts(self) -> tuple[Places, list[int]]:
+        """The place of each value, and the row of each place."""
+        return self._levels.places, self._row_of.tolist()
 
     def __call__(self, values: np.ndarray | Dictionary) -> np.ndarray:
         """The rows of a column's values, int64 of shape (n,)."""

@@ -57,12 +57,12 @@ def test_scores_come_from_the_same_nodes_as_without_contributions(name, numbers)
     model = classifier(name).fit(*numbers)
     without = ExportedStudent(model.to_onnx().SerializeToString())
     explained = ExportedStudent(model.to_onnx(contributions=True).SerializeToString())
-    graphs = [exported._graph("probabilities") for exported in (without, explained)]
+    graphs = [exported._graph.cut("probabilities") for exported in (without, explained)]
     assert [node.type for node in wire.nodes(graphs[0])] == [node.type for node in wire.nodes(graphs[1])]
     assert abs(len(graphs[0]) - len(graphs[1])) < len(json.dumps(explained.metadata["contributions"])) + 200
     X = numbers[0]
     np.testing.assert_array_equal(without.predict_proba(X), explained.predict_proba(X))
-    assert without._block_rows["probabilities"] == explained._block_rows["probabilities"]
+    assert without._graph.block_rows["probabilities"] == explained._graph.block_rows["probabilities"]
 
 
 def test_a_matrix_of_numbers_is_explained_in_any_batch(numbers):

@@ -78,7 +78,7 @@ def test_threads_share_small_blocks():
     )
     content = model.to_onnx(contributions=True).SerializeToString()
     alone, two = ExportedStudent(content, n_jobs=1), ExportedStudent(content, n_jobs=2)
-    assert alone._block_rows["contributions"] < alone._block_rows["variable"]
+    assert alone._graph.block_rows["contributions"] < alone._graph.block_rows["variable"]
     np.testing.assert_allclose(two.contributions(X).values, alone.contributions(X).values, atol=1e-6)
     np.testing.assert_allclose(alone.contributions(X).values[:7], alone.contributions(X[:7]).values, atol=1e-6)
 
