@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import make_classification
 
+from benchmarks import one_row
 from benchmarks.big_teacher import BigTeacher
+from benchmarks.contestant import TRIAL_ROWS, Contestant, Material
 from benchmarks.runs import Runs
-from benchmarks.speed_contestants import TRIAL_ROWS, Contestant, Material, contestants
+from benchmarks.speed_contestants import contestants
 from benchmarks.speed_tables import plot, table
 from tabkd._pace import Predictor, turn
 
@@ -58,17 +60,17 @@ class Plan:
     seconds: float
 
 
-FULL = Plan(500, 100_000, 40_000, (1, 256, 10_000, 1_000_000), turns=40, turns_to_choose=3, seconds=60)
+FULL = Plan(500, 100_000, 40_000, (1, 1_024, 10_000, 1_000_000), turns=40, turns_to_choose=3, seconds=60)
 QUICK = Plan(20, 3_000, 1_000, (1, 2_000), turns=1, turns_to_choose=1, seconds=1)
 
 
 def run(output: Path | None, quick: bool) -> str:
-    """Measure what `output` does not hold yet; return the table in Markdown.
+    """Measure what `output` does not hold yet; return the tables in Markdown.
 
     Parameters
     ----------
     output : Path or None
-        Folder for speed.jsonl, speed.md, speed.png and the compiled teachers.
+        Folder for speed.jsonl, speed.md, speed.png, what `one_row` writes, and the compiled teachers.
     quick : bool
         Small models on few rows, to see that everything works.
     """
@@ -79,7 +81,7 @@ def run(output: Path | None, quick: bool) -> str:
     records = runs.find(quick=quick)
     if output is not None:
         plot(records, output / "speed.png")
-    return runs.write_table(table(records, plan.batch_rows))
+    return runs.write_table(table(records, plan.batch_rows)) + "\n" + one_row.run(output, quick)
 
 
 def _measure(runs: Runs, plan: Plan, quick: bool, folder: Path) -> None:
@@ -94,7 +96,8 @@ def _measure(runs: Runs, plan: Plan, quick: bool, folder: Path) -> None:
         if runs.find(**key):
             continue
         rates = {r["contestant"]: r["rows_per_second"] for r in runs.find(quick=quick) if "rows_per_second" in r}
-        for name, result in _speeds(found, X, batch_rows, rates, plan).items():
+        able = {name: contestant for name, contestant in found.items() if contestant.takes(batch_rows)}
+        for name, result in _speeds(able, X, batch_rows, rates, plan).items():
             runs.add({**key, "contestant": name, "n_bytes": found[name].n_bytes, **result})
         for name, reason in absent.items():
             runs.add({**key, "contestant": name, "error": reason})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.contestant import THREADS
 from benchmarks.runs import markdown
-from benchmarks.speed_contestants import BARE, BOUND, TEACHER, THREADS, TREE
+from benchmarks.speed_contestants import BARE, BOUND, TEACHER, TREE
 
 
 def table(records: list[dict], batch_rows: tuple[int, ...]) -> list[str]:
