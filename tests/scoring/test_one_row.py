@@ -14,6 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
 from tabkd import DistilledClassifier, DistilledRegressor
 from tabkd._pace import alternate
@@ -142,6 +145,23 @@ def test_a_regressor_has_no_probabilities_of_a_row():
     model, rows = exported("tree", "numbers", "value")
     with pytest.raises(AttributeError, match="is a regressor and has no predict_proba_one; use predict_one"):
         model.predict_proba_one(rows[0])
+
+
+@pytest.mark.parametrize(("student", "varies"), [*((student, True) for student in STUDENTS), ("mlp", False)])
+def test_columns_that_are_no_numbers_or_tell_nothing(student, varies):
+    levels = np.array(["a", "b", "c", None], dtype=object)[np.arange(60) % 4]
+    constant = pd.DataFrame({"one": np.ones(60), "x": ["x"] * 60})
+    X = pd.DataFrame({"level": levels, "other": levels[::-1]}) if varies else constant
+    model = DistilledClassifier(
+        make_pipeline(OrdinalEncoder(), SimpleImputer(), RandomForestClassifier(5)),
+        student=fast_students()[student],
+        **FAST,
+    ).fit(X, (levels == "a").astype(int))
+    found = ExportedStudent(model.to_onnx().SerializeToString())
+    assert found._graph.uses_nothing == (not varies)
+    for value in ["a", "d", None, 1.0, np.inf]:
+        assert_as_in_a_table(found, dict.fromkeys(X, value))
+        assert_as_in_a_table(found, X.iloc[0].to_dict() | {X.columns[1]: value})
 
 
 def test_threads_share_a_student():

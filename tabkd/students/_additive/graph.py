@@ -31,22 +31,14 @@ def write_units(graph: Graph, inputs: Inputs, units: AdditiveUnits) -> str:
 def write_score(
     graph: Graph, u: str, units: AdditiveUnits, terms: AdditiveTerms, factors: ArrayLike, offset: float = 0.0
 ) -> str:
-    """The only score of units times factors (K,), plus an offset: float32 (n, K).
-
-    A main effect is the product of a unit and the constant one, so that one matrix product makes all terms.
-    """
-    weights, factors = terms.weights[:, 0], np.asarray(factors, dtype=np.float64)
-    intercept = (terms.intercept[0] + weights[units.constant]) * factors + offset
-    weights = np.where(np.arange(len(weights)) == units.constant, 0, weights)
+    """The only score of units times factors (K,), plus an offset: float32 (n, K)."""
+    factors = np.asarray(factors, dtype=np.float64)
+    weights = graph.node("Mul", [_numbers(graph, terms.weights, "weights"), graph.float32(factors[None])])
+    found = graph.node("Gemm", [u, weights, graph.float32(terms.intercept * factors + offset)])
     if not len(terms.left):
-        return graph.gemm(u, weights[:, None] * factors, intercept)
-    start, stop = units.right
-    by_right = np.zeros((len(weights), stop - start))
-    by_right[np.ix_(terms.left, terms.right - start)] = terms.products[:, :, 0]
-    by_right[:, units.constant - start] += weights
-    found = graph.node("MatMul", [u, _sparse(graph, by_right)])
-    found = graph.node("Mul", [found, _cut(graph, u, units.right)])
-    return graph.gemm(found, np.tile(factors, (stop - start, 1)), intercept)
+        return found
+    pairs = _by_right(graph, _cut(graph, u, units.left), _cut(graph, u, units.right), terms)
+    return graph.node("Gemm", [pairs, graph.float32(np.tile(factors, (len(terms.right), 1))), found])
 
 
 def write_scores(graph: Graph, u: str, units: AdditiveUnits, terms: AdditiveTerms) -> str:
