@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import banded
+from tabkd._label_budget import Labelling
 from tabkd._learning_rows import Lessons, SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
@@ -71,6 +72,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         "student": [StrOptions(set(STUDENTS)), HasMethods(["fit", "predict"])],
         "augmenter": [StrOptions(set(AUGMENTERS)), HasMethods(["fit", "sample"]), None],
         "n_synthetic": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "max_label_seconds": [Interval(Real, 0, None, closed="neither"), None],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "cv": ["cv_object", StrOptions({"auto"})],
@@ -87,6 +89,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         student: str | BaseEstimator = "mlp",
         augmenter: str | BaseEstimator | None = "mixture",
         n_synthetic: int | str = "auto",
+        max_label_seconds: float | None = 600.0,
         temperature: float = 1.0,
         alpha: float = 1.0,
         cv: Any = "auto",
@@ -99,6 +102,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         self.student = student
         self.augmenter = augmenter
         self.n_synthetic = n_synthetic
+        self.max_label_seconds = max_label_seconds
         self.temperature = temperature
         self.alpha = alpha
         self.cv = cv
@@ -183,7 +187,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         self._choose_scale(soft)
         real = real_rows(teaching, codes, soft, weights, X_unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
-        bar.stage("synthetic rows", n_synthetic)
+        bar.stage("augmenter")
         self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
         synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
         return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
@@ -287,10 +291,16 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         """The rows that the teacher labels while the student reads them; some are kept to verify the file."""
         augmenter = self._make_augmenter(self.augmenter)
         if augmenter is None or n_rows == 0:
+            self.labelling_ = Labelling(0, 0)
             return SoftStream()
         seed = rng.randint(2**31 - 1)
         rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance)
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
+        labelling = Labelling(n_rows, n_rows)
+        if self.n_synthetic == "auto" and self.max_label_seconds is not None:
+            labelling = rows.limit(self.max_label_seconds)
+        self.labelling_ = labelling.noted()
+        bar.stage(labelling.told(), labelling.n_rows)
         return rows
 
     def _fit_student(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tabkd._label_budget import Labelling, Trial, within_budget
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
 from tabkd._typing import TableLike
@@ -194,13 +195,25 @@ class SyntheticRows(SoftStream):
         self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)
         self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
+        self._trial: Trial | None = None
+
+    def limit(self, seconds: float) -> Labelling:
+        """Have fewer rows, if the teacher is too slow to label all of them in this time."""
+        # Other rows than those that are drawn when the stream is read.
+        rng = np.random.RandomState([self._seed, 1])
+        labelling, self._trial = within_budget(
+            lambda n: self._codes(n, rng), self._teaching.answers, self.n_rows, seconds
+        )
+        self.n_rows = labelling.n_rows
+        return labelling
 
     def __iter__(self) -> Iterator[SoftRows]:
         rng = np.random.RandomState(self._seed)
+        trial = self._trial
         for start in range(0, self.n_rows, _CHUNK_ROWS):
-            codes = self._codes(min(_CHUNK_ROWS, self.n_rows - start), rng)
-            soft = self._teaching.soft(self._teaching.answers(codes))
-            rows = self._teaching.rows(codes, soft, np.full(len(codes), self._weight))
+            codes, answers = self._labelled(min(_CHUNK_ROWS, self.n_rows - start), trial, rng)
+            rows = self._teaching.rows(codes, self._teaching.soft(answers), np.full(len(codes), self._weight))
+            trial = None
             self.lowest = np.minimum(self.lowest, rows.targets.min(axis=0))
             self._on_rows(len(codes))
             yield rows
@@ -208,6 +221,15 @@ class SyntheticRows(SoftStream):
     def unlabelled(self, n: int) -> np.ndarray:
         """The codes, shape (n, d), of the first n rows or of all, without asking the teacher."""
         return self._codes(min(n, self.n_rows), np.random.RandomState(self._seed))
+
+    def _labelled(self, n: int, trial: Trial | None, rng: np.random.RandomState) -> Trial:
+        """So many rows and the teacher's answers, which it has given already to those of the trial."""
+        n_more = n if trial is None else n - len(trial.codes)
+        if trial is not None and n_more == 0:
+            return trial
+        codes = self._codes(n_more, rng)
+        more = Trial(codes, self._teaching.answers(codes))
+        return more if trial is None else Trial(*map(np.concatenate, zip(trial, more, strict=True)))
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return with_unseen(self._draw(n, rng), self._unseen, rng)

@@ -39,7 +39,13 @@ class DistilledRegressor(RegressorMixin, Distilled):
         from the marginals; None makes none.
     n_synthetic : int or "auto", default="auto"
         The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
-        which take longer to label, proportionally fewer; and at least 40 000.
+        which take longer to label, proportionally fewer; and at least 40 000. A teacher that is too slow to label them
+        within `max_label_seconds` gets fewer.
+    max_label_seconds : float or None, default=600.0
+        With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
+        timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then
+        depends on the speed of the machine, and `labelling_` says so. Other teachers label the same rows as without a
+        limit.
     temperature : float, default=1.0
         Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
         power of T.
@@ -66,7 +72,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
     n_jobs : int, optional
         The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
     random_state : int, RandomState instance or None
-        The same number gives the same student on the same machine.
+        The same number gives the same student on the same machine, unless `max_label_seconds` left out rows.
     verbose : int, default=0
         1 shows a progress bar with the stage.
 
@@ -86,6 +92,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         Where the soft targets of the labelled rows came from (`source`), and how much better the teacher is on its own
         rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None is for
         what was not measured.
+    labelling_ : Labelling
+        How many synthetic rows the teacher labelled (`n_rows`), and how many it would have labelled without a limit of
+        time (`n_wanted`); where the limit made them fewer, also how fast it answered (`rows_per_second`).
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
@@ -125,6 +134,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         student: str | BaseEstimator = "mlp",
         augmenter: str | BaseEstimator | None = "mixture",
         n_synthetic: int | str = "auto",
+        max_label_seconds: float | None = 600.0,
         temperature: float = 1.0,
         alpha: float = 1.0,
         link: str = "auto",
@@ -139,6 +149,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
             student=student,
             augmenter=augmenter,
             n_synthetic=n_synthetic,
+            max_label_seconds=max_label_seconds,
             temperature=temperature,
             alpha=alpha,
             cv=cv,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shlex
 import sys
 import time
@@ -19,6 +18,7 @@ from tabkd._cli import terminal
 from tabkd._cli.budget import BYTES, MICROSECONDS, OPTIONS
 from tabkd._cli.command import Argument, Command
 from tabkd._cli.csv_options import csv_options
+from tabkd._cli.distilled_files import about, again, print_report, write
 from tabkd._cli.errors import CommandError
 from tabkd._cli.flips import check_enough, check_flips, check_given
 from tabkd._cli.fraction import Fraction
@@ -157,6 +157,14 @@ class StudentName(click.ParamType):
     help="Number of synthetic rows to learn from; chosen automatically by default.",
 )
 @click.option(
+    "--max-label-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    metavar="SECONDS",
+    help="About how long the teacher may take to label synthetic rows; a slow one then labels fewer. Their number "
+    "depends on the speed of the machine then, and report.json has it. --n-synthetic has no such limit.",
+)
+@click.option(
     "--contributions",
     is_flag=True,
     help="Let the file give the contribution of each column to a score, too; `tabkd score --reasons` needs them.",
@@ -199,6 +207,7 @@ def distill(
     increasing: Sequence[str],
     decreasing: Sequence[str],
     n_synthetic: int | None,
+    max_label_seconds: float,
     contributions: bool,
     review: Sequence[float],
     max_flips: float | None,
@@ -223,6 +232,7 @@ def distill(
         trust,
         student,
         n_synthetic,
+        max_label_seconds,
         seed,
         n_jobs,
         directions,
@@ -264,6 +274,8 @@ class Settings:
         The name of one; None for an MLP, or any that meets the budget.
     n_synthetic : int or None
         Rows to make; None for a number that follows from the table.
+    max_label_seconds : float
+        How long the teacher may label so many rows as follow from the table.
     seed : int
         The same seed gives the same student.
     n_jobs : int or None
@@ -285,6 +297,7 @@ class Settings:
     trusted: Sequence[str] = ()
     student: str | None = None
     n_synthetic: int | None = None
+    max_label_seconds: float = 600.0
     seed: int = 0
     n_jobs: int | None = None
     directions: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -382,6 +395,7 @@ def fitted(
         teacher,
         student=settings.student or "mlp",
         n_synthetic="auto" if settings.n_synthetic is None else settings.n_synthetic,
+        max_label_seconds=settings.max_label_seconds,
         monotonic_cst=settings.directions or "teacher",
         n_jobs=n_jobs,
         random_state=seed,
@@ -400,88 +414,3 @@ def fitted(
             verbose=int(show_progress),
         ).fit(X, y)
         return search.best_estimator_, search.front_
-
-
-def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:
-    """What report.json says besides the report: where it comes from.
-
-    Parameters
-    ----------
-    split : Split
-        The rows.
-    seed : int
-        That of the settings.
-    seconds : float
-        What distilling took.
-    """
-    import tabkd
-
-    return {
-        "tabkd": tabkd.__version__,
-        "target": split.target,
-        "n_train": len(split.y_train),
-        "n_features": split.X_train.shape[1],
-        "seed": seed,
-        "seconds_to_distil": round(seconds, 2),
-        "notes": split.notes,
-    }
-
-
-def again(report: Report, student: bytes, command: str) -> dict[str, Any]:
-    """What was done, with the command that does it again and the hash of the file that was written.
-
-    Parameters
-    ----------
-    report : Report
-        The report.
-    student : bytes
-        The file.
-    command : str
-        The command.
-    """
-    return {**(report.provenance or {}), "command": command, "model": hashlib.sha256(student).hexdigest()}
-
-
-def write(folder: Path, student: bytes, summary: dict[str, Any], page: str) -> None:
-    """Write the files, each whole or not at all.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to.
-    student : bytes
-        The ONNX model.
-    summary : dict
-        What report.json holds.
-    page : str
-        What report.html holds.
-    """
-    from tabkd._cli.output_folder import json_bytes
-    from tabkd._files import atomic_write_bytes
-
-    content = json_bytes(summary)
-    atomic_write_bytes(folder / "student.onnx", student)
-    atomic_write_bytes(folder / "report.json", content)
-    atomic_write_bytes(folder / "report.html", page.encode("utf-8", "backslashreplace"))
-
-
-def print_report(console: Console, report: Report) -> None:
-    """The measures and the headlines as two tables, the warnings, and last the verdict.
-
-    Parameters
-    ----------
-    console : Console
-        Where to.
-    report : Report
-        What to print.
-    """
-    from rich.table import Table
-
-    console.print(report.to_table())
-    headlines = Table(show_header=False, box=None, pad_edge=False)
-    for label, value in report.summary():
-        headlines.add_row(label, value)
-    console.print(headlines)
-    for warning in report.warnings:
-        console.print(warning, style="yellow", soft_wrap=True)
-    console.print(report.advice, style="bold", soft_wrap=True)

@@ -46,7 +46,7 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
     dict
         settings: the parameters of the model and of its student, as text; versions of Python and packages; platform;
         test_rows and model: SHA-256 of the encoded test rows and of the file; own_rows: what `own_rows_` of the model
-        says of the soft targets of the labelled rows.
+        says of the soft targets of the labelled rows; labelling: likewise `labelling_`, of the synthetic rows.
     """
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
@@ -64,6 +64,7 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
         "test_rows": hashlib.sha256(np.ascontiguousarray(codes).tobytes()).hexdigest(),
         "model": None if content is None else hashlib.sha256(content).hexdigest(),
         "own_rows": model.own_rows_._asdict(),
+        "labelling": model.labelling_._asdict(),
     }
 
 

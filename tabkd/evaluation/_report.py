@@ -100,7 +100,8 @@ class Report(Findings):
         stability_index, missing and missing_in_training.
     provenance : dict or None
         settings, versions, platform, the SHA-256 of test_rows and model, own_rows (where the soft targets of the
-        labelled rows came from: source, optimism, spikes), and for `tabkd distill` the command.
+        labelled rows came from: source, optimism, spikes), labelling (how many synthetic rows the teacher labelled:
+        n_rows, n_wanted, rows_per_second), and for `tabkd distill` the command.
     review : list of dict
         Which rows student and teacher alert, for each review budget: ``budget``, the share of the test rows that have
         the highest scores, and ``alerts``, their number; ``teacher_threshold``, and ``student_threshold``, from which

@@ -121,6 +121,14 @@ def test_the_same_seed_gives_the_same_student(table, tmp_path):
     np.testing.assert_array_equal(first.predict_proba(rows), second.predict_proba(rows))
 
 
+def test_a_teacher_without_time_labels_few_rows_and_the_report_says_so(table, tmp_path):
+    options = ("--teacher", "lightgbm", "--student", "tree", "--n-jobs", "1", "--max-label-seconds", "0.000001")
+    run("distill", table, "--target", "fraud", "--output", tmp_path, *options)
+    labelling = json.loads((tmp_path / "report.json").read_text())["provenance"]["labelling"]
+    assert (labelling["n_rows"], labelling["n_wanted"]) == (1000, 40_000)
+    assert labelling["rows_per_second"] > 0
+
+
 def test_a_class_of_one_row_is_learnt_from(frame, tmp_path):
     labels = frame["fraud"].where(frame.index != 7, "once")
     table = write(frame.assign(fraud=labels), tmp_path / "t.parquet")

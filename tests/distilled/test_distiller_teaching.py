@@ -196,7 +196,7 @@ def test_auto_makes_fewer_rows_for_many_classes():
 
 
 def test_auto_makes_that_many_rows(X, y, asked):
-    classifier(augmenter=Sizes(), n_synthetic="auto").fit(X, y)
+    classifier(augmenter=Sizes(), n_synthetic="auto", max_label_seconds=None).fit(X, y)
     assert asked == [_PROBE_ROWS, 40_000]
 
 

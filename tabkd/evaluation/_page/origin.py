@@ -36,16 +36,27 @@ def done(findings: Findings) -> Section | None:
     section = Section("What was done")
     if origin.get("command"):
         section.text = f"To do it again: {origin['command']}"
-    own = {name: value if isinstance(value, str) else show.number(value) for name, value in origin["own_rows"].items()}
+    own, labelling = _shown(origin["own_rows"]), _shown(origin["labelling"])
     versions = origin["versions"] | {"platform": origin["platform"]}
     hashes = [["test rows", origin["test_rows"]], ["model", origin["model"] or "–"]]
     section.tables = [
         table(["setting", "value"], _listed(origin["settings"]), "Settings", False),
         table(["soft targets of the labelled rows", "value"], _listed(own), "What the teacher knows by heart", False),
+        table(["synthetic rows", "value"], _listed(labelling), "What the teacher labelled", False),
         table(["package", "version"], _listed(versions), "Versions", False),
         table(["hash", "SHA-256"], hashes, "Hashes", False),
     ]
     return section
+
+
+def _shown(values: Mapping[str, str | float | None]) -> dict[str, str]:
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _text(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else show.number(value)
 
 
 def _listed(values: Mapping[str, str]) -> list[list[str]]:
