@@ -60,7 +60,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         like None. Constraints of your own replace those of the teacher and must not contradict them; the default
         teacher is fitted with them. None is for no constraints.
     n_jobs : int, optional
-        The number of threads of the default teacher and of tabkd's students and augmenters; None for all cores.
+        The number of threads of the default teacher and of tabkd's students and augmenters, and of forests of
+        scikit-learn with `n_jobs=None` while they label synthetic rows; None for all cores.
     random_state : int, RandomState instance or None
         The same number gives the same student on the same machine, unless `max_label_seconds` left out rows.
     verbose : int, default=0

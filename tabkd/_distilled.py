@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy as shallow_copy
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
@@ -44,6 +45,7 @@ from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
+from tabkd.teachers._on_all_cores import on_all_cores
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, unfrozen
 
 if TYPE_CHECKING:
@@ -294,6 +296,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             self.labelling_ = Labelling(0, 0)
             return SoftStream()
         seed = rng.randint(2**31 - 1)
+        teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
         rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance)
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         labelling = Labelling(n_rows, n_rows)
