@@ -189,7 +189,6 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         self._choose_scale(soft)
         real = real_rows(teaching, codes, soft, weights, X_unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
-        bar.stage("augmenter")
         self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
         synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
         return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
@@ -295,6 +294,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         if augmenter is None or n_rows == 0:
             self.labelling_ = Labelling(0, 0)
             return SoftStream()
+        bar.stage("augmenter")
         seed = rng.randint(2**31 - 1)
         teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
         rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance)

@@ -315,9 +315,9 @@ def test_a_notebook_without_widgets_shows_lines_and_one_hint(X, y, capsys, monke
     out = capsys.readouterr().out
     assert out.count("pip install ipywidgets") == 1
     lines = out.splitlines()[1:]
-    assert lines[::2] == ["teacher …", "soft targets …", "synthetic rows …"]
+    assert lines[::2] == ["teacher …", "soft targets …", "augmenter …", "synthetic rows …"]
     assert lines[-1].startswith("synthetic rows 400/400 (")
-    assert len(lines) == 6
+    assert len(lines) == 8
 
 
 def test_lines_of_a_long_stage_are_few(capsys, monkeypatch):
