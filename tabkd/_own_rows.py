@@ -178,15 +178,23 @@ def unlearnt_answers(
         unseen = None
     if unseen is not None:
         return unseen
-    rng, neighbours = np.random.RandomState(seed), distinct_neighbours(schema, codes, _BESIDE, n_jobs)
-    ratio, errors = spikes(ask, codes, neighbours, answers, rng)
+    rng = np.random.RandomState(seed)
+    some = rng.permutation(len(codes))[:_MOST_ROWS]
+    neighbours = distinct_neighbours(schema, codes, _BESIDE, n_jobs, some)
+    ratio, errors = spikes(ask, codes, some, neighbours, answers, rng)
     if ratio <= _LEAST_RATIO or errors <= _LEAST_ERRORS:
         return answers, OwnRows("teacher", spikes=ratio)
+    neighbours = distinct_neighbours(schema, codes, _BESIDE, n_jobs)
     return answers_beside(ask, codes, neighbours, rng), OwnRows("beside", spikes=ratio)
 
 
 def spikes(
-    ask: Ask, codes: np.ndarray, neighbours: np.ndarray, answers: np.ndarray, rng: np.random.RandomState
+    ask: Ask,
+    codes: np.ndarray,
+    some: np.ndarray,
+    neighbours: np.ndarray,
+    answers: np.ndarray,
+    rng: np.random.RandomState,
 ) -> tuple[float, float]:
     """How much more a teacher's answers change next to its own rows than between rows beside these.
 
@@ -196,8 +204,10 @@ def spikes(
         Gives the teacher's answers (n, K) to codes.
     codes : array of shape (n, d)
         Its own rows.
-    neighbours : array of int of shape (n, k)
-        The positions of near rows.
+    some : array of int of shape (m,)
+        The positions of the rows that are looked at.
+    neighbours : array of int of shape (m, k)
+        The positions of rows near these.
     answers : array of shape (n, K)
         The teacher's answers to its own rows.
     rng : RandomState
@@ -211,18 +221,17 @@ def spikes(
     Examples
     --------
     >>> rows = np.arange(2400.0).reshape(400, 6)
-    >>> near = np.roll(np.arange(400), 1)[:, None]
-    >>> smooth, _ = spikes(lambda codes: codes, rows, near, rows, np.random.RandomState(0))
+    >>> every, near = np.arange(400), np.roll(np.arange(400), 1)[:, None]
+    >>> smooth, _ = spikes(lambda codes: codes, rows, every, near, rows, np.random.RandomState(0))
     >>> knows = lambda codes: (np.ptp(codes - np.arange(6), axis=1, keepdims=True) == 0).astype(float)
-    >>> spiked, errors = spikes(knows, rows, near, knows(rows), np.random.RandomState(0))
-    >>> smooth < 1.2 < spiked, errors > 3
+    >>> spiked, errors = spikes(knows, rows, every, near, knows(rows), np.random.RandomState(0))
+    >>> smooth < 1.4 < spiked, errors > 3
     (True, True)
     """
-    some = rng.permutation(len(codes))[:_MOST_ROWS]
     change, usual = np.zeros(len(some)), np.zeros(len(some))
     # Few rows are looked at from several sides.
     for k in range(-(-_MOST_ROWS // len(some))):
-        rows, near = codes[some], codes[neighbours[some, k % neighbours.shape[1]]]
+        rows, near = codes[some], codes[neighbours[:, k % neighbours.shape[1]]]
         one, other = (rng.random_sample(rows.shape) < 0.5 for _ in range(2))
         beside, further = ask(np.where(one, near, rows)), ask(np.where(one ^ other, near, rows))
         change += ((answers[some] - beside) ** 2).sum(axis=1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 
 import numpy as np
 
+from tabkd._blocks import row_blocks
 from tabkd._sklearn import N_JOBS, Interval
+from tabkd._threads import n_threads
 from tabkd.augment._augmenter import Augmenter, base_rows
 from tabkd.augment._neighbours import distinct_neighbours
 
@@ -27,7 +30,7 @@ class Munge(Augmenter):
         Number of nearest distinct rows from which the neighbour is chosen at random, for each row drawn. The paper
         uses 1.
     n_jobs : int or None, default=None
-        Threads of the neighbour search; None for all cores.
+        Threads; None for all cores.
 
     Notes
     -----
@@ -75,15 +78,27 @@ class Munge(Augmenter):
     def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
         rows = base_rows(len(self._codes), n_samples, rng)
         choice = rng.randint(self._neighbours.shape[1], size=n_samples)
-        drawn = self._codes[rows]
-        other = self._codes[self._neighbours[rows, choice]]
-        untouched = rng.random_sample(drawn.shape) >= self.p
+        drawn = np.empty((n_samples, self._codes.shape[1]))
+        blocks = list(row_blocks(drawn.shape))
+        touched = [rng.random_sample(drawn[block].shape) < self.p for block in blocks]
+        noise = (rng.standard_normal(drawn[block].shape) for block in blocks)
+
+        def fill(block: slice, touched: np.ndarray, noise: np.ndarray) -> None:
+            own = self._codes[rows[block]]
+            beside = self._beside(own, self._codes[self._neighbours[rows[block], choice[block]]], noise)
+            drawn[block] = np.where(touched, beside, own)
+
+        # The threads fill blocks while this one draws the noise of the next.
+        with ThreadPoolExecutor(n_threads(self.n_jobs)) as threads:
+            for _ in threads.map(fill, blocks, touched, noise):
+                pass
+        return drawn
+
+    def _beside(self, own: np.ndarray, other: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """The values that may replace those of rows `own` whose neighbours are `other`."""
         # `sample_codes` clips what overflows to the range of the table.
         with np.errstate(over="ignore", invalid="ignore"):
-            spread = np.abs(drawn - other) / self.s
+            spread = np.abs(own - other) / self.s
             spread[np.isnan(spread)] = 0.0
             spread[:, self.schema_.positions("categorical")] = 0.0
-            spread *= rng.standard_normal(drawn.shape)
-            other += spread
-        np.copyto(other, drawn, where=untouched)
-        return other
+            return other + spread * noise

@@ -32,9 +32,13 @@ _FARTHEST = 1e300
 
 
 def distinct_neighbours(
-    schema: TableSchema, codes: np.ndarray, n_neighbors: int, n_jobs: int | None = None
+    schema: TableSchema,
+    codes: np.ndarray,
+    n_neighbors: int,
+    n_jobs: int | None = None,
+    rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Near rows of each row of a table, none of them equal to the row itself.
+    """Near rows of rows of a table, none of them equal to the row itself.
 
     Parameters
     ----------
@@ -46,18 +50,23 @@ def distinct_neighbours(
         Number of neighbours of each row.
     n_jobs : int or None, default=None
         Threads; None for all cores.
+    rows : int ndarray of shape (m,), optional
+        The rows whose neighbours are wanted; all by default.
 
     Returns
     -------
-    ndarray of shape (n, k), int32
+    ndarray of shape (m, k), int32
         Positions of rows, nearest first. k is `n_neighbors`, or smaller if the table has fewer other distinct
         rows. If all rows are equal, k is 1 and each row is its own neighbour.
     """
     first, group = distinct_rows(codes)
+    rows = np.arange(len(codes), dtype=np.int32) if rows is None else rows
     if len(first) == 1:
-        return np.arange(len(codes), dtype=np.int32)[:, None]
-    points = embed(schema, codes[first])
-    return first[nearest(points, min(n_neighbors, len(first) - 1), n_jobs=n_jobs)][group]
+        return rows.astype(np.int32)[:, None]
+    points = embed(schema, codes[first], n_jobs)
+    wanted = np.zeros(len(first), dtype=bool)
+    wanted[group[rows]] = True
+    return first[nearest(points, min(n_neighbors, len(first) - 1), n_jobs=n_jobs, wanted=wanted)][group[rows]]
 
 
 def distinct_rows(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,14 +79,16 @@ def distinct_rows(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first.astype(np.int32), group.astype(np.int32)
 
 
-def embed(schema: TableSchema, codes: np.ndarray) -> np.ndarray:
+def embed(schema: TableSchema, codes: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     """The rows as points, float32 of shape (n, m), between which MUNGE measures Euclidean distances.
 
     Numeric columns have about unit variance, and their tails are compressed so that one outlier cannot dominate. A
     missing value is placed at the median. Two categories of a column, or a missing and a present value, are at
     distance 1.
     """
-    numeric = [scaled for i in schema.positions("numeric") if (scaled := _scaled(codes[:, i])) is not None]
+    with ThreadPoolExecutor(n_threads(n_jobs)) as threads:
+        scaled = threads.map(_scaled, [codes[:, i] for i in schema.positions("numeric")])
+        numeric = [values for values in scaled if values is not None]
     nominal = [_levels(codes[:, i]) for i in schema.positions("categorical")]
     nominal += [
         _levels(np.isnan(codes[:, i]).astype(np.float64))
@@ -100,6 +111,7 @@ def nearest(
     n_trees: int = N_TREES,
     seed: int = 0,
     n_jobs: int | None = None,
+    wanted: np.ndarray | None = None,
 ) -> np.ndarray:
     """Near points of each point by Euclidean distance, nearest first, without the point itself.
 
@@ -117,6 +129,8 @@ def nearest(
         Seed of the partitions. It is fixed, so that the same points always have the same neighbours.
     n_jobs : int or None, default=None
         Threads that share the leaves; None for all cores.
+    wanted : bool ndarray of shape (n,), optional
+        The points whose neighbours are wanted; all by default. The others have zeros.
 
     Returns
     -------
@@ -134,12 +148,15 @@ def nearest(
     leaf_size = max(leaf_size, 2 * (n_neighbors + 1))
     rng = np.random.default_rng(seed)
     n = len(points)
+    wanted = np.ones(n, dtype=bool) if wanted is None else wanted
     indices = np.zeros((n, n_neighbors), dtype=np.int32)
     distances = np.full((n, n_neighbors), np.inf, dtype=np.float32)
 
     def search(rows: np.ndarray) -> None:
-        found, squared = _nearest_in_leaf(points[rows], n_neighbors)
-        indices[rows], distances[rows] = _merge(indices[rows], distances[rows], rows[found], squared)
+        which = np.flatnonzero(wanted[rows])
+        found, squared = _nearest_in_leaf(points[rows], which, n_neighbors)
+        of = rows[which]
+        indices[of], distances[of] = _merge(indices[of], distances[of], rows[found], squared)
 
     # The products are small: BLAS threads would wait longer than they save. The leaves of a tree share no rows.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads(n_jobs)) as threads:
@@ -165,22 +182,22 @@ def _leaves(points: np.ndarray, leaf_size: int, rng: np.random.Generator) -> Ite
         parts += [rows[order[:middle]], rows[order[middle:]]]
 
 
-def _nearest_in_leaf(points: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest other points of each point and their squared distances, from all pairs."""
+def _nearest_in_leaf(points: np.ndarray, which: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest other points of some of the points and their squared distances, from all pairs."""
     # Centred first, so that float32 loses little when the squares cancel.
     points = points - points.mean(axis=0)
     norms = np.einsum("ij,ij->i", points, points)[:, None]
     # |y|² - 2 xy in one product; |x|² is the same for all y.
-    relative = np.hstack([-2.0 * points, np.ones_like(norms)]) @ np.hstack([points, norms]).T
-    np.fill_diagonal(relative, np.inf)
-    every = np.arange(len(points))
-    indices = np.empty((len(points), n_neighbors), dtype=np.int32)
-    distances = np.empty((len(points), n_neighbors), dtype=np.float32)
+    relative = np.hstack([-2.0 * points[which], np.ones_like(norms[which])]) @ np.hstack([points, norms]).T
+    every = np.arange(len(which))
+    relative[every, which] = np.inf
+    indices = np.empty((len(which), n_neighbors), dtype=np.int32)
+    distances = np.empty((len(which), n_neighbors), dtype=np.float32)
     for j in range(n_neighbors):  # a few vectorised minima are much faster than a partition
         indices[:, j] = relative.argmin(axis=1)
         distances[:, j] = relative[every, indices[:, j]]
         relative[every, indices[:, j]] = np.inf
-    return indices, np.maximum(distances + norms, 0.0)
+    return indices, np.maximum(distances + norms[which], 0.0)
 
 
 def _merge(

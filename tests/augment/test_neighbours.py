@@ -61,6 +61,17 @@ def test_neighbours_are_distinct_rows():
     assert np.all(np.diff(np.sort(group[neighbours], axis=1), axis=1) > 0)
 
 
+@pytest.mark.parametrize("n", [800, 4000])
+def test_some_rows_have_the_neighbours_that_they_have_among_all(n):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, 5))
+    X[::7] = X[3]
+    some = rng.permutation(n)[: n // 10]
+    np.testing.assert_array_equal(distinct_neighbours(*learn(X), 4, rows=some), distinct_neighbours(*learn(X), 4)[some])
+    equal = learn(np.zeros((5, 2)))
+    np.testing.assert_array_equal(distinct_neighbours(*equal, 4, rows=np.array([3, 1])), [[3], [1]])
+
+
 def test_zero_and_minus_zero_are_one_value():
     assert len(distinct_rows(np.array([[0.0], [-0.0], [np.nan], [np.nan]]))[0]) == 2
 

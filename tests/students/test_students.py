@@ -14,7 +14,8 @@ from tabkd._tables.schema import TableSchema
 from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TableEncoder, TreeStudent
 from tabkd.students._encoding.knots import Splits, share_knots
 from tabkd.students._network.training import compiled, relu
-from tabkd.students._training.batches import cross_entropy, squared_error
+from tabkd.students._training.batches import cross_entropy, features, squared_error
+from tabkd.students._training.encoded import EncodedRows, encoded_units
 from tests.small_students import small_students
 from tests.small_tables import mixed_frame, signal
 
@@ -350,6 +351,35 @@ def test_columns_of_many_levels_are_their_smoothed_means():
     prior = 10 * level.mean()
     expected = [10 * prior / (n[0] + 10), (n[4] * 40 + 10 * prior) / (n[4] + 10), prior]
     np.testing.assert_allclose(means, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_columns", [5, 60])
+def test_training_computes_the_features_of_the_encoder(n_columns):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_normal((500, n_columns))).rename(columns=str)
+    X.iloc[::9, 1] = np.nan
+    X["level"] = pd.Categorical(rng.choice(list("abc"), len(X)))
+    schema = TableSchema.of(X)
+    rows = SoftRows(schema.encode(X), X[["0", "2"]].to_numpy(), np.ones(len(X)))
+    encoder = TableEncoder(random_state=0).fit_rows(schema, rows)
+    batch = next(EncodedRows(encoder, rows, SoftStream(), np.asarray).lessons(np.random.RandomState(0)))
+    np.testing.assert_allclose(features(encoded_units(encoder), batch), encoder.transform_codes(rows.codes), atol=1e-6)
+
+
+def test_columns_without_a_split_have_no_unit_where_units_are_scarce():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 40))
+    X[:, 30:] = rng.integers(2, size=(3000, 10)) * 1e-3  # noise that deep trees do not need
+    target = np.where(X[:, 0] > 0, 1.0, 0.0) + np.where(X[:, 1] > 0.5, 2.0, 0.0)
+    few, many = (TableEncoder(n_knots=8, max_units=most, random_state=0).fit(X, target) for most in (40, 288))
+    assert set(few.numeric_) < set(range(40))
+    assert {0, 1} <= set(few.numeric_)
+    assert list(many.numeric_) == list(range(40))
+    assert few.transform(X).shape == (3000, few.n_features_out_)
+    changed = X.copy()
+    unread = np.setdiff1d(np.arange(40), few.numeric_)
+    changed[:, unread] += 1
+    np.testing.assert_array_equal(few.transform(changed), few.transform(X))
 
 
 def test_columns_that_tell_nothing_have_no_unit():

@@ -13,7 +13,7 @@ import numpy as np
 
 from tabkd.students._additive.monotone import Directions
 from tabkd.students._additive.terms import AdditiveTerms
-from tabkd.students._training.batches import Batches, Units
+from tabkd.students._training.batches import Batches, Units, features
 
 
 class Terms(NamedTuple):
@@ -121,10 +121,7 @@ def _compiled(loss: Callable) -> Callable:
     optimizer = _optimizer()
 
     def scores(terms: Any, units: Any, left: Any, right: Any, batch: Any) -> Any:
-        z = jnp.clip(batch.inputs @ units.selection + units.bias, 0, 1)
-        if len(units.level_column):
-            levels = batch.levels[:, units.level_column] == jnp.arange(len(units.level_column))
-            z = jnp.concatenate([z, levels.astype(z.dtype)], axis=1)
+        z = features(units, batch)
         found = z @ terms.weights + terms.intercept
         if len(left):
             found += jnp.einsum("nl,lrm,nr->nm", z[:, left], terms.products, z[:, right])

@@ -28,7 +28,7 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._encoding.float32 import centers, check_range
 from tabkd.students._encoding.graph import EncoderGraph
-from tabkd.students._encoding.knots import CLOSEST, share_knots, spaced, surrogate_splits
+from tabkd.students._encoding.knots import CLOSEST, Splits, share_knots, spaced, surrogate_splits
 from tabkd.students._encoding.level_means import level_means
 from tabkd.students._soft_rows import SoftRows, is_simplex
 
@@ -59,7 +59,8 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         The columns of the table at fit.
     numeric_, level_columns_, mean_columns_ : int ndarray
         Positions of the columns that become piecewise-linear units, one unit for each level, and mean targets. Columns
-        that do not vary are in none of them.
+        that do not vary are in none of them, nor are numeric ones that the surrogate does not use, where `max_units`
+        leaves too few units for all knots.
 
     References
     ----------
@@ -157,7 +158,10 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         knots = [np.empty(0)] * values.shape[1]
         if n_knots := self._n_knots(values):
-            knots = share_knots(surrogate_splits(values, levels, targets, weights, seed, self.n_jobs), n_knots)
+            splits = surrogate_splits(values, levels, targets, weights, seed, self.n_jobs)
+            if n_knots < self.n_knots:
+                values, splits = self._without_unused(values, splits)
+            knots = share_knots(splits, self._n_knots(values))
         self._fit_units(values, knots)
         self.n_features_out_ = len(self.unit_column_) + self.n_levels_
         return self
@@ -196,6 +200,16 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
         return int(np.clip(self.max_units - taken, self.n_knots // 3, self.n_knots))
+
+    def _without_unused(self, values: np.ndarray, splits: list[Splits]) -> tuple[np.ndarray, list[Splits]]:
+        """Leave out the numeric columns in which the surrogate has no split, whose units others need."""
+        used = np.array([len(split.thresholds) > 0 for split in splits]) | np.isnan(values).any(axis=0)
+        if not used.any():
+            return values, splits
+        used[len(self.numeric_) :] = True
+        numeric = used[: len(self.numeric_)]
+        self.numeric_, self.center_ = self.numeric_[numeric], self.center_[numeric]
+        return values[:, used], [split for split, kept in zip(splits, used, strict=True) if kept]
 
     def _fit_levels(self, rows: np.ndarray, weights: np.ndarray) -> None:
         """Set `level_units_`, the units of each row; an unseen level has the average units of its column."""

@@ -17,6 +17,8 @@ from tabkd.students._soft_rows import is_simplex
 # Rows that the surrogate is fitted on. Its time grows with rows × columns, so many columns get fewer rows, but enough
 # that their steps are not lost in the noise.
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
+# Bins of a column. Many columns get few knots each, for which fewer bins do, and their histograms stay in the cache.
+_MAX_BIN, _MAX_BIN_OF_MANY, _MANY_COLUMNS = 255, 63, 64
 _MAX_TARGETS = 10
 _N_TREES = 120
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
@@ -70,17 +72,19 @@ def surrogate_splits(
     import lightgbm
 
     rng = np.random.RandomState(random_state)
-    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // (m + levels.shape[1])))
+    n_columns = m + levels.shape[1]
+    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // n_columns))
     if len(values) > most:
         rows = rng.choice(len(values), most, replace=False)
         values, levels, targets, weights = values[rows], levels[rows], targets[rows], weights[rows]
     threads = lightgbm_threads(n_jobs, len(values))
     directions, objective = _directions(targets, rng)
     found: list[dict[float, float]] = [{} for _ in range(m)]
+    max_bin = _MAX_BIN if n_columns <= _MANY_COLUMNS else _MAX_BIN_OF_MANY
     dataset = lightgbm.Dataset(
         np.hstack([values, levels]),
-        categorical_feature=list(range(m, m + levels.shape[1])),
-        params={"verbosity": -1, "max_bin": 255, "min_data_in_bin": 1, "num_threads": threads},
+        categorical_feature=list(range(m, n_columns)),
+        params={"verbosity": -1, "max_bin": max_bin, "min_data_in_bin": 1, "num_threads": threads},
         free_raw_data=False,
     )
     params = {

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from tabkd._blocks import row_blocks
 from tabkd.students._encoding.float32 import to_float32
 from tabkd.students._encoding.level_means import level_positions, merged_means
 
@@ -42,10 +43,12 @@ class EncoderRows:
         ndarray of shape (n, m), float32
             The values; NaN if missing.
         """
-        parts = [to_float32(codes[:, self.numeric_], self.center_)]
-        for i, means in zip(self.mean_columns_, self.means_, strict=True):
-            parts.append(means[level_positions(codes[:, i], len(means) - 2)])
-        return np.hstack(parts)
+        numbers = np.empty((len(codes), len(self.numeric_)), np.float32)
+        for rows in row_blocks(numbers.shape):
+            numbers[rows] = to_float32(codes[rows, self.numeric_], self.center_)
+        means = zip(self.mean_columns_, self.means_, strict=True)
+        parts = [table[level_positions(codes[:, i], len(table) - 2)] for i, table in means]
+        return np.hstack([numbers, *parts]) if parts else numbers
 
     def level_rows(self, codes: np.ndarray) -> np.ndarray:
         """The row of `level_units_` for each column of levels.

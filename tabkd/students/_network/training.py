@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tabkd.students._network.signs import Limits
-from tabkd.students._training.batches import Batches, Units
+from tabkd.students._training.batches import Batches, Units, features
 
 if TYPE_CHECKING:
     import jax
@@ -121,12 +121,8 @@ def compiled(loss: Callable, activation: Callable, stored: Callable | None = Non
 
     optimizer = _optimizer()
 
-    def outputs(layers: Any, units: Any, inputs: Any, levels: Any) -> Any:
-        hidden = jnp.clip(inputs @ units.selection + units.bias, 0, 1)
-        if len(units.level_column):
-            n_levels = len(units.level_column)
-            one_hot = (levels[:, units.level_column] == jnp.arange(n_levels)).astype(hidden.dtype)
-            hidden = jnp.concatenate([hidden, one_hot], axis=1)
+    def outputs(layers: Any, units: Any, batch: Any) -> Any:
+        hidden = features(units, batch)
         for weights, bias in layers[:-1]:
             hidden = activation(hidden @ weights + bias, jnp)
         weights, bias = layers[-1]
@@ -137,7 +133,7 @@ def compiled(loss: Callable, activation: Callable, stored: Callable | None = Non
 
     def mean_loss(layers: Any, units: Any, batch: Any) -> Any:
         layers = [(as_stored(weights), bias) for weights, bias in layers]
-        each = loss(outputs(layers, units, batch.inputs, batch.levels), batch.targets)
+        each = loss(outputs(layers, units, batch), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
     @partial(jax.jit, donate_argnums=(0, 1))

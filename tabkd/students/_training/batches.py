@@ -1,4 +1,4 @@
-"""What training by minibatches reads: rows in blocks, units, learning rates and losses."""
+"""What training by minibatches reads: rows in blocks, features, learning rates and losses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 
 #: Minibatches in one call of the compiled function.
 STEPS = 32
+# Up to this many inputs, a product with a sparse matrix is as fast as selecting the input of each unit.
+_FEW_INPUTS = 32
 
 
 class Units(NamedTuple):
-    """Inputs become units by ``clip(x @ selection + bias, 0, 1)``; `level_column` holds the column of each level."""
+    """Inputs become units ``clip(x[column] * scale + bias, 0, 1)``; `level_column` holds the column of each level."""
 
-    selection: np.ndarray
+    column: np.ndarray
+    scale: np.ndarray
     bias: np.ndarray
     level_column: np.ndarray
 
@@ -25,6 +28,25 @@ class Batches(NamedTuple):
     levels: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+
+
+def features(units: Units, batch: Batches) -> Any:
+    """The features of a minibatch, a JAX array of shape (n, u + l): its units, then ones and zeros of its levels."""
+    import jax
+    import jax.numpy as jnp
+
+    n_inputs = batch.inputs.shape[1]
+    if n_inputs <= _FEW_INPUTS:
+        scaled = batch.inputs @ jnp.where(jnp.arange(n_inputs)[:, None] == units.column, units.scale, 0)
+    else:
+        # Without the barrier XLA would select again wherever a unit is read.
+        selected = jnp.take(batch.inputs, units.column, axis=1, mode="clip")
+        scaled = jax.lax.optimization_barrier(selected * units.scale)
+    found = jnp.clip(scaled + units.bias, 0, 1)
+    if not len(units.level_column):
+        return found
+    one_hot = batch.levels[:, units.level_column] == jnp.arange(len(units.level_column))
+    return jnp.concatenate([found, one_hot.astype(found.dtype)], axis=1)
 
 
 def learning_rates(peak: float, n_steps: int) -> np.ndarray:

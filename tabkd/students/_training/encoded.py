@@ -14,13 +14,10 @@ from tabkd.students._training.lessons import lessons
 
 def encoded_units(encoder: TableEncoder) -> Units:
     """The units of a fitted encoder, as constants of the compiled training."""
-    n_inputs = len(encoder.fill_) + len(encoder.missing_)
-    selection = np.zeros((n_inputs, len(encoder.unit_column_)), np.float32)
-    selection[encoder.unit_column_, np.arange(len(encoder.unit_column_))] = encoder.unit_scale_
     level_column = np.zeros(encoder.n_levels_, np.int32)
     for j, row_of in enumerate(encoder.level_of_):
         level_column[row_of[row_of < encoder.n_levels_]] = j
-    return Units(selection, encoder.unit_bias_, level_column)
+    return Units(encoder.unit_column_.astype(np.int32), encoder.unit_scale_, encoder.unit_bias_, level_column)
 
 
 class EncodedRows:
