@@ -99,7 +99,7 @@ class Augmenter(TakesTables, BaseEstimator):
         schema : TableSchema
             The columns of the table.
         codes : ndarray of shape (n, d), float64
-            The rows, encoded by `schema`. They are kept without a copy and never changed.
+            The rows, encoded by `schema`. They are never changed, and kept without a copy if they are C-contiguous.
 
         Returns
         -------
@@ -113,7 +113,8 @@ class Augmenter(TakesTables, BaseEstimator):
         """
         validate_params(self)
         self.schema_ = schema
-        codes = _rows_of_the_table(schema, codes)
+        # Augmenters draw whole rows, whose values would lie far apart in the columns of a frame.
+        codes = np.ascontiguousarray(_rows_of_the_table(schema, codes))
         numeric = schema.positions("numeric")
         self._whole = np.array([i for i in numeric if _is_whole(schema.columns[i], codes[:, i])], dtype=np.int64)
         self._fit(codes)

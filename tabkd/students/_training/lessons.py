@@ -52,7 +52,7 @@ def blocks(lesson: Batches, batch_size: int, rng: np.random.RandomState) -> Iter
     n_rows, size = len(lesson.weights), STEPS * batch_size
     order = np.resize(rng.permutation(n_rows), max(1, round(n_rows / size)) * size)
     for rows in order.reshape(-1, STEPS, batch_size):
-        yield Batches(*(part[rows] for part in lesson))
+        yield Batches(*(part.take(rows, axis=0) for part in lesson))
 
 
 def n_blocks_in_all(n_real: int, n_synthetic: int, passes: int, batch_size: int) -> int:
