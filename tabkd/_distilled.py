@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import banded
+from tabkd._drawn_columns import for_used_columns
 from tabkd._label_budget import Labelling
 from tabkd._learning_rows import Lessons, SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
 from tabkd._monotone import is_explicit
@@ -190,7 +191,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         real = real_rows(teaching, codes, soft, weights, X_unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
         self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
-        synthetic = self._synthetic_rows(teaching, codes, n_synthetic, weights.mean(), rng, bar)
+        synthetic = self._synthetic_rows(teaching, codes, real, n_synthetic, weights.mean(), rng, bar)
         return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
 
     def _learn(self, lessons: Lessons, rng: np.random.RandomState) -> None:
@@ -287,7 +288,14 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         return soft_targets_of_codes(self.teacher_, self.schema_, codes, self._task.classes)
 
     def _synthetic_rows(
-        self, teaching: Teaching, codes: np.ndarray, n_rows: int, weight: float, rng: np.random.RandomState, bar: Silent
+        self,
+        teaching: Teaching,
+        codes: np.ndarray,
+        real: SoftRows,
+        n_rows: int,
+        weight: float,
+        rng: np.random.RandomState,
+        bar: Silent,
     ) -> SoftStream:
         """The rows that the teacher labels while the student reads them; some are kept to verify the file."""
         augmenter = self._make_augmenter(self.augmenter)
@@ -295,6 +303,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             self.labelling_ = Labelling(0, 0)
             return SoftStream()
         bar.stage("augmenter")
+        augmenter = for_used_columns(augmenter, real, rng, self.n_jobs)
         seed = rng.randint(2**31 - 1)
         teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
         rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance)

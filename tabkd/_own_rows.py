@@ -32,6 +32,8 @@ _FOLDS = 5
 _MOST_OPTIMISM = 0.25
 # Rows, of its own twice, that a teacher is asked about to see how its answers change beside them.
 _MOST_ROWS = 4000
+# Rows among which those near to these are looked for.
+_MOST_NEAR = 20_000
 # A frozen teacher knows its rows by heart if its answers change by more than this factor as much between a row of its
 # own and one beside it as between two that are beside, and by so many standard errors. On other rows teachers of all
 # kinds have at most 1.32.
@@ -179,8 +181,9 @@ def unlearnt_answers(
     if unseen is not None:
         return unseen
     rng = np.random.RandomState(seed)
-    some = rng.permutation(len(codes))[:_MOST_ROWS]
-    neighbours = distinct_neighbours(schema, codes, _BESIDE, n_jobs, some)
+    order = rng.permutation(len(codes))
+    some, among = order[:_MOST_ROWS], order[:_MOST_NEAR]
+    neighbours = among[distinct_neighbours(schema, codes[among], _BESIDE, n_jobs, np.arange(len(some)))]
     ratio, errors = spikes(ask, codes, some, neighbours, answers, rng)
     if ratio <= _LEAST_RATIO or errors <= _LEAST_ERRORS:
         return answers, OwnRows("teacher", spikes=ratio)

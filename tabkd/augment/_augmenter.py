@@ -43,6 +43,9 @@ class Augmenter(TakesTables, BaseEstimator):
     ----------
     schema_ : TableSchema
         The columns of the table at fit: names, dtypes, categories and ranges.
+    treats_columns_alike : bool
+        Whether each column is drawn by the same rule, so that a distilled estimator may give it some of the columns of
+        a wide table only: those on which the teacher's answers depend. False unless a subclass sets it.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Augmenter(TakesTables, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, list] = {}
+    treats_columns_alike = False
 
     def fit(self, X: TableLike, y: Any = None) -> Self:
         """Learn a table.

@@ -43,6 +43,7 @@ class Jitter(Augmenter):
     (100, True)
     """
 
+    treats_columns_alike = True
     _parameter_constraints = {
         "scale": [Interval(Real, 0, None, closed="left")],
         "p_swap": [Interval(Real, 0, 1, closed="both")],

@@ -49,6 +49,7 @@ class Marginal(Augmenter):
     (array([0.5, 1.5]), array([10., 20.]))
     """
 
+    treats_columns_alike = True
     _parameter_constraints = {
         "p": [Interval(Real, 0, 1, closed="both"), None],
         "power": [Interval(Real, 0, 1, closed="both")],

@@ -62,6 +62,11 @@ class Mixture(Augmenter):
         self.weights = weights
         self.n_jobs = n_jobs
 
+    @property
+    def treats_columns_alike(self) -> bool:  # type: ignore[override]
+        """Whether all of its augmenters do."""
+        return self.augmenters is None or all(getattr(part, "treats_columns_alike", False) for part in self.augmenters)
+
     def _fit(self, codes: np.ndarray) -> None:
         parts, given = self.augmenters, self.weights
         if parts is None:

@@ -42,6 +42,7 @@ class Mixup(Augmenter):
     True
     """
 
+    treats_columns_alike = True
     _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="neither")]}
 
     def __init__(self, *, alpha: float = 0.2) -> None:

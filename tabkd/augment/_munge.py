@@ -58,6 +58,7 @@ class Munge(Augmenter):
     ((100, 2), True, True)
     """
 
+    treats_columns_alike = True
     _parameter_constraints = {
         "p": [Interval(Real, 0, 1, closed="both")],
         "s": [Interval(Real, 0, None, closed="neither")],

@@ -30,6 +30,7 @@ from tabkd.students._encoding.float32 import centers, check_range
 from tabkd.students._encoding.graph import EncoderGraph
 from tabkd.students._encoding.knots import CLOSEST, Splits, share_knots, spaced, surrogate_splits
 from tabkd.students._encoding.level_means import level_means
+from tabkd.students._encoding.surrogate import worthwhile
 from tabkd.students._soft_rows import SoftRows, is_simplex
 
 
@@ -202,8 +203,8 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         return int(np.clip(self.max_units - taken, self.n_knots // 3, self.n_knots))
 
     def _without_unused(self, values: np.ndarray, splits: list[Splits]) -> tuple[np.ndarray, list[Splits]]:
-        """Leave out the numeric columns in which the surrogate has no split, whose units others need."""
-        used = np.array([len(split.thresholds) > 0 for split in splits]) | np.isnan(values).any(axis=0)
+        """Leave out the numeric columns that the surrogate does not use, whose units others need."""
+        used = worthwhile(np.array([split.gain for split in splits]))
         if not used.any():
             return values, splits
         used[len(self.numeric_) :] = True

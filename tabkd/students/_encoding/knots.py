@@ -9,17 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
 
-from tabkd._threads import lightgbm_threads
-from tabkd.students._soft_rows import is_simplex
+from tabkd.students._encoding.surrogate import surrogates
 
 # Rows that the surrogate is fitted on. Its time grows with rows × columns, so many columns get fewer rows, but enough
 # that their steps are not lost in the noise.
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
-# Bins of a column. Many columns get few knots each, for which fewer bins do, and their histograms stay in the cache.
-_MAX_BIN, _MAX_BIN_OF_MANY, _MANY_COLUMNS = 255, 63, 64
-_MAX_TARGETS = 10
 _N_TREES = 120
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
 CLOSEST = 1e-5
@@ -29,10 +24,16 @@ _WIDEST_RATIO = 4096
 
 @dataclass(frozen=True)
 class Splits:
-    """The distinct split thresholds of one column in ascending order, and the gain of each."""
+    """The distinct split thresholds of one column in ascending order, the gain of each, and that of missing values."""
 
     thresholds: np.ndarray
     gains: np.ndarray
+    of_missing: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        """The gain of all splits in the column."""
+        return float(self.gains.sum()) + self.of_missing
 
 
 def surrogate_splits(
@@ -69,39 +70,9 @@ def surrogate_splits(
     m = values.shape[1]
     if m == 0 or not (values != values[0]).any():
         return [Splits(np.empty(0), np.empty(0))] * m
-    import lightgbm
-
-    rng = np.random.RandomState(random_state)
-    n_columns = m + levels.shape[1]
-    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // n_columns))
-    if len(values) > most:
-        rows = rng.choice(len(values), most, replace=False)
-        values, levels, targets, weights = values[rows], levels[rows], targets[rows], weights[rows]
-    threads = lightgbm_threads(n_jobs, len(values))
-    directions, objective = _directions(targets, rng)
     found: list[dict[float, float]] = [{} for _ in range(m)]
-    max_bin = _MAX_BIN if n_columns <= _MANY_COLUMNS else _MAX_BIN_OF_MANY
-    dataset = lightgbm.Dataset(
-        np.hstack([values, levels]),
-        categorical_feature=list(range(m, n_columns)),
-        params={"verbosity": -1, "max_bin": max_bin, "min_data_in_bin": 1, "num_threads": threads},
-        free_raw_data=False,
-    )
-    params = {
-        "objective": objective,
-        "learning_rate": 0.15,
-        "num_leaves": 31,
-        "min_data_in_leaf": max(3, min(20, len(values) // 200)),
-        "verbosity": -1,
-        "seed": random_state % (2**31),
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": threads,
-    }
-    for direction in directions.T:
-        dataset.set_label(direction)
-        dataset.set_weight(weights)
-        booster = lightgbm.train(params, dataset, num_boost_round=max(10, _N_TREES // directions.shape[1]))
+    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // (m + levels.shape[1])))
+    for booster in surrogates(values, levels, targets, weights, random_state, n_jobs, most, _N_TREES):
         for tree in booster.dump_model()["tree_info"]:
             _collect(tree["tree_structure"], found)
     return [_splits(gains) for gains in found]
@@ -148,19 +119,6 @@ def _strongest(split: Splits, k: int) -> np.ndarray:
     return np.sort(split.thresholds[order])
 
 
-def _directions(targets: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, str]:
-    """The targets that the surrogate is fitted on, one column at a time, and its loss."""
-    if is_simplex(targets):
-        if targets.shape[1] == 2:
-            return targets[:, 1:], "cross_entropy"
-        if targets.shape[1] <= _MAX_TARGETS:
-            return targets, "cross_entropy"
-    if targets.shape[1] <= _MAX_TARGETS:
-        return targets, "regression"
-    n_components = min(_MAX_TARGETS, len(targets), targets.shape[1])
-    return PCA(n_components, random_state=rng).fit_transform(targets), "regression"
-
-
 def _collect(node: dict, found: list[dict[float, float]]) -> None:
     """Add the gain of every numeric split below `node` to its threshold."""
     stack = [node]
@@ -178,4 +136,5 @@ def _collect(node: dict, found: list[dict[float, float]]) -> None:
 def _splits(gains: dict[float, float]) -> Splits:
     # LightGBM writes a split between missing and present values as a threshold beyond every number.
     thresholds = np.array(sorted(t for t in gains if abs(t) < 1e30))
-    return Splits(thresholds, np.array([gains[t] for t in thresholds]))
+    of_missing = sum(gain for t, gain in gains.items() if abs(t) >= 1e30)
+    return Splits(thresholds, np.array([gains[t] for t in thresholds]), of_missing)
