@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 import tabkd
@@ -71,9 +74,13 @@ def test_columns_that_are_not_drawn_come_together_from_a_row_of_the_table():
 def test_a_wide_table_is_distilled_with_all_of_its_columns(tmp_path):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.standard_normal((1500, 90))).rename(columns=lambda i: f"c{i}")
-    y = (X["c3"] > 0) ^ (X["c8"] > 0.5)
+    X["colour"] = pd.Categorical(rng.choice(["blue", "red"], 1500))
+    y = (X["c3"] > 0) & (X["colour"] == "red")
     student = MLPStudent(max_iter=5, max_units=100, random_state=0)
-    teacher = DecisionTreeClassifier(max_leaf_nodes=8, random_state=0)
+    teacher = make_pipeline(
+        make_column_transformer((OrdinalEncoder(), ["colour"]), remainder="passthrough"),
+        DecisionTreeClassifier(max_leaf_nodes=8, random_state=0),
+    )
     model = DistilledClassifier(teacher, student=student, n_synthetic=5000, random_state=0).fit(X, y)
     assert model.score(X, y) > 0.95
     assert len(model.student_.encoder_.numeric_) < 90
