@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabkd.students._encoding.surrogate import surrogates
+from tabkd.students._encoding.surrogate import MANY_COLUMNS, surrogates
 
 # Rows that the surrogate is fitted on. Its time grows with rows × columns, so many columns get fewer rows, but enough
 # that their steps are not lost in the noise.
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
-_N_TREES = 120
+# Many columns have few knots each, for which fewer trees do.
+_N_TREES, _N_TREES_OF_MANY = 120, 60
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
 CLOSEST = 1e-5
 # A unit keeps at least 12 of float32's 24 bits.
@@ -71,8 +72,10 @@ def surrogate_splits(
     if m == 0 or not (values != values[0]).any():
         return [Splits(np.empty(0), np.empty(0))] * m
     found: list[dict[float, float]] = [{} for _ in range(m)]
-    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // (m + levels.shape[1])))
-    for booster in surrogates(values, levels, targets, weights, random_state, n_jobs, most, _N_TREES):
+    n_columns = m + levels.shape[1]
+    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_VALUES // n_columns))
+    n_trees = _N_TREES if n_columns <= MANY_COLUMNS else _N_TREES_OF_MANY
+    for booster in surrogates(values, levels, targets, weights, random_state, n_jobs, most, n_trees):
         for tree in booster.dump_model()["tree_info"]:
             _collect(tree["tree_structure"], found)
     return [_splits(gains) for gains in found]
