@@ -155,7 +155,7 @@ def real_rows(
 
 
 class SyntheticRows(SoftStream):
-    """Synthetic rows, drawn and labelled chunk by chunk whenever they are read; they are the same each time.
+    """Synthetic rows, drawn chunk by chunk whenever they are read; they are the same each time, and labelled once.
 
     Parameters
     ----------
@@ -196,6 +196,7 @@ class SyntheticRows(SoftStream):
         self._unseen = _answered_unseen(teaching, codes)
         self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
         self._trial: Trial | None = None
+        self._answered: dict[int, np.ndarray] = {}
 
     def limit(self, seconds: float) -> Labelling:
         """Have fewer rows, if the teacher is too slow to label all of them in this time."""
@@ -209,27 +210,33 @@ class SyntheticRows(SoftStream):
 
     def __iter__(self) -> Iterator[SoftRows]:
         rng = np.random.RandomState(self._seed)
-        trial = self._trial
         for start in range(0, self.n_rows, _CHUNK_ROWS):
-            codes, answers = self._labelled(min(_CHUNK_ROWS, self.n_rows - start), trial, rng)
-            rows = self._teaching.rows(codes, self._teaching.soft(answers), np.full(len(codes), self._weight))
-            trial = None
+            codes = self._chunk(start, rng)
+            soft = self._teaching.soft(self._answers(start, codes))
+            rows = self._teaching.rows(codes, soft, np.full(len(codes), self._weight))
             self.lowest = np.minimum(self.lowest, rows.targets.min(axis=0))
-            self._on_rows(len(codes))
             yield rows
 
     def unlabelled(self, n: int) -> np.ndarray:
         """The codes, shape (n, d), of the first n rows or of all, without asking the teacher."""
         return self._codes(min(n, self.n_rows), np.random.RandomState(self._seed))
 
-    def _labelled(self, n: int, trial: Trial | None, rng: np.random.RandomState) -> Trial:
-        """So many rows and the teacher's answers, which it has given already to those of the trial."""
-        n_more = n if trial is None else n - len(trial.codes)
-        if trial is not None and n_more == 0:
-            return trial
-        codes = self._codes(n_more, rng)
-        more = Trial(codes, self._teaching.answers(codes))
-        return more if trial is None else Trial(*map(np.concatenate, zip(trial, more, strict=True)))
+    def _chunk(self, start: int, rng: np.random.RandomState) -> np.ndarray:
+        """The rows of the chunk that starts there; the first one begins with those that the teacher was timed on."""
+        n = min(_CHUNK_ROWS, self.n_rows - start)
+        timed = None if self._trial is None or start else self._trial.codes
+        if timed is None:
+            return self._codes(n, rng)
+        return timed if len(timed) == n else np.vstack([timed, self._codes(n - len(timed), rng)])
+
+    def _answers(self, start: int, codes: np.ndarray) -> np.ndarray:
+        """The teacher's answers to the chunk that starts there: they are kept, because they cost more than the rows."""
+        if start not in self._answered:
+            known = [] if self._trial is None or start else [self._trial.answers]
+            rest = codes[sum(map(len, known)) :]
+            self._answered[start] = np.concatenate([*known, self._teaching.answers(rest)] if len(rest) else known)
+            self._on_rows(len(codes))
+        return self._answered[start]
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return with_unseen(self._draw(n, rng), self._unseen, rng)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd.students import MLPStudent
+
 if TYPE_CHECKING:
     from tabkd._distilled import Distilled
     from tabkd.scoring import ExportedStudent
@@ -46,7 +48,9 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
     dict
         settings: the parameters of the model and of its student, as text; versions of Python and packages; platform;
         test_rows and model: SHA-256 of the encoded test rows and of the file; own_rows: what `own_rows_` of the model
-        says of the soft targets of the labelled rows; labelling: likewise `labelling_`, of the synthetic rows.
+        says of the soft targets of the labelled rows; labelling: likewise `labelling_`, of the synthetic rows; network:
+        for an MLP, the units of its hidden layers and the share of the answers to the real rows that it leaves
+        unexplained, or None.
     """
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
@@ -65,7 +69,15 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
         "model": None if content is None else hashlib.sha256(content).hexdigest(),
         "own_rows": model.own_rows_._asdict(),
         "labelling": model.labelling_._asdict(),
+        "network": _network(model.student_),
     }
+
+
+def _network(student: Any) -> dict[str, Any] | None:
+    if not isinstance(student, MLPStudent):
+        return None
+    sizes = ", ".join(map(str, student.hidden_layer_sizes_))
+    return {"hidden_layer_sizes": sizes, "unexplained": student.unexplained_}
 
 
 def _short(value: Any) -> str:

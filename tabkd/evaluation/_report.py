@@ -101,7 +101,8 @@ class Report(Findings):
     provenance : dict or None
         settings, versions, platform, the SHA-256 of test_rows and model, own_rows (where the soft targets of the
         labelled rows came from: source, optimism, spikes), labelling (how many synthetic rows the teacher labelled:
-        n_rows, n_wanted, rows_per_second), and for `tabkd distill` the command.
+        n_rows, n_wanted, rows_per_second), network (of an MLP: hidden_layer_sizes, unexplained), and for
+        `tabkd distill` the command.
     review : list of dict
         Which rows student and teacher alert, for each review budget: ``budget``, the share of the test rows that have
         the highest scores, and ``alerts``, their number; ``teacher_threshold``, and ``student_threshold``, from which

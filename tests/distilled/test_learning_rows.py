@@ -47,6 +47,15 @@ def test_synthetic_rows_are_the_same_whenever_they_are_read(teaching):
     assert (first.weights == 0.5).all()
 
 
+def test_rows_that_are_read_again_are_not_labelled_again(teaching):
+    teaching, codes, _ = teaching
+    counted = []
+    rows = synthetic(teaching, codes, on_rows=counted.append)
+    for _ in range(2):
+        assert sum(map(len, rows)) == N
+    assert Counting.n_asked == sum(counted) == N
+
+
 def test_kept_rows_are_labelled_once_and_teach_several_students(teaching):
     teaching, codes, y = teaching
     real = real_rows(teaching, codes, teaching.blended(teaching.answers(codes), y), np.ones(len(codes)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tabkd._page.section import Section, table
 from tabkd._page.stability import moved
@@ -36,21 +37,22 @@ def done(findings: Findings) -> Section | None:
     section = Section("What was done")
     if origin.get("command"):
         section.text = f"To do it again: {origin['command']}"
-    own, labelling = _shown(origin["own_rows"]), _shown(origin["labelling"])
     versions = origin["versions"] | {"platform": origin["platform"]}
     hashes = [["test rows", origin["test_rows"]], ["model", origin["model"] or "–"]]
     section.tables = [
         table(["setting", "value"], _listed(origin["settings"]), "Settings", False),
-        table(["soft targets of the labelled rows", "value"], _listed(own), "What the teacher knows by heart", False),
-        table(["synthetic rows", "value"], _listed(labelling), "What the teacher labelled", False),
+        _facts("soft targets of the labelled rows", origin["own_rows"], "What the teacher knows by heart"),
+        _facts("synthetic rows", origin["labelling"], "What the teacher labelled"),
         table(["package", "version"], _listed(versions), "Versions", False),
         table(["hash", "SHA-256"], hashes, "Hashes", False),
     ]
+    if network := origin.get("network"):
+        section.tables.insert(2, _facts("network", network, "How wide the student is"))
     return section
 
 
-def _shown(values: Mapping[str, str | float | None]) -> dict[str, str]:
-    return {name: _text(value) for name, value in values.items()}
+def _facts(head: str, facts: Mapping[str, Any], title: str) -> dict[str, Any]:
+    return table([head, "value"], _listed({name: _text(value) for name, value in facts.items()}), title, False)
 
 
 def _text(value: str | float | None) -> str:

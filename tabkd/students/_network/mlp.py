@@ -8,24 +8,26 @@ from typing import Any, Literal
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils import check_scalar
 
-from tabkd._sklearn import Interval, Options
+from tabkd._sklearn import Interval, Options, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
 from tabkd.students._network.network import Network
 from tabkd.students._network.one_byte import in_bytes, write_layer
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
+from tabkd.students._network.size import Size, is_too_narrow
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
 from tabkd.students._network.walks import Explainer
 from tabkd.students._network.walks_graph import write_contributions
 from tabkd.students._raw_scores import raw_scaling
-from tabkd.students._soft_rows import SoftRows
+from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student_graph import Tensors
 from tabkd.students._training.encoded import encoded_units
 from tabkd.students._training.lessons import Learner
+from tabkd.students._training.school import Effort
 from tabkd.students._training.student import MinibatchStudent
+from tabkd.students._training.unexplained import unexplained
 
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
@@ -40,14 +42,18 @@ class MLPStudent(MinibatchStudent):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or tuple of int, default=(64, 32)
-        Number of units of each hidden layer.
+    hidden_layer_sizes : int, tuple of int or "auto", default="auto"
+        Number of units of each hidden layer. "auto" begins with (64, 32). If this network leaves more than 1.5 % of
+        the teacher's answers to the real rows unexplained, a wider one takes its place: from (128, 64) for many inputs
+        to (256, 128) for few, with three times the knots and weights of one byte. Without synthetic rows it stays
+        (64, 32).
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
         Most levels of a categorical column that gets one unit for each level.
     max_units : int, default=288
-        Most units of the input in total; with `hidden_layer_sizes` it bounds the size of the exported network.
+        Most units of the input in total; with `hidden_layer_sizes` it bounds the size of the exported network. The
+        wider network of "auto" has its further knots besides.
     batch_size : int, default=128
         Rows of a minibatch.
     learning_rate_init : float, default=0.005
@@ -60,8 +66,9 @@ class MLPStudent(MinibatchStudent):
         for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about four million rows in total; without synthetic rows it holds out
-        a tenth of the rows for early stopping.
+        Passes over every row. "auto" passes over about four million rows in total, with `hidden_layer_sizes` "auto" at
+        most ten times over each, and a wider network over two million, at most twenty times over each. Without
+        synthetic rows it holds out a tenth of the rows for early stopping.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
@@ -75,6 +82,11 @@ class MLPStudent(MinibatchStudent):
     ----------
     encoder_ : TableEncoder
         The encoding of the table.
+    hidden_layer_sizes_ : tuple of int
+        The units of each hidden layer, which show whether the network was made wider.
+    unexplained_ : float
+        The error on the targets of real rows as a share of the best constant's: Kullback-Leibler divergence for
+        probabilities, squared error for values.
     n_iter_ : int
         Passes made over every row.
     coefs_, intercepts_ : list of ndarray
@@ -116,17 +128,18 @@ class MLPStudent(MinibatchStudent):
 
     _parameter_constraints = {
         **MinibatchStudent._parameter_constraints,
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "weight_bits": [Options(Integral, {8, 32})],
     }
     _activation = staticmethod(relu)
     _walks: Explainer | None = None
+    _size: Size
 
     def __init__(
         self,
         *,
-        hidden_layer_sizes: int | Sequence[int] = (64, 32),
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         n_knots: int = 128,
         max_levels: int = 64,
         max_units: int = 288,
@@ -152,11 +165,30 @@ class MLPStudent(MinibatchStudent):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
+        self._size = Size.of(self.hidden_layer_sizes, self.n_knots, self.max_units, self.weight_bits)
+        self._fit_sized(real, synthetic)
+        if isinstance(self.hidden_layer_sizes, str) and synthetic.n_rows and is_too_narrow(self.unexplained_):
+            self._size = self._size.wider()
+            self._fit_sized(real, synthetic)
+
+    def _fit_sized(self, real: SoftRows, synthetic: SoftStream) -> None:
+        super()._fit_rows(real, synthetic)
+        scale = None if self.task_ == "classification" else self.target_scale_
+        self.unexplained_ = unexplained(self.predict_codes, real, scale)
+
+    def _effort(self) -> Effort:
+        return self._size.effort
+
+    def _unit_limits(self) -> tuple[int, int]:
+        return self._size.n_knots, self._size.max_units
+
     def _trainer(self, real: SoftRows, rng: np.random.RandomState) -> Learner:
-        sizes = [self.encoder_.n_features_out_, *_layer_sizes(self.hidden_layer_sizes), self.n_outputs_]
+        self.hidden_layer_sizes_ = self._size.layers(self.encoder_.n_features_out_)
+        sizes = [self.encoder_.n_features_out_, *self.hidden_layer_sizes_, self.n_outputs_]
         layers = initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
         units = encoded_units(self.encoder_)
-        stored = in_bytes if self.weight_bits == 8 else None
+        stored = in_bytes if self._size.weight_bits == 8 else None
         return Trainer(layers, units, self._loss(), self.weight_decay, self._activation, self._limits(), stored)
 
     def _set_weights(self, weights: Layers) -> None:
@@ -170,7 +202,7 @@ class MLPStudent(MinibatchStudent):
             return []
         columns, levels = self.encoder_.rising_columns(), np.zeros(self.encoder_.n_levels_, np.int8)
         inputs = np.concatenate([np.where(columns < 0, 0, self.monotonic_cst_[columns]), levels])
-        sizes = _layer_sizes(self.hidden_layer_sizes)
+        sizes = self.hidden_layer_sizes_
         # Of two outputs the softmax reads the difference.
         outputs = np.array([1]) if self.n_outputs_ == 1 else np.array([-1, 1])
         return limits([inputs, *(hidden_roles(size, bool((inputs == 0).any())) for size in sizes), outputs])
@@ -344,10 +376,4 @@ class MLPStudent(MinibatchStudent):
 
     def _stored(self, weights: np.ndarray) -> np.ndarray:
         """The weights of a layer as the file has them."""
-        return in_bytes(weights) if self.weight_bits == 8 else weights
-
-
-def _layer_sizes(hidden_layer_sizes: int | Sequence[int]) -> list[int]:
-    """The sizes of the hidden layers, checked to be whole numbers from 1."""
-    sizes = np.atleast_1d(hidden_layer_sizes)
-    return [check_scalar(size, "hidden_layer_sizes", Integral, min_val=1) for size in sizes]
+        return in_bytes(weights) if self._size.weight_bits == 8 else weights

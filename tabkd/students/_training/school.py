@@ -10,15 +10,21 @@ from tabkd.students._training.batches import STEPS, learning_rates
 from tabkd.students._training.encoded import EncodedRows
 from tabkd.students._training.lessons import Learner, Progress, blocks, n_blocks_in_all
 
-# Rows that "auto" passes over in total, and the fewest and most passes that it makes.
-_AUTO_ROWS = 4_000_000
-_AUTO_PASSES = (2, 200)
+# The fewest passes that "auto" makes.
+_FEWEST_PASSES = 2
 
 
-def n_passes(max_iter: int | Literal["auto"], n_rows: int) -> int:
+class Effort(NamedTuple):
+    """What "auto" stands for: rows to pass over in total, and the most passes over each."""
+
+    n_rows: int = 4_000_000
+    most_passes: int = 200
+
+
+def n_passes(max_iter: int | Literal["auto"], n_rows: int, effort: Effort) -> int:
     """The number of passes over `n_rows` rows that `max_iter` stands for."""
     if max_iter == "auto":
-        return int(np.clip(round(_AUTO_ROWS / n_rows), *_AUTO_PASSES))
+        return int(np.clip(round(effort.n_rows / n_rows), _FEWEST_PASSES, effort.most_passes))
     return int(max_iter)
 
 
@@ -30,9 +36,11 @@ class Schedule(NamedTuple):
     peak_rate: float
 
     @classmethod
-    def of(cls, max_iter: int | Literal["auto"], n_rows: int, batch_size: int, peak_rate: float) -> Self:
+    def of(
+        cls, max_iter: int | Literal["auto"], n_rows: int, batch_size: int, peak_rate: float, effort: Effort
+    ) -> Self:
         """The schedule for so many rows, given how many passes `max_iter` asks for."""
-        return cls(n_passes(max_iter, n_rows), batch_size, peak_rate)
+        return cls(n_passes(max_iter, n_rows, effort), batch_size, peak_rate)
 
     def rates(self, rows: EncodedRows) -> np.ndarray:
         """The learning rate of each step, (blocks, STEPS)."""

@@ -18,7 +18,7 @@ from tabkd.students._student import Student
 from tabkd.students._training.batches import cross_entropy, squared_error
 from tabkd.students._training.encoded import EncodedRows
 from tabkd.students._training.lessons import Learner, Progress, hold_out
-from tabkd.students._training.school import Schedule, school
+from tabkd.students._training.school import Effort, Schedule, school
 
 
 class MinibatchStudent(Student):
@@ -56,7 +56,8 @@ class MinibatchStudent(Student):
         trainer = self._trainer(real, rng)
         rows = EncodedRows(self.encoder_, real, synthetic, self._learnt)
         n_rows = rows.n_real + rows.n_synthetic
-        schedule = Schedule.of(self.max_iter, n_rows, self.batch_size, self.learning_rate_init)
+        effort = self._effort() if rows.n_synthetic else Effort()
+        schedule = Schedule.of(self.max_iter, n_rows, self.batch_size, self.learning_rate_init, effort)
         progress = Progress(self._loss_on(held_out) if held_out is not None else None)
         weights, self.n_iter_ = school(trainer, rows, schedule, progress, rng)
         self.encoder_.set_learnt(rows.unseen)
@@ -64,13 +65,22 @@ class MinibatchStudent(Student):
 
     def _fit_encoder(self, real: SoftRows, rng: np.random.RandomState) -> None:
         """Set `encoder_`."""
+        n_knots, max_units = self._unit_limits()
         self.encoder_ = TableEncoder(
-            n_knots=self.n_knots,
+            n_knots=n_knots,
             max_levels=self.max_levels,
-            max_units=self.max_units,
+            max_units=max_units,
             n_jobs=self.n_jobs,
             random_state=rng.randint(2**31 - 1),
         ).fit_rows(self.schema_, real)
+
+    def _unit_limits(self) -> tuple[int, int]:
+        """The parameters `n_knots` and `max_units` of the encoder."""
+        return self.n_knots, self.max_units
+
+    def _effort(self) -> Effort:
+        """What "auto" passes over where there are synthetic rows."""
+        return Effort()
 
     def _held_out(
         self, real: SoftRows, synthetic: SoftStream, rng: np.random.RandomState

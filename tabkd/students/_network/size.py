@@ -1,0 +1,70 @@
+"""How wide the MLP is: as asked for, or wider where the usual width does not follow the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_scalar
+
+from tabkd.students._training.school import Effort
+
+# The hidden layers of "auto"; and of the wider network, which has so many times the knots, the units of the first layer
+# that are tried, and the most weights (of one byte each).
+_USUAL, _WIDER, _MORE_KNOTS, _MOST_WEIGHTS = (64, 32), (256, 224, 192, 160), 3, 60_000
+_LEAST_WIDE = 128
+# Tables of few rows need no more passes: held-out fidelity and skill hardly gain by them.
+_USUAL_EFFORT, _WIDER_EFFORT = Effort(4_000_000, 10), Effort(2_000_000, 20)
+# A network that leaves more than this share of the answers that it learnt from unexplained is too narrow.
+_MOST_UNEXPLAINED = 0.015
+
+
+class Size(NamedTuple):
+    """How large a network is, and how long it learns.
+
+    Attributes
+    ----------
+    hidden_layer_sizes : tuple of int or None
+        Number of units of each hidden layer; None for as many as the input leaves room for.
+    n_knots, max_units : int
+        Parameters of `TableEncoder`.
+    weight_bits : int
+        Bits of a weight in the file.
+    effort : Effort
+        What ``max_iter="auto"`` stands for.
+    """
+
+    hidden_layer_sizes: tuple[int, ...] | None
+    n_knots: int
+    max_units: int
+    weight_bits: int
+    effort: Effort
+
+    @classmethod
+    def of(cls, hidden_layer_sizes: str | int | Sequence[int], n_knots: int, max_units: int, weight_bits: int) -> Size:
+        """The size that parameters ask for, checked to be whole numbers from 1; with "auto", that to begin with."""
+        if isinstance(hidden_layer_sizes, str):
+            return cls(_USUAL, n_knots, max_units, weight_bits, _USUAL_EFFORT)
+        sizes = np.atleast_1d(hidden_layer_sizes)
+        checked = tuple(int(check_scalar(size, "hidden_layer_sizes", Integral, min_val=1)) for size in sizes)
+        return cls(checked, n_knots, max_units, weight_bits, Effort())
+
+    def wider(self) -> Size:
+        """The size of the wider network: with weights of one byte, its file has hardly more bytes."""
+        more = (_MORE_KNOTS - 1) * self.n_knots
+        return Size(None, self.n_knots + more, self.max_units + more, 8, _WIDER_EFFORT)
+
+    def layers(self, n_inputs: int) -> tuple[int, ...]:
+        """The units of each hidden layer behind so many inputs."""
+        if self.hidden_layer_sizes is not None:
+            return self.hidden_layer_sizes
+        fitting = (width for width in _WIDER if width * (n_inputs + width // 2) <= _MOST_WEIGHTS)
+        width = next(fitting, _LEAST_WIDE)
+        return width, width // 2
+
+
+def is_too_narrow(unexplained: float) -> bool:
+    """Whether a network that leaves this share unexplained should be wider."""
+    return unexplained > _MOST_UNEXPLAINED
