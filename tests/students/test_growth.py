@@ -6,6 +6,8 @@ import pytest
 from tabkd import DistilledRegressor
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream
+from tabkd.students._network.training import Trainer
+from tabkd.students._training.lessons import Trial
 from tabkd.students._training.unexplained import unexplained
 from tabkd.teachers import DefaultTeacherRegressor
 
@@ -63,6 +65,33 @@ def test_without_synthetic_rows_the_student_stays_small():
     student = fitted(rough, n_synthetic=0)
     assert student.hidden_layer_sizes_ == USUAL
     assert student.unexplained_ > 0.015
+
+
+class Layers:
+    """A trainer that learns nothing."""
+
+    layers = 1.0
+
+
+@pytest.mark.parametrize(("left", "is_hopeless"), [(0.04, True), (0.02, False)])
+def test_a_trial_is_decided_once_after_a_quarter_of_the_training(left, is_hopeless):
+    asked = []
+    trial = Trial(lambda layers: asked.append(layers) or left, 0.03)
+    assert not trial.is_hopeless(Layers, 0.24)
+    assert trial.is_hopeless(Layers, 0.3) is is_hopeless
+    assert not trial.is_hopeless(Layers, 0.6)
+    assert asked == [1.0]
+
+
+def test_a_network_that_is_far_too_narrow_is_given_up_early(monkeypatch):
+    steps = []
+    taken = Trainer.step
+    monkeypatch.setattr(
+        Trainer, "step", lambda self, *given: steps.append(len(self.layers[0][1])) or taken(self, *given)
+    )
+    fitted(rough, max_iter=8)
+    usual, wider = (steps.count(sizes[0]) for sizes in (USUAL, WIDER))
+    assert 0 < usual < wider / 3
 
 
 def test_the_same_seed_gives_the_same_wider_student():

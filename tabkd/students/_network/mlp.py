@@ -16,7 +16,7 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.students._network.network import Network
 from tabkd.students._network.one_byte import in_bytes, write_layer
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
-from tabkd.students._network.size import Size, is_too_narrow
+from tabkd.students._network.size import MOST_AFTER_A_QUARTER, MOST_UNEXPLAINED, Size
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
 from tabkd.students._network.walks import Explainer
 from tabkd.students._network.walks_graph import write_contributions
@@ -24,7 +24,7 @@ from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows, SoftStream
 from tabkd.students._student_graph import Tensors
 from tabkd.students._training.encoded import encoded_units
-from tabkd.students._training.lessons import Learner
+from tabkd.students._training.lessons import Learner, Progress, Trial
 from tabkd.students._training.school import Effort
 from tabkd.students._training.student import MinibatchStudent
 from tabkd.students._training.unexplained import unexplained
@@ -44,9 +44,9 @@ class MLPStudent(MinibatchStudent):
     ----------
     hidden_layer_sizes : int, tuple of int or "auto", default="auto"
         Number of units of each hidden layer. "auto" begins with (64, 32). If this network leaves more than 1.5 % of
-        the teacher's answers to the real rows unexplained, a wider one takes its place: from (128, 64) for many inputs
-        to (256, 128) for few, with three times the knots and weights of one byte. Without synthetic rows it stays
-        (64, 32).
+        the teacher's answers to the real rows unexplained, or 3 % after a quarter of its training, a wider one takes
+        its place: from (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one
+        byte. Without synthetic rows it stays (64, 32).
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
@@ -168,14 +168,27 @@ class MLPStudent(MinibatchStudent):
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         self._size = Size.of(self.hidden_layer_sizes, self.n_knots, self.max_units, self.weight_bits)
         self._fit_sized(real, synthetic)
-        if isinstance(self.hidden_layer_sizes, str) and synthetic.n_rows and is_too_narrow(self.unexplained_):
+        if self._size.can_grow and synthetic.n_rows and self.unexplained_ > MOST_UNEXPLAINED:
             self._size = self._size.wider()
             self._fit_sized(real, synthetic)
 
     def _fit_sized(self, real: SoftRows, synthetic: SoftStream) -> None:
         super()._fit_rows(real, synthetic)
+        self.unexplained_ = self._share_left(real)
+
+    def _share_left(self, rows: SoftRows) -> float:
         scale = None if self.task_ == "classification" else self.target_scale_
-        self.unexplained_ = unexplained(self.predict_codes, real, scale)
+        return unexplained(self.predict_codes, rows, scale)
+
+    def _progress(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None) -> Progress:
+        if held_out is not None or not synthetic.n_rows or not self._size.can_grow:
+            return super()._progress(real, synthetic, held_out)
+
+        def left(weights: Layers) -> float:
+            self._set_weights(weights)
+            return self._share_left(real)
+
+        return Trial(left, MOST_AFTER_A_QUARTER)
 
     def _effort(self) -> Effort:
         return self._size.effort

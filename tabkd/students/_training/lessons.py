@@ -14,6 +14,8 @@ from tabkd.students._training.batches import STEPS, Batches
 _REAL_SHARE = 0.25
 # Passes without progress on held-out rows before training ends.
 _PATIENCE = 5
+# The share of the training after which a trial is decided.
+_TRIAL_SHARE = 0.25
 
 
 class Learner(Protocol):
@@ -92,6 +94,33 @@ class Progress:
         if self.best is None or loss < self._least:
             self._least, self.best, self._age = loss, layers, 0
         return self._age >= _PATIENCE
+
+    def is_hopeless(self, trainer: Learner, share: float) -> bool:
+        """Whether to give up after a pass, when this share of the training is over."""
+        return False
+
+
+class Trial(Progress):
+    """Gives up after a quarter of the training, if so much is left to learn that the rest will not do.
+
+    Parameters
+    ----------
+    left : callable
+        Computes what layers leave to learn.
+    most : float
+        What may be left after a quarter.
+    """
+
+    def __init__(self, left: Callable, most: float) -> None:
+        super().__init__(None)
+        self._left, self._most, self._is_decided = left, most, False
+
+    def is_hopeless(self, trainer: Learner, share: float) -> bool:
+        """Decide after the first pass that ends behind the first quarter."""
+        if self._is_decided or share < _TRIAL_SHARE:
+            return False
+        self._is_decided = True
+        return self._left(trainer.layers) > self._most
 
 
 def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:

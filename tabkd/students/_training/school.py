@@ -62,7 +62,7 @@ def school(
     schedule : Schedule
         Their passes and the learning rates.
     progress : Progress
-        Ends the training early, or not.
+        Ends the training early, or not, and gives it up.
     rng : numpy.random.RandomState
         Draws the order of the rows.
 
@@ -76,11 +76,13 @@ def school(
     rates = schedule.rates(rows)
     done = made = 0
     for lesson in rows.lessons(rng):
-        for made in range(1, schedule.passes + 1):  # noqa: B007  (the number of passes is returned)
+        for made in range(1, schedule.passes + 1):
             for batches in blocks(lesson, schedule.batch_size, rng):
                 # Chunks that do not fill whole blocks can add a few steps, which use the last rate.
                 trainer.step(batches, rates[min(done, len(rates) - 1)])
                 done += 1
+            if progress.is_hopeless(trainer, done / len(rates)):
+                return trainer.layers, made
             if progress.stalled(trainer):
                 break
     return progress.best or trainer.layers, made
