@@ -306,7 +306,8 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         augmenter = for_used_columns(augmenter, real, rng, self.n_jobs)
         seed = rng.randint(2**31 - 1)
         teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
-        rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance)
+        is_consistent = self.own_rows_.source == "teacher" and self.alpha == 1
+        rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance, is_consistent)
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         labelling = Labelling(n_rows, n_rows)
         if self.n_synthetic == "auto" and self.max_label_seconds is not None:

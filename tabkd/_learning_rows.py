@@ -117,7 +117,8 @@ class Lessons:
         """A random share of the synthetic rows, which are in memory, and of the real ones, but `least` of these."""
         parts = [_part(chunk, share, rng) for chunk in self.synthetic]
         of_real = max(share, min(1.0, least / len(self.real)))
-        return replace(self, real=_part(self.real, of_real, rng), synthetic=SoftStream(sum(map(len, parts)), parts))
+        synthetic = SoftStream(sum(map(len, parts)), parts, self.synthetic.is_consistent)
+        return replace(self, real=_part(self.real, of_real, rng), synthetic=synthetic)
 
 
 def _part(rows: SoftRows, share: float, rng: np.random.RandomState) -> SoftRows:
@@ -173,6 +174,8 @@ class SyntheticRows(SoftStream):
         The seed of the rows.
     on_rows : callable, optional
         Called with the number of rows of each chunk that was labelled.
+    is_consistent : bool, default=True
+        As for `SoftStream`.
 
     Attributes
     ----------
@@ -189,8 +192,9 @@ class SyntheticRows(SoftStream):
         weight: float,
         seed: int,
         on_rows: Callable[[int], None] = lambda n: None,
+        is_consistent: bool = True,
     ) -> None:
-        super().__init__(n_rows)
+        super().__init__(n_rows, is_consistent=is_consistent)
         self.lowest = np.array([np.inf])
         self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)

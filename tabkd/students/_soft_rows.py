@@ -82,6 +82,9 @@ class SoftStream:
         The number of rows that one reading gives.
     chunks : iterable of SoftRows, default=()
         Gives the same chunks whenever it is iterated over.
+    is_consistent : bool, default=True
+        Whether one teacher gave the targets of these rows and of the real ones. Where those are labels in part, or
+        answers of copies of the teacher, no student can follow both.
 
     Examples
     --------
@@ -93,8 +96,8 @@ class SoftStream:
     [3, 3]
     """
 
-    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = ()) -> None:
-        self.n_rows = n_rows
+    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = (), is_consistent: bool = True) -> None:
+        self.n_rows, self.is_consistent = n_rows, is_consistent
         self._chunks = chunks
 
     def __iter__(self) -> Iterator[SoftRows]:
@@ -108,7 +111,7 @@ class SoftStream:
         SoftStream
             Its chunks are a list.
         """
-        return SoftStream(self.n_rows, list(self))
+        return SoftStream(self.n_rows, list(self), self.is_consistent)
 
 
 def is_simplex(targets: np.ndarray) -> bool:

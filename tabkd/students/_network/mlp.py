@@ -46,7 +46,8 @@ class MLPStudent(MinibatchStudent):
         Number of units of each hidden layer. "auto" begins with (64, 32). If this network leaves more than 1.5 % of
         the teacher's answers to the real rows unexplained, or 3 % after a quarter of its training, a wider one takes
         its place: from (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one
-        byte. Without synthetic rows it stays (64, 32).
+        byte. It stays (64, 32) without synthetic rows, and where the targets of the real rows are not the answers of
+        the teacher that labels the synthetic ones.
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
@@ -66,9 +67,9 @@ class MLPStudent(MinibatchStudent):
         for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about four million rows in total, with `hidden_layer_sizes` "auto" at
-        most ten times over each, and a wider network over two million, at most twenty times over each. Without
-        synthetic rows it holds out a tenth of the rows for early stopping.
+        Passes over every row. "auto" passes over about four million rows in total, but at most ten times over each, or
+        as often as makes a million; the wider network of `hidden_layer_sizes` "auto" over two million, at most twenty
+        times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
@@ -166,9 +167,12 @@ class MLPStudent(MinibatchStudent):
         self.random_state = random_state
 
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
-        self._size = Size.of(self.hidden_layer_sizes, self.n_knots, self.max_units, self.weight_bits)
+        size = Size.of(self.hidden_layer_sizes, self.n_knots, self.max_units, self.weight_bits)
+        # Only where the real rows have the teacher's own answers does their error show how well it is followed.
+        can_grow = size.can_grow and synthetic.n_rows > 0 and synthetic.is_consistent
+        self._size = size._replace(can_grow=can_grow)
         self._fit_sized(real, synthetic)
-        if self._size.can_grow and synthetic.n_rows and self.unexplained_ > MOST_UNEXPLAINED:
+        if can_grow and self.unexplained_ > MOST_UNEXPLAINED:
             self._size = self._size.wider()
             self._fit_sized(real, synthetic)
 
@@ -181,7 +185,7 @@ class MLPStudent(MinibatchStudent):
         return unexplained(self.predict_codes, rows, scale)
 
     def _progress(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None) -> Progress:
-        if held_out is not None or not synthetic.n_rows or not self._size.can_grow:
+        if not self._size.can_grow:
             return super()._progress(real, synthetic, held_out)
 
         def left(weights: Layers) -> float:

@@ -10,21 +10,32 @@ from tabkd.students._training.batches import STEPS, learning_rates
 from tabkd.students._training.encoded import EncodedRows
 from tabkd.students._training.lessons import Learner, Progress, blocks, n_blocks_in_all
 
-# The fewest passes that "auto" makes.
-_FEWEST_PASSES = 2
+# The fewest and the most passes that "auto" makes.
+_FEWEST_PASSES, _MOST_PASSES = 2, 200
 
 
 class Effort(NamedTuple):
-    """What "auto" stands for: rows to pass over in total, and the most passes over each."""
+    """What "auto" stands for.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows to pass over in total.
+    usual_passes : int
+        No more passes over each row, unless it takes more to pass over `least_rows` in total.
+    least_rows : int
+    """
 
     n_rows: int = 4_000_000
-    most_passes: int = 200
+    usual_passes: int = _MOST_PASSES
+    least_rows: int = 0
 
 
 def n_passes(max_iter: int | Literal["auto"], n_rows: int, effort: Effort) -> int:
     """The number of passes over `n_rows` rows that `max_iter` stands for."""
     if max_iter == "auto":
-        return int(np.clip(round(effort.n_rows / n_rows), _FEWEST_PASSES, effort.most_passes))
+        most = min(max(effort.usual_passes, round(effort.least_rows / n_rows)), _MOST_PASSES)
+        return int(np.clip(round(effort.n_rows / n_rows), _FEWEST_PASSES, most))
     return int(max_iter)
 
 
