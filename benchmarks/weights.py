@@ -15,7 +15,6 @@ import onnx
 import onnxruntime
 import pandas as pd
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from benchmarks.answers import measures
@@ -42,10 +41,9 @@ def run(problems: Iterable[Problem], runs: Runs, quick: bool) -> str:
 
 def _measured(split: Split, quick: bool) -> list[dict[str, Any]]:
     estimator = DistilledRegressor if split.task == "regression" else DistilledClassifier
-    model = estimator(n_synthetic=2000 if quick else "auto", random_state=0)
-    model.set_params(student__hidden_layer_sizes=(64, 32)).fit(split.X_train, split.y_train)
-    narrow = clone(model).set_params(teacher=FrozenEstimator(model.teacher_), student__weight_bits=8)
-    narrow.fit(split.X_train, split.y_train)
+    model = estimator(n_synthetic=2000 if quick else "auto", random_state=0).fit(split.X_train, split.y_train)
+    narrow = estimator(FrozenEstimator(model.teacher_), n_synthetic=model.n_synthetic, random_state=0)
+    narrow.set_params(student__weight_bits=8).fit(split.X_train, split.y_train)
     proto = model.to_onnx()
     calibration = _feeds(proto, model, model.schema_.encode(split.X_train[:_CALIBRATION_ROWS]))
     files = {

@@ -2,17 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from tabkd import DistilledRegressor
 from tabkd._tables.schema import TableSchema
-from tabkd.students import MLPStudent, SoftRows, SoftStream
+from tabkd.students import MLPStudent, SoftRows, SoftStream, TreeStudent
+from tabkd.students._network.size import Size
 from tabkd.students._network.training import Trainer
 from tabkd.students._training.lessons import Trial
+from tabkd.students._training.school import Effort, n_passes
 from tabkd.students._training.unexplained import unexplained
 from tabkd.teachers import DefaultTeacherRegressor
 
 USUAL, WIDER = (64, 32), (256, 128)
-FAST = {"n_knots": 24, "max_iter": 4, "batch_size": 32, "n_jobs": 1, "random_state": 0}
+FAST = {"hidden_layer_sizes": "auto", "n_knots": 24, "max_iter": 4, "batch_size": 32, "n_jobs": 1, "random_state": 0}
 
 
 def even(X):
@@ -33,10 +36,11 @@ def probabilities(X):
     return np.column_stack([1 - high, high])
 
 
-def fitted(answer, n_synthetic=2000, **params):
+def fitted(answer, n_synthetic=2000, is_consistent=True, **params):
     real = rows(answer, 500, 0)
     half = n_synthetic // 2
-    synthetic = SoftStream(n_synthetic, [rows(answer, half, seed) for seed in (1, 2)] if half else ())
+    chunks = [rows(answer, half, seed) for seed in (1, 2)] if half else ()
+    synthetic = SoftStream(n_synthetic, chunks, is_consistent)
     return MLPStudent(**FAST | params).fit_stream(TableSchema.of(real.codes), real, synthetic)
 
 
@@ -65,6 +69,41 @@ def test_without_synthetic_rows_the_student_stays_small():
     student = fitted(rough, n_synthetic=0)
     assert student.hidden_layer_sizes_ == USUAL
     assert student.unexplained_ > 0.015
+
+
+def test_where_real_rows_have_other_targets_than_the_teachers_answers_the_student_stays_small():
+    assert fitted(rough, is_consistent=False).hidden_layer_sizes_ == USUAL
+
+
+@pytest.mark.parametrize(
+    ("teacher", "params", "is_consistent"),
+    [
+        (RandomForestRegressor(20, random_state=0), {}, False),
+        (RandomForestRegressor(20, random_state=0), {"cv": None}, True),
+        (DefaultTeacherRegressor(random_state=0), {}, True),
+        (DefaultTeacherRegressor(random_state=0), {"alpha": 0.5}, False),
+        (DefaultTeacherRegressor(random_state=0), {"cv": 3}, False),
+    ],
+)
+def test_lessons_say_whether_one_teacher_gave_all_targets(teacher, params, is_consistent):
+    X = rows(even, 200, 0).codes
+    found = []
+
+    class Listening(TreeStudent):
+        def fit_stream(self, schema, real, synthetic):
+            found.append((synthetic.is_consistent, synthetic.kept().is_consistent))
+            return super().fit_stream(schema, real, synthetic)
+
+    DistilledRegressor(teacher, student=Listening(), n_synthetic=500, random_state=0, **params).fit(X, X[:, 0])
+    assert found == [(is_consistent, is_consistent)]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "passes"), [(2_000, 200), (20_000, 50), (50_000, 20), (250_000, 10), (500_000, 8), (5_000_000, 2)]
+)
+def test_few_rows_are_passed_over_until_it_is_a_million(n_rows, passes):
+    assert n_passes("auto", n_rows, Size.of((64, 32), 128, 288, 32).effort) == passes
+    assert n_passes(7, n_rows, Effort()) == 7
 
 
 class Layers:
