@@ -213,7 +213,7 @@ class ExportedStudent:
         >>> teacher = DecisionTreeRegressor(max_depth=3, random_state=0)
         >>> model = DistilledRegressor(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
         >>> exported = ExportedStudent(model.to_onnx().SerializeToString())
-        >>> exported.predict_one(dict(X.iloc[0])) == exported.predict(X[:1])[0]
+        >>> bool(exported.predict_one(dict(X.iloc[0])) == exported.predict(X[:1])[0])
         True
         """
         scores = self._scores_of_one(row)
