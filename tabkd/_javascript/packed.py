@@ -32,7 +32,8 @@ def packed(values: np.ndarray) -> dict[str, Any]:
         raise NotImplementedError(f"JavaScript takes no constant of type {values.dtype}.")
     out: dict[str, Any] = {"type": kind, "shape": list(values.shape)}
     if kind == "i4":
-        values = np.clip(values, _LEAST, _MOST).astype(np.int32)
+        # From int64, because NumPy 2.0 refuses bounds that int8 cannot hold.
+        values = np.clip(values.astype(np.int64), _LEAST, _MOST).astype(np.int32)
         width = next(n for n in (1, 2, 4) if (values == values.astype(f"i{n}")).all())
         values = values.astype(f"<i{width}")
         out |= {"stored": f"i{width}"} if width < 4 else {}
