@@ -10,7 +10,7 @@ from tabkd.students import MLPStudent, SoftRows, SoftStream, TreeStudent
 from tabkd.students._network.size import Size
 from tabkd.students._network.training import Trainer
 from tabkd.students._training.lessons import Trial
-from tabkd.students._training.school import Effort, n_passes
+from tabkd.students._training.school import n_passes
 from tabkd.students._training.unexplained import unexplained
 from tabkd.teachers import DefaultTeacherRegressor
 
@@ -102,8 +102,9 @@ def test_lessons_say_whether_one_teacher_gave_all_targets(teacher, params, is_co
     ("n_rows", "passes"), [(2_000, 200), (20_000, 50), (50_000, 20), (250_000, 10), (500_000, 8), (5_000_000, 2)]
 )
 def test_few_rows_are_passed_over_until_it_is_a_million(n_rows, passes):
-    assert n_passes("auto", n_rows, Size.of((64, 32), 128, 288, 32).effort) == passes
-    assert n_passes(7, n_rows, Effort()) == 7
+    assert n_passes("auto", n_rows, Size.of("auto", 128, 288, 32).effort) == passes
+    given = Size.of((64, 32), 128, 288, 32).effort
+    assert (n_passes("auto", n_rows, given), n_passes(7, n_rows, given)) == (min(200, max(2, 4_000_000 // n_rows)), 7)
 
 
 class Layers:

@@ -69,9 +69,9 @@ class MLPStudent(MinibatchStudent):
         for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about four million rows in total, but at most ten times over each, or
-        as often as makes a million; the wider network of `hidden_layer_sizes` "auto" over two million, at most twenty
-        times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
+        Passes over every row. "auto" passes over about four million rows in total; with `hidden_layer_sizes` "auto" at
+        most ten times over each, or as often as makes a million, and for the wider network over two million, at most
+        twenty times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of

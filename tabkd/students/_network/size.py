@@ -15,8 +15,8 @@ from tabkd.students._training.school import Effort
 # that are tried, and the most weights (of one byte each).
 _USUAL, _WIDER, _MORE_KNOTS, _MOST_WEIGHTS = (64, 32), (256, 224, 192, 160), 3, 60_000
 _LEAST_WIDE = 128
-# Tables of few rows need no more passes: held-out fidelity and skill hardly gain by them.
-_USUAL_EFFORT, _WIDER_EFFORT = Effort(4_000_000, 10, 1_000_000), Effort(2_000_000, 20, 1_000_000)
+# With few rows, further passes gain little that a wider network does not gain as well.
+_TRIED_EFFORT, _WIDER_EFFORT = Effort(4_000_000, 10, 1_000_000), Effort(2_000_000, 20, 1_000_000)
 # A network that leaves more than this share of the answers to the real rows unexplained is too narrow; the rest of the
 # training halves what is left after a quarter.
 MOST_UNEXPLAINED = 0.015
@@ -51,10 +51,10 @@ class Size(NamedTuple):
     def of(cls, hidden_layer_sizes: str | int | Sequence[int], n_knots: int, max_units: int, weight_bits: int) -> Size:
         """The size that parameters ask for, checked to be whole numbers from 1; with "auto", that to begin with."""
         if isinstance(hidden_layer_sizes, str):
-            return cls(_USUAL, n_knots, max_units, weight_bits, _USUAL_EFFORT, can_grow=True)
+            return cls(_USUAL, n_knots, max_units, weight_bits, _TRIED_EFFORT, can_grow=True)
         sizes = np.atleast_1d(hidden_layer_sizes)
         checked = tuple(int(check_scalar(size, "hidden_layer_sizes", Integral, min_val=1)) for size in sizes)
-        return cls(checked, n_knots, max_units, weight_bits, _USUAL_EFFORT)
+        return cls(checked, n_knots, max_units, weight_bits, Effort())
 
     def wider(self) -> Size:
         """The size of the wider network: with weights of one byte, its file has hardly more bytes."""
