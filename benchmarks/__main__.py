@@ -55,9 +55,6 @@ def max_rows_option(default: int) -> Callable:
     help="Whose skill is to be kept; autogluon needs --autogluon.",
 )
 @click.option("--preset", default="medium", help="AutoGluon's presets, where it is the teacher: medium, best, ...")
-@click.option(
-    "--realmlp", type=_folder, help="Folder for a virtual environment with RealMLP, made where it is not there."
-)
 @quick_option
 def fidelity(
     data_dir: Path | None,
@@ -70,7 +67,6 @@ def fidelity(
     time_limit: int,
     teacher: str,
     preset: str,
-    realmlp: Path | None,
     quick: bool,
 ) -> None:
     """Skill kept by the teacher's students, and by what a user would do instead, on every table."""
@@ -87,7 +83,7 @@ def fidelity(
         print(autogluon_teacher.run(tables, seeds, Runs(output, "strongest"), autogluon, time_limit, preset))
         return
     runs = Runs(output, "fidelity")
-    fidelity.run(tables, seeds, runs, autogluon, realmlp, time_limit)
+    fidelity.run(tables, seeds, runs, autogluon, time_limit)
     print(fidelity_tables.write(runs))
 
 

@@ -74,7 +74,7 @@ def answers(split: Split, python: Path, worker: Path, task: dict[str, Any]) -> d
         A script that reads ``train.parquet``, ``test.parquet`` and ``task.json`` in a folder, its only argument, and
         writes ``scores.npz``, with the classes it knows, and ``costs.json`` there.
     task : dict
-        What the worker is told besides the name of the label and the task.
+        Further settings for the worker; the name of the label, the task and the seed are added.
 
     Returns
     -------

@@ -27,7 +27,7 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, environment: Path, 
                 continue
             split = problem.split(seed)
             found = autogluon.distil(split, python, time_limit, preset, list(STUDENTS.values()))
-            answers = _named(found) | _of_default(split)
+            answers = _of_default(split) | _named(found)
             for name, answer in answers.items():
                 measured = measures(split, answer.scores, found[autogluon.ENSEMBLE].scores)
                 costs = {"n_bytes": answer.n_bytes, "seconds": answer.seconds}

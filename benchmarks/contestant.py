@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.big_teacher import BigTeacher
 from tabkd._pace import Predictor
 
-# Each library is told one thread, and as many as there are cores.
+# Each library runs with one thread, and with one for each core.
 THREADS = tuple(sorted({1, os.cpu_count() or 1}))
 # Rows on which the number of threads is chosen, and conversions of the teacher are compared with it.
 TRIAL_ROWS = 10_000

@@ -27,12 +27,12 @@ ON_LABELS = {"tabkd MLP": "the MLP on labels", "tabkd boosted trees": "the boost
 ON_LABELS["tabkd tree"] = "the tree on labels"
 SKLEARN_MLP = "scikit-learn MLP"
 LIGHTGBM = "LightGBM of equal bytes"
-CATBOOST, EBM, REALMLP = "CatBoost on labels", "EBM on labels", "RealMLP on labels"
+CATBOOST, EBM = "CatBoost on labels", "EBM on labels"
 # The module that each needs.
 OPTIONAL = {CATBOOST: "catboost", EBM: "interpret"}
 # What the worker calls them.
 AUTOGLUON = {"AutoGluon GBM student": "GBM", "AutoGluon RF student": "RF", "AutoGluon ensemble": "ensemble"}
-ON_THE_LABELS = (SKLEARN_MLP, LIGHTGBM, CATBOOST, EBM, REALMLP)
+ON_THE_LABELS = (SKLEARN_MLP, LIGHTGBM, CATBOOST, EBM)
 # Who else is compared where AutoGluon's ensemble is the teacher.
 DEFAULT_TEACHER, OF_DEFAULT_TEACHER = "our default teacher", "the MLP of our default teacher"
 CONTESTANTS = (TEACHER, *STUDENTS, *ON_LABELS.values(), *ON_THE_LABELS, *AUTOGLUON, DEFAULT_TEACHER, OF_DEFAULT_TEACHER)
@@ -57,9 +57,7 @@ class Contest:
         self.teacher_scores = _scores(self.teacher, self.split.X_test)
 
 
-def run(
-    problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | None, realmlp: Path | None, time_limit: int
-) -> None:
+def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | None, time_limit: int) -> None:
     """Measure what `runs` does not have yet: each contestant on each split of each problem."""
     for problem in problems:
         for seed in range(seeds):
@@ -68,7 +66,7 @@ def run(
             def missing(names, key=key):
                 return any(not runs.find(**key, contestant=name) for name in names)
 
-            groups = {names: fit for names, fit in _groups(autogluon, realmlp, time_limit).items() if missing(names)}
+            groups = {names: fit for names, fit in _groups(autogluon, time_limit).items() if missing(names)}
             if not groups:
                 continue
             known = runs.find(**key, contestant=STUDENT)
@@ -80,7 +78,7 @@ def run(
                     print(_line(runs.records[-1]), file=sys.stderr, flush=True)
 
 
-def _groups(autogluon: Path | None, realmlp: Path | None, time_limit: int) -> dict[tuple[str, ...], Callable]:
+def _groups(autogluon: Path | None, time_limit: int) -> dict[tuple[str, ...], Callable]:
     """What is fitted together, by the contestants that come of it; the student first, whose bytes others have too."""
     groups: dict[tuple[str, ...], Callable] = {(TEACHER,): _teacher}
     groups |= {(name, ON_LABELS[name]): partial(_distilled, name) for name in STUDENTS}
@@ -88,8 +86,6 @@ def _groups(autogluon: Path | None, realmlp: Path | None, time_limit: int) -> di
     alone: dict[str, Callable] = {SKLEARN_MLP: rivals.sklearn_mlp}
     optional = {CATBOOST: rivals.catboost, EBM: rivals.ebm}
     alone |= {name: optional[name] for name in rivals.available(OPTIONAL)}
-    if realmlp is not None:
-        alone[REALMLP] = partial(rivals.realmlp, environment=realmlp)
     groups |= {(name,): partial(_rival, name, fit) for name, fit in alone.items()}
     if autogluon is not None:
         groups[tuple(AUTOGLUON)] = partial(_autogluon, autogluon, time_limit)

@@ -19,15 +19,10 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from benchmarks import apart
 from benchmarks.answers import Answer
 from benchmarks.problems import Split
 from tabkd._tables.schema import TableSchema
 from tabkd.evaluation._small_lightgbm import SmallLightGBM
-
-# PyTorch as PyPI has it would bring a gigabyte for GPUs.
-REALMLP_REQUIREMENTS = ("torch==2.13.0", "pytabkit==1.8.0")
-_REALMLP_WORKER = Path(__file__).with_name("realmlp_worker.py")
 
 
 def available(names: dict[str, str]) -> list[str]:
@@ -105,15 +100,6 @@ def fitted_ebm(split: Split) -> tuple[Callable[[pd.DataFrame], np.ndarray], int,
     file = BytesIO()
     joblib.dump(model, file)
     return (model.predict if split.task == "regression" else model.predict_proba), file.tell(), X_test
-
-
-def realmlp(split: Split, environment: Path) -> Answer:
-    """RealMLP with its tuned defaults (`RealMLP_TD`, pytabkit), fitted in a virtual environment of its own.
-
-    Its bytes are those of its weights in float32.
-    """
-    python = apart.environment(environment, REALMLP_REQUIREMENTS, f"Python 3.10 to 3.13 and 2 GB in {environment}")
-    return apart.answers(split, python, _REALMLP_WORKER, {})["RealMLP"]
 
 
 def plain(split: Split) -> tuple[pd.DataFrame, pd.DataFrame, list, list]:

@@ -57,7 +57,7 @@ def load(path: str | os.PathLike, n_jobs: int | None = None) -> ExportedStudent:
         content = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(
-            errno.ENOENT, "There is no such file; write one by model.to_onnx(path)", str(path)
+            errno.ENOENT, "There is no such file; write one with model.to_onnx(path)", str(path)
         ) from None
     return ExportedStudent(content, n_jobs, source=repr(str(path)))
 

@@ -46,10 +46,9 @@ class MLPStudent(MinibatchStudent):
         Number of units of each hidden layer. "auto" begins with (64, 32). If this network leaves more than 1.5 % of
         the teacher's answers to the real rows unexplained, or 3 % after a quarter of its training, a wider one takes
         its place: from (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one
-        byte. That keeps more of teachers whose answers are nearly right, as for letters or games; where much of the
-        target is noise, it follows the teacher further and predicts no better. The network stays (64, 32) without
-        synthetic rows, and where the targets of the real rows are not the answers of the teacher that labels the
-        synthetic ones.
+        byte. Training takes longer then, and following a teacher further is of use only where its answers are nearly
+        right. The network stays (64, 32) without synthetic rows, and where the targets of the real rows are not the
+        answers of the teacher that labels the synthetic ones.
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
