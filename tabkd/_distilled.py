@@ -20,7 +20,15 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd._doubt import banded
 from tabkd._drawn_columns import for_used_columns
 from tabkd._label_budget import Labelling
-from tabkd._learning_rows import Lessons, SyntheticRows, Teaching, lowest_targets, n_synthetic_rows, real_rows
+from tabkd._learning_rows import (
+    Lessons,
+    SyntheticRows,
+    Teaching,
+    label_noise,
+    lowest_targets,
+    n_synthetic_rows,
+    real_rows,
+)
 from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
 from tabkd._own_rows import OwnRows, Refit, unlearnt_answers
@@ -67,6 +75,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
 
     _task: Task
     _student: Student
+    labelling_: Labelling
     # Whether it is a clone; and the rows that its frozen teacher then knows by heart, until the first rows are scored.
     _is_copy = False
     _known_rows: KnownRows | None = None
@@ -191,13 +200,16 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         real = real_rows(teaching, codes, soft, weights, X_unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
         self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
-        synthetic = self._synthetic_rows(teaching, codes, real, n_synthetic, weights.mean(), rng, bar)
+        noise = label_noise(unlearnt, self._task.targets(y), is_scaled=self._task.classes is None)
+        synthetic = self._synthetic_rows(teaching, codes, real, n_synthetic, weights.mean(), rng, bar, noise)
         return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
 
     def _learn(self, lessons: Lessons, rng: np.random.RandomState) -> None:
         """Fit the student on lessons, and settle what its targets mean."""
         self._student = self._fit_student(lessons.real, lessons.synthetic, lessons.monotonic_cst, rng)
         self.student_ = self._student.estimator_
+        if isinstance(lessons.synthetic, SyntheticRows):
+            self.labelling_ = self.labelling_._replace(n_rows=lessons.synthetic.n_labelled)
         # Others may learn from the same lessons, on the scale that was chosen for all of them.
         self._task = shallow_copy(self._task)
         self._settle_scale(
@@ -296,6 +308,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         weight: float,
         rng: np.random.RandomState,
         bar: Silent,
+        noise: float,
     ) -> SoftStream:
         """The rows that the teacher labels while the student reads them; some are kept to verify the file."""
         augmenter = self._make_augmenter(self.augmenter)
@@ -306,8 +319,8 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         augmenter = for_used_columns(augmenter, real, rng, self.n_jobs)
         seed = rng.randint(2**31 - 1)
         teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
-        is_consistent = self.own_rows_.source == "teacher" and self.alpha == 1
-        rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance, is_consistent)
+        is_optional = self.n_synthetic == "auto"
+        rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance, noise, is_optional)
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         labelling = Labelling(n_rows, n_rows)
         if self.n_synthetic == "auto" and self.max_label_seconds is not None:

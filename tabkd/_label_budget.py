@@ -28,7 +28,8 @@ class Labelling(NamedTuple):
     n_rows : int
         Their number.
     n_wanted : int
-        The number without a budget of time. Where it is larger than `n_rows`, the budget decided.
+        The most that may be labelled without a budget of time. Fewer are where the budget decided, or where the student
+        followed the teacher before it had read them all.
     rows_per_second : float or None
         How fast the teacher answered the first rows; None where the budget did not decide.
     """

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -113,11 +114,16 @@ class Lessons:
         """The same with the synthetic rows in memory, so that the teacher labels them once."""
         return replace(self, synthetic=self.synthetic.kept())
 
+    def as_read(self) -> Lessons:
+        """The same with only those synthetic rows that a student has read, in memory."""
+        synthetic = self.synthetic
+        return replace(self, synthetic=synthetic.labelled() if isinstance(synthetic, SyntheticRows) else synthetic)
+
     def part(self, share: float, rng: np.random.RandomState, least: int = 1) -> Lessons:
         """A random share of the synthetic rows, which are in memory, and of the real ones, but `least` of these."""
         parts = [_part(chunk, share, rng) for chunk in self.synthetic]
         of_real = max(share, min(1.0, least / len(self.real)))
-        synthetic = SoftStream(sum(map(len, parts)), parts, self.synthetic.is_consistent)
+        synthetic = SoftStream(sum(map(len, parts)), parts, self.synthetic.noise, self.synthetic.is_optional)
         return replace(self, real=_part(self.real, of_real, rng), synthetic=synthetic)
 
 
@@ -174,7 +180,7 @@ class SyntheticRows(SoftStream):
         The seed of the rows.
     on_rows : callable, optional
         Called with the number of rows of each chunk that was labelled.
-    is_consistent : bool, default=True
+    noise, is_optional
         As for `SoftStream`.
 
     Attributes
@@ -192,15 +198,26 @@ class SyntheticRows(SoftStream):
         weight: float,
         seed: int,
         on_rows: Callable[[int], None] = lambda n: None,
-        is_consistent: bool = True,
+        noise: float = 0.0,
+        is_optional: bool = False,
     ) -> None:
-        super().__init__(n_rows, is_consistent=is_consistent)
+        super().__init__(n_rows, noise=noise, is_optional=is_optional)
         self.lowest = np.array([np.inf])
         self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)
         self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
         self._trial: Trial | None = None
         self._answered: dict[int, np.ndarray] = {}
+
+    @property
+    def n_labelled(self) -> int:
+        """The number of rows that were read, so that the teacher was asked about them."""
+        return sum(map(len, self._answered.values()))
+
+    def labelled(self) -> SoftStream:
+        """The rows that were read, in memory."""
+        chunks = list(islice(self, len(self._answered)))
+        return SoftStream(self.n_labelled, chunks, self.noise, self.is_optional)
 
     def limit(self, seconds: float) -> Labelling:
         """Have fewer rows, if the teacher is too slow to label all of them in this time."""
@@ -244,6 +261,34 @@ class SyntheticRows(SoftStream):
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return with_unseen(self._draw(n, rng), self._unseen, rng)
+
+
+def label_noise(answers: np.ndarray, targets: np.ndarray, is_scaled: bool) -> float:
+    """How far labels are from the answers to their rows, as a share of the spread of the answers.
+
+    Parameters
+    ----------
+    answers, targets : array of shape (n, K)
+        The teacher's answers, and the targets that the labels alone give.
+    is_scaled : bool
+        Whether each output counts by its own spread, as values do, or all in one unit, as probabilities do.
+
+    Returns
+    -------
+    float
+        A mean squared distance over the mean squared distance from the mean answer; infinite if all answers are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd._learning_rows import label_noise
+    >>> label_noise(np.array([[1.0], [3.0]]), np.array([[1.5], [2.5]]), is_scaled=True)
+    0.25
+    """
+    errors, spreads = ((answers - targets) ** 2).mean(axis=0), answers.var(axis=0)
+    if not spreads.all() if is_scaled else not spreads.any():
+        return math.inf
+    return float((errors / spreads).mean() if is_scaled else errors.sum() / spreads.sum())
 
 
 def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:

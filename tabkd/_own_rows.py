@@ -38,8 +38,8 @@ _MOST_NEAR = 20_000
 # own and one beside it as between two that are beside, and by so many standard errors. On other rows teachers of all
 # kinds have at most 1.32.
 _LEAST_RATIO, _LEAST_ERRORS = 1.35, 4.0
-# Answers beside a row whose mean stands for the row.
-_BESIDE = 8
+# Answers beside a row whose mean stands for the row: so many, but not more than this in all, unless there are more rows.
+_BESIDE, _MOST_BESIDE = 8, 100_000
 
 
 class OwnRows(NamedTuple):
@@ -187,7 +187,7 @@ def unlearnt_answers(
     ratio, errors = spikes(ask, codes, some, neighbours, answers, rng)
     if ratio <= _LEAST_RATIO or errors <= _LEAST_ERRORS:
         return answers, OwnRows("teacher", spikes=ratio)
-    neighbours = distinct_neighbours(schema, codes, _BESIDE, n_jobs)
+    neighbours = distinct_neighbours(schema, codes, max(1, min(_BESIDE, _MOST_BESIDE // len(codes))), n_jobs)
     return answers_beside(ask, codes, neighbours, rng), OwnRows("beside", spikes=ratio)
 
 

@@ -39,8 +39,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         from the marginals; None makes none.
     n_synthetic : int or "auto", default="auto"
         The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
-        which take longer to label, proportionally fewer; and at least 40 000. A teacher that is too slow to label them
-        within `max_label_seconds` gets fewer.
+        which take longer to label, proportionally fewer; and at least 40 000. An MLP that follows its teacher after the
+        first 65 536 reads no more, and they are not labelled. A teacher that is too slow to label the rows within
+        `max_label_seconds` gets fewer.
     max_label_seconds : float or None, default=600.0
         With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
         timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then
@@ -94,8 +95,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None is for
         what was not measured.
     labelling_ : Labelling
-        How many synthetic rows the teacher labelled (`n_rows`), and how many it would have labelled without a limit of
-        time (`n_wanted`); where the limit made them fewer, also how fast it answered (`rows_per_second`).
+        How many synthetic rows the teacher labelled (`n_rows`), and the most that it would have labelled without a
+        limit of time (`n_wanted`). Where the limit made them fewer, also how fast it answered (`rows_per_second`);
+        otherwise the student followed the teacher after fewer rows.
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from copy import copy as shallow_copy
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Race:
     model : DistilledClassifier or DistilledRegressor
         With its fitted teacher.
     lessons : Lessons
-        In memory.
+        What the teacher has to teach.
     rng : numpy.random.RandomState
         As it stood after teaching: every candidate begins with a copy.
     yardstick : Yardstick
@@ -51,7 +51,10 @@ class Race:
     def run(
         self, candidates: Sequence[Candidate], on_heat: Callable[[str, int], None], on_fit: Callable
     ) -> list[Candidate]:
-        """Measure the candidates, those that may be chosen after all lessons, and the default student as well.
+        """Measure the candidates, those that may be chosen after all lessons.
+
+        The default student learns first. It reads no more synthetic rows than it needs to follow the teacher, and the
+        others learn from the same rows.
 
         Parameters
         ----------
@@ -67,7 +70,16 @@ class Race:
         list of Candidate
             Those that were tried: a step of a ladder is not where the one below is too large already.
         """
-        default = [each for each in candidates if each.is_default]
+        for default in (each for each in candidates if each.is_default):
+            on_heat("the default student", 1)
+            self._measure(default, self.lessons, 1.0)
+            on_fit()
+            return replace(self, lessons=self.lessons.as_read())._run(candidates, on_heat, on_fit)
+        return replace(self, lessons=self.lessons.kept())._run(candidates, on_heat, on_fit)
+
+    def _run(
+        self, candidates: Sequence[Candidate], on_heat: Callable[[str, int], None], on_fit: Callable
+    ) -> list[Candidate]:
         runners = [each for each in candidates if not each.is_default]
         for share, n_next in zip(_SHARES, (_SEMIFINAL, _FINAL), strict=True):
             if len(runners) <= n_next:
@@ -79,8 +91,8 @@ class Race:
                     self._measure(candidate, lessons, share)
                 on_fit()
             runners = promising([each for each in runners if each.found is not None], self.budget, n_next)
-        on_heat("candidates on all lessons", len(runners + default))
-        for candidate in runners + default:
+        on_heat("candidates on all lessons", len(runners))
+        for candidate in runners:
             self._measure(candidate, self.lessons, 1.0)
             on_fit()
         tried = [each for each in candidates if each.found is not None]

@@ -244,7 +244,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         weights = None if sample_weight is None else check_weights(sample_weight, y)
         of_learn, of_measure = (None if weights is None else weights[rows] for rows in (learn, measure))
         rng = check_random_state(model.random_state)
-        lessons = model._teach(safe_indexing(X, learn), y[learn], of_learn, None, {}, rng, bar).kept()
+        lessons = model._teach(safe_indexing(X, learn), y[learn], of_learn, None, {}, rng, bar)
         codes = model.schema_.encode(check_table(model, safe_indexing(X, measure), reset=False))
         answers = model._asked(codes)
         known, test = Rows(y[learn], sample_weight=of_learn), Rows(y[measure], sample_weight=of_measure)

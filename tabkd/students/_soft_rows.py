@@ -82,9 +82,11 @@ class SoftStream:
         The number of rows that one reading gives.
     chunks : iterable of SoftRows, default=()
         Gives the same chunks whenever it is iterated over.
-    is_consistent : bool, default=True
-        Whether one teacher gave the targets of these rows and of the real ones. Where those are labels in part, or
-        answers of copies of the teacher, no student can follow both.
+    noise : float, default=0.0
+        How far the labels of the real rows are from the teacher's answers: the squared distance, as a share of the
+        spread of the answers. A student need not follow answers much further than they are right.
+    is_optional : bool, default=False
+        Whether a student that follows the teacher after the first chunk may leave the others unread.
 
     Examples
     --------
@@ -96,8 +98,8 @@ class SoftStream:
     [3, 3]
     """
 
-    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = (), is_consistent: bool = True) -> None:
-        self.n_rows, self.is_consistent = n_rows, is_consistent
+    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = (), noise: float = 0.0, is_optional: bool = False) -> None:
+        self.n_rows, self.noise, self.is_optional = n_rows, noise, is_optional
         self._chunks = chunks
 
     def __iter__(self) -> Iterator[SoftRows]:
@@ -111,7 +113,29 @@ class SoftStream:
         SoftStream
             Its chunks are a list.
         """
-        return SoftStream(self.n_rows, list(self), self.is_consistent)
+        return SoftStream(self.n_rows, list(self), self.noise, self.is_optional)
+
+
+def held_back(stream: SoftStream, most: int) -> tuple[SoftRows, SoftStream, SoftStream]:
+    """The first rows of a stream, at most a tenth of its first chunk; the rest of this chunk; and the whole rest."""
+    first = next(iter(stream))
+    n = min(most, len(first) // 10)
+    rest = first.take(np.arange(n, len(first)))
+    return first.take(np.arange(n)), SoftStream(len(rest), [rest]), _Behind(stream, n)
+
+
+class _Behind(SoftStream):
+    """The rows of a stream but its first n ones, which are in its first chunk."""
+
+    def __init__(self, stream: SoftStream, n: int) -> None:
+        super().__init__(stream.n_rows - n, noise=stream.noise)
+        self._stream, self._n = stream, n
+
+    def __iter__(self) -> Iterator[SoftRows]:
+        n = self._n
+        for chunk in self._stream:
+            yield chunk.take(np.arange(n, len(chunk))) if n else chunk
+            n = 0
 
 
 def is_simplex(targets: np.ndarray) -> bool:

@@ -1,21 +1,26 @@
-"""The MLP that becomes wider where the usual width does not follow the teacher."""
+"""The MLP that reads more rows, and becomes wider, only where its teacher is hard to follow."""
+
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
 
 from tabkd import DistilledRegressor
+from tabkd._label_budget import Labelling
+from tabkd._learning_rows import label_noise
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream, TreeStudent
 from tabkd.students._network.size import Size
 from tabkd.students._network.training import Trainer
+from tabkd.students._soft_rows import held_back
 from tabkd.students._training.lessons import Trial
 from tabkd.students._training.school import n_passes
 from tabkd.students._training.unexplained import unexplained
 from tabkd.teachers import DefaultTeacherRegressor
 
 USUAL, WIDER = (64, 32), (256, 128)
-FAST = {"hidden_layer_sizes": "auto", "n_knots": 24, "max_iter": 4, "batch_size": 32, "n_jobs": 1, "random_state": 0}
+FAST = {"n_knots": 24, "max_iter": 4, "batch_size": 32, "n_jobs": 1, "random_state": 0}
 
 
 def even(X):
@@ -36,12 +41,28 @@ def probabilities(X):
     return np.column_stack([1 - high, high])
 
 
-def fitted(answer, n_synthetic=2000, is_consistent=True, **params):
+class Counted(SoftStream):
+    """It notes which chunks are read."""
+
+    def __init__(self, chunks, **options):
+        super().__init__(sum(map(len, chunks)), chunks, **options)
+        self.read = set()
+
+    def __iter__(self):
+        for k, chunk in enumerate(super().__iter__()):
+            self.read.add(k)
+            yield chunk
+
+
+def fitted(answer, synthetic=None, **params):
     real = rows(answer, 500, 0)
-    half = n_synthetic // 2
-    chunks = [rows(answer, half, seed) for seed in (1, 2)] if half else ()
-    synthetic = SoftStream(n_synthetic, chunks, is_consistent)
+    if synthetic is None:
+        synthetic = stream(answer)
     return MLPStudent(**FAST | params).fit_stream(TableSchema.of(real.codes), real, synthetic)
+
+
+def stream(answer, **options):
+    return Counted([rows(answer, 1000, seed) for seed in (1, 2)], **options)
 
 
 @pytest.mark.parametrize("answer", [rough, probabilities])
@@ -66,45 +87,93 @@ def test_sizes_that_are_given_are_kept_whatever_is_left_unexplained():
 
 
 def test_without_synthetic_rows_the_student_stays_small():
-    student = fitted(rough, n_synthetic=0)
+    student = fitted(rough, SoftStream())
     assert student.hidden_layer_sizes_ == USUAL
     assert student.unexplained_ > 0.015
 
 
-def test_where_real_rows_have_other_targets_than_the_teachers_answers_the_student_stays_small():
-    assert fitted(rough, is_consistent=False).hidden_layer_sizes_ == USUAL
+def test_a_student_need_not_follow_answers_further_than_they_are_right():
+    assert fitted(rough, stream(rough, noise=20.0)).hidden_layer_sizes_ == USUAL
 
 
-@pytest.mark.parametrize(
-    ("teacher", "params", "is_consistent"),
-    [
-        (RandomForestRegressor(20, random_state=0), {}, False),
-        (RandomForestRegressor(20, random_state=0), {"cv": None}, True),
-        (DefaultTeacherRegressor(random_state=0), {}, True),
-        (DefaultTeacherRegressor(random_state=0), {"alpha": 0.5}, False),
-        (DefaultTeacherRegressor(random_state=0), {"cv": 3}, False),
-    ],
-)
-def test_lessons_say_whether_one_teacher_gave_all_targets(teacher, params, is_consistent):
-    X = rows(even, 200, 0).codes
+@pytest.mark.parametrize("params", [{}, {"hidden_layer_sizes": USUAL}])
+def test_an_easy_teacher_is_learnt_from_the_first_chunk_where_others_are_optional(params):
+    optional, needed = stream(even, is_optional=True), stream(even)
+    students = [fitted(even, some, max_iter="auto", batch_size=512, **params) for some in (optional, needed)]
+    assert (optional.read, needed.read) == ({0}, {0, 1})
+    assert [student.hidden_layer_sizes_ for student in students] == [USUAL, USUAL]
+
+
+@pytest.mark.parametrize("params", [{}, {"hidden_layer_sizes": (4,)}])
+def test_a_hard_teacher_is_learnt_from_all_chunks(params):
+    optional = stream(rough, is_optional=True)
+    student = fitted(rough, optional, max_iter="auto", batch_size=512, **params)
+    assert optional.read == {0, 1}
+    assert student.hidden_layer_sizes_ == params.get("hidden_layer_sizes", WIDER)
+
+
+def test_passes_that_are_asked_for_are_made_over_all_chunks():
+    optional = stream(even, is_optional=True)
+    assert fitted(even, optional, max_iter=2).n_iter_ == 2
+    assert optional.read == {0, 1}
+
+
+def test_the_rows_that_show_how_well_a_teacher_is_followed_are_not_learnt():
+    first, second = rows(even, 60, 1), rows(even, 30, 2)
+    kept_back, of_first, rest = held_back(SoftStream(90, [first, second], 0.5), 4096)
+    learnt = SoftRows.concatenate(list(rest))
+    assert (len(kept_back), len(learnt), rest.n_rows, rest.noise) == (6, 84, 84, 0.5)
+    np.testing.assert_array_equal(np.vstack([kept_back.codes, learnt.codes]), np.vstack([first.codes, second.codes]))
+    np.testing.assert_array_equal(next(iter(of_first)).codes, first.codes[6:])
+    assert len(held_back(SoftStream(90, [first, second]), 2)[0]) == 2
+
+
+@pytest.mark.parametrize("params", [{}, {"n_synthetic": 600}])
+def test_the_teacher_labels_only_what_the_student_reads(params):
+    X = rows(even, 400, 0).codes
+    student = MLPStudent(n_knots=8, n_jobs=1, batch_size=512)
+    model = DistilledRegressor(LinearRegression(), student=student, random_state=0, **params)
+    with replaced_chunks(300):
+        model.fit(X, X[:, 0])
+    wanted = params.get("n_synthetic", 40_000)
+    assert model.labelling_ == Labelling(wanted if params else 300, wanted, None)
+
+
+@contextmanager
+def replaced_chunks(n_rows):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tabkd._learning_rows._CHUNK_ROWS", n_rows)
+        yield
+
+
+def test_noise_is_the_distance_of_labels_from_answers():
+    X = np.random.RandomState(0).rand(400, 2)
+    y = X[:, 0] + np.random.RandomState(1).normal(scale=0.2, size=400)
     found = []
 
     class Listening(TreeStudent):
         def fit_stream(self, schema, real, synthetic):
-            found.append((synthetic.is_consistent, synthetic.kept().is_consistent))
+            found.append((synthetic.noise, synthetic.kept().noise, synthetic.is_optional))
             return super().fit_stream(schema, real, synthetic)
 
-    DistilledRegressor(teacher, student=Listening(), n_synthetic=500, random_state=0, **params).fit(X, X[:, 0])
-    assert found == [(is_consistent, is_consistent)]
+    model = DistilledRegressor(LinearRegression(), student=Listening(), n_synthetic=500, random_state=0).fit(X, y)
+    answers = model.teacher_.predict(X)
+    noise = ((y - answers) ** 2).mean() / answers.var()
+    assert found == [(pytest.approx(noise), pytest.approx(noise), False)]
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "passes"), [(2_000, 200), (20_000, 50), (50_000, 20), (250_000, 10), (500_000, 8), (5_000_000, 2)]
-)
-def test_few_rows_are_passed_over_until_it_is_a_million(n_rows, passes):
-    assert n_passes("auto", n_rows, Size.of("auto", 128, 288, 32).effort) == passes
-    given = Size.of((64, 32), 128, 288, 32).effort
-    assert (n_passes("auto", n_rows, given), n_passes(7, n_rows, given)) == (min(200, max(2, 4_000_000 // n_rows)), 7)
+def test_the_noise_of_values_counts_each_in_its_own_unit_and_that_of_probabilities_in_one():
+    answers, targets = np.array([[0.0, 0.0], [2.0, 200.0]]), np.array([[1.0, 0.0], [1.0, 200.0]])
+    assert label_noise(answers, targets, is_scaled=True) == 0.5
+    assert label_noise(answers, targets, is_scaled=False) == pytest.approx(1 / 10_001)
+    assert label_noise(np.ones((3, 2)), np.zeros((3, 2)), is_scaled=False) == np.inf
+
+
+@pytest.mark.parametrize(("n_rows", "brief", "usual"), [(2_000, 200, 200), (40_000, 25, 100), (5_000_000, 2, 2)])
+def test_a_brief_training_has_a_quarter_of_the_passes(n_rows, brief, usual):
+    size = Size.of("auto", 128, 288, 32)
+    assert [n_passes("auto", n_rows, some.effort) for some in (size.brief(), size)] == [brief, usual]
+    assert n_passes(7, n_rows, size.effort) == 7
 
 
 class Layers:

@@ -16,12 +16,12 @@ from tabkd.onnx._inputs import Inputs
 from tabkd.students._network.network import Network
 from tabkd.students._network.one_byte import in_bytes, write_layer
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
-from tabkd.students._network.size import MOST_AFTER_A_QUARTER, MOST_UNEXPLAINED, Size
+from tabkd.students._network.size import Size, most_unexplained
 from tabkd.students._network.training import Layers, Trainer, initial_weights, relu
 from tabkd.students._network.walks import Explainer
 from tabkd.students._network.walks_graph import write_contributions
 from tabkd.students._raw_scores import raw_scaling
-from tabkd.students._soft_rows import SoftRows, SoftStream
+from tabkd.students._soft_rows import SoftRows, SoftStream, held_back
 from tabkd.students._student_graph import Tensors
 from tabkd.students._training.encoded import encoded_units
 from tabkd.students._training.lessons import Learner, Progress, Trial
@@ -31,6 +31,9 @@ from tabkd.students._training.unexplained import unexplained
 
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
+# Synthetic rows that show whether a network is large enough; and by what factor it may be off after a quarter of its
+# training, because the rest halves what is left.
+_MOST_HELD_BACK, _LEFT_AFTER_A_QUARTER = 4096, 2
 
 
 class MLPStudent(MinibatchStudent):
@@ -42,13 +45,9 @@ class MLPStudent(MinibatchStudent):
 
     Parameters
     ----------
-    hidden_layer_sizes : int, tuple of int or "auto", default=(64, 32)
-        Number of units of each hidden layer. "auto" begins with (64, 32). If this network leaves more than 1.5 % of
-        the teacher's answers to the real rows unexplained, or 3 % after a quarter of its training, a wider one takes
-        its place: from (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one
-        byte. Training takes longer then, and following a teacher further is of use only where its answers are nearly
-        right. The network stays (64, 32) without synthetic rows, and where the targets of the real rows are not the
-        answers of the teacher that labels the synthetic ones.
+    hidden_layer_sizes : int, tuple of int or "auto", default="auto"
+        Number of units of each hidden layer. "auto" is (64, 32), or as much as the teacher needs (see Notes): from
+        (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one byte.
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
@@ -68,9 +67,8 @@ class MLPStudent(MinibatchStudent):
         for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about four million rows in total; with `hidden_layer_sizes` "auto" at
-        most ten times over each, or as often as makes a million, and for the wider network over two million, at most
-        twenty times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
+        Passes over every row. "auto" passes over about one, four or two million rows in total (see Notes), at most 200
+        times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
@@ -87,8 +85,8 @@ class MLPStudent(MinibatchStudent):
     hidden_layer_sizes_ : tuple of int
         The units of each hidden layer, which show whether the network was made wider.
     unexplained_ : float
-        The error on the targets of real rows as a share of the best constant's: Kullback-Leibler divergence for
-        probabilities, squared error for values.
+        The error on synthetic rows that were held back as a share of the best constant's: Kullback-Leibler divergence
+        for probabilities, squared error for values. On real rows where none were held back.
     n_iter_ : int
         Passes made over every row.
     coefs_, intercepts_ : list of ndarray
@@ -107,6 +105,14 @@ class MLPStudent(MinibatchStudent):
 
     Notes
     -----
+    What is "auto" is settled by synthetic rows that are held back, and needs no labels. A student has learnt enough if
+    it leaves 1.5 % of the teacher's answers to them unexplained; or a tenth of the share by which the labels of real
+    rows differ from the answers, because a teacher that is often wrong need not be followed that far. At first a
+    network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out if the
+    number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew, and
+    passes over four million rows of all chunks, unless a quarter of this shows that it will not do either. Then a wider
+    network passes over two million rows, at most twenty times over each.
+
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
     rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each
     step (projected gradient), so that each output is monotone on every row. The network and its graph are otherwise the
@@ -137,11 +143,12 @@ class MLPStudent(MinibatchStudent):
     _activation = staticmethod(relu)
     _walks: Explainer | None = None
     _size: Size
+    _trial: Trial | None = None
 
     def __init__(
         self,
         *,
-        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = (64, 32),
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         n_knots: int = 128,
         max_levels: int = 64,
         max_units: int = 288,
@@ -169,31 +176,42 @@ class MLPStudent(MinibatchStudent):
 
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         size = Size.of(self.hidden_layer_sizes, self.n_knots, self.max_units, self.weight_bits)
-        # Only where the real rows have the teacher's own answers does their error show how well it is followed.
-        can_grow = size.can_grow and synthetic.n_rows > 0 and synthetic.is_consistent
-        self._size = size._replace(can_grow=can_grow)
-        self._fit_sized(real, synthetic)
-        if can_grow and self.unexplained_ > MOST_UNEXPLAINED:
-            self._size = self._size.wider()
-            self._fit_sized(real, synthetic)
+        can_be_brief = self.max_iter == "auto" and synthetic.is_optional
+        can_grow = isinstance(self.hidden_layer_sizes, str) and synthetic.n_rows > 0
+        if not (can_be_brief or can_grow):
+            self._fit_sized(size, real, synthetic)
+            self.unexplained_ = self._share_left(real)
+            return
+        most = most_unexplained(synthetic.noise)
+        held_back_rows, first, rest = held_back(synthetic, _MOST_HELD_BACK)
 
-    def _fit_sized(self, real: SoftRows, synthetic: SoftStream) -> None:
+        def left(weights: Layers) -> float:
+            self._set_weights(weights)
+            return self._share_left(held_back_rows)
+
+        stages: list[tuple[Size, SoftStream, Trial | None]] = []
+        if can_be_brief:
+            stages.append((size.brief(), first, None))
+        stages.append((size, rest, Trial(left, _LEFT_AFTER_A_QUARTER * most) if can_grow else None))
+        if can_grow:
+            stages.append((size.wider(), rest, None))
+        for stage, rows, trial in stages:
+            self._fit_sized(stage, real, rows, trial)
+            self.unexplained_ = self._share_left(held_back_rows)
+            if self.unexplained_ <= most:
+                return
+
+    def _fit_sized(self, size: Size, real: SoftRows, synthetic: SoftStream, trial: Trial | None = None) -> None:
+        self._size, self._trial = size, trial
         super()._fit_rows(real, synthetic)
-        self.unexplained_ = self._share_left(real)
+        self._trial = None
 
     def _share_left(self, rows: SoftRows) -> float:
         scale = None if self.task_ == "classification" else self.target_scale_
         return unexplained(self.predict_codes, rows, scale)
 
-    def _progress(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None) -> Progress:
-        if not self._size.can_grow:
-            return super()._progress(real, synthetic, held_out)
-
-        def left(weights: Layers) -> float:
-            self._set_weights(weights)
-            return self._share_left(real)
-
-        return Trial(left, MOST_AFTER_A_QUARTER)
+    def _progress(self, held_out: SoftRows | None) -> Progress:
+        return self._trial or super()._progress(held_out)
 
     def _effort(self) -> Effort:
         return self._size.effort

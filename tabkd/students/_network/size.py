@@ -1,4 +1,4 @@
-"""How wide the MLP is: as asked for, or wider where the usual width does not follow the teacher."""
+"""How large the MLP is and how long it learns: as asked for, or as the teacher needs it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tabkd.students._training.school import Effort
 # that are tried, and the most weights (of one byte each).
 _USUAL, _WIDER, _MORE_KNOTS, _MOST_WEIGHTS = (64, 32), (256, 224, 192, 160), 3, 60_000
 _LEAST_WIDE = 128
+_BRIEF_EFFORT = Effort(1_000_000)
 # With few rows, further passes gain little that a wider network does not gain as well.
-_TRIED_EFFORT, _WIDER_EFFORT = Effort(4_000_000, 10, 1_000_000), Effort(2_000_000, 20, 1_000_000)
-# A network that leaves more than this share of the answers to the real rows unexplained is too narrow; the rest of the
-# training halves what is left after a quarter.
-MOST_UNEXPLAINED = 0.015
-MOST_AFTER_A_QUARTER = 2 * MOST_UNEXPLAINED
+_WIDER_EFFORT = Effort(2_000_000, 20, 1_000_000)
+# A student may leave this share of the teacher's answers unexplained; and more where the labels are farther from these
+# than the teacher is from the student.
+_MOST_UNEXPLAINED, _MOST_OF_NOISE = 0.015, 0.1
 
 
 class Size(NamedTuple):
@@ -36,25 +36,26 @@ class Size(NamedTuple):
         Bits of a weight in the file.
     effort : Effort
         What ``max_iter="auto"`` stands for.
-    can_grow : bool
-        Whether a wider network may take its place.
     """
 
     hidden_layer_sizes: tuple[int, ...] | None
     n_knots: int
     max_units: int
     weight_bits: int
-    effort: Effort
-    can_grow: bool = False
+    effort: Effort = Effort()
 
     @classmethod
     def of(cls, hidden_layer_sizes: str | int | Sequence[int], n_knots: int, max_units: int, weight_bits: int) -> Size:
-        """The size that parameters ask for, checked to be whole numbers from 1; with "auto", that to begin with."""
+        """The size that parameters ask for, checked to be whole numbers from 1; with "auto", the usual one."""
         if isinstance(hidden_layer_sizes, str):
-            return cls(_USUAL, n_knots, max_units, weight_bits, _TRIED_EFFORT, can_grow=True)
+            return cls(_USUAL, n_knots, max_units, weight_bits)
         sizes = np.atleast_1d(hidden_layer_sizes)
         checked = tuple(int(check_scalar(size, "hidden_layer_sizes", Integral, min_val=1)) for size in sizes)
-        return cls(checked, n_knots, max_units, weight_bits, Effort())
+        return cls(checked, n_knots, max_units, weight_bits)
+
+    def brief(self) -> Size:
+        """The same with little training."""
+        return self._replace(effort=_BRIEF_EFFORT)
 
     def wider(self) -> Size:
         """The size of the wider network: with weights of one byte, its file has hardly more bytes."""
@@ -68,3 +69,8 @@ class Size(NamedTuple):
         fitting = (width for width in _WIDER if width * (n_inputs + width // 2) <= _MOST_WEIGHTS)
         width = next(fitting, _LEAST_WIDE)
         return width, width // 2
+
+
+def most_unexplained(noise: float) -> float:
+    """The share of the teacher's answers that a student may leave unexplained, for the `noise` of a `SoftStream`."""
+    return max(_MOST_UNEXPLAINED, _MOST_OF_NOISE * noise)

@@ -58,7 +58,7 @@ class MinibatchStudent(Student):
         n_rows = rows.n_real + rows.n_synthetic
         effort = self._effort() if rows.n_synthetic else Effort()
         schedule = Schedule.of(self.max_iter, n_rows, self.batch_size, self.learning_rate_init, effort)
-        progress = self._progress(real, synthetic, held_out)
+        progress = self._progress(held_out)
         weights, self.n_iter_ = school(trainer, rows, schedule, progress, rng)
         self.encoder_.set_learnt(rows.unseen)
         self._set_weights(weights)
@@ -90,7 +90,7 @@ class MinibatchStudent(Student):
             return hold_out(real, rng)
         return real, None
 
-    def _progress(self, real: SoftRows, synthetic: SoftStream, held_out: SoftRows | None) -> Progress:
+    def _progress(self, held_out: SoftRows | None) -> Progress:
         """What ends the training early."""
         return Progress(self._loss_on(held_out) if held_out is not None else None)
 
