@@ -106,8 +106,8 @@ class MLPStudent(MinibatchStudent):
     Notes
     -----
     What is "auto" is settled by synthetic rows that are held back, and needs no labels. A student has learnt enough if
-    it leaves 1.5 % of the teacher's answers to them unexplained; or a tenth of the share by which the labels of real
-    rows differ from the answers, because a teacher that is often wrong need not be followed that far. At first a
+    it leaves 1.5 % of the teacher's answers to them unexplained, or 15 % of the share by which the labels of real rows
+    differ from the answers, because a teacher that is often wrong need not be followed that far. At first a
     network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out if the
     number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew, and
     passes over four million rows of all chunks, unless a quarter of this shows that it will not do either. Then a wider

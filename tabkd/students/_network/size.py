@@ -20,7 +20,7 @@ _BRIEF_EFFORT = Effort(1_000_000)
 _WIDER_EFFORT = Effort(2_000_000, 20, 1_000_000)
 # A student may leave this share of the teacher's answers unexplained; and more where the labels are farther from these
 # than the teacher is from the student.
-_MOST_UNEXPLAINED, _MOST_OF_NOISE = 0.015, 0.1
+_MOST_UNEXPLAINED, _MOST_OF_NOISE = 0.015, 0.15
 
 
 class Size(NamedTuple):
