@@ -98,7 +98,9 @@ class SoftStream:
     [3, 3]
     """
 
-    def __init__(self, n_rows: int = 0, chunks: Iterable[SoftRows] = (), noise: float = 0.0, is_optional: bool = False) -> None:
+    def __init__(
+        self, n_rows: int = 0, chunks: Iterable[SoftRows] = (), noise: float = 0.0, is_optional: bool = False
+    ) -> None:
         self.n_rows, self.noise, self.is_optional = n_rows, noise, is_optional
         self._chunks = chunks
 
