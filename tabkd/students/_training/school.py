@@ -10,7 +10,7 @@ from tabkd.students._training.batches import STEPS, learning_rates
 from tabkd.students._training.encoded import EncodedRows
 from tabkd.students._training.lessons import Learner, Progress, blocks, n_blocks_in_all
 
-# The fewest and the most passes that "auto" makes.
+# The most passes that "auto" makes; and the fewest, unless one gives all rows that are to be passed over.
 _FEWEST_PASSES, _MOST_PASSES = 2, 200
 
 
@@ -35,7 +35,8 @@ def n_passes(max_iter: int | Literal["auto"], n_rows: int, effort: Effort) -> in
     """The number of passes over `n_rows` rows that `max_iter` stands for."""
     if max_iter == "auto":
         most = min(max(effort.usual_passes, round(effort.least_rows / n_rows)), _MOST_PASSES)
-        return int(np.clip(round(effort.n_rows / n_rows), _FEWEST_PASSES, most))
+        fewest = _FEWEST_PASSES if n_rows < effort.n_rows else 1
+        return int(np.clip(round(effort.n_rows / n_rows), fewest, most))
     return int(max_iter)
 
 
