@@ -14,6 +14,7 @@ from tabkd._version import __version__
 if TYPE_CHECKING:
     from tabkd._classifier import DistilledClassifier
     from tabkd._compare.compare import compare
+    from tabkd._labelled_parquet import LabelledParquet
     from tabkd._regressor import DistilledRegressor
     from tabkd._search.budget import Budget
     from tabkd._search.search import DistillationSearch
@@ -25,6 +26,7 @@ __all__ = [
     "DistilledClassifier",
     "DistilledRegressor",
     "ExportedStudent",
+    "LabelledParquet",
     "__version__",
     "compare",
     "load",
@@ -36,6 +38,7 @@ _MODULES = {
     "DistilledClassifier": "tabkd._classifier",
     "DistilledRegressor": "tabkd._regressor",
     "ExportedStudent": "tabkd.scoring",
+    "LabelledParquet": "tabkd._labelled_parquet",
     "compare": "tabkd._compare.compare",
     "load": "tabkd.scoring",
 }

@@ -36,7 +36,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
         which take longer to label, proportionally fewer; and at least 40 000. An MLP that follows its teacher after the
         first 65 536 reads no more, and they are not labelled. A teacher that is too slow to label the rows within
-        `max_label_seconds` gets fewer.
+        `max_label_seconds` gets fewer. Rows of `LabelledParquet` take their place.
     max_label_seconds : float or None, default=600.0
         With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
         timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then

@@ -20,6 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd._doubt import banded
 from tabkd._drawn_columns import for_used_columns
 from tabkd._label_budget import Labelling
+from tabkd._labelled_parquet import LabelledParquet
+from tabkd._labelled_rows import LabelledRows, labelled_files
 from tabkd._learning_rows import (
     Lessons,
     SyntheticRows,
@@ -55,7 +57,7 @@ from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
 from tabkd.teachers._on_all_cores import on_all_cores
-from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, unfitted_copy, unfrozen
+from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, set_seed, unfitted_copy, unfrozen
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -128,7 +130,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         X: TableLike,
         y: ColumnLike,
         sample_weight: ColumnLike | None = None,
-        X_unlabeled: TableLike | None = None,
+        X_unlabeled: TableLike | LabelledParquet | None = None,
         **fit_params: Any,
     ) -> Self:
         """Fit the teacher, ask it about real and synthetic rows, and fit the student on its answers.
@@ -141,8 +143,9 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             Labels or values; also a list, or a series or one-column frame of pandas, polars or pyarrow.
         sample_weight : array of shape (n,), optional
             Weights of the rows, for teacher and student, and with `cv` for the teachers of the folds.
-        X_unlabeled : pandas or polars frame or array of shape (m, d), optional
-            Further real rows, which the teacher labels for the student.
+        X_unlabeled : pandas or polars frame, array of shape (m, d) or LabelledParquet, optional
+            Further real rows, which the teacher labels for the student, or labelled already, in files of any size; the
+            latter take the place of synthetic rows.
         **fit_params
             Arguments for the teacher and for the splitter of `cv`, if metadata routing is enabled; `groups` reach the
             splitter also without routing.
@@ -169,7 +172,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         X: TableLike,
         y: ColumnLike,
         sample_weight: ColumnLike | None,
-        X_unlabeled: TableLike | None,
+        X_unlabeled: TableLike | LabelledParquet | None,
         fit_params: dict[str, Any],
         rng: np.random.RandomState,
         bar: Silent,
@@ -183,6 +186,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         check_consistent_length(codes, y)
         weights = check_weights(sample_weight, codes)
         n_outputs = self._task.targets(y[:1]).shape[1]
+        files = labelled_files(X_unlabeled, self.schema_, self._task, n_outputs, self.n_synthetic)
         asked = asked_directions(self, n_outputs)
         bar.stage("teacher")
         teacher = self._unfitted_teacher(rng, asked)
@@ -197,11 +201,19 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         unlearnt, self.own_rows_ = self._unlearnt(teaching, again, codes, answers, rng)
         soft = teaching.blended(unlearnt, y)
         self._choose_scale(soft)
-        real = real_rows(teaching, codes, soft, weights, X_unlabeled)
+        unlabeled = None if isinstance(X_unlabeled, LabelledParquet) else X_unlabeled
+        real = real_rows(teaching, codes, soft, weights, unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
         self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
         noise = label_noise(unlearnt, self._task.targets(y), is_scaled=self._task.classes is None)
-        synthetic = self._synthetic_rows(teaching, codes, real, n_synthetic, weights.mean(), rng, bar, noise)
+        synthetic: SoftStream
+        if files is None:
+            synthetic = self._synthetic_rows(teaching, codes, real, n_synthetic, weights.mean(), rng, bar, noise)
+        else:
+            self.labelling_ = Labelling(0, 0)
+            bar.stage("labelled rows", files.n_rows)
+            seed = rng.randint(2**31 - 1)
+            synthetic = LabelledRows(files, teaching, weights.mean(), seed, bar.advance, noise=noise)
         return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
 
     def _learn(self, lessons: Lessons, rng: np.random.RandomState) -> None:
@@ -258,7 +270,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
             teacher = unfitted_copy(teacher)
             if asked is not None and isinstance(teacher, _DEFAULT_TEACHERS) and teacher.monotonic_cst is None:
                 teacher.set_params(monotonic_cst=asked.tolist())
-            _set_seed(teacher, rng)
+            set_seed(teacher, rng)
         return teacher
 
     def _routed(self, teacher: Any, weights: np.ndarray | None, fit_params: dict[str, Any]) -> tuple[dict, dict]:
@@ -320,7 +332,9 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         seed = rng.randint(2**31 - 1)
         teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
         is_optional = self.n_synthetic == "auto"
-        rows = SyntheticRows(teaching, augmenter, codes, n_rows, weight, seed, bar.advance, noise, is_optional)
+        rows = SyntheticRows(
+            teaching, augmenter, codes, n_rows, weight, seed, bar.advance, noise=noise, is_optional=is_optional
+        )
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         labelling = Labelling(n_rows, n_rows)
         if self.n_synthetic == "auto" and self.max_label_seconds is not None:
@@ -335,7 +349,7 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         student = as_student(self._make_student(self.student))
         if monotonic_cst.any():
             student = constrained(student, monotonic_cst, self.schema_, is_explicit(self.monotonic_cst))
-        _set_seed(student, rng)
+        set_seed(student, rng)
         return student.fit_stream(self.schema_, real, synthetic)
 
     def _legend(self) -> Legend:
@@ -497,14 +511,3 @@ class Distilled(Signed, Convertible, TakesTables, NamedParts):
         if hasattr(self.cv, "split"):
             router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         return router
-
-
-def _set_seed(estimator: Any, rng: np.random.RandomState) -> None:
-    """Set every `random_state` of an unfrozen estimator that is None to a different seed."""
-    if isinstance(estimator, BaseEstimator) and not is_frozen(estimator):
-        seeds = {
-            name: rng.randint(2**31 - 1)
-            for name, value in sorted(estimator.get_params(deep=True).items())
-            if value is None and (name == "random_state" or name.endswith("__random_state"))
-        }
-        estimator.set_params(**seeds)

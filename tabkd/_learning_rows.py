@@ -21,8 +21,8 @@ from tabkd.students import SoftRows, SoftStream
 from tabkd.teachers._answers import soft_targets_of_codes
 from tabkd.teachers._teacher import teacher_name
 
-# Synthetic rows in memory at a time.
-_CHUNK_ROWS = 65_536
+#: Rows that a student reads at a time.
+CHUNK_ROWS = 65_536
 # The number of synthetic rows for "auto": this many for each real row, within these bounds.
 _AUTO_RATIO = 20
 _AUTO_ROWS = (40_000, 400_000)
@@ -161,7 +161,37 @@ def real_rows(
     return SoftRows.concatenate([rows, teaching.rows(more, of_more, np.full(len(more), weights.mean()))])
 
 
-class SyntheticRows(SoftStream):
+class TaughtRows(SoftStream):
+    """A stream of rows that a teacher has answered.
+
+    Parameters
+    ----------
+    teaching : Teaching
+        Turns the answers into targets.
+    n_rows : int
+        The number of rows.
+    **of_targets
+        What a `SoftStream` says of its targets.
+
+    Attributes
+    ----------
+    lowest : array of shape (K,)
+        The lowest target of each output in the chunks that were read; infinite before.
+    """
+
+    def __init__(self, teaching: Teaching, n_rows: int, **of_targets: Any) -> None:
+        super().__init__(n_rows, **of_targets)
+        self.lowest = np.array([np.inf])
+        self._teaching = teaching
+
+    def _taught(self, codes: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> SoftRows:
+        """A chunk: codes (n, d), the teacher's answers (n, K), weights (n,)."""
+        rows = self._teaching.rows(codes, self._teaching.soft(answers), weights)
+        self.lowest = np.minimum(self.lowest, rows.targets.min(axis=0))
+        return rows
+
+
+class SyntheticRows(TaughtRows):
     """Synthetic rows, drawn chunk by chunk whenever they are read; they are the same each time, and labelled once.
 
     Parameters
@@ -180,13 +210,8 @@ class SyntheticRows(SoftStream):
         The seed of the rows.
     on_rows : callable, optional
         Called with the number of rows of each chunk that was labelled.
-    noise, is_optional
-        As for `SoftStream`.
-
-    Attributes
-    ----------
-    lowest : array of shape (K,)
-        The lowest target of each output in the chunks that were read; infinite before.
+    **of_targets
+        As for `TaughtRows`.
     """
 
     def __init__(
@@ -198,12 +223,10 @@ class SyntheticRows(SoftStream):
         weight: float,
         seed: int,
         on_rows: Callable[[int], None] = lambda n: None,
-        noise: float = 0.0,
-        is_optional: bool = False,
+        **of_targets: Any,
     ) -> None:
-        super().__init__(n_rows, noise=noise, is_optional=is_optional)
-        self.lowest = np.array([np.inf])
-        self._teaching, self._weight, self._seed, self._on_rows = teaching, weight, seed, on_rows
+        super().__init__(teaching, n_rows, **of_targets)
+        self._weight, self._seed, self._on_rows = weight, seed, on_rows
         self._unseen = _answered_unseen(teaching, codes)
         self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
         self._trial: Trial | None = None
@@ -231,12 +254,9 @@ class SyntheticRows(SoftStream):
 
     def __iter__(self) -> Iterator[SoftRows]:
         rng = np.random.RandomState(self._seed)
-        for start in range(0, self.n_rows, _CHUNK_ROWS):
+        for start in range(0, self.n_rows, CHUNK_ROWS):
             codes = self._chunk(start, rng)
-            soft = self._teaching.soft(self._answers(start, codes))
-            rows = self._teaching.rows(codes, soft, np.full(len(codes), self._weight))
-            self.lowest = np.minimum(self.lowest, rows.targets.min(axis=0))
-            yield rows
+            yield self._taught(codes, self._answers(start, codes), np.full(len(codes), self._weight))
 
     def unlabelled(self, n: int) -> np.ndarray:
         """The codes, shape (n, d), of the first n rows or of all, without asking the teacher."""
@@ -244,7 +264,7 @@ class SyntheticRows(SoftStream):
 
     def _chunk(self, start: int, rng: np.random.RandomState) -> np.ndarray:
         """The rows of the chunk that starts there; the first one begins with those that the teacher was timed on."""
-        n = min(_CHUNK_ROWS, self.n_rows - start)
+        n = min(CHUNK_ROWS, self.n_rows - start)
         timed = None if self._trial is None or start else self._trial.codes
         if timed is None:
             return self._codes(n, rng)
@@ -293,7 +313,7 @@ def label_noise(answers: np.ndarray, targets: np.ndarray, is_scaled: bool) -> fl
 
 def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:
     """The lowest target of each output, shape (K,), among the rows that a student has read."""
-    read = [synthetic.lowest] if isinstance(synthetic, SyntheticRows) else [c.targets.min(axis=0) for c in synthetic]
+    read = [synthetic.lowest] if isinstance(synthetic, TaughtRows) else [c.targets.min(axis=0) for c in synthetic]
     return reduce(np.minimum, read, real.targets.min(axis=0))
 
 

@@ -127,7 +127,8 @@ def arrow_fields(schema: pa.Schema) -> list[Any]:
 def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> DataFrame:
     """The columns of a DataFrame of any size with the soft labels of a fitted teacher.
 
-    The workers need what the teacher needs, such as scikit-learn.
+    A student learns from Parquet files of them by `tabkd.LabelledParquet`. The workers need what the teacher needs,
+    such as scikit-learn.
 
     Parameters
     ----------
@@ -156,11 +157,11 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
     """
     from pyspark.sql.types import DoubleType, StructField, StructType
 
-    from tabkd.teachers._answers import soft_targets
+    from tabkd.teachers._answers import label_names, soft_targets
 
     check_names("the DataFrame", df.columns)
     classes = getattr(teacher, "classes_", None)
-    names = ["prediction"] if classes is None else [f"probability_{c}" for c in classes]
+    names = label_names(classes)
     if clash := [name for name in names if name in df.columns]:
         raise ValueError(f"The DataFrame has a column {clash[0]!r} already; rename it.")
     present = list(df.columns)

@@ -53,6 +53,26 @@ def soft_targets_of_codes(teacher: Any, schema: TableSchema, codes: np.ndarray, 
     return np.concatenate([soft_targets(teacher, schema.decode(part), classes) for part in parts])
 
 
+def label_names(classes: Any, n_outputs: int = 1) -> list[str]:
+    """The names of the columns with soft labels, in files and in DataFrames.
+
+    Parameters
+    ----------
+    classes : array of shape (K,) or None
+        The labels; None for values.
+    n_outputs : int, default=1
+        The number of values.
+
+    Examples
+    --------
+    >>> label_names([False, True]), label_names(None), label_names(None, 2)
+    (['probability_False', 'probability_True'], ['prediction'], ['prediction_0', 'prediction_1'])
+    """
+    if classes is not None:
+        return [f"probability_{label}" for label in classes]
+    return ["prediction"] if n_outputs == 1 else [f"prediction_{k}" for k in range(n_outputs)]
+
+
 def classes_of(teacher: Any, X: Any, labels: np.ndarray) -> np.ndarray:
     """The classes of a frozen teacher, written like the labels and sorted.
 

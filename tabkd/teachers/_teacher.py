@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -132,6 +132,17 @@ def fit_teacher(teacher: Any, X: Any, y: np.ndarray, fit_params: dict[str, Any])
     if is_classifier(teacher):
         teacher = with_integer_classes(teacher, y)
     return fit_with(teacher, X, y, fit_params)
+
+
+def set_seed(estimator: Any, rng: np.random.RandomState) -> None:
+    """Set every `random_state` of an unfrozen estimator that is None to a different seed."""
+    if isinstance(estimator, BaseEstimator) and not is_frozen(estimator):
+        seeds = {
+            name: rng.randint(2**31 - 1)
+            for name, value in sorted(estimator.get_params(deep=True).items())
+            if value is None and (name == "random_state" or name.endswith("__random_state"))
+        }
+        estimator.set_params(**seeds)
 
 
 def warn_of_positions(teacher: Any, classes: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabkd import DistilledClassifier
 from tabkd._distilled import _PROBE_ROWS
-from tabkd._learning_rows import _CHUNK_ROWS, n_synthetic_rows
+from tabkd._learning_rows import CHUNK_ROWS, n_synthetic_rows
 from tabkd._task import Classification, Regression
 from tabkd.augment import AUGMENTERS, Marginal
 from tabkd.students import MLPStudent
@@ -177,12 +177,12 @@ def asked(monkeypatch):
 @pytest.mark.parametrize("student", [QUICK_MLP, QUICK["tree"]], ids=lambda s: type(s).__name__)
 def test_synthetic_rows_come_in_chunks(student, asked):
     X = np.random.default_rng(0).normal(size=(100, 2))
-    n = _CHUNK_ROWS + 1000
+    n = CHUNK_ROWS + 1000
     model = regressor(Ridge(), student=clone(student), augmenter=Sizes(), n_synthetic=n)
     if isinstance(student, MLPStudent):
         model.set_params(student__batch_size=512, student__max_iter=1)
     assert model.fit(X, X[:, 0]).score(X, X[:, 0]) > 0.5
-    assert asked == [_PROBE_ROWS, _CHUNK_ROWS, 1000]
+    assert asked == [_PROBE_ROWS, CHUNK_ROWS, 1000]
 
 
 def test_auto_makes_twenty_rows_for_each_within_bounds():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tabkd._learning_rows import _CHUNK_ROWS, SyntheticRows, Teaching, real_rows
+from tabkd._learning_rows import CHUNK_ROWS, SyntheticRows, Teaching, real_rows
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Classification
 from tabkd.augment import Marginal
 from tabkd.students import SoftRows, TreeStudent
 
-N = _CHUNK_ROWS + 500
+N = CHUNK_ROWS + 500
 
 
 class Counting(LogisticRegression):
@@ -79,7 +79,7 @@ def test_rows_are_counted_as_they_are_labelled(teaching):
     counted = []
     rows = synthetic(teaching, codes, on_rows=counted.append)
     next(iter(rows))
-    assert counted == [_CHUNK_ROWS]
+    assert counted == [CHUNK_ROWS]
 
 
 def test_labelled_rows_blend_answers_and_labels(teaching):

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 import tabkd
-from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd import DistilledClassifier, DistilledRegressor, LabelledParquet
 from tabkd._cli import app
 from tabkd._cli.table_codes import TableCodes
 from tests.spark.table import COLUMNS, N_ROWS
@@ -190,6 +191,22 @@ def test_soft_labels_of_a_teacher(rows, teacher, frame):
     forest = RandomForestClassifier(3, random_state=0).fit(frame[["amount"]][:500], frame["amount"][:500] > 0)
     found = in_order(label(rows, forest))
     np.testing.assert_array_equal(found["probability_True"], forest.predict_proba(frame[["amount"]])[:, 1])
+
+
+@pytest.mark.parametrize("classifies", [True, False])
+def test_what_spark_labels_teaches_a_student(rows, frame, classifies, tmp_path):
+    from tabkd.spark import label
+
+    X = frame[COLUMNS]
+    forest = RandomForestClassifier if classifies else RandomForestRegressor
+    y = np.where(frame["amount"] > 0, "bad", "good") if classifies else frame["amount"]
+    teacher = make_pipeline(TableCodes(), forest(3, random_state=0)).fit(X[:500], y[:500])
+    label(rows.repartition(3), teacher, COLUMNS).write.parquet(str(tmp_path / "labelled"))
+    distilled = DistilledClassifier if classifies else DistilledRegressor
+    model = distilled(FrozenEstimator(teacher), student="tree", random_state=0)
+    model.fit(X[:500], y[:500], X_unlabeled=LabelledParquet(tmp_path / "labelled"))
+    assert model.student_.decision_tree_.tree_.n_node_samples[0] == 500 + len(frame)
+    assert model.score(X, teacher.predict(X)) > 0.95
 
 
 def test_the_command_scores_by_spark(spark, rows, path, frame, tmp_path):
