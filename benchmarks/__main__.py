@@ -376,5 +376,16 @@ def weights(data_dir: Path | None, datasets: str, max_rows: int, output: Path | 
     print(run(tables, Runs(output, "weights"), quick))
 
 
+@app.command()
+@output_option
+@click.option("--rows", default=10_000_000, help="Rows of the simulated table.")
+@quick_option
+def tall(output: Path | None, rows: int, quick: bool) -> None:
+    """Peak memory of a fit on a table that Spark labels and that is read from Parquet."""
+    from benchmarks.tall import run
+
+    print(run(output, 10_000 if quick else rows, quick))
+
+
 if __name__ == "__main__":
     app()
