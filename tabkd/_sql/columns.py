@@ -1,0 +1,97 @@
+"""The columns of a table as the scalars that a student's graph begins with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sqlglot import exp
+
+from tabkd._sql.dialects import Dialect
+from tabkd._sql.layers import Layers
+from tabkd._sql.scalars import Lookup, Sql, literal, whole
+
+
+class Columns:
+    """Read the columns of a student's table.
+
+    Parameters
+    ----------
+    facts : dict
+        The metadata of the student.
+    tables : list of (list, ndarray)
+        Categories and rows of each categorical column that the student reads.
+    names : list of str
+        What the table calls the columns.
+    dialect : Dialect
+        What is written.
+    layers : Layers
+        Takes a column for each.
+    """
+
+    def __init__(
+        self,
+        facts: dict[str, Any],
+        tables: list[tuple[list, np.ndarray]],
+        names: list[str],
+        dialect: Dialect,
+        layers: Layers,
+    ):
+        self._columns, self._names, self._dialect, self._layers = facts["columns"], names, dialect, layers
+        self._tables = dict(zip(facts["rows"]["columns"], tables, strict=True))
+
+    def numbers(self, positions: list[int], centers: list[float], filled: dict[str, Any] | None) -> np.ndarray:
+        """Numeric columns, each without its centre: objects of shape (1, m).
+
+        If `filled` is given, no number is missing, and indicators of missing ones follow.
+        """
+        read = [self._number(i, center) for i, center in zip(positions, centers, strict=True)]
+        if filled is not None:
+            indicators = [_missing(read[k]) for k in filled["indicators"]]
+            read = [_filled(one, fill) for one, fill in zip(read, filled["fill"], strict=True)] + indicators
+        return np.array([read], dtype=object)
+
+    def rows(self, positions: list[int]) -> np.ndarray:
+        """The row numbers of categorical columns: objects of shape (1, j)."""
+        return np.array([[self._row(i) for i in positions]], dtype=object)
+
+    def _number(self, i: int, center: float) -> Sql:
+        value = self._as_double(i)
+        if center:
+            value = exp.Add(this=value, expression=literal(-center))
+        return self._layers.column(Sql(value, 0), self._layers.fresh("x", i + 1))
+
+    def _row(self, i: int) -> Lookup:
+        """The row number of a category, an unseen or a missing one."""
+        keys, rows = self._tables[i]
+        column = self._columns[i]
+        *known, unseen, missing = (int(row) for row in rows)
+        if column["type"] == "STRING":
+            value, compared = self._dialect.as_text(self._raw(i)), [self._dialect.text(key) for key in keys]
+            signs = [(self._dialect.text(spelling), missing) for spelling in column["missing"]]
+        else:
+            value, compared, signs = self._as_double(i), [literal(key) for key in keys], []
+        pairs = [(key, row) for key, row in [*zip(compared, known, strict=True), *signs] if row != unseen]
+        ifs = [exp.If(this=key, true=whole(row)) for key, row in pairs]
+        found = exp.Case(this=value, ifs=ifs, default=whole(unseen)) if ifs else whole(unseen)
+        if missing != unseen:
+            absent = exp.If(this=exp.Is(this=value.copy(), expression=exp.Null()), true=whole(missing))
+            found = exp.Case(ifs=[absent], default=found)
+        source = self._layers.column(Sql(found, 0), self._layers.fresh("c", i + 1))
+        return Lookup(source, {row: row for row in (*known, unseen, missing)})
+
+    def _raw(self, i: int) -> exp.Expression:
+        return exp.column(self._names[i], quoted=True)
+
+    def _as_double(self, i: int) -> exp.Expression:
+        """A column as a double, NULL if it is NaN."""
+        return self._dialect.as_double(self._raw(i), is_boolean=self._columns[i]["boolean"])
+
+
+def _filled(value: Sql, fill: float) -> Sql:
+    return Sql(exp.Coalesce(this=value.written.copy(), expressions=[literal(fill)]), value.depth)
+
+
+def _missing(value: Sql) -> Sql:
+    absent = exp.If(this=exp.Is(this=value.written.copy(), expression=exp.Null()), true=literal(1))
+    return Sql(exp.cast(exp.Case(ifs=[absent], default=literal(0)), "double"), value.depth)

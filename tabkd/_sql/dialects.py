@@ -1,0 +1,100 @@
+"""The dialects of SQL that students are written in, and where they differ beyond what sqlglot knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sqlglot import exp
+
+from tabkd._options import option
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A dialect.
+
+    Attributes
+    ----------
+    name : str
+        What sqlglot calls it.
+    title : str
+        What people call it.
+    has_nan : bool
+        Whether its doubles can be NaN.
+    nan_is_equal : bool
+        Whether NaN equals NaN.
+    casts_booleans : bool
+        Whether it makes doubles of true and false.
+    fenced : bool
+        Whether a subselect has to be kept apart by MATERIALIZED.
+    most_nested : int
+        How deep cases are nested at most.
+    """
+
+    name: str
+    title: str
+    has_nan: bool = True
+    nan_is_equal: bool = True
+    casts_booleans: bool = True
+    fenced: bool = False
+    most_nested: int = 40
+
+    def as_double(self, value: exp.Expression, is_boolean: bool) -> exp.Expression:
+        """A value as a double, NULL if it is NaN."""
+        if is_boolean and not self.casts_booleans:
+            value = exp.cast(value, "int")
+        double = exp.cast(value, "double")
+        if not self.has_nan or is_boolean:
+            return double
+        if self.nan_is_equal:
+            return exp.Nullif(this=double, expression=exp.cast(exp.Literal.string("NaN"), "double"))
+        return exp.Case(ifs=[exp.If(this=exp.IsNan(this=double), true=exp.Null())], default=double.copy())
+
+    def as_text(self, value: exp.Expression) -> exp.Expression:
+        """A value as text that is compared letter by letter."""
+        if self.name != "tsql":
+            return exp.cast(value, "text")
+        exact = exp.Var(this="Latin1_General_100_BIN2")
+        return exp.Collate(this=exp.cast(value, exp.DataType.build("nvarchar(4000)", dialect="tsql")), expression=exact)
+
+    def text(self, value: str) -> exp.Expression:
+        """A text as a literal."""
+        return exp.National(this=value) if self.name == "tsql" else exp.Literal.string(value)
+
+    def written(self, statement: exp.Expression) -> str:
+        """A statement as text."""
+        if self.name == "duckdb":  # its functions skip NULL, which no value here is
+            for found in statement.find_all(exp.Greatest, exp.Least):
+                found.set("ignore_nulls", True)
+        return statement.sql(dialect=self.name, pretty=True, comments=False)
+
+
+#: The dialects by name.
+DIALECTS = {
+    dialect.name: dialect
+    for dialect in (
+        Dialect("duckdb", "DuckDB"),
+        Dialect("sqlite", "SQLite", has_nan=False, fenced=True, most_nested=12),
+        Dialect("postgres", "PostgreSQL", casts_booleans=False, fenced=True),
+        Dialect("spark", "Spark"),
+        Dialect("snowflake", "Snowflake", casts_booleans=False),
+        Dialect("bigquery", "BigQuery", casts_booleans=False, nan_is_equal=False),
+        Dialect("tsql", "SQL Server", has_nan=False, most_nested=9),
+    )
+}
+
+
+def dialect_of(name: str) -> Dialect:
+    """A dialect by its name.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+    """
+    if name in DIALECTS:
+        return DIALECTS[name]
+    alike = get_close_matches(str(name).casefold(), DIALECTS, n=1)
+    hint = f" Did you mean {alike[0]!r}?" if alike else ""
+    raise ValueError(f"{option('dialect', name)} is no dialect of SQL known here; expected one of {', '.join(DIALECTS)}.{hint}")

@@ -1,0 +1,83 @@
+"""The graph of a student, computed from the scalars of its columns to its scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tabkd._sql.operators import OPERATORS, Context
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
+
+
+def computed(content: bytes, entries: dict[str, np.ndarray], output: str, context: Context) -> np.ndarray:
+    """An output of a model, of shape (1, K).
+
+    Parameters
+    ----------
+    content : bytes
+        The model.
+    entries : dict of str to ndarray
+        Values inside of the graph, or inputs of it, that depend on the row.
+    output : str
+        The name of the output.
+    context : Context
+        What operators need.
+
+    Raises
+    ------
+    NotImplementedError
+        For operators, and uses of them, that have no SQL here; the message names them.
+    """
+    from onnx import load_from_string
+
+    graph = load_from_string(content).graph
+    nodes = _needed(graph, set(entries), output)
+    if lacking := sorted({node.op_type for node in nodes} - OPERATORS.keys()):
+        raise NotImplementedError(
+            f"SQL cannot run the operators {', '.join(lacking)} of this student's graph. Distil into one of tabkd's own "
+            "students, or score the ONNX file."
+        )
+    values = _constants(graph) | entries
+    for entry in graph.input:  # of which only the number of rows is asked
+        values.setdefault(entry.name, np.zeros((1, 1)))
+    n_readers = Counter(name for node in nodes for name in node.input)
+    for node in nodes:
+        inputs = [values[name] for name in node.input if name]
+        found = OPERATORS[node.op_type](inputs, _attributes(node), context)
+        name = node.output[0]
+        values[name] = context.named(found) if n_readers[name] > 1 else found
+    return values[output]
+
+
+def _needed(graph: GraphProto, entries: set[str], output: str) -> list[NodeProto]:
+    """The nodes between entries and an output."""
+    kept, needed = [], {output} - entries
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed |= set(node.input) - entries
+    return kept[::-1]
+
+
+def _constants(graph: GraphProto) -> dict[str, np.ndarray]:
+    from onnx import numpy_helper
+
+    return {tensor.name: _in_doubles(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
+
+
+def _in_doubles(constant: np.ndarray) -> np.ndarray:
+    return constant.astype(np.float64) if constant.dtype.kind in "fib" else constant
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    from onnx import TensorProto, helper, numpy_helper
+
+    given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return {
+        name: _in_doubles(numpy_helper.to_array(value)) if isinstance(value, TensorProto) else value
+        for name, value in given.items()
+    }

@@ -1,0 +1,352 @@
+"""The operators of ONNX graphs, on tensors of numbers and of scalars that depend on a row.
+
+A tensor is an array of one row: of numbers where nothing in it depends on the row, and of objects otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sqlglot import exp
+
+from tabkd._sql.layers import Layers
+from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, depth_of, enclosed, literal, pointwise, total, written
+from tabkd._sql.trees import trees
+
+Tensor = np.ndarray
+# Exponents outside of these give numbers that float32 does not have; some databases refuse larger ones.
+_EXPONENTS = 100.0
+
+
+# ---- Scalars ----
+
+
+def _binary(kind: type[exp.Expression], function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def make(a: exp.Expression, b: exp.Expression) -> exp.Expression:
+        return kind(this=enclosed(a), expression=enclosed(b))
+
+    return lambda a, b: pointwise(function, lambda *args: written(make, *args), a, b)
+
+
+def _comparison(kind: type[exp.Expression], function: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
+    def make(a: exp.Expression, b: exp.Expression) -> exp.Expression:
+        return kind(this=enclosed(a), expression=enclosed(b))
+
+    return lambda a, b: pointwise(function, lambda *args: written(make, *args, kind=Condition), a, b)
+
+
+def _add(a: Any, b: Any) -> Any:
+    return total([(1.0, a), (1.0, b)])
+
+
+def _sub(a: Any, b: Any) -> Any:
+    return total([(1.0, a), (-1.0, b)])
+
+
+_times = _binary(exp.Mul, lambda a, b: a * b)
+
+
+def _mul(a: Any, b: Any) -> Any:
+    for one, other in ((a, b), (b, a)):
+        if not isinstance(one, (Sql, Lookup)):
+            return total([(float(one), other)])
+    return _times(a, b)
+
+
+def _least(a: Any, b: Any) -> Any:
+    return pointwise(min, lambda *args: written(lambda x, y: exp.Least(this=x, expressions=[y]), *args), a, b)
+
+
+def _greatest(a: Any, b: Any) -> Any:
+    return pointwise(max, lambda *args: written(lambda x, y: exp.Greatest(this=x, expressions=[y]), *args), a, b)
+
+
+def _power(a: Any, b: Any) -> Any:
+    return pointwise(pow, lambda *args: written(lambda x, y: exp.Pow(this=x, expression=y), *args), a, b)
+
+
+def _exp(a: Any) -> Any:
+    bounded = _least(_greatest(a, -_EXPONENTS), _EXPONENTS)
+    return pointwise(math.exp, lambda x: written(lambda y: exp.Exp(this=y), x), bounded)
+
+
+_div = _binary(exp.Div, lambda a, b: a / b)
+
+
+def _divided(a: Any, b: Any) -> Any:
+    return _mul(a, 1 / b) if not isinstance(b, (Sql, Lookup)) else _div(a, b)
+
+
+def _sigmoid(a: Any) -> Any:
+    return _div(1.0, _add(1.0, _exp(_mul(a, -1.0))))
+
+
+def _is_missing(a: Any) -> Any:
+    def make(x: exp.Expression) -> exp.Expression:
+        return exp.Is(this=x, expression=exp.Null())
+
+    return pointwise(lambda x: bool(np.isnan(x)), lambda x: written(make, x, kind=Condition), a)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if not isinstance(condition, (Sql, Lookup)):
+        return a if condition else b
+    if isinstance(condition, Condition):
+        return written(lambda c, x, y: exp.Case(ifs=[exp.If(this=c, true=x)], default=y), condition, a, b)
+    return pointwise(
+        lambda c, x, y: x if c else y, lambda c, x, y: _where(_looked_up_condition(c), x, y), condition, a, b
+    )
+
+
+def _looked_up_condition(condition: Any) -> Condition:
+    """A condition from a table of true and false."""
+    rows = [row for row, value in condition.table.items() if value]
+    values = [exp.Literal(this=str(row), is_string=False) for row in rows]
+    return Condition(exp.In(this=as_sql(condition.source), expressions=values), condition.source.depth)
+
+
+def _as_number(a: Any) -> Any:
+    if isinstance(a, Condition):
+        return _where(a, 1.0, 0.0)
+    return pointwise(float, lambda x: x, a)
+
+
+# ---- Tensors ----
+
+
+def each(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """An operator that takes the scalars of tensors one by one, with NumPy's broadcasting."""
+
+    def run(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+        inputs = [context.named(x) if x.size < math.prod(shape) else x for x in inputs]
+        return plain(np.asarray(np.frompyfunc(function, len(inputs), 1)(*inputs), dtype=object).reshape(shape))
+
+    return run
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """A tensor of numbers if nothing in it depends on the row."""
+    if tensor.dtype != object or any(isinstance(scalar, (Sql, Lookup)) for scalar in tensor.ravel()):
+        return tensor
+    numbers = tensor.ravel().tolist()
+    return np.array(numbers, dtype=None if numbers else np.float64).reshape(tensor.shape)
+
+
+class Context:
+    """What operators need besides their inputs.
+
+    Parameters
+    ----------
+    layers : Layers
+        Takes the columns of what is used often.
+    most_nested : int
+        How deep cases may be nested.
+    """
+
+    def __init__(self, layers: Layers, most_nested: int):
+        self.layers, self.most_nested = layers, most_nested
+
+    def named(self, tensor: Tensor) -> Tensor:
+        """A tensor whose scalars can be used often."""
+        return self.layers.all_named(tensor)
+
+
+def _product(a: Tensor, b: Tensor, context: Context, start: Tensor | None = None) -> Tensor:
+    """The product of matrices (m, k) and (k, n), added to `start`."""
+    (m, k), n = a.shape, b.shape[1]
+    start = np.zeros((m, n)) if start is None else np.broadcast_to(start, (m, n))
+    if n > 1:
+        a = context.named(a)
+    if m > 1:
+        b = context.named(b)
+    out = np.empty((m, n), dtype=object)
+    for i, j in np.ndindex(m, n):
+        terms = [_term(a[i, at], b[at, j]) for at in range(k)]
+        out[i, j] = total([*terms, (1.0, start[i, j])])
+    return plain(out)
+
+
+def _term(a: Any, b: Any) -> tuple[float, Any]:
+    for one, other in ((a, b), (b, a)):
+        if not isinstance(one, (Sql, Lookup)):
+            return float(one), other
+    return 1.0, _times(a, b)
+
+
+def _gemm(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    a, b = (x.T if given.get(f"trans{side}") else x for x, side in zip(inputs, "AB", strict=False))
+    one, other = np.array(given.get("alpha", 1.0)), np.array(given.get("beta", 1.0))
+    start = each(_mul)([inputs[2], other], {}, context) if len(inputs) > 2 else None
+    return _product(a if one == 1 else each(_mul)([a, one], {}, context), b, context, start)
+
+
+def _matmul(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    a, b = inputs
+    if b.ndim != 2:
+        raise NotImplementedError("SQL cannot run MatMul of a stack of matrices.")
+    return _product(a.reshape(-1, a.shape[-1]), b, context).reshape(*a.shape[:-1], b.shape[1])
+
+
+def _clip(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    x, low, high = [*inputs, np.array(-np.inf), np.array(np.inf)][:3] if len(inputs) < 3 else inputs
+    largest = float(np.finfo(np.float32).max)  # where float32 ends, a double goes on
+    bounds = [(_greatest, float(low.reshape(()))), (_least, float(high.reshape(())))]
+    for bound, number in bounds:
+        if abs(number) < largest:
+            x = each(bound)([x, np.array(number)], {}, context)
+    return x
+
+
+def _softmax(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    (x,) = inputs
+    if x.ndim != 2 or given.get("axis", -1) not in (1, -1):
+        raise NotImplementedError("SQL cannot run Softmax along another axis than the last of two.")
+    x = context.named(x)
+    if x.shape[1] == 2:  # two classes need one exponential
+        second = np.array([[context.layers.named(_sigmoid(_sub(x[0, 1], x[0, 0])))]], dtype=object)
+        return plain(np.array([[_sub(1.0, second[0, 0]), second[0, 0]]], dtype=object))
+    largest = _reduced(_greatest, x[0], context)
+    weights = context.named(plain(np.array([[_exp(_sub(one, largest)) for one in x[0]]], dtype=object)))
+    whole = context.layers.named(total([(1.0, one) for one in weights[0]]))
+    return plain(np.array([[_div(one, whole) for one in weights[0]]], dtype=object))
+
+
+def _reduced(function: Callable[[Any, Any], Any], scalars: Any, context: Context) -> Any:
+    first, *rest = scalars
+    for one in rest:
+        first = function(first, one)
+    return context.layers.named(first)
+
+
+def _reduce(function: Callable[[Any, Any], Any]) -> Callable[..., Tensor]:
+    def run(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+        x = inputs[0]
+        axes = [int(axis) for axis in (inputs[1].ravel() if len(inputs) > 1 else given.get("axes", range(x.ndim)))]
+        if x.ndim != 2 or [axis % 2 for axis in axes] != [1]:
+            raise NotImplementedError("SQL cannot reduce a tensor along another axis than the last of two.")
+        out = np.array([[_reduced(function, x[0], context)]], dtype=object)
+        return plain(out if given.get("keepdims", 1) else out[:, 0])
+
+    return run
+
+
+def _gather(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    x, indices = inputs
+    axis = given.get("axis", 0)
+    if indices.dtype != object:
+        return plain(np.take(x, indices.astype(np.int64), axis=axis))
+    if axis != 0 or x.dtype == object:
+        raise NotImplementedError("SQL cannot run Gather where both tensors depend on the row.")
+    rows = x.reshape(len(x), -1)
+    out = np.empty((*indices.shape, rows.shape[1]), dtype=object)
+    for *place, k in np.ndindex(out.shape):
+        out[(*place, k)] = _row_of(rows[:, k], indices[tuple(place)])
+    return plain(out.reshape(*indices.shape, *x.shape[1:]))
+
+
+def _row_of(column: np.ndarray, index: Any) -> Any:
+    if isinstance(index, Sql):
+        raise NotImplementedError("SQL cannot run Gather by a number that is no category.")
+    return pointwise(lambda row: column[int(row)], lambda row: row, index)
+
+
+def _scatter(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    x, indices, updates = inputs
+    axis = given.get("axis", 0) % x.ndim
+    out = x.astype(object)
+    for place, index in np.ndenumerate(indices):
+        reached = index.table.values() if isinstance(index, Lookup) else [index]
+        for row in {int(one) for one in reached}:
+            target = tuple(row if k == axis else at for k, at in enumerate(place))
+            is_here = pointwise(lambda one, row=row: int(one) == row, lambda one: one, index)
+            out[target] = _where(is_here, updates[place], out[target])
+    return plain(out)
+
+
+def _one_hot(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    indices, depth, (off, on) = inputs
+    if indices.dtype == object:
+        raise NotImplementedError("SQL cannot run OneHot of what depends on the row.")
+    axis, ndim = given.get("axis", -1), indices.ndim + 1
+    hot = indices[..., None].astype(np.int64) % int(depth) == np.arange(int(depth))
+    return np.moveaxis(np.where(hot, on, off), -1, axis % ndim)
+
+
+def _slice(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    x, starts, ends = inputs[:3]
+    axes = inputs[3].astype(int) if len(inputs) > 3 else np.arange(len(starts))
+    steps = inputs[4].astype(int) if len(inputs) > 4 else np.ones(len(starts), int)
+    cuts = [slice(None)] * x.ndim
+    for axis, start, end, step in zip(axes, starts.astype(int), ends.astype(int), steps, strict=True):
+        cuts[axis] = slice(start, end, step)
+    return plain(x[tuple(cuts)])
+
+
+def _reshape(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    x, sizes = inputs
+    return x.reshape([x.shape[i] if size == 0 else int(size) for i, size in enumerate(sizes)])
+
+
+def _trees(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    (x,) = inputs
+    found = trees(list(context.named(x)[0]), given, context.layers, context.most_nested)
+    return plain(np.array([found], dtype=object))
+
+
+def _cast(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    return each(_as_number)(inputs, given, context)  # doubles take the part of every number
+
+
+def _zeros(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+    return np.full(inputs[0].astype(int), given["value"].reshape(()) if "value" in given else 0.0)
+
+
+def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Tensor]:
+    def run(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
+        found = inputs[0]
+        for one in inputs[1:]:
+            found = each(function)([found, one], {}, context)
+        return found
+
+    return run
+
+
+#: What computes each operator: from its inputs, its attributes and a context.
+OPERATORS: dict[str, Callable[[list[Tensor], dict[str, Any], Context], Tensor]] = {
+    "Add": each(_add),
+    "Cast": _cast,
+    "Clip": _clip,
+    "Concat": lambda inputs, given, context: plain(np.concatenate(inputs, axis=given["axis"])),
+    "ConstantOfShape": _zeros,
+    "Div": each(_divided),
+    "Exp": each(_exp),
+    "Flatten": lambda inputs, given, context: inputs[0].reshape(math.prod(inputs[0].shape[: given.get("axis", 1)]), -1),
+    "Gather": _gather,
+    "Gemm": _gemm,
+    "Greater": each(_comparison(exp.GT, lambda a, b: bool(a > b))),
+    "Identity": lambda inputs, given, context: inputs[0],
+    "IsNaN": each(_is_missing),
+    "MatMul": _matmul,
+    "Max": _many(_greatest),
+    "Min": _many(_least),
+    "Mul": each(_mul),
+    "OneHot": _one_hot,
+    "Pow": each(_power),
+    "Reciprocal": each(lambda a: _divided(1.0, a)),
+    "ReduceMax": _reduce(_greatest),
+    "ReduceSum": _reduce(_add),
+    "Relu": each(lambda a: _greatest(a, 0.0)),
+    "Reshape": _reshape,
+    "ScatterElements": _scatter,
+    "Shape": lambda inputs, given, context: np.array(inputs[0].shape),
+    "Sigmoid": each(_sigmoid),
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "Sub": each(_sub),
+    "TreeEnsembleRegressor": _trees,
+    "Where": each(_where),
+}

@@ -1,0 +1,103 @@
+"""A student as one SELECT over the raw columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlglot import exp
+
+from tabkd._sql.columns import Columns
+from tabkd._sql.dialects import Dialect
+from tabkd._sql.graph import computed
+from tabkd._sql.layers import Layers
+from tabkd._sql.operators import Context
+from tabkd._sql.scalars import as_sql, literal, whole
+
+
+def statement(
+    content: bytes,
+    facts: dict[str, Any],
+    tables: list[tuple[list, np.ndarray]],
+    dialect: Dialect,
+    table: str,
+    keep: Sequence[str],
+) -> exp.Select:
+    """The statement that gives what `tabkd score` writes: a prediction and, for classes, the probability of each.
+
+    Parameters
+    ----------
+    content : bytes
+        The model.
+    facts : dict
+        Its metadata.
+    tables : list of (list, ndarray)
+        Categories and rows of each categorical column that the student reads.
+    dialect : Dialect
+        What is written.
+    table : str
+        What is read, as the dialect writes a table.
+    keep : sequence of str
+        Columns of the table that are given too.
+
+    Raises
+    ------
+    NotImplementedError
+        If SQL cannot run the graph.
+    """
+    names = column_names(facts)
+    layers = Layers([*names, *keep])
+    columns = Columns(facts, tables, names, dialect, layers)
+    entries = _entries(facts, columns)
+    is_classifier = facts["task"] == "classification"
+    scores = computed(
+        content, entries, "probabilities" if is_classifier else "variable", Context(layers, dialect.most_nested)
+    )[0]
+    if is_classifier:
+        scores = [layers.named(score) for score in scores]
+        outputs = {"prediction": _label(facts, scores)}
+        outputs |= {f"probability_{label}": score for label, score in zip(facts["classes"], scores, strict=True)}
+    elif facts["one_dimensional"]:
+        outputs = {"prediction": scores[0]}
+    else:
+        outputs = {f"prediction_{k}": score for k, score in enumerate(scores)}
+    return layers.select(outputs, exp.to_table(table, dialect=dialect.name), keep, dialect.fenced)
+
+
+def column_names(facts: dict[str, Any]) -> list[str]:
+    """The names of a student's columns in a table; like in Python, the columns of an array are x0, x1, …"""
+    return [f"x{c['name']}" if facts["container"] == "numpy" else str(c["name"]) for c in facts["columns"]]
+
+
+def _entries(facts: dict[str, Any], columns: Columns) -> dict[str, np.ndarray]:
+    """What rows give, where `tabkd.load` cuts the graph: filled numbers and rows of categories."""
+    is_matrix = all(c["input"] == "X" and c["kind"] == "numeric" for c in facts["columns"])
+    values, filled, rows = facts["values"], facts["filled"], facts["rows"]
+    if is_matrix and not filled:
+        n = len(facts["columns"])
+        return {"X": columns.numbers(list(range(n)), [0.0] * n, None)}
+    entries = {}
+    if name := (filled or values).get("name"):
+        entries[name] = columns.numbers(values["columns"], values["centers"], filled)
+    if rows.get("name"):
+        entries[rows["name"]] = columns.rows(rows["columns"])
+    return entries
+
+
+def _label(facts: dict[str, Any], scores: list[Any]) -> exp.Expression:
+    """The first of the most probable classes."""
+    labels = [_label_literal(label, facts["classes_dtype"]) for label in facts["classes"]]
+    ifs = []
+    for k, score in enumerate(scores[:-1]):
+        beats = [exp.GTE(this=as_sql(score), expression=as_sql(other)) for other in scores[k + 1 :]]
+        ifs.append(exp.If(this=exp.and_(*beats), true=labels[k]))
+    return exp.Case(ifs=ifs, default=labels[-1]) if ifs else labels[-1]
+
+
+def _label_literal(label: Any, kind: str) -> exp.Expression:
+    if isinstance(label, bool):
+        return exp.Boolean(this=label)
+    if isinstance(label, str):
+        return exp.Literal.string(label)
+    return literal(label) if kind == "f" or isinstance(label, float) else whole(label)
