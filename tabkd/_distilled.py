@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import banded
 from tabkd._drawn_columns import for_used_columns
+from tabkd._in_sql import InSql
 from tabkd._label_budget import Labelling
 from tabkd._labelled_parquet import LabelledParquet
 from tabkd._labelled_rows import LabelledRows, labelled_files
@@ -72,7 +73,7 @@ _REFERENCE_ROWS = 10_000
 _PROBE_ROWS = 256
 
 
-class Distilled(Signed, Convertible, TakesTables, NamedParts):
+class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
     """The common part of the classifier and the regressor."""
 
     _task: Task

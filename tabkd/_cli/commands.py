@@ -11,7 +11,7 @@ from tabkd._cli.signals import ignore_signals
 from tabkd._cli.streams import flush, occupy_closed_streams
 
 # Each is an object in the module of its name.
-_COMMANDS = ("distill", "score", "inspect", "compare", "monitor", "demo")
+_COMMANDS = ("distill", "score", "inspect", "export", "compare", "monitor", "demo")
 
 
 class Commands(click.Group):

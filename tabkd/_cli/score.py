@@ -20,6 +20,7 @@ from tabkd._cli.csv_options import csv_options
 from tabkd._cli.errors import CommandError, one_line
 from tabkd._cli.fraction import Fraction
 from tabkd._cli.output_folder import json_bytes
+from tabkd._cli.pairs import pairs
 from tabkd._cli.signals import Stopping, stopping
 from tabkd._cli.streams import say
 from tabkd._formats import suffixes_in_words
@@ -179,8 +180,8 @@ def score(
         if summary is not None:
             taken = [str(model), *_files(engine, inputs, query), output, rejects or output, reason_codes or output]
             _check_summary(summary, taken)
-        options |= {"column_map": _pairs("column-map", column_map, "MODEL=INPUT, as in amount=TX_AMOUNT")}
-        groups = _pairs("reason-group", reason_groups, "NAME=COL,COL, as in address=street,zip")
+        options |= {"column_map": pairs("column-map", column_map, "MODEL=INPUT, as in amount=TX_AMOUNT")}
+        groups = pairs("reason-group", reason_groups, "NAME=COL,COL, as in address=street,zip")
         options |= {"reason_groups": {name: next(csv.reader([columns])) for name, columns in groups.items()}}
         options |= {"reason_codes": reason_codes, "rejects": rejects}
         if segment and summary is None:
@@ -315,15 +316,3 @@ def _scored_by_spark(*arguments: Any, **options: Any) -> Summary:
         return score_dataset(*arguments, **options)
     except PySparkException as error:
         raise CommandError(one_line(error)) from error
-
-
-def _pairs(name: str, given: Sequence[str], form: str) -> dict[str, str]:
-    """What an option that may be repeated says, each time as KEY=VALUE."""
-    pairs: dict[str, str] = {}
-    for text in given:
-        key, _, value = text.partition("=")
-        if not (key and value):
-            raise CommandError(f"--{name} {text!r} is not of the form {form}.")
-        if pairs.setdefault(key, value) != value:
-            raise CommandError(f"--{name} {key!r} is given twice, as {pairs[key]!r} and {value!r}; give it once.")
-    return pairs

@@ -11,6 +11,10 @@ from tabkd._sql.dialects import Dialect
 from tabkd._sql.layers import Layers
 from tabkd._sql.scalars import Lookup, Sql, literal, whole
 
+_LARGEST = float(np.finfo(np.float32).max)
+# A double has 29 bits more than a float32.
+_SPLITTER = 2.0**29 + 1
+
 
 class Columns:
     """Read the columns of a student's table.
@@ -38,18 +42,23 @@ class Columns:
         layers: Layers,
     ):
         self._columns, self._names, self._dialect, self._layers = facts["columns"], names, dialect, layers
+        #: The position and the centre of each numeric column, by its name in the subselects.
+        self.read: dict[str, tuple[int, float]] = {}
         self._tables = dict(zip(facts["rows"]["columns"], tables, strict=True))
 
-    def numbers(self, positions: list[int], centers: list[float], filled: dict[str, Any] | None) -> np.ndarray:
+    def numbers(
+        self, positions: list[int], centers: list[float], filled: dict[str, Any] | None, rounded: bool
+    ) -> np.ndarray:
         """Numeric columns, each without its centre: objects of shape (1, m).
 
         If `filled` is given, no number is missing, and indicators of missing ones follow.
         """
         read = [self._number(i, center) for i, center in zip(positions, centers, strict=True)]
+        numbers = [self._rounded(one) for one in read] if rounded else read
         if filled is not None:
             indicators = [_missing(read[k]) for k in filled["indicators"]]
-            read = [_filled(one, fill) for one, fill in zip(read, filled["fill"], strict=True)] + indicators
-        return np.array([read], dtype=object)
+            numbers = [_filled(one, fill) for one, fill in zip(numbers, filled["fill"], strict=True)] + indicators
+        return np.array([numbers], dtype=object)
 
     def rows(self, positions: list[int]) -> np.ndarray:
         """The row numbers of categorical columns: objects of shape (1, j)."""
@@ -59,7 +68,25 @@ class Columns:
         value = self._as_double(i)
         if center:
             value = exp.Add(this=value, expression=literal(-center))
-        return self._layers.column(Sql(value, 0), self._layers.fresh("x", i + 1))
+        name = self._layers.fresh("x", i + 1)
+        self.read[name] = (i, center)
+        return self._layers.column(Sql(value, 0), name)
+
+    def _rounded(self, number: Sql) -> Sql:
+        """A number as the nearest float32, which is what the student learnt to read.
+
+        Not every dialect has float32. The sum and the difference leave the leading 24 bits of a double, rounded to the
+        nearest: the splitting of Veltkamp and Dekker (1971).
+        """
+        x = number.written
+        ifs = [
+            exp.If(this=kind(this=x.copy(), expression=literal(bound)), true=literal(bound))
+            for kind, bound in ((exp.GT, _LARGEST), (exp.LT, -_LARGEST))
+        ]
+        bounded = self._layers.named(Sql(exp.Case(ifs=ifs, default=x.copy()), number.depth))
+        large = exp.Mul(this=bounded.written, expression=literal(_SPLITTER))
+        rest = exp.Paren(this=exp.Sub(this=large.copy(), expression=bounded.written.copy()))
+        return Sql(exp.Sub(this=large, expression=rest), bounded.depth)
 
     def _row(self, i: int) -> Lookup:
         """The row number of a category, an unseen or a missing one."""

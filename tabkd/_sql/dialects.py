@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from sqlglot import exp
 
@@ -95,6 +94,7 @@ def dialect_of(name: str) -> Dialect:
     """
     if name in DIALECTS:
         return DIALECTS[name]
-    alike = get_close_matches(str(name).casefold(), DIALECTS, n=1)
-    hint = f" Did you mean {alike[0]!r}?" if alike else ""
-    raise ValueError(f"{option('dialect', name)} is no dialect of SQL known here; expected one of {', '.join(DIALECTS)}.{hint}")
+    raise ValueError(
+        f"{option('dialect', name)} is not a dialect that students are written in; expected one of "
+        f"{', '.join(DIALECTS)}."
+    )

@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
 
-def computed(content: bytes, entries: dict[str, np.ndarray], output: str, context: Context) -> np.ndarray:
-    """An output of a model, of shape (1, K).
+def read_graph(content: bytes) -> GraphProto:
+    """The graph of a model."""
+    from onnx import load_from_string
+
+    return load_from_string(content).graph
+
+
+def computed(graph: GraphProto, entries: dict[str, np.ndarray], output: str, context: Context) -> np.ndarray:
+    """An output of a graph, of shape (1, K).
 
     Parameters
     ----------
-    content : bytes
-        The model.
+    graph : onnx.GraphProto
+        The graph.
     entries : dict of str to ndarray
         Values inside of the graph, or inputs of it, that depend on the row.
     output : str
@@ -32,14 +39,11 @@ def computed(content: bytes, entries: dict[str, np.ndarray], output: str, contex
     NotImplementedError
         For operators, and uses of them, that have no SQL here; the message names them.
     """
-    from onnx import load_from_string
-
-    graph = load_from_string(content).graph
     nodes = _needed(graph, set(entries), output)
     if lacking := sorted({node.op_type for node in nodes} - OPERATORS.keys()):
         raise NotImplementedError(
-            f"SQL cannot run the operators {', '.join(lacking)} of this student's graph. Distil into one of tabkd's own "
-            "students, or score the ONNX file."
+            f"SQL cannot run the operators {', '.join(lacking)} of this student's graph. Distil into one of tabkd's "
+            "own students, or score the ONNX file."
         )
     values = _constants(graph) | entries
     for entry in graph.input:  # of which only the number of rows is asked

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlglot import exp
 
-from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, depth_of
+from tabkd._sql.scalars import Condition, Sql, as_sql, depth_of
 
 
 class Layers:
@@ -78,35 +78,25 @@ class Layers:
             exp.alias_(value if isinstance(value, exp.Expression) else as_sql(value), name, quoted=True)
             for name, value in outputs.items()
         ]
-        layers = [
-            [exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer
-        ] + [last]
+        layers = [[exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer]
         kept = [exp.column(name, quoted=True) for name in keep]
-        statement, needed, selects = None, set(), []
-        for columns in reversed(layers):
-            here = {column.alias for column in columns}
-            passed = [exp.column(name) for name in sorted(needed - here, key=_in_order)]
-            selects.append([*(column.copy() for column in kept), *passed, *columns])
-            needed = (needed - here) | _used(columns)
-        selects.reverse()
-        for i, columns in enumerate(selects):
-            source = table if i == 0 else exp.to_table(self._layer_name(i))
-            select = exp.select(*columns, copy=False).from_(source)
-            if i == len(selects) - 1:
-                statement = select
-                break
-            part = exp.CTE(
-                this=select,
-                alias=exp.TableAlias(this=exp.to_identifier(self._layer_name(i + 1))),
-                materialized=True if fenced else None,
-            )
-            ctes = [part] if i == 0 else [*ctes, part]
-        if len(selects) > 1:
-            statement.set("with_", exp.With(expressions=ctes))
-        return statement
+        *inner, outer = [
+            exp.select(*kept, *map(exp.column, passed), *columns).from_(table if i == 0 else f"layer{i}")
+            for i, (passed, columns) in enumerate(_with_passed([*layers, last]))
+        ]
+        for i, select in enumerate(inner, 1):
+            outer = outer.with_(f"layer{i}", as_=select, materialized=fenced or None, copy=False)
+        return outer
 
-    def _layer_name(self, number: int) -> str:
-        return f"layer{number}"
+
+def _with_passed(layers: list[list[exp.Expression]]) -> list[tuple[list[str], list[exp.Expression]]]:
+    """Each layer's columns, with the names of those before it that a later one reads."""
+    out, needed = [], set[str]()
+    for columns in reversed(layers):
+        passed = needed - {column.alias for column in columns}
+        out.append((sorted(passed, key=_in_order), columns))
+        needed = passed | _used(columns)
+    return out[::-1]
 
 
 def _used(columns: Iterable[exp.Expression]) -> set[str]:

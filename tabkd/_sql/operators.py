@@ -13,7 +13,7 @@ import numpy as np
 from sqlglot import exp
 
 from tabkd._sql.layers import Layers
-from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, depth_of, enclosed, literal, pointwise, total, written
+from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, enclosed, pointwise, total, written
 from tabkd._sql.trees import trees
 
 Tensor = np.ndarray
@@ -145,10 +145,16 @@ class Context:
         Takes the columns of what is used often.
     most_nested : int
         How deep cases may be nested.
+
+    Attributes
+    ----------
+    edges : list of (str, float)
+        The columns that trees compare, each with a threshold.
     """
 
     def __init__(self, layers: Layers, most_nested: int):
         self.layers, self.most_nested = layers, most_nested
+        self.edges: list[tuple[str, float]] = []
 
     def named(self, tensor: Tensor) -> Tensor:
         """A tensor whose scalars can be used often."""
@@ -293,7 +299,12 @@ def _reshape(inputs: list[Tensor], given: dict[str, Any], context: Context) -> T
 
 def _trees(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
     (x,) = inputs
-    found = trees(list(context.named(x)[0]), given, context.layers, context.most_nested)
+    features = list(context.named(x)[0])
+    found = trees(features, given, context.layers, context.most_nested)
+    splits = zip(given["nodes_featureids"], given["nodes_values"], given["nodes_modes"], strict=True)
+    for i, threshold in sorted({(i, value) for i, value, mode in splits if mode != b"LEAF"}):
+        if isinstance(features[i], Sql):
+            context.edges.append((features[i].written.name, threshold))
     return plain(np.array([found], dtype=object))
 
 

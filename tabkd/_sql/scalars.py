@@ -109,7 +109,7 @@ def written(make: Callable[..., exp.Expression], *args: Any, kind: type[Sql] = S
 
 def total(terms: Iterable[tuple[float, Any]], start: float = 0.0) -> Any:
     """The sum of scalars, each times a weight, and a constant; tables of one category are added up to one."""
-    constant, tables, rest = float(start), {}, []
+    constant, tables, rest = float(start), dict[int, Lookup](), []
     for weight, scalar in terms:
         if isinstance(scalar, Lookup):
             table = {row: weight * number for row, number in scalar.table.items()}

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlglot import exp
 
 from tabkd._sql.columns import Columns
 from tabkd._sql.dialects import Dialect
-from tabkd._sql.graph import computed
+from tabkd._sql.graph import computed, read_graph
 from tabkd._sql.layers import Layers
 from tabkd._sql.operators import Context
 from tabkd._sql.scalars import as_sql, literal, whole
 
 
-def statement(
-    content: bytes,
-    facts: dict[str, Any],
-    tables: list[tuple[list, np.ndarray]],
-    dialect: Dialect,
-    table: str,
-    keep: Sequence[str],
-) -> exp.Select:
-    """The statement that gives what `tabkd score` writes: a prediction and, for classes, the probability of each.
+class Student(NamedTuple):
+    """What a statement is made of.
 
-    Parameters
+    Attributes
     ----------
     content : bytes
         The model.
@@ -34,10 +27,42 @@ def statement(
         Its metadata.
     tables : list of (list, ndarray)
         Categories and rows of each categorical column that the student reads.
+    """
+
+    content: bytes
+    facts: dict[str, Any]
+    tables: list[tuple[list, np.ndarray]]
+
+
+class Statement(NamedTuple):
+    """A student in SQL.
+
+    Attributes
+    ----------
+    select : sqlglot Select
+        The statement.
+    edges : list of (int, float, float)
+        The values where the student jumps: the position of a column, its centre, and a float32 above that; a value up
+        to it takes another way than the next one.
+    """
+
+    select: exp.Select
+    edges: list[tuple[int, float, float]]
+
+
+def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[str], keep: Sequence[str]) -> Statement:
+    """The statement that gives what `tabkd score` writes: a prediction and, for classes, the probability of each.
+
+    Parameters
+    ----------
+    student : Student
+        The student.
     dialect : Dialect
         What is written.
-    table : str
-        What is read, as the dialect writes a table.
+    table : sqlglot Table
+        What is read.
+    names : list of str
+        What the table calls the columns of the student.
     keep : sequence of str
         Columns of the table that are given too.
 
@@ -46,14 +71,14 @@ def statement(
     NotImplementedError
         If SQL cannot run the graph.
     """
-    names = column_names(facts)
+    facts = student.facts
     layers = Layers([*names, *keep])
-    columns = Columns(facts, tables, names, dialect, layers)
-    entries = _entries(facts, columns)
+    columns = Columns(facts, student.tables, names, dialect, layers)
+    graph, context = read_graph(student.content), Context(layers, dialect.most_nested)
+    is_tree = any(node.op_type == "TreeEnsembleRegressor" for node in graph.node)
     is_classifier = facts["task"] == "classification"
-    scores = computed(
-        content, entries, "probabilities" if is_classifier else "variable", Context(layers, dialect.most_nested)
-    )[0]
+    output = "probabilities" if is_classifier else "variable"
+    scores = list(computed(graph, _entries(facts, columns, not is_tree), output, context)[0])
     if is_classifier:
         scores = [layers.named(score) for score in scores]
         outputs = {"prediction": _label(facts, scores)}
@@ -62,7 +87,8 @@ def statement(
         outputs = {"prediction": scores[0]}
     else:
         outputs = {f"prediction_{k}": score for k, score in enumerate(scores)}
-    return layers.select(outputs, exp.to_table(table, dialect=dialect.name), keep, dialect.fenced)
+    edges = [(*columns.read[name], threshold) for name, threshold in context.edges if name in columns.read]
+    return Statement(layers.select(outputs, table, keep, dialect.fenced), edges)
 
 
 def column_names(facts: dict[str, Any]) -> list[str]:
@@ -70,16 +96,16 @@ def column_names(facts: dict[str, Any]) -> list[str]:
     return [f"x{c['name']}" if facts["container"] == "numpy" else str(c["name"]) for c in facts["columns"]]
 
 
-def _entries(facts: dict[str, Any], columns: Columns) -> dict[str, np.ndarray]:
+def _entries(facts: dict[str, Any], columns: Columns, rounded: bool) -> dict[str, np.ndarray]:
     """What rows give, where `tabkd.load` cuts the graph: filled numbers and rows of categories."""
     is_matrix = all(c["input"] == "X" and c["kind"] == "numeric" for c in facts["columns"])
     values, filled, rows = facts["values"], facts["filled"], facts["rows"]
     if is_matrix and not filled:
         n = len(facts["columns"])
-        return {"X": columns.numbers(list(range(n)), [0.0] * n, None)}
+        return {"X": columns.numbers(list(range(n)), [0.0] * n, None, rounded)}
     entries = {}
     if name := (filled or values).get("name"):
-        entries[name] = columns.numbers(values["columns"], values["centers"], filled)
+        entries[name] = columns.numbers(values["columns"], values["centers"], filled, rounded)
     if rows.get("name"):
         entries[rows["name"]] = columns.rows(rows["columns"])
     return entries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -298,6 +298,70 @@ class ExportedStudent:
         outputs = [str(label) for label in self.classes_] if self.metadata["task"] == "classification" else None
         names = [str(name) for name in self.feature_names_in_]
         return as_explanation(values.reshape(len(values), len(baseline), len(names)), baseline, data, names, outputs)
+
+    def to_sql(
+        self,
+        dialect: str,
+        *,
+        table: str = "data",
+        keep: Sequence[str] = (),
+        column_map: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write the student as one SELECT over the raw columns of a table, and prove it.
+
+        The statement gives the columns that `tabkd score` writes: `prediction`, and for classes `probability_…` of
+        each. NULL and NaN are missing values, and unseen categories are scored as in the file. A database computes in
+        doubles what ONNX Runtime computes in float32, so that scores agree to about six digits; a value beside the
+        threshold of a tree takes the same way. Infinite numbers, which `predict` refuses, count as the largest ones.
+
+        The text is given only if a database reproduces this student on rows of every kind: in DuckDB and SQLite the
+        text itself is run. For the other dialects it is parsed back, and the same statement is run in DuckDB, or in
+        SQLite if DuckDB is not installed; comments at its head say what was done.
+
+        Parameters
+        ----------
+        dialect : {"duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery", "tsql"}
+            The dialect of SQL.
+        table : str, default="data"
+            The table, as a statement in this dialect names it: with its schema, and with quotes if it needs them.
+        keep : sequence of str, default=()
+            Columns of the table to give next to the scores, such as its key.
+        column_map : mapping of str to str, optional
+            For a column of the model, its name in the table. Names are quoted, so that upper and lower case matter
+            where the database says so.
+
+        Returns
+        -------
+        str
+            The statement, with comments at its head and without a semicolon.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If sqlglot or onnx is not installed.
+        NotImplementedError
+            If SQL cannot run the graph; the message names the operators.
+        RuntimeError
+            If the database gives another score or label; the message has the row.
+        ValueError
+            For unknown dialects, names that are no table, unknown columns, and names of scores in `keep`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.tree import DecisionTreeClassifier
+        >>> from tabkd import DistilledClassifier, ExportedStudent
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
+        >>> model = DistilledClassifier(teacher, student="tree", n_synthetic=1000, random_state=0).fit(X, y)
+        >>> exported = ExportedStudent(model.to_onnx().SerializeToString())
+        >>> print(exported.to_sql("sqlite", table="patients"))
+        -- Classification by a student of tabkd ...
+        """
+        from tabkd._sql import written
+
+        tables = [] if self._is_single else category_tables(self.content, self.metadata)
+        return written(self.content, self.metadata, tables, self._scores, dialect, table, keep, column_map or {})
 
     def check_column(self, i: int, values: pa.Array | pa.ChunkedArray) -> None:
         """Refuse values that the model's column `i`, counted from 0, cannot have.

@@ -1,0 +1,93 @@
+"""`to_sql`: write the statement, prove it, and say what was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
+from tabkd._near_names import known_names
+from tabkd._options import option
+from tabkd._sql.dialects import Dialect, dialect_of
+from tabkd._sql.proof import Proof, prove
+from tabkd._sql.statement import Student, column_names, statement
+
+
+def sql_text(
+    student: Student,
+    scores: Callable[[pa.Table], np.ndarray],
+    dialect: str,
+    table: str,
+    keep: Sequence[str],
+    column_map: Mapping[str, str],
+) -> str:
+    """A student as the text of one statement, proved.
+
+    Parameters
+    ----------
+    student : Student
+        The student.
+    scores : callable
+        Gives the scores of a table, which the statement has to reproduce.
+    dialect, table, keep, column_map
+        Like those of `ExportedStudent.to_sql`.
+    """
+    written_in = dialect_of(dialect)
+    names = _in_table(column_names(student.facts), column_map)
+    keep = list(dict.fromkeys(keep))
+    made = statement(student, written_in, _named_table(table, written_in), names, keep)
+    _check_kept(made.select, keep)
+    text = written_in.written(made.select)
+    _parse_back(text, written_in)
+    proof = prove(student, written_in, scores)
+    return f"{_head(student, written_in, proof)}{text}\n"
+
+
+def _in_table(names: list[str], column_map: Mapping[str, str]) -> list[str]:
+    """What the table calls the columns."""
+    if unknown := [name for name in column_map if name not in names]:
+        raise ValueError(
+            f"{option('column_map', unknown[0])} is not a column of the model; {known_names(unknown[0], names)}"
+        )
+    return [column_map.get(name, name) for name in names]
+
+
+def _named_table(table: str, dialect: Dialect) -> exp.Table:
+    try:
+        return sqlglot.parse_one(table, into=exp.Table, dialect=dialect.name)
+    except ParseError as error:
+        raise ValueError(
+            f"{option('table', table)} is no name of a table in {dialect.title}; write it as in a statement, with "
+            "quotes where it needs them."
+        ) from error
+
+
+def _check_kept(select: exp.Select, keep: Sequence[str]) -> None:
+    scores = {column.alias_or_name.casefold() for column in select.expressions[len(keep) :]}
+    if clash := [name for name in keep if name.casefold() in scores]:
+        raise ValueError(f"{option('keep', clash[0])} has the name of a column of scores; rename it in the table.")
+
+
+def _parse_back(text: str, dialect: Dialect) -> None:
+    """Refuse a text that is read as another statement than was written."""
+    if dialect.written(sqlglot.parse_one(text, dialect=dialect.name)) != text:
+        raise RuntimeError(
+            f"sqlglot {sqlglot.__version__} reads its own {dialect.title} as another statement, so it is not given. "
+            "Update sqlglot."
+        )
+
+
+def _head(student: Student, dialect: Dialect, proof: Proof) -> str:
+    """What was proved, as comments."""
+    facts, unit = student.facts, "probability" if student.facts["task"] == "classification" else "standard deviation"
+    by = f"{proof.rows:,} rows, largest difference {proof.difference:.1e} ({unit})"
+    lines = [f"{facts['task'].capitalize()} by a student of tabkd {facts['tabkd']}, in the SQL of {dialect.title}."]
+    if proof.engine.startswith(dialect.title):
+        lines.append(f"Compared with the ONNX file in {proof.engine}: {by}.")
+    else:
+        lines.append(f"Not run in {dialect.title}, only parsed back. The same statement in {proof.engine}: {by}.")
+    return "".join(f"-- {' '.join(line.split())}\n" for line in lines)
