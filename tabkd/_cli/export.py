@@ -74,11 +74,8 @@ def export(
     import tabkd
     from tabkd._files import atomic_write_bytes
 
-    given = {
-        "table": table,
-        "keep": keep,
-        "column_map": pairs("column-map", column_map, "MODEL=TABLE, as in amount=TX_AMOUNT"),
-    }
+    names = pairs("column-map", column_map, "MODEL=TABLE, as in amount=TX_AMOUNT")
+    given = {"dialect": dialect, "table": table, "keep": keep, "column_map": names}
     how = {name: value for name, value in given.items() if value}
     text = TARGETS[target](tabkd.load(model), **how)
     if output is None:

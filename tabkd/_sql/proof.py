@@ -88,7 +88,7 @@ def _compared(facts: dict[str, Any], rows: pa.Table, expected: np.ndarray, found
         raise _error(f"{got[row, k]!s} in the database, but {expected[row, k]!s} by tabkd.load", rows, int(row))
     if is_classifier:
         top = np.sort(expected, axis=1)[:, -2:]
-        for row in np.flatnonzero(top[:, 1] - top[:, 0] > 2 * TOLERANCE):
+        for row in np.flatnonzero(top[:, 1] - top[:, 0] > 2 * TOLERANCE).tolist():
             label = facts["classes"][int(expected[row].argmax())]
             if found[row][0] != label:
                 raise _error(

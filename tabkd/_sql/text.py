@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError
+from sqlglot.errors import SqlglotError
 
 from tabkd._near_names import known_names
 from tabkd._options import option
@@ -59,7 +59,7 @@ def _in_table(names: list[str], column_map: Mapping[str, str]) -> list[str]:
 def _named_table(table: str, dialect: Dialect) -> exp.Table:
     try:
         return sqlglot.parse_one(table, into=exp.Table, dialect=dialect.name)
-    except ParseError as error:
+    except SqlglotError as error:
         raise ValueError(
             f"{option('table', table)} is no name of a table in {dialect.title}; write it as in a statement, with "
             "quotes where it needs them."

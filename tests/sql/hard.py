@@ -1,0 +1,122 @@
+"""A table of everything that is hard to write in SQL, students of it, and databases that hold it."""
+
+import sqlite3
+from functools import cache
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
+
+from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
+from tabkd._cli.table_codes import TableCodes
+from tests.export.hard import FAST, fast_students
+from tests.small_tables import targets
+
+TASKS = ("binary", "multiclass", "regression", "two targets")
+TEXTS = ["it's", 'a"b', "ü\\n", "", "NULL", "007", "nan ", "日本"]
+
+
+def table(n=300, seed=0):
+    """Names that need quotes, words of SQL, names that subselects have, and values of every type."""
+    rng = np.random.default_rng(seed)
+
+    def some_missing(values):
+        return pd.Series(np.where(rng.random(n) < 0.1, None, values), dtype=object)
+
+    days = pd.to_datetime(["2026-01-01T00:00", "2026-02-01T12:30", "2026-03-01T00:00"])
+    frame = pd.DataFrame(
+        {
+            'amount "EUR"': np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(2, 1, n)),
+            "select": rng.integers(0, 30, n),
+            "ONLINE": rng.random(n) < 0.5,
+            "x1": pd.array(rng.integers(18, 90, n), dtype="Int64"),
+            "paid ü": pd.array(rng.random(n) < 0.5, dtype="boolean"),
+            "c2": pd.Categorical(rng.integers(1, 4, n)),
+            "v1": some_missing(rng.choice(np.array(TEXTS, dtype=object), n)),
+            "day": pd.Categorical(days[rng.integers(0, 3, n)]),
+            "time": 1_700_000_000.0 + rng.integers(0, 5000, n) + 0.25,
+            "many": rng.choice([f"m{i}" for i in range(90)], n).astype(object),
+            "layer1": 1.0,
+        }
+    )
+    frame.loc[rng.random(n) < 0.1, ["x1", "paid ü"]] = pd.NA
+    return frame
+
+
+def new_rows(n=400):
+    """Rows with missing values everywhere, unseen categories and numbers far away."""
+    frame, rng = table(n, seed=1).astype({"c2": float, "day": object, "select": float}), np.random.default_rng(2)
+    frame["day"] = frame["day"].map(str).astype(object)
+    odd = {"c2": [np.nan, 9, 1.5], "v1": [None, "it''s", "NAN", "🦆"], "day": [None, "2027-01-01"]}
+    odd |= {"many": [None, "m"], "select": [np.nan, -1e6, 1e30], "time": [np.nan, 0, -1e300, 1.8e9]}
+    for name, values in odd.items():
+        chosen = rng.random(n) < 0.2
+        frame.loc[chosen, name] = pd.Series(values, dtype=frame[name].dtype).sample(
+            chosen.sum(), replace=True, random_state=0
+        ).to_numpy()
+    return frame
+
+
+@cache
+def teacher(task):
+    kind = RandomForestClassifier if task in TASKS[:2] else RandomForestRegressor
+    return make_pipeline(TableCodes(), kind(5, random_state=0))
+
+
+def signal_frame(frame):
+    """The columns that `targets` reads, under the names that it knows."""
+    names = {'amount "EUR"': "amount", "select": "visits", "ONLINE": "online"}
+    return frame.rename(columns=names)[list(names.values())]
+
+
+@cache
+def exported(student, task):
+    """A student of the table."""
+    frame, one = table(), fast_students()[student]
+    if student == "mlp" and task in ("binary", "regression"):
+        one.set_params(max_levels=20)  # the others read every level by a unit
+    kind = DistilledClassifier if task in TASKS[:2] else DistilledRegressor
+    model = kind(teacher(task), student=one, **FAST).fit(frame, targets(signal_frame(frame), task))
+    return ExportedStudent(model.to_onnx().SerializeToString())
+
+
+def arrow(frame):
+    """The rows with a number each, in Arrow's types."""
+    return pa.Table.from_pandas(frame.assign(row=np.arange(len(frame))), preserve_index=False)
+
+
+def in_duckdb(statement, rows):
+    with duckdb.connect() as connection:
+        connection.register("data", rows)
+        return connection.execute(statement).df()
+
+
+def in_sqlite(statement, rows):
+    connection = sqlite3.connect(":memory:")
+    try:
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in rows.column_names)
+        connection.execute(f"CREATE TABLE data ({names})")
+        values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+        connection.executemany(f"INSERT INTO data VALUES ({', '.join('?' * rows.num_columns)})", values)
+        return pd.read_sql_query(statement, connection)
+    finally:
+        connection.close()
+
+
+def assert_scores(found, student, frame, atol=1e-6):
+    """The columns are those of `tabkd score`, with its numbers and labels."""
+    found = found.sort_values("row").drop(columns="row")
+    if student.metadata["task"] == "classification":
+        expected, unit = student.predict_proba(frame), 1
+        assert list(found) == ["prediction", *(f"probability_{label}" for label in student.classes_)]
+        assert found["prediction"].tolist() == student.predict(frame).tolist()
+        numbers = found.drop(columns="prediction")
+    else:
+        expected, numbers = student.predict(frame).reshape(len(frame), -1), found
+        unit = expected.std()
+        names = [f"prediction_{k}" for k in range(expected.shape[1])]
+        assert list(found) == (names if len(names) > 1 else ["prediction"])
+    np.testing.assert_allclose(numbers.to_numpy(float), expected, rtol=0, atol=atol * unit)
