@@ -81,7 +81,9 @@ class Layers:
         layers = [[exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer]
         kept = [exp.column(name, quoted=True) for name in keep]
         *inner, outer = [
-            exp.select(*kept, *map(exp.column, passed), *columns).from_(table if i == 0 else f"layer{i}")
+            exp.select(*(one.copy() for one in kept), *map(exp.column, passed), *columns, copy=False).from_(
+                table if i == 0 else f"layer{i}", copy=False
+            )
             for i, (passed, columns) in enumerate(_with_passed([*layers, last]))
         ]
         for i, select in enumerate(inner, 1):

@@ -29,15 +29,18 @@ class Proof(NamedTuple):
 
     Attributes
     ----------
-    engine : str
-        The database, with its version.
+    dialect : Dialect
+        That of the database.
+    version : str
+        The version of the database.
     rows : int
         How many rows.
     difference : float
         The largest difference, in the unit of `TOLERANCE`.
     """
 
-    engine: str
+    dialect: Dialect
+    version: str
     rows: int
     difference: float
 
@@ -72,9 +75,9 @@ def prove(student: Student, dialect: Dialect, scores: Callable[[pa.Table], np.nd
     rows = probe_rows(student, made.edges)
     expected = scores(rows)
     numbered = rows.append_column(row, pa.array(range(rows.num_rows)))
-    engine, found = (_in_sqlite if is_sqlite else _in_duckdb)(own.written(made.select), numbered)
+    version, found = (_in_sqlite if is_sqlite else _in_duckdb)(own.written(made.select), numbered)
     found = [answer[1:] for answer in sorted(found, key=lambda answer: answer[0])]
-    return Proof(f"{own.title} {engine}", rows.num_rows, _compared(student.facts, rows, expected, found))
+    return Proof(own, version, rows.num_rows, _compared(student.facts, rows, expected, found))
 
 
 def _compared(facts: dict[str, Any], rows: pa.Table, expected: np.ndarray, found: list[tuple]) -> float:

@@ -42,8 +42,9 @@ def sql_text(
     made = statement(student, written_in, _named_table(table, written_in), names, keep)
     _check_kept(made.select, keep)
     text = written_in.written(made.select)
-    _parse_back(text, written_in)
     proof = prove(student, written_in, scores)
+    if proof.dialect != written_in:
+        _parse_back(text, written_in)
     return f"{_head(student, written_in, proof)}{text}\n"
 
 
@@ -86,8 +87,9 @@ def _head(student: Student, dialect: Dialect, proof: Proof) -> str:
     facts, unit = student.facts, "probability" if student.facts["task"] == "classification" else "standard deviation"
     by = f"{proof.rows:,} rows, largest difference {proof.difference:.1e} ({unit})"
     lines = [f"{facts['task'].capitalize()} by a student of tabkd {facts['tabkd']}, in the SQL of {dialect.title}."]
-    if proof.engine.startswith(dialect.title):
-        lines.append(f"Compared with the ONNX file in {proof.engine}: {by}.")
+    engine = f"{proof.dialect.title} {proof.version}"
+    if proof.dialect == dialect:
+        lines.append(f"Compared with the ONNX file in {engine}: {by}.")
     else:
-        lines.append(f"Not run in {dialect.title}, only parsed back. The same statement in {proof.engine}: {by}.")
+        lines.append(f"Not run in {dialect.title}, only parsed back. The same statement in {engine}: {by}.")
     return "".join(f"-- {' '.join(line.split())}\n" for line in lines)

@@ -5,8 +5,11 @@ from functools import cache
 
 import duckdb
 import numpy as np
+import onnx
 import pandas as pd
 import pyarrow as pa
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 
@@ -54,9 +57,9 @@ def new_rows(n=400):
     odd |= {"many": [None, "m"], "select": [np.nan, -1e6, 1e30], "time": [np.nan, 0, -1e300, 1.8e9]}
     for name, values in odd.items():
         chosen = rng.random(n) < 0.2
-        frame.loc[chosen, name] = pd.Series(values, dtype=frame[name].dtype).sample(
-            chosen.sum(), replace=True, random_state=0
-        ).to_numpy()
+        frame.loc[chosen, name] = (
+            pd.Series(values, dtype=frame[name].dtype).sample(chosen.sum(), replace=True, random_state=0).to_numpy()
+        )
     return frame
 
 
@@ -106,17 +109,34 @@ def in_sqlite(statement, rows):
         connection.close()
 
 
-def assert_scores(found, student, frame, atol=1e-6):
-    """The columns are those of `tabkd score`, with its numbers and labels."""
+def in_doubles(student, frame):
+    """The scores that the graph of the file gives if every number in it is a double."""
+    model = onnx.load_from_string(student._graph.cut(student._output))
+    for tensor in [*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute)]:
+        if tensor.data_type == TensorProto.FLOAT:
+            wide = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+    for cast in [a for node in model.graph.node if node.op_type == "Cast" for a in node.attribute]:
+        cast.i = TensorProto.DOUBLE if cast.i == TensorProto.FLOAT else cast.i
+    for zeros in [node for node in model.graph.node if node.op_type == "ConstantOfShape" and not node.attribute]:
+        zeros.attribute.append(onnx.helper.make_attribute("value", numpy_helper.from_array(np.zeros(1))))
+    numbers, rows = student._reader.tensors(frame)
+    feeds = {entry.name: student._graph._prepared(numbers).astype(np.float64) for entry in model.graph.input}
+    if student._rows_name in feeds:
+        feeds[student._rows_name] = rows
+    return ReferenceEvaluator(model).run([student._output], feeds)[0]
+
+
+def assert_scores(found, student, frame):
+    """The columns are those of `tabkd score`, with its labels, and numbers that differ from its by float32 alone."""
     found = found.sort_values("row").drop(columns="row")
-    if student.metadata["task"] == "classification":
-        expected, unit = student.predict_proba(frame), 1
+    n, is_classifier = student.metadata["n_outputs"], student.metadata["task"] == "classification"
+    if is_classifier:
         assert list(found) == ["prediction", *(f"probability_{label}" for label in student.classes_)]
-        assert found["prediction"].tolist() == student.predict(frame).tolist()
-        numbers = found.drop(columns="prediction")
+        assert found.pop("prediction").tolist() == student.predict(frame).tolist()
     else:
-        expected, numbers = student.predict(frame).reshape(len(frame), -1), found
-        unit = expected.std()
-        names = [f"prediction_{k}" for k in range(expected.shape[1])]
-        assert list(found) == (names if len(names) > 1 else ["prediction"])
-    np.testing.assert_allclose(numbers.to_numpy(float), expected, rtol=0, atol=atol * unit)
+        assert list(found) == ([f"prediction_{k}" for k in range(n)] if n > 1 else ["prediction"])
+    scores = student._scores(frame)
+    unit = 1 if is_classifier else scores.std()
+    np.testing.assert_allclose(found.to_numpy(float), in_doubles(student, frame), rtol=0, atol=1e-12 * unit)
+    np.testing.assert_allclose(found.to_numpy(float), scores, rtol=0, atol=1e-5 * unit)

@@ -1,0 +1,229 @@
+"""What a statement says, reads and refuses; the proof that it scores like the file."""
+
+import subprocess
+import sys
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.svm import SVR
+from sqlglot import exp
+
+import tabkd
+from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
+from tabkd._sql.dialects import DIALECTS
+from tabkd._sql.layers import Layers
+from tabkd._sql.proof import prove
+from tabkd._sql.scalars import Sql
+from tabkd._sql.statement import Student
+from tabkd._sql.trees import _middle, trees
+from tabkd.scoring._facts import category_tables
+from tabkd.students import STUDENTS, MLPStudent, TreeStudent
+from tests.export.hard import FAST, fast_students
+from tests.small_tables import numeric_frame, targets
+from tests.sql.hard import arrow, assert_scores, exported, in_duckdb, in_sqlite, new_rows, table
+
+
+def in_both(one, frame):
+    """The statements of a student score the rows of a frame like its file."""
+    rows = arrow(frame)
+    for run in (in_duckdb, in_sqlite):
+        assert_scores(run(one.to_sql(run.__name__.removeprefix("in_"), keep=["row"]), rows), one, frame)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_dialect_is_parsed_back_and_says_what_was_run(dialect):
+    title = DIALECTS[dialect].title
+    text = exported("tree", "binary").to_sql(dialect, table="a.b", keep=["it's a key"])
+    first, second, *_ = text.splitlines()
+    assert first == f"-- Classification by a student of tabkd {tabkd.__version__}, in the SQL of {title}."
+    run = dialect in ("duckdb", "sqlite")
+    assert second.startswith(f"-- Compared with the ONNX file in {title}" if run else f"-- Not run in {title}")
+    (parsed,) = sqlglot.parse(text, dialect=dialect)
+    assert parsed.named_selects == ["it's a key", "prediction", "probability_no", "probability_yes"]
+
+
+def test_a_distilled_model_gives_the_statement_of_its_file():
+    X = numeric_frame(200)
+    model = DistilledClassifier(RandomForestClassifier(5, random_state=0), student="tree", **FAST)
+    model.fit(X, targets(X, "binary"))
+    exported = ExportedStudent(model.to_onnx().SerializeToString())
+    assert model.to_sql("sqlite", table="t", keep=["k"]) == exported.to_sql("sqlite", table="t", keep=["k"])
+
+
+def test_columns_can_have_other_names_in_the_table():
+    one, frame = exported("tree", "regression"), new_rows(50)
+    renamed = frame.rename(columns={"select": "from", "v1": 'shop "1"'})
+    statement = one.to_sql("duckdb", keep=["row"], column_map={"select": "from", "v1": 'shop "1"'})
+    assert_scores(in_duckdb(statement, arrow(renamed)), one, frame)
+
+
+def test_kept_columns_may_have_the_names_that_subselects_use():
+    one, frame = exported("mlp", "regression"), new_rows(20)
+    found = in_duckdb(one.to_sql("duckdb", keep=["row", "v1", "layer1", "x1", "c2"]), arrow(frame))
+    assert_scores(found.drop(columns=["v1", "layer1", "x1", "c2"]), one, frame)
+    assert found.sort_values("row")["x1"].tolist() == frame["x1"].tolist()
+
+
+def test_nan_is_a_missing_value():
+    one, frame = exported("additive", "regression"), new_rows(50)
+    numbers = ['amount "EUR"', "select", "time", "c2"]
+    rows = arrow(frame)
+    for name in numbers:
+        values = pa.array(frame[name].astype(float).to_numpy(), from_pandas=False)
+        rows = rows.set_column(rows.column_names.index(name), name, values)
+    assert np.isnan(rows["time"].to_numpy()).any()
+    assert not rows["time"].null_count
+    assert_scores(in_duckdb(one.to_sql("duckdb", keep=["row"]), rows), one, frame)
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+def test_a_table_of_numbers_with_a_log_link_scores_the_same(student):
+    X = numeric_frame(300).astype(float)
+    X["time"] = 1.7e9 + np.arange(300.0) % 50
+    forest = RandomForestRegressor(5, random_state=0)
+    model = DistilledRegressor(forest, student=fast_students()[student], link="log", **FAST)
+    model.fit(X, np.exp(targets(numeric_frame(300), "regression")))
+    X["share"] = X["share"].mask(X["visits"] > 20)
+    in_both(ExportedStudent(model.to_onnx().SerializeToString()), X)
+
+
+@pytest.mark.parametrize("student", ["mlp", "tree"])
+def test_temperature_and_weights_of_one_byte_score_the_same(student):
+    X = numeric_frame(300)
+    one = MLPStudent(hidden_layer_sizes=(8, 4), weight_bits=8, max_iter=3) if student == "mlp" else TreeStudent()
+    model = DistilledClassifier(RandomForestClassifier(5, random_state=0), student=one, temperature=2.0, **FAST)
+    in_both(ExportedStudent(model.fit(X, targets(X, "multiclass")).to_onnx().SerializeToString()), X)
+
+
+@pytest.mark.parametrize("student", [name for name in STUDENTS if name != "boosted_trees"])  # they refuse it
+def test_columns_that_never_vary_score_the_same(student):
+    X, y = pd.DataFrame({"a": np.ones(100), "b": ["x"] * 100}), np.tile(["u", "v"], 50)
+    model = DistilledClassifier(DummyClassifier(), student=fast_students()[student], **FAST).fit(X, y)
+    rows = pd.DataFrame({"a": [1, 2, None], "b": ["y", "x", None]})
+    found = in_duckdb(model.to_sql("duckdb", keep=["row"]), arrow(rows))
+    np.testing.assert_allclose(found[["probability_u", "probability_v"]], model.predict_proba(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("missing_left", [0, 1])
+@pytest.mark.parametrize("most_nested", [30, 29])
+def test_a_deep_tree_is_listed_leaf_by_leaf(most_nested, missing_left):
+    """A tree of 30 splits, each below the left side of the one above or the right one in turn."""
+    n, kinds = 30, ["BRANCH_LEQ"] * 30 + ["LEAF"] * 31
+    number = np.r_[np.arange(1, n), 2 * n]  # the next split, and the last leaf
+    odd = np.arange(n) % 2 == 1
+    given = {
+        "nodes_treeids": [0] * 61,
+        "nodes_nodeids": list(range(61)),
+        "nodes_featureids": [0] * 61,
+        "nodes_values": [*(np.arange(n) * (-0.9) ** np.arange(n)), *[0.0] * 31],
+        "nodes_modes": [kind.encode() for kind in kinds],
+        "nodes_truenodeids": [*np.where(odd, n + np.arange(n), number), *[0] * 31],
+        "nodes_falsenodeids": [*np.where(odd, number, n + np.arange(n)), *[0] * 31],
+        "nodes_missing_value_tracks_true": [missing_left] * 61,
+        "target_treeids": [0] * 31,
+        "target_nodeids": list(range(n, 61)),
+        "target_ids": [0] * 31,
+        "target_weights": list(range(n, 61)),
+    }
+    (found,) = trees([Sql(exp.column("x"), 0)], given, Layers([]), most_nested)
+    text = found.written.sql("duckdb")
+    assert text.count("CASE") == (n if most_nested == n else 1)
+    values = [None, *np.linspace(-6, 6, 200)]
+    query = f"SELECT {text} FROM (SELECT unnest(?::DOUBLE[]) AS x)"
+    with duckdb.connect() as connection:
+        answers = [answer for (answer,) in connection.execute(query, [values]).fetchall()]
+    assert answers == [_leaf(given, value) for value in values]
+
+
+def _leaf(given, value):
+    node = 0
+    while given["nodes_modes"][node] != b"LEAF":
+        threshold = np.float32(given["nodes_values"][node])
+        is_left = given["nodes_missing_value_tracks_true"][0] if value is None else np.float32(value) <= threshold
+        node = given["nodes_truenodeids" if is_left else "nodes_falsenodeids"][node]
+    return node
+
+
+@settings(max_examples=300)
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(-3, 3), st.floats(-1e38, 1e38))
+def test_a_double_takes_the_way_of_its_float32(threshold, steps, far):
+    middle, takes_middle = _middle(threshold)
+    near = middle
+    for _ in range(abs(steps)):
+        near = np.nextafter(near, np.inf if steps > 0 else -np.inf)
+    for x in (near, far, threshold):
+        with np.errstate(over="ignore"):
+            expected = bool(np.float32(x) <= np.float32(threshold))
+        if np.isfinite(np.float32(x)):
+            assert (x <= middle if takes_middle else x < middle) == expected
+
+
+@pytest.mark.parametrize("student", ["boosted_trees", "additive"])
+def test_any_number_and_text_scores_the_same(student):
+    one = exported(student, "binary")
+    number = st.one_of(st.none(), st.floats(-1e300, 1e300), st.integers(-5, 40).map(float))
+    texts = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5))
+    row = st.tuples(number, number, number, texts, st.sampled_from([None, "it's", 'a"b', "ü\\n", ""]))
+    statement = one.to_sql("sqlite", keep=["row"])
+
+    @settings(max_examples=30)
+    @given(st.lists(row, min_size=1, max_size=20))
+    def check(rows):
+        frame = pd.concat([table(1).astype({"select": float, "day": object})] * len(rows), ignore_index=True)
+        frame["day"] = "2026-01-01 00:00:00"
+        for name, values in zip(['amount "EUR"', "select", "time", "many", "v1"], zip(*rows, strict=True), strict=True):
+            frame[name] = pd.Series(values, dtype=object if name in ("many", "v1") else float)
+        found = in_sqlite(statement, arrow(frame)).sort_values("row")
+        columns = ["probability_no", "probability_yes"]
+        np.testing.assert_allclose(found[columns], one.predict_proba(frame), rtol=0, atol=1e-5)
+
+    check()
+
+
+def test_the_proof_refuses_scores_and_labels_that_differ():
+    one = exported("tree", "multiclass")
+    student = Student(one.content, one.metadata, category_tables(one.content, one.metadata))
+    assert prove(student, DIALECTS["postgres"], one._scores).difference < 1e-6
+    for off in (0.001, [[0.5, 0, -0.5]], np.nan):
+        with pytest.raises(RuntimeError, match="does not reproduce the student"):
+            prove(student, DIALECTS["duckdb"], lambda rows, off=off: one._scores(rows) + off)
+    swapped = student._replace(facts=one.metadata | {"classes": one.metadata["classes"][::-1]})
+    assert prove(swapped, DIALECTS["sqlite"], one._scores).rows > 600
+
+
+def test_a_student_without_sql_names_its_operators():
+    X = numeric_frame(100)
+    model = DistilledRegressor(RandomForestRegressor(5, random_state=0), student=SVR(), **FAST)
+    with pytest.raises(NotImplementedError, match="cannot run the operators SVMRegressor"):
+        model.fit(X, targets(X, "regression")).to_sql("duckdb")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"dialect": "oracle"}, "dialect='oracle' is not a dialect .* one of duckdb, sqlite, postgres"),
+        ({"table": "a; DROP TABLE b"}, "table='a; DROP TABLE b' is no name of a table in DuckDB"),
+        ({"table": '"a'}, "is no name of a table"),
+        ({"keep": ["Prediction"]}, "keep='Prediction' has the name of a column of scores"),
+        ({"column_map": {"selct": "s"}}, "column_map='selct' is not a column of the model; did you mean 'select'"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(how, message):
+    with pytest.raises(ValueError, match=message):
+        exported("tree", "binary").to_sql(**{"dialect": "duckdb"} | how)
+
+
+def test_without_sqlglot_an_error_says_what_to_install(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(exported("tree", "binary").content)
+    code = f"import sys; sys.modules['sqlglot'] = None\nimport tabkd; tabkd.load({str(path)!r}).to_sql('duckdb')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("which is not installed; `pip install sqlglot` brings it.")
