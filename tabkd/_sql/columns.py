@@ -99,8 +99,12 @@ class Columns:
         else:
             value, compared, signs = self._as_double(i), [literal(key) for key in keys], []
         pairs = [(key, row) for key, row in [*zip(compared, known, strict=True), *signs] if row != unseen]
-        ifs = [exp.If(this=key, true=whole(row)) for key, row in pairs]
-        found = exp.Case(this=value, ifs=ifs, default=whole(unseen)) if ifs else whole(unseen)
+        if len(pairs) > self._dialect.most_cases:
+            (row,) = self._layers.joined(Sql(value, 0), [(key, [whole(row)]) for key, row in pairs])
+            found = exp.Coalesce(this=row.written, expressions=[whole(unseen)])
+        else:
+            ifs = [exp.If(this=key, true=whole(row)) for key, row in pairs]
+            found = exp.Case(this=value, ifs=ifs, default=whole(unseen)) if ifs else whole(unseen)
         if missing != unseen:
             absent = exp.If(this=exp.Is(this=value.copy(), expression=exp.Null()), true=whole(missing))
             found = exp.Case(ifs=[absent], default=found)

@@ -29,6 +29,8 @@ class Dialect:
         Whether a subselect has to be kept apart by MATERIALIZED.
     most_nested : int
         How deep cases are nested at most.
+    most_cases : int
+        From more categories on, they stand in a table of constants that is joined.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Dialect:
     casts_booleans: bool = True
     fenced: bool = False
     most_nested: int = 40
+    most_cases: int = 12
 
     def as_double(self, value: exp.Expression, is_boolean: bool) -> exp.Expression:
         """A value as a double, NULL if it is NaN."""

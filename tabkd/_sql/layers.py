@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlglot import exp
@@ -22,6 +22,7 @@ class Layers:
 
     def __init__(self, taken: Collection[str]):
         self._layers: list[dict[str, exp.Expression]] = []
+        self._joins: dict[int, list[_Join]] = {}
         self._taken, self._count = {name.casefold() for name in taken}, 0
 
     def fresh(self, letter: str, number: int | None = None) -> str:
@@ -46,6 +47,27 @@ class Layers:
             self._layers.append({})
         self._layers[depth][name] = as_sql(scalar)
         return Sql(exp.column(name), depth + 1, is_name=True)
+
+    def joined(self, key: Sql, rows: list[tuple[exp.Expression, list[exp.Expression]]]) -> list[Sql]:
+        """The columns of a table of constants in the row that an expression names; NULL if there is none.
+
+        Parameters
+        ----------
+        key : Sql
+            The expression.
+        rows : list of (Expression, list of Expression)
+            The key of each row, each once, and its constants.
+        """
+        name, k = self.fresh("table"), self.fresh("k")
+        columns = [self.fresh("w") for _ in rows[0][1]]
+        (first, values), *others = rows
+        # The first row names the columns, and makes doubles of numbers that some dialects read as decimals.
+        typed = [one if one.text("this").lstrip("-").isdigit() else exp.cast(one, "double") for one in values]
+        head = [exp.alias_(one, name) for one, name in zip([first, *typed], [k, *columns], strict=True)]
+        selects = [exp.select(*head, copy=False), *(exp.select(one, *rest, copy=False) for one, rest in others)]
+        on = exp.EQ(this=key.written.copy(), expression=exp.column(k, table=name))
+        self._joins.setdefault(key.depth, []).append(_Join(name, _all(selects), on))
+        return [Sql(exp.column(column, table=name), key.depth) for column in columns]
 
     def all_named(self, tensor: np.ndarray) -> np.ndarray:
         """A tensor whose numbers can be used often."""
@@ -80,32 +102,58 @@ class Layers:
         ]
         layers = [[exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer]
         kept = [exp.column(name, quoted=True) for name in keep]
+        joins = [self._joins.get(depth, []) for depth in range(len(layers) + 1)]
         *inner, outer = [
             exp.select(*(one.copy() for one in kept), *map(exp.column, passed), *columns, copy=False).from_(
                 table if i == 0 else f"layer{i}", copy=False
             )
-            for i, (passed, columns) in enumerate(_with_passed([*layers, last]))
+            for i, (passed, columns) in enumerate(_with_passed([*layers, last], joins))
         ]
+        for select, own in zip([*inner, outer], joins, strict=True):
+            for join in own:
+                select.join(join.name, on=join.on, join_type="left", copy=False)
+        for join in (join for own in joins for join in own):
+            outer = outer.with_(join.name, as_=join.rows, copy=False)
         for i, select in enumerate(inner, 1):
             outer = outer.with_(f"layer{i}", as_=select, materialized=fenced or None, copy=False)
         return outer
 
 
-def _with_passed(layers: list[list[exp.Expression]]) -> list[tuple[list[str], list[exp.Expression]]]:
+class _Join(NamedTuple):
+    """A table of constants, and the rows that belong together."""
+
+    name: str
+    rows: exp.Expression
+    on: exp.Expression
+
+
+def _all(selects: list[exp.Select]) -> exp.Expression:
+    """The rows of several selects."""
+    found: exp.Expression = selects[0]
+    for one in selects[1:]:
+        found = exp.Union(this=found, expression=one, distinct=False)
+    return found
+
+
+def _with_passed(
+    layers: list[list[exp.Expression]], joins: list[list[_Join]]
+) -> list[tuple[list[str], list[exp.Expression]]]:
     """Each layer's columns, with the names of those before it that a later one reads."""
     out, needed = [], set[str]()
-    for columns in reversed(layers):
+    for columns, own in zip(reversed(layers), reversed(joins), strict=True):
         passed = needed - {column.alias for column in columns}
         out.append((sorted(passed, key=_in_order), columns))
-        needed = passed | _used(columns)
+        needed = passed | _used([*columns, *(join.on for join in own)])
     return out[::-1]
 
 
 def _used(columns: Iterable[exp.Expression]) -> set[str]:
-    """The names of subselects' columns among those that some expressions read; those of the table are quoted."""
-    return {
-        found.name for column in columns for found in column.find_all(exp.Column) if not found.this.args.get("quoted")
-    }
+    """The names of subselects' columns among those that some expressions read.
+
+    Those of the user's table are quoted, and those of tables of constants have the name of the table.
+    """
+    found = (one for column in columns for one in column.find_all(exp.Column))
+    return {one.name for one in found if not (one.this.args.get("quoted") or one.table)}
 
 
 def _in_order(name: str) -> tuple[str, int]:

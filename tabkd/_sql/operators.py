@@ -13,12 +13,28 @@ import numpy as np
 from sqlglot import exp
 
 from tabkd._sql.layers import Layers
-from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, enclosed, pointwise, total, written
+from tabkd._sql.scalars import (
+    Condition,
+    Lookup,
+    Sql,
+    added,
+    as_sql,
+    enclosed,
+    literal,
+    pointwise,
+    total,
+    whole,
+    written,
+)
 from tabkd._sql.trees import trees
 
 Tensor = np.ndarray
 # Exponents outside of these give numbers that float32 does not have; some databases refuse larger ones.
 _EXPONENTS = 100.0
+# A table of more rows is looked up once, as a column: what follows from it would be as many tables of that size.
+_MANY = 32
+# From more products on, tables of constants are smaller and faster than cases.
+_FEW = 4
 
 
 # ---- Scalars ----
@@ -163,17 +179,38 @@ class Context:
 
 def _product(a: Tensor, b: Tensor, context: Context, start: Tensor | None = None) -> Tensor:
     """The product of matrices (m, k) and (k, n), added to `start`."""
-    (m, k), n = a.shape, b.shape[1]
+    m, n = len(a), b.shape[1]
     start = np.zeros((m, n)) if start is None else np.broadcast_to(start, (m, n))
     if n > 1:
         a = context.named(a)
+    if n > _FEW and m == 1 and b.dtype != object:
+        a, b = _looked_up_first(a, b, context)
     if m > 1:
         b = context.named(b)
     out = np.empty((m, n), dtype=object)
     for i, j in np.ndindex(m, n):
-        terms = [_term(a[i, at], b[at, j]) for at in range(k)]
+        terms = [_term(a[i, at], b[at, j]) for at in range(len(b))]
         out[i, j] = total([*terms, (1.0, start[i, j])])
     return plain(out)
+
+
+def _looked_up_first(a: Tensor, b: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    """The factors of a product without what depends on categories alone, which is looked up in tables and added."""
+    is_lookup = np.array([isinstance(one, Lookup) for one in a[0]])
+    sources = {id(one.source): one.source for one in a[0, is_lookup]}
+    if not sources or len({source.depth for source in sources.values()}) > 1:
+        return a, b
+    sums: list[list[exp.Expression]] = [[] for _ in range(b.shape[1])]
+    for key, source in sources.items():
+        own = [at for at in np.flatnonzero(is_lookup) if id(a[0, at].source) == key]
+        numbers = {row: sum(a[0, at].table[row] * b[at] for at in own) for row in a[0, own[0]].table}
+        rows = [(whole(row), list(map(literal, found))) for row, found in numbers.items()]
+        for parts, found in zip(sums, context.layers.joined(source, rows), strict=True):
+            parts.append(found.written)
+    depth = next(iter(sources.values())).depth
+    found = [context.layers.named(Sql(added(parts), depth)) for parts in sums]
+    rest = np.append(a[0, ~is_lookup], np.array(found, dtype=object))[None]
+    return rest, np.vstack([b[~is_lookup], np.eye(b.shape[1])])
 
 
 def _term(a: Any, b: Any) -> tuple[float, Any]:
@@ -217,8 +254,8 @@ def _softmax(inputs: list[Tensor], given: dict[str, Any], context: Context) -> T
         return plain(np.array([[_sub(1.0, second[0, 0]), second[0, 0]]], dtype=object))
     largest = _reduced(_greatest, x[0], context)
     weights = context.named(plain(np.array([[_exp(_sub(one, largest)) for one in x[0]]], dtype=object)))
-    whole = context.layers.named(total([(1.0, one) for one in weights[0]]))
-    return plain(np.array([[_div(one, whole) for one in weights[0]]], dtype=object))
+    everything = context.layers.named(total([(1.0, one) for one in weights[0]]))
+    return plain(np.array([[_div(one, everything) for one in weights[0]]], dtype=object))
 
 
 def _reduced(function: Callable[[Any, Any], Any], scalars: Any, context: Context) -> Any:
@@ -250,14 +287,18 @@ def _gather(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Te
     rows = x.reshape(len(x), -1)
     out = np.empty((*indices.shape, rows.shape[1]), dtype=object)
     for *place, k in np.ndindex(out.shape):
-        out[(*place, k)] = _row_of(rows[:, k], indices[tuple(place)])
+        out[(*place, k)] = _row_of(rows[:, k], indices[tuple(place)], context)
     return plain(out.reshape(*indices.shape, *x.shape[1:]))
 
 
-def _row_of(column: np.ndarray, index: Any) -> Any:
+def _row_of(column: np.ndarray, index: Any, context: Context) -> Any:
     if isinstance(index, Sql):
         raise NotImplementedError("SQL cannot run Gather by a number that is no category.")
-    return pointwise(lambda row: column[int(row)], lambda row: row, index)
+    found = pointwise(lambda row: column[int(row)], lambda row: row, index)
+    if not isinstance(found, Lookup) or len(found.table) <= _MANY:
+        return found
+    rows = [(whole(row), [literal(number)]) for row, number in found.table.items()]
+    return context.layers.named(context.layers.joined(found.source, rows)[0])
 
 
 def _scatter(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
