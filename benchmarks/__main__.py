@@ -278,6 +278,16 @@ def score(data_dir: Path | None, output: Path | None, quick: bool) -> None:
 @app.command()
 @output_option
 @quick_option
+def sql(output: Path | None, quick: bool) -> None:
+    """Students as SQL: rows per second in DuckDB, from file to file, beside `tabkd score`."""
+    from benchmarks.sql import run
+
+    print(run(output, quick))
+
+
+@app.command()
+@output_option
+@quick_option
 def start(output: Path | None, quick: bool) -> None:
     """Seconds of a small job of `tabkd score`, beside the imports that it cannot do without."""
     from benchmarks.start import run

@@ -29,6 +29,8 @@ class Dialect:
         Whether a subselect has to be kept apart by MATERIALIZED.
     most_nested : int
         How deep cases are nested at most.
+    has_values : bool
+        Whether a subselect may be VALUES.
     most_cases : int
         From more categories on, they stand in a table of constants that is joined.
     """
@@ -40,6 +42,7 @@ class Dialect:
     casts_booleans: bool = True
     fenced: bool = False
     most_nested: int = 40
+    has_values: bool = True
     most_cases: int = 12
 
     def as_double(self, value: exp.Expression, is_boolean: bool) -> exp.Expression:
@@ -80,9 +83,9 @@ DIALECTS = {
         Dialect("sqlite", "SQLite", has_nan=False, fenced=True, most_nested=12),
         Dialect("postgres", "PostgreSQL", casts_booleans=False, fenced=True),
         Dialect("spark", "Spark"),
-        Dialect("snowflake", "Snowflake", casts_booleans=False),
-        Dialect("bigquery", "BigQuery", casts_booleans=False, nan_is_equal=False),
-        Dialect("tsql", "SQL Server", has_nan=False, most_nested=9),
+        Dialect("snowflake", "Snowflake", casts_booleans=False, has_values=False),
+        Dialect("bigquery", "BigQuery", casts_booleans=False, nan_is_equal=False, has_values=False),
+        Dialect("tsql", "SQL Server", has_nan=False, most_nested=9, has_values=False),
     )
 }
 

@@ -61,12 +61,11 @@ class Layers:
         name, k = self.fresh("table"), self.fresh("k")
         columns = [self.fresh("w") for _ in rows[0][1]]
         (first, values), *others = rows
-        # The first row names the columns, and makes doubles of numbers that some dialects read as decimals.
+        # Numbers that some dialects read as decimals are doubles if the first of their column is one.
         typed = [one if one.text("this").lstrip("-").isdigit() else exp.cast(one, "double") for one in values]
-        head = [exp.alias_(one, name) for one, name in zip([first, *typed], [k, *columns], strict=True)]
-        selects = [exp.select(*head, copy=False), *(exp.select(one, *rest, copy=False) for one, rest in others)]
+        constants = [[first, *typed], *([one, *rest] for one, rest in others)]
         on = exp.EQ(this=key.written.copy(), expression=exp.column(k, table=name))
-        self._joins.setdefault(key.depth, []).append(_Join(name, _all(selects), on))
+        self._joins.setdefault(key.depth, []).append(_Join(name, [k, *columns], constants, on))
         return [Sql(exp.column(column, table=name), key.depth) for column in columns]
 
     def all_named(self, tensor: np.ndarray) -> np.ndarray:
@@ -81,7 +80,9 @@ class Layers:
             out[place] = known[id(scalar)]
         return out
 
-    def select(self, outputs: dict[str, Any], table: exp.Table, keep: Collection[str], fenced: bool) -> exp.Select:
+    def select(
+        self, outputs: dict[str, Any], table: exp.Table, keep: Collection[str], fenced: bool, has_values: bool
+    ) -> exp.Select:
         """The statement.
 
         Parameters
@@ -95,6 +96,8 @@ class Layers:
         fenced : bool
             Whether to forbid the database to put the expressions of one subselect into the next, where each would be
             computed again and again.
+        has_values : bool
+            Whether a subselect may be VALUES.
         """
         last = [
             exp.alias_(value if isinstance(value, exp.Expression) else as_sql(value), name, quoted=True)
@@ -113,7 +116,7 @@ class Layers:
             for join in own:
                 select.join(join.name, on=join.on, join_type="left", copy=False)
         for join in (join for own in joins for join in own):
-            outer = outer.with_(join.name, as_=join.rows, copy=False)
+            outer = outer.with_(join.alias(has_values), as_=join.defined(has_values), copy=False)
         for i, select in enumerate(inner, 1):
             outer = outer.with_(f"layer{i}", as_=select, materialized=fenced or None, copy=False)
         return outer
@@ -123,16 +126,26 @@ class _Join(NamedTuple):
     """A table of constants, and the rows that belong together."""
 
     name: str
-    rows: exp.Expression
+    columns: list[str]
+    rows: list[list[exp.Expression]]
     on: exp.Expression
 
+    def defined(self, has_values: bool) -> exp.Expression:
+        """What the table is, as VALUES or as a union of rows."""
+        if has_values:
+            return exp.Values(expressions=[exp.Tuple(expressions=row) for row in self.rows])
+        first, *others = self.rows
+        found: exp.Expression = exp.select(
+            *(exp.alias_(one, name) for one, name in zip(first, self.columns, strict=True)), copy=False
+        )
+        for row in others:
+            found = exp.Union(this=found, expression=exp.select(*row, copy=False), distinct=False)
+        return found
 
-def _all(selects: list[exp.Select]) -> exp.Expression:
-    """The rows of several selects."""
-    found: exp.Expression = selects[0]
-    for one in selects[1:]:
-        found = exp.Union(this=found, expression=one, distinct=False)
-    return found
+    def alias(self, has_values: bool) -> exp.TableAlias:
+        """What it is called, with its columns where VALUES do not name them."""
+        names = [exp.to_identifier(name) for name in self.columns] if has_values else None
+        return exp.TableAlias(this=exp.to_identifier(self.name), columns=names)
 
 
 def _with_passed(

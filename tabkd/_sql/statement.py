@@ -88,7 +88,7 @@ def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[
     else:
         outputs = {f"prediction_{k}": score for k, score in enumerate(scores)}
     edges = [(*columns.read[name], threshold) for name, threshold in context.edges if name in columns.read]
-    return Statement(layers.select(outputs, table, keep, dialect.fenced), edges)
+    return Statement(layers.select(outputs, table, keep, dialect.fenced, dialect.has_values), edges)
 
 
 def column_names(facts: dict[str, Any]) -> list[str]:
