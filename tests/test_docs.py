@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,15 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     exec(compile(code_blocks(page), str(page), "exec"), namespace)
     assert (tmp_path / "student.onnx").stat().st_size <= 110_000  # with contributions
     assert namespace["load"]("student.onnx").predict_proba(namespace["X"]).shape == (len(namespace["X"]), 2)
+
+
+def test_the_statement_of_the_page_on_sql_scores_like_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    exec(compile(code_blocks(ROOT / "docs" / "deploy" / "sql.md"), "sql.md", "exec"), namespace)
+    scores = namespace["scores"].sort_values("id")
+    expected = namespace["load"]("student.onnx").predict_proba(namespace["X"])
+    np.testing.assert_allclose(scores[["probability_0", "probability_1"]], expected, atol=1e-6)
 
 
 def test_the_notebook_example_has_at_most_ten_lines():
