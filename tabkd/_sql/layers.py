@@ -133,7 +133,9 @@ class _Join(NamedTuple):
     def defined(self, has_values: bool) -> exp.Expression:
         """What the table is, as VALUES or as a union of rows."""
         if has_values:
-            return exp.Values(expressions=[exp.Tuple(expressions=row) for row in self.rows])
+            tuples = [exp.Tuple(expressions=row) for row in self.rows]
+            rows = exp.Values(expressions=tuples, alias=exp.TableAlias(this=exp.to_identifier("constants")))
+            return exp.select("*", copy=False).from_(rows, copy=False)
         first, *others = self.rows
         found: exp.Expression = exp.select(
             *(exp.alias_(one, name) for one, name in zip(first, self.columns, strict=True)), copy=False
