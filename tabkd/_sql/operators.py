@@ -12,125 +12,41 @@ from typing import Any
 import numpy as np
 from sqlglot import exp
 
+from tabkd._sql.functions import (
+    add,
+    as_number,
+    divided,
+    exponential,
+    greatest,
+    is_missing,
+    least,
+    mul,
+    operation,
+    power,
+    quotient,
+    sigmoid,
+    sub,
+    times,
+    where,
+)
 from tabkd._sql.layers import Layers
 from tabkd._sql.scalars import (
     Condition,
     Lookup,
     Sql,
     added,
-    as_sql,
-    enclosed,
     literal,
     pointwise,
     total,
     whole,
-    written,
 )
 from tabkd._sql.trees import trees
 
 Tensor = np.ndarray
-# Exponents outside of these give numbers that float32 does not have; some databases refuse larger ones.
-_EXPONENTS = 100.0
 # A table of more rows is looked up once, as a column: what follows from it would be as many tables of that size.
 _MANY = 32
 # From more products on, tables of constants are smaller and faster than cases.
 _FEW = 4
-
-
-# ---- Scalars ----
-
-
-def _binary(kind: type[exp.Expression], function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def make(a: exp.Expression, b: exp.Expression) -> exp.Expression:
-        return kind(this=enclosed(a), expression=enclosed(b))
-
-    return lambda a, b: pointwise(function, lambda *args: written(make, *args), a, b)
-
-
-def _comparison(kind: type[exp.Expression], function: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
-    def make(a: exp.Expression, b: exp.Expression) -> exp.Expression:
-        return kind(this=enclosed(a), expression=enclosed(b))
-
-    return lambda a, b: pointwise(function, lambda *args: written(make, *args, kind=Condition), a, b)
-
-
-def _add(a: Any, b: Any) -> Any:
-    return total([(1.0, a), (1.0, b)])
-
-
-def _sub(a: Any, b: Any) -> Any:
-    return total([(1.0, a), (-1.0, b)])
-
-
-_times = _binary(exp.Mul, lambda a, b: a * b)
-
-
-def _mul(a: Any, b: Any) -> Any:
-    for one, other in ((a, b), (b, a)):
-        if not isinstance(one, (Sql, Lookup)):
-            return total([(float(one), other)])
-    return _times(a, b)
-
-
-def _least(a: Any, b: Any) -> Any:
-    return pointwise(min, lambda *args: written(lambda x, y: exp.Least(this=x, expressions=[y]), *args), a, b)
-
-
-def _greatest(a: Any, b: Any) -> Any:
-    return pointwise(max, lambda *args: written(lambda x, y: exp.Greatest(this=x, expressions=[y]), *args), a, b)
-
-
-def _power(a: Any, b: Any) -> Any:
-    return pointwise(pow, lambda *args: written(lambda x, y: exp.Pow(this=x, expression=y), *args), a, b)
-
-
-def _exp(a: Any) -> Any:
-    bounded = _least(_greatest(a, -_EXPONENTS), _EXPONENTS)
-    return pointwise(math.exp, lambda x: written(lambda y: exp.Exp(this=y), x), bounded)
-
-
-_div = _binary(exp.Div, lambda a, b: a / b)
-
-
-def _divided(a: Any, b: Any) -> Any:
-    return _mul(a, 1 / b) if not isinstance(b, (Sql, Lookup)) else _div(a, b)
-
-
-def _sigmoid(a: Any) -> Any:
-    return _div(1.0, _add(1.0, _exp(_mul(a, -1.0))))
-
-
-def _is_missing(a: Any) -> Any:
-    def make(x: exp.Expression) -> exp.Expression:
-        return exp.Is(this=x, expression=exp.Null())
-
-    return pointwise(lambda x: bool(np.isnan(x)), lambda x: written(make, x, kind=Condition), a)
-
-
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    if not isinstance(condition, (Sql, Lookup)):
-        return a if condition else b
-    if isinstance(condition, Condition):
-        return written(lambda c, x, y: exp.Case(ifs=[exp.If(this=c, true=x)], default=y), condition, a, b)
-    return pointwise(
-        lambda c, x, y: x if c else y, lambda c, x, y: _where(_looked_up_condition(c), x, y), condition, a, b
-    )
-
-
-def _looked_up_condition(condition: Any) -> Condition:
-    """A condition from a table of true and false."""
-    rows = [row for row, value in condition.table.items() if value]
-    values = [exp.Literal(this=str(row), is_string=False) for row in rows]
-    return Condition(exp.In(this=as_sql(condition.source), expressions=values), condition.source.depth)
-
-
-def _as_number(a: Any) -> Any:
-    if isinstance(a, Condition):
-        return _where(a, 1.0, 0.0)
-    return pointwise(float, lambda x: x, a)
-
-
-# ---- Tensors ----
 
 
 def each(function: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -217,14 +133,14 @@ def _term(a: Any, b: Any) -> tuple[float, Any]:
     for one, other in ((a, b), (b, a)):
         if not isinstance(one, (Sql, Lookup)):
             return float(one), other
-    return 1.0, _times(a, b)
+    return 1.0, times(a, b)
 
 
 def _gemm(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
     a, b = (x.T if given.get(f"trans{side}") else x for x, side in zip(inputs, "AB", strict=False))
     one, other = np.array(given.get("alpha", 1.0)), np.array(given.get("beta", 1.0))
-    start = each(_mul)([inputs[2], other], {}, context) if len(inputs) > 2 else None
-    return _product(a if one == 1 else each(_mul)([a, one], {}, context), b, context, start)
+    start = each(mul)([inputs[2], other], {}, context) if len(inputs) > 2 else None
+    return _product(a if one == 1 else each(mul)([a, one], {}, context), b, context, start)
 
 
 def _matmul(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
@@ -237,7 +153,7 @@ def _matmul(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Te
 def _clip(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
     x, low, high = [*inputs, np.array(-np.inf), np.array(np.inf)][:3] if len(inputs) < 3 else inputs
     largest = float(np.finfo(np.float32).max)  # where float32 ends, a double goes on
-    bounds = [(_greatest, float(low.reshape(()))), (_least, float(high.reshape(())))]
+    bounds = [(greatest, float(low.reshape(()))), (least, float(high.reshape(())))]
     for bound, number in bounds:
         if abs(number) < largest:
             x = each(bound)([x, np.array(number)], {}, context)
@@ -250,12 +166,12 @@ def _softmax(inputs: list[Tensor], given: dict[str, Any], context: Context) -> T
         raise NotImplementedError("SQL cannot run Softmax along another axis than the last of two.")
     x = context.named(x)
     if x.shape[1] == 2:  # two classes need one exponential
-        second = np.array([[context.layers.named(_sigmoid(_sub(x[0, 1], x[0, 0])))]], dtype=object)
-        return plain(np.array([[_sub(1.0, second[0, 0]), second[0, 0]]], dtype=object))
-    largest = _reduced(_greatest, x[0], context)
-    weights = context.named(plain(np.array([[_exp(_sub(one, largest)) for one in x[0]]], dtype=object)))
+        second = np.array([[context.layers.named(sigmoid(sub(x[0, 1], x[0, 0])))]], dtype=object)
+        return plain(np.array([[sub(1.0, second[0, 0]), second[0, 0]]], dtype=object))
+    largest = _reduced(greatest, x[0], context)
+    weights = context.named(plain(np.array([[exponential(sub(one, largest)) for one in x[0]]], dtype=object)))
     everything = context.layers.named(total([(1.0, one) for one in weights[0]]))
-    return plain(np.array([[_div(one, everything) for one in weights[0]]], dtype=object))
+    return plain(np.array([[quotient(one, everything) for one in weights[0]]], dtype=object))
 
 
 def _reduced(function: Callable[[Any, Any], Any], scalars: Any, context: Context) -> Any:
@@ -310,7 +226,7 @@ def _scatter(inputs: list[Tensor], given: dict[str, Any], context: Context) -> T
         for row in {int(one) for one in reached}:
             target = tuple(row if k == axis else at for k, at in enumerate(place))
             is_here = pointwise(lambda one, row=row: int(one) == row, lambda one: one, index)
-            out[target] = _where(is_here, updates[place], out[target])
+            out[target] = where(is_here, updates[place], out[target])
     return plain(out)
 
 
@@ -350,7 +266,7 @@ def _trees(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Ten
 
 
 def _cast(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
-    return each(_as_number)(inputs, given, context)  # doubles take the part of every number
+    return each(as_number)(inputs, given, context)  # doubles take the part of every number
 
 
 def _zeros(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
@@ -369,36 +285,36 @@ def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Tensor]:
 
 #: What computes each operator: from its inputs, its attributes and a context.
 OPERATORS: dict[str, Callable[[list[Tensor], dict[str, Any], Context], Tensor]] = {
-    "Add": each(_add),
+    "Add": each(add),
     "Cast": _cast,
     "Clip": _clip,
     "Concat": lambda inputs, given, context: plain(np.concatenate(inputs, axis=given["axis"])),
     "ConstantOfShape": _zeros,
-    "Div": each(_divided),
-    "Exp": each(_exp),
+    "Div": each(divided),
+    "Exp": each(exponential),
     "Flatten": lambda inputs, given, context: inputs[0].reshape(math.prod(inputs[0].shape[: given.get("axis", 1)]), -1),
     "Gather": _gather,
     "Gemm": _gemm,
-    "Greater": each(_comparison(exp.GT, lambda a, b: bool(a > b))),
+    "Greater": each(operation(exp.GT, lambda a, b: bool(a > b), Condition)),
     "Identity": lambda inputs, given, context: inputs[0],
-    "IsNaN": each(_is_missing),
+    "IsNaN": each(is_missing),
     "MatMul": _matmul,
-    "Max": _many(_greatest),
-    "Min": _many(_least),
-    "Mul": each(_mul),
+    "Max": _many(greatest),
+    "Min": _many(least),
+    "Mul": each(mul),
     "OneHot": _one_hot,
-    "Pow": each(_power),
-    "Reciprocal": each(lambda a: _divided(1.0, a)),
-    "ReduceMax": _reduce(_greatest),
-    "ReduceSum": _reduce(_add),
-    "Relu": each(lambda a: _greatest(a, 0.0)),
+    "Pow": each(power),
+    "Reciprocal": each(lambda a: divided(1.0, a)),
+    "ReduceMax": _reduce(greatest),
+    "ReduceSum": _reduce(add),
+    "Relu": each(lambda a: greatest(a, 0.0)),
     "Reshape": _reshape,
     "ScatterElements": _scatter,
     "Shape": lambda inputs, given, context: np.array(inputs[0].shape),
-    "Sigmoid": each(_sigmoid),
+    "Sigmoid": each(sigmoid),
     "Slice": _slice,
     "Softmax": _softmax,
-    "Sub": each(_sub),
+    "Sub": each(sub),
     "TreeEnsembleRegressor": _trees,
-    "Where": each(_where),
+    "Where": each(where),
 }
