@@ -14,7 +14,7 @@ from tests.cli.commands import refused, run
 
 def test_help_names_every_command():
     output = run("--help").stdout
-    assert all(command in output for command in ("distill", "score", "inspect", "compare", "demo"))
+    assert all(command in output for command in ("distill", "score", "inspect", "export", "compare", "demo"))
 
 
 def test_help_lists_commands_with_their_whole_first_sentence():
@@ -22,7 +22,7 @@ def test_help_lists_commands_with_their_whole_first_sentence():
     assert "score Score rows of any number, batch by batch, and write a prediction for each of them. inspect" in words
 
 
-@pytest.mark.parametrize("command", ["distill", "score", "inspect", "compare"])
+@pytest.mark.parametrize("command", ["distill", "score", "inspect", "export", "compare"])
 def test_help_explains_arguments(command):
     text = run(command, "--help").stdout
     assert any(words in text for words in ("The table to learn from", "What `tabkd distill` wrote."))
@@ -41,7 +41,7 @@ def test_a_mistyped_command_is_answered_by_the_one_that_is_meant():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("tabkd ", {"distill", "score", "inspect", "compare", "monitor", "demo"}),
+        ("tabkd ", {"distill", "score", "inspect", "export", "compare", "monitor", "demo"}),
         ("tabkd score --eng", {"--engine"}),
         ("tabkd score --engine ", {"local", "spark"}),
         ("tabkd distill --student t", {"tree"}),
