@@ -111,10 +111,10 @@ class Columns:
         source = self._layers.column(Sql(found, 0), self._layers.fresh("c", i + 1))
         return Lookup(source, {row: row for row in (*known, unseen, missing)})
 
-    def _raw(self, i: int) -> exp.Expression:
+    def _raw(self, i: int) -> exp.Expr:
         return exp.column(self._names[i], quoted=True)
 
-    def _as_double(self, i: int) -> exp.Expression:
+    def _as_double(self, i: int) -> exp.Expr:
         """A column as a double, NULL if it is NaN."""
         return self._dialect.as_double(self._raw(i), is_boolean=self._columns[i]["boolean"])
 

@@ -45,7 +45,7 @@ class Dialect:
     has_values: bool = True
     most_cases: int = 12
 
-    def as_double(self, value: exp.Expression, is_boolean: bool) -> exp.Expression:
+    def as_double(self, value: exp.Expr, is_boolean: bool) -> exp.Expr:
         """A value as a double, NULL if it is NaN."""
         if is_boolean and not self.casts_booleans:
             value = exp.cast(value, "int")
@@ -56,18 +56,18 @@ class Dialect:
             return exp.Nullif(this=double, expression=exp.cast(exp.Literal.string("NaN"), "double"))
         return exp.Case(ifs=[exp.If(this=exp.IsNan(this=double), true=exp.Null())], default=double.copy())
 
-    def as_text(self, value: exp.Expression) -> exp.Expression:
+    def as_text(self, value: exp.Expr) -> exp.Expr:
         """A value as text that is compared letter by letter."""
         if self.name != "tsql":
             return exp.cast(value, "text")
         exact = exp.Var(this="Latin1_General_100_BIN2")
         return exp.Collate(this=exp.cast(value, exp.DataType.build("nvarchar(4000)", dialect="tsql")), expression=exact)
 
-    def text(self, value: str) -> exp.Expression:
+    def text(self, value: str) -> exp.Expr:
         """A text as a literal."""
         return exp.National(this=value) if self.name == "tsql" else exp.Literal.string(value)
 
-    def written(self, statement: exp.Expression) -> str:
+    def written(self, statement: exp.Expr) -> str:
         """A statement as text."""
         if self.name == "duckdb":  # its functions skip NULL, which no value here is
             for found in statement.find_all(exp.Greatest, exp.Least):

@@ -16,11 +16,11 @@ _EXPONENTS = 100.0
 
 
 def operation(
-    kind: type[exp.Expression], function: Callable[[Any, Any], Any], result: type[Sql] = Sql
+    kind: type[exp.Expr], function: Callable[[Any, Any], Any], result: type[Sql] = Sql
 ) -> Callable[[Any, Any], Any]:
     """A function of two scalars that SQL writes between them; `result` is what it makes."""
 
-    def make(a: exp.Expression, b: exp.Expression) -> exp.Expression:
+    def make(a: exp.Expr, b: exp.Expr) -> exp.Expr:
         return kind(this=enclosed(a), expression=enclosed(b))
 
     return lambda a, b: pointwise(function, lambda *args: written(make, *args, kind=result), a, b)
@@ -84,7 +84,7 @@ def sigmoid(a: Any) -> Any:
 def is_missing(a: Any) -> Any:
     """Whether a number is missing: NaN, or NULL in SQL."""
 
-    def make(x: exp.Expression) -> exp.Expression:
+    def make(x: exp.Expr) -> exp.Expr:
         return exp.Is(this=x, expression=exp.Null())
 
     return pointwise(lambda x: bool(np.isnan(x)), lambda x: written(make, x, kind=Condition), a)

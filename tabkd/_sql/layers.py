@@ -21,7 +21,7 @@ class Layers:
     """
 
     def __init__(self, taken: Collection[str]):
-        self._layers: list[dict[str, exp.Expression]] = []
+        self._layers: list[dict[str, exp.Expr]] = []
         self._joins: dict[int, list[_Join]] = {}
         self._taken, self._count = {name.casefold() for name in taken}, 0
 
@@ -48,7 +48,7 @@ class Layers:
         self._layers[depth][name] = as_sql(scalar)
         return Sql(exp.column(name), depth + 1, is_name=True)
 
-    def joined(self, key: Sql, rows: list[tuple[exp.Expression, list[exp.Expression]]]) -> list[Sql]:
+    def joined(self, key: Sql, rows: list[tuple[exp.Expr, list[exp.Expr]]]) -> list[Sql]:
         """The columns of a table of constants in the row that an expression names; NULL if there is none.
 
         Parameters
@@ -100,7 +100,7 @@ class Layers:
             Whether a subselect may be VALUES.
         """
         last = [
-            exp.alias_(value if isinstance(value, exp.Expression) else as_sql(value), name, quoted=True)
+            exp.alias_(value if isinstance(value, exp.Expr) else as_sql(value), name, quoted=True)
             for name, value in outputs.items()
         ]
         layers = [[exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer]
@@ -127,17 +127,17 @@ class _Join(NamedTuple):
 
     name: str
     columns: list[str]
-    rows: list[list[exp.Expression]]
-    on: exp.Expression
+    rows: list[list[exp.Expr]]
+    on: exp.Expr
 
-    def defined(self, has_values: bool) -> exp.Expression:
+    def defined(self, has_values: bool) -> exp.Expr:
         """What the table is, as VALUES or as a union of rows."""
         if has_values:
             tuples = [exp.Tuple(expressions=row) for row in self.rows]
             rows = exp.Values(expressions=tuples, alias=exp.TableAlias(this=exp.to_identifier("constants")))
             return exp.select("*", copy=False).from_(rows, copy=False)
         first, *others = self.rows
-        found: exp.Expression = exp.select(
+        found: exp.Expr = exp.select(
             *(exp.alias_(one, name) for one, name in zip(first, self.columns, strict=True)), copy=False
         )
         for row in others:
@@ -151,8 +151,8 @@ class _Join(NamedTuple):
 
 
 def _with_passed(
-    layers: list[list[exp.Expression]], joins: list[list[_Join]]
-) -> list[tuple[list[str], list[exp.Expression]]]:
+    layers: list[list[exp.Expr]], joins: list[list[_Join]]
+) -> list[tuple[list[str], list[exp.Expr]]]:
     """Each layer's columns, with the names of those before it that a later one reads."""
     out, needed = [], set[str]()
     for columns, own in zip(reversed(layers), reversed(joins), strict=True):
@@ -162,7 +162,7 @@ def _with_passed(
     return out[::-1]
 
 
-def _used(columns: Iterable[exp.Expression]) -> set[str]:
+def _used(columns: Iterable[exp.Expr]) -> set[str]:
     """The names of subselects' columns among those that some expressions read.
 
     Those of the user's table are quoted, and those of tables of constants have the name of the table.

@@ -116,7 +116,7 @@ def _looked_up_first(a: Tensor, b: Tensor, context: Context) -> tuple[Tensor, Te
     sources = {id(one.source): one.source for one in a[0, is_lookup]}
     if not sources or len({source.depth for source in sources.values()}) > 1:
         return a, b
-    sums: list[list[exp.Expression]] = [[] for _ in range(b.shape[1])]
+    sums: list[list[exp.Expr]] = [[] for _ in range(b.shape[1])]
     for key, source in sources.items():
         own = [at for at in np.flatnonzero(is_lookup) if id(a[0, at].source) == key]
         numbers = {row: sum(a[0, at].table[row] * b[at] for at in own) for row in a[0, own[0]].table}

@@ -25,7 +25,7 @@ class Sql:
         Whether it is a column alone.
     """
 
-    def __init__(self, written: exp.Expression, depth: int, is_name: bool = False):
+    def __init__(self, written: exp.Expr, depth: int, is_name: bool = False):
         self.written, self.depth, self.is_name = written, depth, is_name
 
 
@@ -48,7 +48,7 @@ class Lookup:
         self.source, self.table = source, table
 
 
-def literal(number: float) -> exp.Expression:
+def literal(number: float) -> exp.Expr:
     """A number with all digits; in this form every dialect reads a double and no decimal."""
     if not math.isfinite(number):
         raise NotImplementedError(f"SQL has no way to write the number {number}, which the graph contains.")
@@ -56,7 +56,7 @@ def literal(number: float) -> exp.Expression:
     return exp.Literal(this=text if "e" in text else f"{text}e0", is_string=False)
 
 
-def whole(number: int) -> exp.Expression:
+def whole(number: int) -> exp.Expr:
     """A whole number."""
     return exp.Literal(this=str(int(number)), is_string=False)
 
@@ -75,14 +75,14 @@ def pointwise(function: Callable, write: Callable[..., Any], *args: Any) -> Any:
     return first if all(value == first for value in found.values()) else Lookup(source, found)
 
 
-def as_sql(scalar: Any) -> exp.Expression:
+def as_sql(scalar: Any) -> exp.Expr:
     """A scalar as an expression of its own, a double unless it is a condition."""
     if isinstance(scalar, Lookup):
         return _looked_up(scalar)
     return scalar.written.copy() if isinstance(scalar, Sql) else literal(scalar)
 
 
-def _looked_up(lookup: Lookup) -> exp.Expression:
+def _looked_up(lookup: Lookup) -> exp.Expr:
     """The most frequent number of a table is the default, the others stand by their rows."""
     rows: dict[float, list[int]] = {}
     for row, number in lookup.table.items():
@@ -102,7 +102,7 @@ def depth_of(scalars: Iterable[Any]) -> int:
     return max(depths, default=0)
 
 
-def written(make: Callable[..., exp.Expression], *args: Any, kind: type[Sql] = Sql) -> Sql:
+def written(make: Callable[..., exp.Expr], *args: Any, kind: type[Sql] = Sql) -> Sql:
     """An expression of scalars."""
     return kind(make(*map(as_sql, args)), depth_of(args))
 
@@ -139,7 +139,7 @@ def total(terms: Iterable[tuple[float, Any]], start: float = 0.0) -> Any:
     return Sql(added(parts), depth_of([*(scalar for _, scalar in rest), *varying]))
 
 
-def _product(scalar: Sql, weight: float) -> exp.Expression:
+def _product(scalar: Sql, weight: float) -> exp.Expr:
     return exp.Mul(this=enclosed(as_sql(scalar)), expression=literal(weight))
 
 
@@ -147,20 +147,20 @@ def _product(scalar: Sql, weight: float) -> exp.Expression:
 _ADDED = 32
 
 
-def added(parts: list[exp.Expression]) -> exp.Expression:
+def added(parts: list[exp.Expr]) -> exp.Expr:
     """The sum of expressions."""
     while len(parts) > _ADDED:
         parts = [exp.Paren(this=_chain(parts[i : i + _ADDED])) for i in range(0, len(parts), _ADDED)]
     return _chain(parts)
 
 
-def _chain(parts: list[exp.Expression]) -> exp.Expression:
+def _chain(parts: list[exp.Expr]) -> exp.Expr:
     found = parts[0]
     for part in parts[1:]:
         found = exp.Add(this=found, expression=part)
     return found
 
 
-def enclosed(expression: exp.Expression) -> exp.Expression:
+def enclosed(expression: exp.Expr) -> exp.Expr:
     """An expression that keeps its meaning as a part of another one."""
     return exp.Paren(this=expression) if isinstance(expression, (exp.Binary, exp.Not)) else expression

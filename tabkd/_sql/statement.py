@@ -111,7 +111,7 @@ def _entries(facts: dict[str, Any], columns: Columns, rounded: bool) -> dict[str
     return entries
 
 
-def _label(facts: dict[str, Any], scores: list[Any]) -> exp.Expression:
+def _label(facts: dict[str, Any], scores: list[Any]) -> exp.Expr:
     """The first of the most probable classes."""
     labels = [_label_literal(label, facts["classes_dtype"]) for label in facts["classes"]]
     ifs = []
@@ -121,7 +121,7 @@ def _label(facts: dict[str, Any], scores: list[Any]) -> exp.Expression:
     return exp.Case(ifs=ifs, default=labels[-1]) if ifs else labels[-1]
 
 
-def _label_literal(label: Any, kind: str) -> exp.Expression:
+def _label_literal(label: Any, kind: str) -> exp.Expr:
     if isinstance(label, bool):
         return exp.Boolean(this=label)
     if isinstance(label, str):

@@ -116,7 +116,7 @@ def _adds(tree: Any, target: int, features: list[Any], most_nested: int) -> Any:
     return Sql(exp.cast(found.written, "double"), found.depth) if isinstance(found, Sql) else found
 
 
-def _scalar(tree: _Split, values: list[exp.Expression], features: list[Any], most_nested: int) -> Sql:
+def _scalar(tree: _Split, values: list[exp.Expr], features: list[Any], most_nested: int) -> Sql:
     """The value of the leaf that a row reaches, given in the order of `_leaves`."""
     of = dict(zip((leaf.number for leaf in _leaves(tree)), values, strict=True))
     used = [features[i] for i in _features(tree)]
@@ -132,7 +132,7 @@ def _features(tree: Any) -> set[int]:
     return set() if isinstance(tree, _Leaf) else {tree.feature} | _features(tree.fitting) | _features(tree.other)
 
 
-def _nested(tree: Any, values: dict[int, exp.Expression], features: list[Any]) -> exp.Expression:
+def _nested(tree: Any, values: dict[int, exp.Expr], features: list[Any]) -> exp.Expr:
     """A case for each split, within the case of the split above it."""
     if isinstance(tree, _Leaf):
         return values[tree.number].copy()
@@ -143,14 +143,14 @@ def _nested(tree: Any, values: dict[int, exp.Expression], features: list[Any]) -
     return exp.Case(ifs=[exp.If(this=fits, true=one)], default=other)
 
 
-def _listed(tree: Any, values: dict[int, exp.Expression], features: list[Any]) -> exp.Expression:
+def _listed(tree: Any, values: dict[int, exp.Expr], features: list[Any]) -> exp.Expr:
     """One case of all leaves, in order: where one is reached, no leaf on the fitting side of a split above it was.
 
     So its conditions are only those of the splits that it fits.
     """
     ifs: list[exp.If] = []
 
-    def visit(part: Any, conditions: list[exp.Expression]) -> None:
+    def visit(part: Any, conditions: list[exp.Expr]) -> None:
         if isinstance(part, _Leaf):
             condition = exp.and_(*(one.copy() for one in conditions), copy=False) if conditions else None
             ifs.append(exp.If(this=condition, true=values[part.number].copy()))
@@ -166,7 +166,7 @@ def _listed(tree: Any, values: dict[int, exp.Expression], features: list[Any]) -
     return exp.Case(ifs=first, default=last.args["true"]) if first else last.args["true"]
 
 
-def _fits(split: _Split, feature: Any) -> exp.Expression | bool:
+def _fits(split: _Split, feature: Any) -> exp.Expr | bool:
     """Whether a value goes the fitting way."""
     if isinstance(feature, Lookup):
         rows = [row for row, value in feature.table.items() if _is_fitting(split, value)]
