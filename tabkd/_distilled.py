@@ -206,7 +206,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
         real = real_rows(teaching, codes, soft, weights, unlabeled)
         n_synthetic = n_synthetic_rows(self.n_synthetic, len(codes), self._task)
         self._probe_codes = codes[rng.permutation(len(codes))[:_PROBE_ROWS]]
-        noise = label_noise(unlearnt, self._task.targets(y), is_scaled=self._task.classes is None)
+        noise = label_noise(unlearnt, self._task.targets(y), weights, is_scaled=self._task.classes is None)
         synthetic: SoftStream
         if files is None:
             synthetic = self._synthetic_rows(teaching, codes, real, n_synthetic, weights.mean(), rng, bar, noise)

@@ -28,7 +28,7 @@ class Labelling(NamedTuple):
     n_rows : int
         Their number.
     n_wanted : int
-        The most that may be labelled without a budget of time. Fewer are where the budget decided, or where the student
+        The most that may be labelled without a budget of time. There are fewer if the budget decided, or if the student
         followed the teacher before it had read them all.
     rows_per_second : float or None
         How fast the teacher answered the first rows; None where the budget did not decide.

@@ -48,6 +48,7 @@ class LabelledFiles:
         self.schema, self.is_classifier = schema, task.classes is not None
         self.labels, self.weight = label_names(task.classes, n_outputs), given.sample_weight
         self._known = {title: _facts(column) for title, column in zip(schema.titles, schema.columns, strict=True)}
+        self._check_names()
         self._files = find_files(_as_list(given.inputs))
         for file in self._files:
             self._check(file)
@@ -120,6 +121,17 @@ class LabelledFiles:
         frame.columns = self.schema.names
         return frame
 
+    def _check_names(self) -> None:
+        """Refuse a table whose columns have names of labels, and weights that are labels."""
+        for name in self.labels:
+            if name in self._known:
+                raise ValueError(
+                    f"column {name!r} of the table has the name of the teacher's answers in labelled files; rename it "
+                    "in the table and in the files."
+                )
+            if name == self.weight:
+                raise ValueError(f"sample_weight={name!r} is a column of the teacher's answers; name one of weights.")
+
     def _check(self, file: File) -> None:
         """Refuse a file without the columns of the table, the labels and the weights, or with other types."""
         if file.kind != "Parquet":
@@ -143,7 +155,7 @@ class LabelledFiles:
             return f"{file.path!r} has no column {name!r} ({what}); {known_names(name, present)}"
         return (
             f"{file.path!r} has no column {name!r}; the teacher's answers are in the columns {_listed(self.labels)}, "
-            "as tabkd.spark.label writes them. Rename the columns, or label the rows by a teacher of the classes of y."
+            "one for each class or target. Rename the columns, or label the rows by a teacher of the classes of y."
         )
 
 

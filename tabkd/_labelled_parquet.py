@@ -13,7 +13,7 @@ Place: TypeAlias = str | os.PathLike
 class LabelledParquet:
     """Rows that a teacher has labelled elsewhere, in Parquet files of any size, to give to `fit` as `X_unlabeled`.
 
-    `fit` learns from all of these rows and never holds them all in memory. `tabkd.spark.label` writes such rows.
+    `fit` learns from all of these rows and never holds them all in memory. `tabkd.spark.label` writes such rows for classes and for one target.
 
     Parameters
     ----------
@@ -30,9 +30,10 @@ class LabelledParquet:
     answers: for each class a column "probability_" and its name, or "prediction" for values, "prediction_0",
     "prediction_1", … for several targets. Other columns are not read. Text in a column of numbers is read as numbers.
 
-    Rows are dealt at random to pools of at most a gigabyte in memory, one after the other, for which the files are read
-    once each. So each chunk that a student learns from is a random sample of all rows, whatever their order in the
-    files, even sorted by time or by class. A regressor of another library learns from all rows at once, in memory.
+    Rows are dealt at random to pools of at most a gigabyte in memory, one after the other; each training reads the
+    files once for each pool. So each chunk that a student learns from is a random sample of all rows, whatever their
+    order in the files, even sorted by time or by class. A regressor of another library learns from all rows at once, in
+    memory.
 
     Examples
     --------

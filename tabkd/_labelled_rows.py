@@ -46,7 +46,8 @@ def labelled_files(
 class LabelledRows(TaughtRows):
     """Rows of Parquet files, chunk by chunk; each chunk is a random sample of all rows.
 
-    Rows are dealt at random to a few pools, of which one at a time is in memory: the files are read once for each pool.
+    Rows are dealt at random to a few pools, of which one at a time is in memory: each reading of the stream reads the
+    files once for each pool.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class LabelledRows(TaughtRows):
     seed : int
         The seed of the order of the rows.
     on_rows : callable, optional
-        Called with the number of rows of each chunk.
+        Called with the number of rows of each chunk that is read for the first time.
     **of_targets
         What a `SoftStream` says of its targets.
     """
@@ -75,20 +76,26 @@ class LabelledRows(TaughtRows):
     ) -> None:
         super().__init__(teaching, files.n_rows, **of_targets)
         self._files, self._weight, self._seed, self._on_rows = files, weight, seed, on_rows
+        self._n_told = 0
 
     def __iter__(self) -> Iterator[SoftRows]:
         rng = np.random.default_rng(self._seed)
         n_pools = math.ceil(self.n_rows * self._files.n_values / _POOL_VALUES)
         pool_of = rng.permutation(np.resize(np.arange(n_pools, dtype=np.uint16), self.n_rows))
+        n_read = 0
         for pool in range(n_pools):
-            yield from self._dealt(pool_of, pool, rng)
+            for chunk in self._dealt(pool_of, pool, rng):
+                n_read += len(chunk)
+                if n_read > self._n_told:
+                    self._on_rows(n_read - self._n_told)
+                    self._n_told = n_read
+                yield chunk
 
     def _dealt(self, pool_of: np.ndarray, pool: int, rng: np.random.Generator) -> Iterator[SoftRows]:
         """The rows of one pool in random order, in chunks of about the same size."""
         rows = self._read(pool_of, pool)
         order = rng.permutation(len(rows.weights))
         for chunk in np.array_split(order, math.ceil(len(order) / CHUNK_ROWS)):
-            self._on_rows(len(chunk))
             yield self._taught(*(part[chunk] for part in rows))
 
     def _read(self, pool_of: np.ndarray, pool: int) -> _Pool:

@@ -283,29 +283,35 @@ class SyntheticRows(TaughtRows):
         return with_unseen(self._draw(n, rng), self._unseen, rng)
 
 
-def label_noise(answers: np.ndarray, targets: np.ndarray, is_scaled: bool) -> float:
+def label_noise(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray, is_scaled: bool) -> float:
     """How far labels are from the answers to their rows, as a share of the spread of the answers.
 
     Parameters
     ----------
     answers, targets : array of shape (n, K)
         The teacher's answers, and the targets that the labels alone give.
+    weights : array of shape (n,)
+        The weights of the rows.
     is_scaled : bool
         Whether each output counts by its own spread, as values do, or all in one unit, as probabilities do.
 
     Returns
     -------
     float
-        A mean squared distance over the mean squared distance from the mean answer; infinite if all answers are equal.
+        A mean squared distance over the mean squared distance from the mean answer; infinite if all answers are equal,
+        or no row has a weight.
 
     Examples
     --------
     >>> import numpy as np
     >>> from tabkd._learning_rows import label_noise
-    >>> label_noise(np.array([[1.0], [3.0]]), np.array([[1.5], [2.5]]), is_scaled=True)
+    >>> label_noise(np.array([[1.0], [3.0]]), np.array([[1.5], [2.5]]), np.ones(2), is_scaled=True)
     0.25
     """
-    errors, spreads = ((answers - targets) ** 2).mean(axis=0), answers.var(axis=0)
+    if not weights.any():
+        return math.inf
+    mean = np.average(answers, axis=0, weights=weights)
+    errors, spreads = (np.average((answers - from_) ** 2, axis=0, weights=weights) for from_ in (targets, mean))
     if not spreads.all() if is_scaled else not spreads.any():
         return math.inf
     return float((errors / spreads).mean() if is_scaled else errors.sum() / spreads.sum())

@@ -70,14 +70,15 @@ class Race:
         list of Candidate
             Those that were tried: a step of a ladder is not where the one below is too large already.
         """
-        for default in (each for each in candidates if each.is_default):
-            on_heat("the default student", 1)
-            self._measure(default, self.lessons, 1.0)
-            on_fit()
-            return replace(self, lessons=self.lessons.as_read())._run(candidates, on_heat, on_fit)
-        return replace(self, lessons=self.lessons.kept())._run(candidates, on_heat, on_fit)
+        default = next((each for each in candidates if each.is_default), None)
+        if default is None:
+            return replace(self, lessons=self.lessons.kept())._heats(candidates, on_heat, on_fit)
+        on_heat("the default student", 1)
+        self._measure(default, self.lessons, 1.0)
+        on_fit()
+        return replace(self, lessons=self.lessons.as_read())._heats(candidates, on_heat, on_fit)
 
-    def _run(
+    def _heats(
         self, candidates: Sequence[Candidate], on_heat: Callable[[str, int], None], on_fit: Callable
     ) -> list[Candidate]:
         runners = [each for each in candidates if not each.is_default]

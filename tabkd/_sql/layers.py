@@ -150,9 +150,7 @@ class _Join(NamedTuple):
         return exp.TableAlias(this=exp.to_identifier(self.name), columns=names)
 
 
-def _with_passed(
-    layers: list[list[exp.Expr]], joins: list[list[_Join]]
-) -> list[tuple[list[str], list[exp.Expr]]]:
+def _with_passed(layers: list[list[exp.Expr]], joins: list[list[_Join]]) -> list[tuple[list[str], list[exp.Expr]]]:
     """Each layer's columns, with the names of those before it that a later one reads."""
     out, needed = [], set[str]()
     for columns, own in zip(reversed(layers), reversed(joins), strict=True):

@@ -311,6 +311,32 @@ def test_weights_that_cannot_be_used_are_named(weight, message, tmp_path):
         refused(None, tmp_path, LabelledParquet(given.inputs, sample_weight="w"))
 
 
+@pytest.mark.parametrize(
+    ("name", "weight", "message"),
+    [
+        ("probability_yes", None, "column 'probability_yes' of the table has the name of the teacher's answers"),
+        ("amount", "probability_yes", "sample_weight='probability_yes' is a column of the teacher's answers"),
+    ],
+)
+def test_a_column_is_not_taken_for_a_label(name, weight, message, tmp_path):
+    X = pd.DataFrame({name: np.linspace(0, 1, 50), "other": 1.0})
+    y = np.where(X[name] > 0.5, "yes", "no")
+    files = write(X.assign(probability_no=0.5, probability_yes=0.5), tmp_path)
+    with pytest.raises(ValueError, match=message):
+        classifier(n_synthetic="auto").fit(X, y, X_unlabeled=LabelledParquet(files.inputs, sample_weight=weight))
+
+
+def test_rows_that_are_read_again_are_not_told_again(small, tmp_path):
+    X = numeric_frame(1200)
+    told = []
+    rows = stream(write(with_labels(X), tmp_path), X)
+    rows._on_rows = told.append
+    for _ in range(2):
+        next(iter(rows))
+        assert sum(map(len, rows)) == 1200
+    assert sum(told) == 1200
+
+
 def test_places_without_labelled_rows_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"the folder '.*empty' has no \.parquet"):

@@ -11,7 +11,7 @@ from tabkd._label_budget import Labelling
 from tabkd._learning_rows import label_noise
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream, TreeStudent
-from tabkd.students._network.size import Size
+from tabkd.students._network.size import Size, most_unexplained
 from tabkd.students._network.training import Trainer
 from tabkd.students._soft_rows import held_back
 from tabkd.students._training.lessons import Trial
@@ -34,6 +34,10 @@ def rough(X):
 def rows(answer, n, seed):
     X = np.random.RandomState(seed).rand(n, 2)
     return SoftRows(X, answer(X).reshape(n, -1), np.ones(n))
+
+
+def bumpy(X):
+    return even(X) + 0.12 * rough(X)
 
 
 def probabilities(X):
@@ -92,8 +96,11 @@ def test_without_synthetic_rows_the_student_stays_small():
     assert student.unexplained_ > 0.015
 
 
-def test_a_student_need_not_follow_answers_further_than_they_are_right():
-    assert fitted(rough, stream(rough, noise=20.0)).hidden_layer_sizes_ == USUAL
+@pytest.mark.parametrize(("noise", "sizes"), [(0.0, WIDER), (20.0, USUAL)])
+def test_a_student_need_not_follow_answers_further_than_they_are_right(noise, sizes):
+    student = fitted(bumpy, stream(bumpy, noise=noise))
+    assert student.hidden_layer_sizes_ == sizes
+    assert 0.015 < student.unexplained_ < 0.1
 
 
 @pytest.mark.parametrize("params", [{}, {"hidden_layer_sizes": USUAL}])
@@ -164,9 +171,34 @@ def test_noise_is_the_distance_of_labels_from_answers():
 
 def test_the_noise_of_values_counts_each_in_its_own_unit_and_that_of_probabilities_in_one():
     answers, targets = np.array([[0.0, 0.0], [2.0, 200.0]]), np.array([[1.0, 0.0], [1.0, 200.0]])
-    assert label_noise(answers, targets, is_scaled=True) == 0.5
-    assert label_noise(answers, targets, is_scaled=False) == pytest.approx(1 / 10_001)
-    assert label_noise(np.ones((3, 2)), np.zeros((3, 2)), is_scaled=False) == np.inf
+    assert label_noise(answers, targets, np.ones(2), is_scaled=True) == 0.5
+    assert label_noise(answers, targets, np.ones(2), is_scaled=False) == pytest.approx(1 / 10_001)
+    assert label_noise(np.ones((3, 2)), np.zeros((3, 2)), np.ones(3), is_scaled=False) == np.inf
+
+
+def test_rows_without_weight_make_no_noise():
+    answers, targets = np.array([[0.0], [2.0], [5.0]]), np.array([[1.0], [1.0], [900.0]])
+    weights = np.array([1.0, 1.0, 0.0])
+    assert label_noise(answers, targets, weights, True) == label_noise(answers[:2], targets[:2], np.ones(2), True)
+    assert label_noise(answers, targets, np.zeros(3), True) == np.inf
+
+
+def test_a_weak_teacher_excuses_no_student_that_learns_nothing():
+    assert [most_unexplained(noise) for noise in (0.0, 0.2, 58.0)] == [0.015, pytest.approx(0.03), 0.1]
+
+
+@pytest.mark.parametrize("n", [1, 9, 10, 40, 199, 200])
+def test_a_few_synthetic_rows_are_all_learnt(n):
+    few = Counted([rows(rough, n, 1)], is_optional=True)
+    student = fitted(rough, few, max_iter="auto", batch_size=512)
+    assert student.hidden_layer_sizes_ == (WIDER if n >= 200 else USUAL)
+    assert student.unexplained_ > 0.015
+
+
+def test_rows_without_weight_show_nothing():
+    made = rows(rough, 1000, 1)
+    unweighted = SoftStream(1000, [SoftRows(made.codes, made.targets, np.zeros(1000))])
+    assert fitted(rough, unweighted).hidden_layer_sizes_ == USUAL
 
 
 @pytest.mark.parametrize(("n_rows", "brief", "usual"), [(2_000, 200, 200), (40_000, 25, 100), (5_000_000, 1, 1)])

@@ -33,7 +33,7 @@ from tabkd.students._training.unexplained import unexplained
 _PREDICT_ROWS = 4096
 # Synthetic rows that show whether a network is large enough; and by what factor it may be off after a quarter of its
 # training, because the rest halves what is left.
-_MOST_HELD_BACK, _LEFT_AFTER_A_QUARTER = 4096, 2
+_LEAST_HELD_BACK, _MOST_HELD_BACK, _LEFT_AFTER_A_QUARTER = 20, 4096, 2
 
 
 class MLPStudent(MinibatchStudent):
@@ -67,8 +67,9 @@ class MLPStudent(MinibatchStudent):
         for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about one, four or two million rows in total (see Notes), at most 200
-        times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
+        Passes over every row. "auto" passes over about one, four or two million rows in total (see Notes), at least
+        once and at most 200 times over each. Without synthetic rows it holds out a tenth of the rows for early
+        stopping.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
@@ -106,12 +107,14 @@ class MLPStudent(MinibatchStudent):
     Notes
     -----
     What is "auto" is settled by synthetic rows that are held back, and needs no labels. A student has learnt enough if
-    it leaves 1.5 % of the teacher's answers to them unexplained, or 15 % of the share by which the labels of real rows
-    differ from the answers, because a teacher that is often wrong need not be followed that far. At first a
-    network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out if the
-    number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew, and
-    passes over four million rows of all chunks, unless a quarter of this shows that it will not do either. Then a wider
-    network passes over two million rows, at most twenty times over each.
+    it leaves 1.5 % of the teacher's answers to them unexplained; or 15 % of the share by which the labels of real rows
+    differ from the answers, but at most 10 %, because a teacher that is often wrong need not be followed that far.
+
+    At first a network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out
+    if the number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew,
+    and passes over four million rows of all chunks, and at least once over each. With `hidden_layer_sizes` "auto" this is
+    given up if a quarter of it shows that it will not do; then, or if too much is left at the end, a wider network
+    passes over two million rows, at most twenty times over each.
 
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
     rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each
@@ -177,27 +180,34 @@ class MLPStudent(MinibatchStudent):
     def _fit_rows(self, real: SoftRows, synthetic: SoftStream) -> None:
         size = Size.of(self.hidden_layer_sizes, self.n_knots, self.max_units, self.weight_bits)
         can_be_brief = self.max_iter == "auto" and synthetic.is_optional
-        can_grow = isinstance(self.hidden_layer_sizes, str) and synthetic.n_rows > 0
-        if not (can_be_brief or can_grow):
-            self._fit_sized(size, real, synthetic)
-            self.unexplained_ = self._share_left(real)
-            return
-        most = most_unexplained(synthetic.noise)
-        held_back_rows, first, rest = held_back(synthetic, _MOST_HELD_BACK)
+        can_grow = isinstance(self.hidden_layer_sizes, str)
+        if synthetic.n_rows and (can_be_brief or can_grow):
+            unlearnt, first, rest = held_back(synthetic, _MOST_HELD_BACK)
+            if np.count_nonzero(unlearnt.weights) >= _LEAST_HELD_BACK:
+                self._fit_as_needed(size, real, unlearnt, first if can_be_brief else None, rest, can_grow)
+                return
+        self._fit_sized(size, real, synthetic)
+        self.unexplained_ = self._share_left(real)
+
+    def _fit_as_needed(
+        self, size: Size, real: SoftRows, unlearnt: SoftRows, first: SoftStream | None, rest: SoftStream, can_grow: bool
+    ) -> None:
+        """Train little on the first chunk, then as usual, then a wider network, until the teacher is followed."""
+        most = most_unexplained(rest.noise)
 
         def left(weights: Layers) -> float:
             self._set_weights(weights)
-            return self._share_left(held_back_rows)
+            return self._share_left(unlearnt)
 
         stages: list[tuple[Size, SoftStream, Trial | None]] = []
-        if can_be_brief:
+        if first is not None:
             stages.append((size.brief(), first, None))
         stages.append((size, rest, Trial(left, _LEFT_AFTER_A_QUARTER * most) if can_grow else None))
         if can_grow:
             stages.append((size.wider(), rest, None))
         for stage, rows, trial in stages:
             self._fit_sized(stage, real, rows, trial)
-            self.unexplained_ = self._share_left(held_back_rows)
+            self.unexplained_ = self._share_left(unlearnt)
             if self.unexplained_ <= most:
                 return
 

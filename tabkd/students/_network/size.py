@@ -18,9 +18,9 @@ _LEAST_WIDE = 128
 _BRIEF_EFFORT = Effort(1_000_000)
 # With few rows, further passes gain little that a wider network does not gain as well.
 _WIDER_EFFORT = Effort(2_000_000, 20, 1_000_000)
-# A student may leave this share of the teacher's answers unexplained; and more where the labels are farther from these
-# than the teacher is from the student.
-_MOST_UNEXPLAINED, _MOST_OF_NOISE = 0.015, 0.15
+# A student may leave this share of the teacher's answers unexplained; and where labels are far from the answers, this
+# much of that distance, up to a bound.
+_MOST_UNEXPLAINED, _MOST_OF_NOISE, _MOST_FOR_NOISE = 0.015, 0.15, 0.1
 
 
 class Size(NamedTuple):
@@ -73,4 +73,4 @@ class Size(NamedTuple):
 
 def most_unexplained(noise: float) -> float:
     """The share of the teacher's answers that a student may leave unexplained, for the `noise` of a `SoftStream`."""
-    return max(_MOST_UNEXPLAINED, _MOST_OF_NOISE * noise)
+    return max(_MOST_UNEXPLAINED, min(_MOST_OF_NOISE * noise, _MOST_FOR_NOISE))
