@@ -13,7 +13,8 @@ Place: TypeAlias = str | os.PathLike
 class LabelledParquet:
     """Rows that a teacher has labelled elsewhere, in Parquet files of any size, to give to `fit` as `X_unlabeled`.
 
-    `fit` learns from all of these rows and never holds them all in memory. `tabkd.spark.label` writes such rows for classes and for one target.
+    `fit` learns from all of these rows and never holds them all in memory. `tabkd.spark.label` writes such rows for
+    classes and for one target.
 
     Parameters
     ----------

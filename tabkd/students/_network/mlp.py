@@ -112,8 +112,8 @@ class MLPStudent(MinibatchStudent):
 
     At first a network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out
     if the number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew,
-    and passes over four million rows of all chunks, and at least once over each. With `hidden_layer_sizes` "auto" this is
-    given up if a quarter of it shows that it will not do; then, or if too much is left at the end, a wider network
+    and passes over four million rows of all chunks, and at least once over each. With `hidden_layer_sizes` "auto" this
+    is given up if a quarter of it shows that it will not do; then, or if too much is left at the end, a wider network
     passes over two million rows, at most twenty times over each.
 
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
