@@ -112,7 +112,7 @@ class Columns:
         return Lookup(source, {row: row for row in (*known, unseen, missing)})
 
     def _raw(self, i: int) -> exp.Expr:
-        return exp.column(self._names[i], quoted=True)
+        return self._layers.raw(self._names[i])
 
     def _as_double(self, i: int) -> exp.Expr:
         """A column as a double, NULL if it is NaN."""

@@ -17,13 +17,18 @@ class Layers:
     Parameters
     ----------
     taken : collection of str
-        Names that no column of a subselect may have.
+        Names that no subselect and no column of one may have.
     """
 
     def __init__(self, taken: Collection[str]):
         self._layers: list[dict[str, exp.Expr]] = []
         self._joins: dict[int, list[_Join]] = {}
         self._taken, self._count = {name.casefold() for name in taken}, 0
+        self._source = self.fresh("source", 1)
+
+    def raw(self, name: str) -> exp.Column:
+        """A column of the table, by the name of the table too: SQLite reads a name that it does not know as a text."""
+        return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(self._source))
 
     def fresh(self, letter: str, number: int | None = None) -> str:
         """A name that nothing has: a letter and a number."""
@@ -104,21 +109,21 @@ class Layers:
             for name, value in outputs.items()
         ]
         layers = [[exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer]
-        kept = [exp.column(name, quoted=True) for name in keep]
         joins = [self._joins.get(depth, []) for depth in range(len(layers) + 1)]
+        sources = [exp.alias_(table, self._source, table=True)]
+        sources += [exp.to_table(self.fresh("layer", i)) for i in range(1, len(layers) + 1)]
+        kept = [list(map(self.raw, keep)), *([exp.column(name, quoted=True) for name in keep] for _ in layers)]
         *inner, outer = [
-            exp.select(*(one.copy() for one in kept), *map(exp.column, passed), *columns, copy=False).from_(
-                table if i == 0 else f"layer{i}", copy=False
-            )
-            for i, (passed, columns) in enumerate(_with_passed([*layers, last], joins))
+            exp.select(*own, *map(exp.column, passed), *columns, copy=False).from_(source, copy=False)
+            for own, source, (passed, columns) in zip(kept, sources, _with_passed([*layers, last], joins), strict=True)
         ]
         for select, own in zip([*inner, outer], joins, strict=True):
             for join in own:
                 select.join(join.name, on=join.on, join_type="left", copy=False)
         for join in (join for own in joins for join in own):
             outer = outer.with_(join.alias(has_values), as_=join.defined(has_values), copy=False)
-        for i, select in enumerate(inner, 1):
-            outer = outer.with_(f"layer{i}", as_=select, materialized=fenced or None, copy=False)
+        for source, select in zip(sources[1:], inner, strict=True):
+            outer = outer.with_(source.name, as_=select, materialized=fenced or None, copy=False)
         return outer
 
 

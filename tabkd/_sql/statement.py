@@ -72,7 +72,7 @@ def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[
         If SQL cannot run the graph.
     """
     facts = student.facts
-    layers = Layers([*names, *keep])
+    layers = Layers([*names, *keep, table.name])
     columns = Columns(facts, student.tables, names, dialect, layers)
     graph, context = read_graph(student.content), Context(layers, dialect.most_nested)
     is_tree = any(node.op_type == "TreeEnsembleRegressor" for node in graph.node)

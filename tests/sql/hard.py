@@ -91,19 +91,19 @@ def arrow(frame):
     return pa.Table.from_pandas(frame.assign(row=np.arange(len(frame))), preserve_index=False)
 
 
-def in_duckdb(statement, rows):
+def in_duckdb(statement, rows, name="data"):
     with duckdb.connect() as connection:
-        connection.register("data", rows)
+        connection.register(name, rows)
         return connection.execute(statement).df()
 
 
-def in_sqlite(statement, rows):
+def in_sqlite(statement, rows, name="data"):
     connection = sqlite3.connect(":memory:")
     try:
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in rows.column_names)
-        connection.execute(f"CREATE TABLE data ({names})")
+        names = ", ".join('"' + column.replace('"', '""') + '"' for column in rows.column_names)
+        connection.execute(f"CREATE TABLE {name} ({names})")
         values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
-        connection.executemany(f"INSERT INTO data VALUES ({', '.join('?' * rows.num_columns)})", values)
+        connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * rows.num_columns)})", values)
         return pd.read_sql_query(statement, connection)
     finally:
         connection.close()

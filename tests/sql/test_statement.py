@@ -72,6 +72,23 @@ def test_kept_columns_may_have_the_names_that_subselects_use():
     assert found.sort_values("row")["x1"].tolist() == frame["x1"].tolist()
 
 
+@pytest.mark.parametrize("run", [in_duckdb, in_sqlite])
+@pytest.mark.parametrize("name", ["table1", "layer1", "LAYER1", "source1"])
+def test_the_table_may_have_a_name_that_subselects_use(run, name):
+    one, frame = exported("tree", "binary"), new_rows(20)
+    statement = one.to_sql(run.__name__.removeprefix("in_"), table=name, keep=["row"])
+    assert_scores(run(statement, arrow(frame), name), one, frame)
+
+
+@pytest.mark.parametrize("missing", ["v1", "select", "many", "row"])
+@pytest.mark.parametrize("run", [in_duckdb, in_sqlite])
+def test_a_table_without_a_column_is_an_error_in_the_database(run, missing):
+    statement = exported("tree", "binary").to_sql(run.__name__.removeprefix("in_"), keep=["row"])
+    rows = arrow(new_rows(5)).drop_columns([missing])
+    with pytest.raises((duckdb.BinderException, pd.errors.DatabaseError), match=missing):
+        run(statement, rows)
+
+
 def test_nan_is_a_missing_value():
     one, frame = exported("additive", "regression"), new_rows(50)
     numbers = ['amount "EUR"', "select", "time", "c2"]
