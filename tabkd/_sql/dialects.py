@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
 from tabkd._options import option
+from tabkd._sql.scalars import literal, whole
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Dialect:
         Whether a subselect may be VALUES.
     most_cases : int
         From more categories on, they stand in a table of constants that is joined.
+    collation : str or None
+        What compares texts letter by letter, whatever a column has.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Dialect:
     most_nested: int = 40
     has_values: bool = True
     most_cases: int = 12
+    collation: str | None = None
 
     def as_double(self, value: exp.Expr, is_boolean: bool) -> exp.Expr:
         """A value as a double, NULL if it is NaN."""
@@ -58,14 +63,21 @@ class Dialect:
 
     def as_text(self, value: exp.Expr) -> exp.Expr:
         """A value as text that is compared letter by letter."""
-        if self.name != "tsql":
-            return exp.cast(value, "text")
-        exact = exp.Var(this="Latin1_General_100_BIN2")
-        return exp.Collate(this=exp.cast(value, exp.DataType.build("nvarchar(4000)", dialect="tsql")), expression=exact)
+        kind = exp.DataType.build("nvarchar(4000)", dialect="tsql") if self.name == "tsql" else "text"
+        text = exp.cast(value, kind)
+        return exp.Collate(this=text, expression=exp.Var(this=self.collation)) if self.collation else text
 
     def text(self, value: str) -> exp.Expr:
         """A text as a literal."""
         return exp.National(this=value) if self.name == "tsql" else exp.Literal.string(value)
+
+    def label(self, label: Any) -> exp.Expr:
+        """A class as a literal."""
+        if isinstance(label, str):
+            return self.text(label)
+        if isinstance(label, bool):
+            return exp.cast(whole(label), "boolean") if self.name == "tsql" else exp.Boolean(this=label)
+        return exp.cast(literal(label), "double") if isinstance(label, float) else whole(label)
 
     def written(self, statement: exp.Expr) -> str:
         """A statement as text."""
@@ -80,13 +92,21 @@ class Dialect:
 DIALECTS = {
     dialect.name: dialect
     for dialect in (
-        Dialect("duckdb", "DuckDB"),
-        Dialect("sqlite", "SQLite", has_nan=False, fenced=True, most_nested=12),
-        Dialect("postgres", "PostgreSQL", casts_booleans=False, fenced=True),
+        Dialect("duckdb", "DuckDB", collation='"binary"'),
+        Dialect("sqlite", "SQLite", has_nan=False, fenced=True, most_nested=12, collation="BINARY"),
+        Dialect("postgres", "PostgreSQL", casts_booleans=False, fenced=True, collation='"C"'),
         Dialect("spark", "Spark"),
         Dialect("snowflake", "Snowflake", casts_booleans=False, has_values=False),
         Dialect("bigquery", "BigQuery", casts_booleans=False, nan_is_equal=False, has_values=False),
-        Dialect("tsql", "SQL Server", has_nan=False, most_nested=9, most_cases=100_000, has_values=False),
+        Dialect(
+            "tsql",
+            "SQL Server",
+            has_nan=False,
+            most_nested=9,
+            has_values=False,
+            most_cases=100_000,
+            collation="Latin1_General_100_BIN2",
+        ),
     )
 }
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlglot import exp
 
-from tabkd._sql.scalars import Condition, Sql, as_sql, depth_of
+from tabkd._sql.scalars import Condition, Sql, as_output, as_sql, depth_of
 
 
 class Layers:
@@ -105,7 +105,7 @@ class Layers:
             Whether a subselect may be VALUES.
         """
         last = [
-            exp.alias_(value if isinstance(value, exp.Expr) else as_sql(value), name, quoted=True)
+            exp.alias_(value if isinstance(value, exp.Expr) else as_output(value), name, quoted=True)
             for name, value in outputs.items()
         ]
         layers = [[exp.alias_(value, name) for name, value in layer.items()] for layer in self._layers if layer]

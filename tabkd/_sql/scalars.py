@@ -49,7 +49,7 @@ class Lookup:
 
 
 def literal(number: float) -> exp.Expr:
-    """A number with all digits; in this form every dialect reads a double and no decimal."""
+    """A number with all digits, in the form of a double; PostgreSQL reads a numeric, which is a double beside one."""
     if not math.isfinite(number):
         raise NotImplementedError(f"SQL has no way to write the number {number}, which the graph contains.")
     text = repr(float(number)).removesuffix(".0")
@@ -76,10 +76,16 @@ def pointwise(function: Callable, write: Callable[..., Any], *args: Any) -> Any:
 
 
 def as_sql(scalar: Any) -> exp.Expr:
-    """A scalar as an expression of its own, a double unless it is a condition."""
+    """A scalar as an expression of its own: a condition, a double, or the literal of a constant."""
     if isinstance(scalar, Lookup):
         return _looked_up(scalar)
     return scalar.written.copy() if isinstance(scalar, Sql) else literal(scalar)
+
+
+def as_output(scalar: Any) -> exp.Expr:
+    """A scalar as a double, whatever the dialect reads a number alone as."""
+    found = as_sql(scalar)
+    return found if isinstance(scalar, (Sql, Lookup)) else exp.cast(found, "double")
 
 
 def _looked_up(lookup: Lookup) -> exp.Expr:

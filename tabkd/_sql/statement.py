@@ -13,7 +13,7 @@ from tabkd._sql.dialects import Dialect
 from tabkd._sql.graph import computed, read_graph
 from tabkd._sql.layers import Layers
 from tabkd._sql.operators import Context
-from tabkd._sql.scalars import as_sql, literal, whole
+from tabkd._sql.scalars import as_sql
 
 
 class Student(NamedTuple):
@@ -81,7 +81,7 @@ def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[
     scores = list(computed(graph, _entries(facts, columns, not is_tree), output, context)[0])
     if is_classifier:
         scores = [layers.named(score) for score in scores]
-        outputs = {"prediction": _label(facts, scores)}
+        outputs = {"prediction": _label(list(map(dialect.label, _classes(facts))), scores)}
         outputs |= {f"probability_{label}": score for label, score in zip(facts["classes"], scores, strict=True)}
     elif facts["one_dimensional"]:
         outputs = {"prediction": scores[0]}
@@ -111,19 +111,15 @@ def _entries(facts: dict[str, Any], columns: Columns, rounded: bool) -> dict[str
     return entries
 
 
-def _label(facts: dict[str, Any], scores: list[Any]) -> exp.Expr:
+def _classes(facts: dict[str, Any]) -> list[Any]:
+    """The classes; a file may have written 1.0 as 1."""
+    return [float(label) if facts["classes_dtype"] == "f" else label for label in facts["classes"]]
+
+
+def _label(labels: list[exp.Expr], scores: list[Any]) -> exp.Expr:
     """The first of the most probable classes."""
-    labels = [_label_literal(label, facts["classes_dtype"]) for label in facts["classes"]]
     ifs = []
     for k, score in enumerate(scores[:-1]):
         beats = [exp.GTE(this=as_sql(score), expression=as_sql(other)) for other in scores[k + 1 :]]
         ifs.append(exp.If(this=exp.and_(*beats), true=labels[k]))
     return exp.Case(ifs=ifs, default=labels[-1]) if ifs else labels[-1]
-
-
-def _label_literal(label: Any, kind: str) -> exp.Expr:
-    if isinstance(label, bool):
-        return exp.Boolean(this=label)
-    if isinstance(label, str):
-        return exp.Literal.string(label)
-    return literal(label) if kind == "f" or isinstance(label, float) else whole(label)

@@ -1,7 +1,10 @@
 """What a statement says, reads and refuses; the proof that it scores like the file."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -13,11 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVR
+from sklearn.tree import DecisionTreeClassifier
 from sqlglot import exp
 
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
+from tabkd._cli.table_codes import TableCodes
 from tabkd._sql.dialects import DIALECTS
 from tabkd._sql.layers import Layers
 from tabkd._sql.proof import prove
@@ -127,6 +133,61 @@ def test_columns_that_never_vary_score_the_same(student):
     rows = pd.DataFrame({"a": [1, 2, None], "b": ["y", "x", None]})
     found = in_duckdb(model.to_sql("duckdb", keep=["row"]), arrow(rows))
     np.testing.assert_allclose(found[["probability_u", "probability_v"]], model.predict_proba(rows), atol=1e-6)
+
+
+_CLASSES = {
+    "text": ["größer", "it's", 'a"b'],
+    "bool": [False, True],
+    "int": [-1, 0, 7],
+    "uint8": np.array([1, 2], dtype="uint8"),
+    "float": [-1.0, 0.0, 2.0],
+}
+
+
+@cache
+def _of_classes(kind):
+    labels, X = np.asarray(_CLASSES[kind]), numeric_frame(200)
+    model = DistilledClassifier(DecisionTreeClassifier(random_state=0), student="tree", **FAST)
+    model.fit(X, labels[np.argsort(np.argsort(X["amount"])) * len(labels) // len(X)])
+    return ExportedStudent(model.to_onnx().SerializeToString()), X
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", _CLASSES)
+def test_labels_of_every_type_are_written_in_every_dialect(kind, dialect):
+    one, X = _of_classes(kind)
+    statement = one.to_sql(dialect, keep=["row"])
+    if dialect in ("duckdb", "sqlite"):
+        assert_scores((in_duckdb if dialect == "duckdb" else in_sqlite)(statement, arrow(X)), one, X)
+    if dialect == "tsql":
+        assert {"text": "N'größer'", "bool": "CAST(1 AS BIT)", "float": "CAST(2e0 AS FLOAT)"}.get(kind, "") in statement
+    if dialect == "postgres" and kind == "float":
+        assert "CAST(2e0 AS DOUBLE PRECISION)" in statement
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("database", ["duckdb", "sqlite"])
+def test_categories_are_compared_letter_by_letter_whatever_the_collation_of_the_column(database, many):
+    """'X' is no 'x', in a case of few categories and in a join of many."""
+    names = np.array(["x", "y", *(f"m{i}" for i in range(20 if many else 2))])
+    X = pd.DataFrame({"a": np.tile(names, 20)})
+    y = np.where(X["a"] == "x", "u", "v")
+    teacher = make_pipeline(TableCodes(), DecisionTreeClassifier(random_state=0))
+    model = DistilledClassifier(teacher, student="additive", **FAST).fit(X, y)
+    statement, rows = model.to_sql(database, keep=["a"]), pd.DataFrame({"a": ["x", "X"]})
+    connect = duckdb.connect if database == "duckdb" else sqlite3.connect
+    with closing(connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE data (a TEXT COLLATE NOCASE)")
+        connection.executemany("INSERT INTO data VALUES (?)", [["x"], ["X"]])
+        found = {a: p for a, _, p, _ in connection.execute(statement).fetchall()}
+    np.testing.assert_allclose([found["x"], found["X"]], model.predict_proba(rows)[:, 0], atol=1e-6)
+
+
+def test_a_constant_score_is_a_double_where_numbers_alone_are_decimals():
+    X = pd.DataFrame({"a": np.ones(100)})
+    model = DistilledClassifier(DummyClassifier(), student="tree", **FAST).fit(X, np.tile(["u", "v"], 50))
+    _, *scores = sqlglot.parse_one(model.to_sql("postgres"), dialect="postgres").expressions
+    assert [score.this.sql("postgres") for score in scores] == ["CAST(0.5e0 AS DOUBLE PRECISION)"] * 2
 
 
 @pytest.mark.parametrize("missing_left", [0, 1])
