@@ -37,6 +37,8 @@ class Dialect:
         From more categories on, they stand in a table of constants that is joined.
     collation : str or None
         What compares texts letter by letter, whatever a column has.
+    ignores_case : bool
+        Whether names in quotes are one if they differ only in the case of letters of ASCII.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dialect:
     has_values: bool = True
     most_cases: int = 12
     collation: str | None = None
+    ignores_case: bool = False
 
     def as_double(self, value: exp.Expr, is_boolean: bool) -> exp.Expr:
         """A value as a double, NULL if it is NaN."""
@@ -92,8 +95,8 @@ class Dialect:
 DIALECTS = {
     dialect.name: dialect
     for dialect in (
-        Dialect("duckdb", "DuckDB", collation='"binary"'),
-        Dialect("sqlite", "SQLite", has_nan=False, fenced=True, most_nested=12, collation="BINARY"),
+        Dialect("duckdb", "DuckDB", collation='"binary"', ignores_case=True),
+        Dialect("sqlite", "SQLite", has_nan=False, fenced=True, most_nested=12, collation="BINARY", ignores_case=True),
         Dialect("postgres", "PostgreSQL", casts_booleans=False, fenced=True, collation='"C"'),
         Dialect("spark", "Spark"),
         Dialect("snowflake", "Snowflake", casts_booleans=False, has_values=False),

@@ -38,7 +38,9 @@ def sql_text(
     """
     written_in = dialect_of(dialect)
     names = _in_table(column_names(student.facts), column_map)
-    keep = list(dict.fromkeys(keep))
+    if written_in.ignores_case:
+        _check_told_apart(names, written_in)
+    keep = _kept(keep)
     made = statement(student, written_in, _named_table(table, written_in), names, keep)
     _check_kept(made.select, keep)
     text = written_in.written(made.select)
@@ -55,6 +57,25 @@ def _in_table(names: list[str], column_map: Mapping[str, str]) -> list[str]:
             f"{option('column_map', unknown[0])} is not a column of the model; {known_names(unknown[0], names)}"
         )
     return [column_map.get(name, name) for name in names]
+
+
+def _check_told_apart(names: list[str], dialect: Dialect) -> None:
+    """Refuse two names that the database takes for one."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault("".join(c.lower() if c.isascii() else c for c in name), name)
+        if other != name:
+            raise ValueError(
+                f"{option('column_map')} has to give other names to the columns {other!r} and {name!r}, which "
+                f"{dialect.title} takes for one: it ignores upper and lower case."
+            )
+
+
+def _kept(keep: Sequence[str]) -> list[str]:
+    """The columns to give too, each once."""
+    if isinstance(keep, str):
+        raise TypeError(f"{option('keep', keep)} is a text, where a sequence of names was expected; write {[keep]!r}.")
+    return list(dict.fromkeys(keep))
 
 
 def _named_table(table: str, dialect: Dialect) -> exp.Table:

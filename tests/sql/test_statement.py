@@ -3,8 +3,10 @@
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from contextlib import closing
 from functools import cache
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -24,6 +26,7 @@ from sqlglot import exp
 import tabkd
 from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
 from tabkd._cli.table_codes import TableCodes
+from tabkd._sql import _OLDEST
 from tabkd._sql.dialects import DIALECTS
 from tabkd._sql.layers import Layers
 from tabkd._sql.proof import prove
@@ -93,6 +96,29 @@ def test_a_table_without_a_column_is_an_error_in_the_database(run, missing):
     rows = arrow(new_rows(5)).drop_columns([missing])
     with pytest.raises((duckdb.BinderException, pd.errors.DatabaseError), match=missing):
         run(statement, rows)
+
+
+@cache
+def _of_names_that_differ_in_case():
+    X = numeric_frame(200)[["amount", "visits"]].set_axis(["a", "A"], axis=1)
+    model = DistilledClassifier(DecisionTreeClassifier(random_state=0), student="tree", **FAST)
+    return model.fit(X, np.where((X.median() < X).all(axis=1), "u", "v")), X
+
+
+@pytest.mark.parametrize("run", [in_duckdb, in_sqlite])
+def test_names_that_differ_in_case_alone_need_others_where_the_database_ignores_case(run):
+    (model, X), dialect = _of_names_that_differ_in_case(), run.__name__.removeprefix("in_")
+    with pytest.raises(ValueError, match=r"column_map .* 'a' and 'A', which .* takes for one"):
+        model.to_sql(dialect)
+    one = ExportedStudent(model.to_onnx().SerializeToString())
+    statement = one.to_sql(dialect, keep=["row"], column_map={"A": "b"})
+    assert_scores(run(statement, arrow(X.rename(columns={"A": "b"}))), one, X)
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "snowflake", "tsql"])
+def test_names_that_differ_in_case_alone_are_written_for_other_databases(dialect):
+    selected = sqlglot.parse_one(_of_names_that_differ_in_case()[0].to_sql(dialect), dialect=dialect)
+    assert {"a", "A"} <= {column.name for column in selected.find_all(exp.Column)}
 
 
 def test_nan_is_a_missing_value():
@@ -299,9 +325,28 @@ def test_what_cannot_be_written_is_refused(how, message):
         exported("tree", "binary").to_sql(**{"dialect": "duckdb"} | how)
 
 
-def test_without_sqlglot_an_error_says_what_to_install(tmp_path):
+def test_one_text_is_no_list_of_columns():
+    with pytest.raises(TypeError, match=r"keep='id' is a text, where a sequence .* expected; write \['id'\]"):
+        exported("tree", "binary").to_sql("duckdb", keep="id")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("sys.modules['sqlglot'] = None", "'sqlglot' is not installed; `pip install 'sqlglot>=30.30' onnx`"),
+        ("sys.modules['onnx'] = None", "'onnx' is not installed; `pip install 'sqlglot>=30.30' onnx`"),
+        ("import sqlglot; sqlglot.__version__ = '30.9.1'", "sqlglot 30.9.1 is too old; `pip install 'sqlglot>=30.30'`"),
+    ],
+)
+def test_where_a_package_is_missing_or_old_an_error_says_what_to_install(tmp_path, changed, message):
     path = tmp_path / "m.onnx"
     path.write_bytes(exported("tree", "binary").content)
-    code = f"import sys; sys.modules['sqlglot'] = None\nimport tabkd; tabkd.load({str(path)!r}).to_sql('duckdb')"
+    code = f"import sys; {changed}\nimport tabkd; tabkd.load({str(path)!r}).to_sql('duckdb')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1].endswith("which is not installed; `pip install sqlglot` brings it.")
+    assert message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("project", ["pyproject.toml", "tabkd/pyproject.toml"])
+def test_the_extra_requires_the_sqlglot_that_the_error_names(project):
+    extras = tomllib.loads((Path(__file__).parents[2] / project).read_text("utf-8"))["project"]["optional-dependencies"]
+    assert f"sqlglot>={_OLDEST}" in extras["sql"]
