@@ -76,7 +76,9 @@ def export(
 
     names = pairs("column-map", column_map, "MODEL=TABLE, as in amount=TX_AMOUNT")
     given = {"dialect": dialect, "table": table, "keep": keep, "column_map": names}
-    how = {name: value for name, value in given.items() if value}
+    how = {name: value for name, value in given.items() if value not in (None, (), {})}
+    if output is not None and output.exists() and model.exists() and output.samefile(model):
+        raise CommandError(f"{option('output', str(output))} is the model itself; give another file.")
     text = TARGETS[target](tabkd.load(model), **how)
     if output is None:
         click.echo(text, nl=False)

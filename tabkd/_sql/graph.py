@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from onnx import GraphProto, NodeProto, TensorProto, helper, load_from_string, numpy_helper
 
 from tabkd._sql.operators import OPERATORS, Context
-
-if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto
 
 
 def read_graph(content: bytes) -> GraphProto:
     """The graph of a model."""
-    from onnx import load_from_string
-
     return load_from_string(content).graph
 
 
@@ -68,8 +64,6 @@ def _needed(graph: GraphProto, entries: set[str], output: str) -> list[NodeProto
 
 
 def _constants(graph: GraphProto) -> dict[str, np.ndarray]:
-    from onnx import numpy_helper
-
     return {tensor.name: _in_doubles(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
 
 
@@ -78,8 +72,6 @@ def _in_doubles(constant: np.ndarray) -> np.ndarray:
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:
-    from onnx import TensorProto, helper, numpy_helper
-
     given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     return {
         name: _in_doubles(numpy_helper.to_array(value)) if isinstance(value, TensorProto) else value

@@ -40,11 +40,22 @@ def test_the_command_has_every_dialect():
         (("--to", "sql", "--dialect", "oracle"), 2, "'oracle' is not one of 'duckdb'"),
         (("--to", "js", "--keep", "id"), 1, "--keep is for --to sql"),
         (("--to", "sql", "--dialect", "spark", "--column-map", "a"), 1, "--column-map 'a' is not of the form"),
+        (("--to", "sql", "--dialect", "spark", "--table", ""), 1, "--table '' is no name of a table in Spark"),
+        (("--to", "js", "--table", ""), 1, "--table is for --to sql"),
         (("--to", "sql", "--dialect", "spark", "--keep", "prediction"), 1, "--keep 'prediction' has the name"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(model, options, code, message):
     assert message in refused("export", model, *options, code=code)
+
+
+def test_the_model_is_not_overwritten(model, tmp_path):
+    link = tmp_path / "link.js"
+    link.symlink_to(model)
+    for output in (model, link):
+        assert "--output" in (message := refused("export", model, "--to", "js", "--output", output))
+        assert "is the model itself" in message
+    load(model)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
