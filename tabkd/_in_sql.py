@@ -41,7 +41,8 @@ class InSql:
         keep : sequence of str, default=()
             Columns of the table to give next to the scores, such as its key.
         column_map : mapping of str to str, optional
-            For a column of the model, its name in the table.
+            For a column of the model, its name in the table. Names are quoted, so that upper and lower case matter
+            where the database says so.
 
         Returns
         -------
@@ -51,13 +52,19 @@ class InSql:
         Raises
         ------
         ModuleNotFoundError
-            If sqlglot is not installed.
+            If sqlglot or onnx is not installed.
+        ImportError
+            If sqlglot is too old.
         NotImplementedError
-            If the student cannot be converted.
+            If the student cannot be converted to ONNX, or SQL cannot run the graph; the message names the operators.
         RuntimeError
-            If ONNX Runtime or the database does not reproduce the student.
+            If ONNX Runtime does not reproduce the student, or the database gives another score or label; the message
+            has the row.
+        TypeError
+            If `keep` is a text.
         ValueError
-            For unknown dialects, names that are no table, unknown columns, and names of scores in `keep`.
+            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, and columns of
+            the model whose names the database takes for one.
 
         Examples
         --------

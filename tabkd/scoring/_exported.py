@@ -314,9 +314,9 @@ class ExportedStudent:
         doubles what ONNX Runtime computes in float32, so that scores agree to about six digits; a value beside the
         threshold of a tree takes the same way. Infinite numbers, which `predict` refuses, count as the largest ones.
 
-        The text is given only if a database reproduces this student on rows of every kind: in DuckDB and SQLite the
-        text itself is run. For the other dialects it is parsed back, and the same statement is run in DuckDB, or in
-        SQLite if DuckDB is not installed; comments at its head say what was done.
+        The text is given only if a database reproduces this student on rows of every kind. DuckDB and SQLite run the
+        statement on a table of the check's own; for the other dialects the text is parsed back, and the same statement
+        is run in DuckDB, or in SQLite if DuckDB is not installed. Comments at its head say what was done.
 
         Parameters
         ----------
@@ -339,12 +339,17 @@ class ExportedStudent:
         ------
         ModuleNotFoundError
             If sqlglot or onnx is not installed.
+        ImportError
+            If sqlglot is too old.
         NotImplementedError
             If SQL cannot run the graph; the message names the operators.
         RuntimeError
             If the database gives another score or label; the message has the row.
+        TypeError
+            If `keep` is a text.
         ValueError
-            For unknown dialects, names that are no table, unknown columns, and names of scores in `keep`.
+            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, and columns of
+            the model whose names the database takes for one.
 
         Examples
         --------

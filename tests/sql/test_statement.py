@@ -16,6 +16,7 @@ import pytest
 import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpydoc.docscrape import FunctionDoc
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
@@ -65,6 +66,12 @@ def test_a_distilled_model_gives_the_statement_of_its_file():
     model.fit(X, targets(X, "binary"))
     exported = ExportedStudent(model.to_onnx().SerializeToString())
     assert model.to_sql("sqlite", table="t", keep=["k"]) == exported.to_sql("sqlite", table="t", keep=["k"])
+
+
+def test_models_and_files_document_the_same_parameters_and_errors():
+    model, file = (FunctionDoc(one.to_sql) for one in (DistilledClassifier, ExportedStudent))
+    assert model["Parameters"] == file["Parameters"]
+    assert [error.type for error in model["Raises"]] == [error.type for error in file["Raises"]]
 
 
 def test_columns_can_have_other_names_in_the_table():
