@@ -70,7 +70,7 @@ def _in_duckdb(folder: Path, statement: str) -> float:
 
 
 def _planned(folder: Path, statement: str) -> float:
-    """Of which reading and planning the statement, whatever the number of rows."""
+    """The part that is reading and planning the statement; it does not depend on the number of rows."""
     with _connected(folder) as connection:
         start = time.perf_counter()
         connection.execute(f"EXPLAIN {statement}").fetchall()

@@ -32,8 +32,8 @@ class LabelledParquet:
     "prediction_1", … for several targets. Other columns are not read. Text in a column of numbers is read as numbers.
 
     Rows are dealt at random to pools of at most a gigabyte in memory, one after the other; each training reads the
-    files once for each pool. So each chunk that a student learns from is a random sample of all rows, whatever their
-    order in the files, even sorted by time or by class. A regressor of another library learns from all rows at once, in
+    files once for each pool. So each chunk that a student learns from is a random sample of all rows, also where
+    the files are sorted by time or by class. A regressor of another library learns from all rows at once, in
     memory.
 
     Examples

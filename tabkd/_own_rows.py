@@ -38,7 +38,7 @@ _MOST_NEAR = 20_000
 # own and one beside it as between two that are beside, and by so many standard errors. On other rows teachers of all
 # kinds have at most 1.32.
 _LEAST_RATIO, _LEAST_ERRORS = 1.35, 4.0
-# Answers beside a row whose mean stands for the row, and the most in all, unless there are more rows.
+# The mean of so many answers beside a row stands for the row; of fewer where that would be more than this in all.
 _BESIDE, _MOST_BESIDE = 8, 100_000
 
 

@@ -12,7 +12,7 @@ from tabkd._sql.layers import Layers
 from tabkd._sql.scalars import Lookup, Sql, literal, whole
 
 _LARGEST = float(np.finfo(np.float32).max)
-# A double has 29 bits more than a float32.
+# A double has 29 more bits than a float32.
 _SPLITTER = 2.0**29 + 1
 
 
