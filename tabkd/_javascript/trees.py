@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabkd._javascript.packed import packed_list
-
-# What is read of a node; all else that the operator can do is refused.
-_PLAIN = {"aggregate_function": b"SUM", "post_transform": b"NONE"}
-_MODES = {b"LEAF", b"BRANCH_LEQ"}
+from tabkd._plain_trees import check_plain_trees
 
 
 def trees(given: dict[str, Any]) -> dict[str, Any]:
@@ -29,10 +26,7 @@ def trees(given: dict[str, Any]) -> dict[str, Any]:
     NotImplementedError
         For comparisons other than `<=`, and for ensembles that do not add up their trees.
     """
-    odd = [f"{name} {given[name].decode()}" for name, plain in _PLAIN.items() if given.get(name, plain) != plain]
-    odd += sorted(f"the mode {mode.decode()}" for mode in set(given["nodes_modes"]) - _MODES)
-    if odd:
-        raise NotImplementedError(f"JavaScript cannot run TreeEnsembleRegressor with {odd[0]}.")
+    check_plain_trees(given, "JavaScript")
     tree, number = np.array(given["nodes_treeids"]), np.array(given["nodes_nodeids"])
     place = {key: i for i, key in enumerate(zip(tree.tolist(), number.tolist(), strict=True))}
     is_leaf = np.array([mode == b"LEAF" for mode in given["nodes_modes"]])

@@ -12,12 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlglot import exp
 
+from tabkd._plain_trees import check_plain_trees
 from tabkd._sql.layers import Layers
 from tabkd._sql.scalars import Lookup, Sql, as_sql, depth_of, literal, total, whole
-
-# What is read of the operator; all else that it can do is refused.
-_PLAIN = {"aggregate_function": b"SUM", "post_transform": b"NONE"}
-_MODES = {b"LEAF", b"BRANCH_LEQ"}
 
 
 class _Split(NamedTuple):
@@ -54,10 +51,7 @@ def trees(features: list[Any], given: dict[str, Any], layers: Layers, most_neste
     NotImplementedError
         For comparisons other than `<=`, and for ensembles that do not add up their trees.
     """
-    odd = [f"{name} {given[name].decode()}" for name, plain in _PLAIN.items() if given.get(name, plain) != plain]
-    odd += sorted(f"the mode {mode.decode()}" for mode in set(given["nodes_modes"]) - _MODES)
-    if odd:
-        raise NotImplementedError(f"SQL cannot run TreeEnsembleRegressor with {odd[0]}.")
+    check_plain_trees(given, "SQL")
     parts: list[list[tuple[float, Any]]] = [[] for _ in range(given.get("n_targets", 1))]
     for root in _roots(given):
         leaves = list(_leaves(root))
