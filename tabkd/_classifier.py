@@ -66,7 +66,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     random_state : int, RandomState instance or None
         The same number gives the same student on the same machine, unless `max_label_seconds` left out rows.
     verbose : int, default=0
-        1 shows a progress bar with the stage.
+        1 shows a progress bar with the stage, and how far an MLP follows its teacher after each stage of its training.
 
     Attributes
     ----------

@@ -214,7 +214,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
             self.labelling_ = Labelling(0, 0)
             bar.stage("labelled rows", files.n_rows)
             seed = rng.randint(2**31 - 1)
-            synthetic = LabelledRows(files, teaching, weights.mean(), seed, bar.advance, noise=noise)
+            synthetic = LabelledRows(files, teaching, weights.mean(), seed, bar, noise=noise)
         return Lessons(codes, y, answers, soft, weights, real, synthetic, monotonic_cst)
 
     def _learn(self, lessons: Lessons, rng: np.random.RandomState) -> None:
@@ -334,7 +334,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
         teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
         is_optional = self.n_synthetic == "auto"
         rows = SyntheticRows(
-            teaching, augmenter, codes, n_rows, weight, seed, bar.advance, noise=noise, is_optional=is_optional
+            teaching, augmenter, codes, n_rows, weight, seed, bar, noise=noise, is_optional=is_optional
         )
         self._probe_codes = np.vstack([self._probe_codes, rows.unlabelled(_PROBE_ROWS)])
         labelling = Labelling(n_rows, n_rows)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tabkd._labelled_parquet import LabelledParquet
 from tabkd._learning_rows import CHUNK_ROWS, TaughtRows, Teaching
+from tabkd._progress import Silent
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
 from tabkd.students import SoftRows
@@ -59,10 +60,10 @@ class LabelledRows(TaughtRows):
         The weight of each row, unless the files have weights.
     seed : int
         The seed of the order of the rows.
-    on_rows : callable, optional
-        Called with the number of rows of each chunk that is read for the first time.
+    bar : Silent, optional
+        Counts the rows of each chunk that is read for the first time.
     **of_targets
-        What a `SoftStream` says of its targets.
+        As for `TaughtRows`.
     """
 
     def __init__(
@@ -71,11 +72,11 @@ class LabelledRows(TaughtRows):
         teaching: Teaching,
         weight: float,
         seed: int,
-        on_rows: Callable[[int], None] = lambda n: None,
+        bar: Silent | None = None,
         **of_targets: Any,
     ) -> None:
-        super().__init__(teaching, files.n_rows, **of_targets)
-        self._files, self._weight, self._seed, self._on_rows = files, weight, seed, on_rows
+        super().__init__(teaching, files.n_rows, bar, **of_targets)
+        self._files, self._weight, self._seed = files, weight, seed
         self._n_told = 0
 
     def __iter__(self) -> Iterator[SoftRows]:
@@ -87,7 +88,7 @@ class LabelledRows(TaughtRows):
             for chunk in self._dealt(pool_of, pool, rng):
                 n_read += len(chunk)
                 if n_read > self._n_told:
-                    self._on_rows(n_read - self._n_told)
+                    self._bar.advance(n_read - self._n_told)
                     self._n_told = n_read
                 yield chunk
 

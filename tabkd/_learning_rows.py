@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tabkd._label_budget import Labelling, Trial, within_budget
+from tabkd._progress import Silent
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
 from tabkd._typing import TableLike
@@ -170,6 +171,8 @@ class TaughtRows(SoftStream):
         Turns the answers into targets.
     n_rows : int
         The number of rows.
+    bar : Silent, optional
+        Counts the rows that are answered, and says what the student has decided.
     **of_targets
         What a `SoftStream` says of its targets.
 
@@ -179,10 +182,13 @@ class TaughtRows(SoftStream):
         The lowest target of each output in the chunks that were read; infinite before.
     """
 
-    def __init__(self, teaching: Teaching, n_rows: int, **of_targets: Any) -> None:
+    def __init__(self, teaching: Teaching, n_rows: int, bar: Silent | None, **of_targets: Any) -> None:
         super().__init__(n_rows, **of_targets)
         self.lowest = np.array([np.inf])
-        self._teaching = teaching
+        self._teaching, self._bar = teaching, bar or Silent()
+
+    def note(self, text: str) -> None:
+        self._bar.note(text)
 
     def _taught(self, codes: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> SoftRows:
         """A chunk: codes (n, d), the teacher's answers (n, K), weights (n,)."""
@@ -208,8 +214,8 @@ class SyntheticRows(TaughtRows):
         The weight of each synthetic row.
     seed : int
         The seed of the rows.
-    on_rows : callable, optional
-        Called with the number of rows of each chunk that was labelled.
+    bar : Silent, optional
+        Counts the rows that were labelled.
     **of_targets
         As for `TaughtRows`.
     """
@@ -222,11 +228,11 @@ class SyntheticRows(TaughtRows):
         n_rows: int,
         weight: float,
         seed: int,
-        on_rows: Callable[[int], None] = lambda n: None,
+        bar: Silent | None = None,
         **of_targets: Any,
     ) -> None:
-        super().__init__(teaching, n_rows, **of_targets)
-        self._weight, self._seed, self._on_rows = weight, seed, on_rows
+        super().__init__(teaching, n_rows, bar, **of_targets)
+        self._weight, self._seed = weight, seed
         self._unseen = _answered_unseen(teaching, codes)
         self._draw: Draw = fitted_draw(augmenter, teaching.schema, codes)
         self._trial: Trial | None = None
@@ -276,7 +282,7 @@ class SyntheticRows(TaughtRows):
             known = [] if self._trial is None or start else [self._trial.answers]
             rest = codes[sum(map(len, known)) :]
             self._answered[start] = np.concatenate([*known, self._teaching.answers(rest)] if len(rest) else known)
-            self._on_rows(len(codes))
+            self._bar.advance(len(codes))
         return self._answered[start]
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:

@@ -24,6 +24,9 @@ class Silent:
     def advance(self, steps: float = 1) -> None:
         """Count completed steps of the stage."""
 
+    def note(self, text: str) -> None:
+        """Say in one line what was decided within the stage."""
+
 
 class Bar(Silent):
     """A bar drawn by rich."""
@@ -40,6 +43,10 @@ class Bar(Silent):
     def advance(self, steps: float = 1) -> None:
         """Count steps of the stage."""
         self._progress.advance(self._task, steps)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(text, highlight=False, markup=False)
 
     def _finish(self) -> None:
         if self._task is not None:
@@ -70,6 +77,10 @@ class TextLines(Silent):
         if time.monotonic() - self._said >= _SECONDS:
             self._said = time.monotonic()
             print(self._line(), flush=True)
+
+    def note(self, text: str) -> None:
+        """Print the line."""
+        print(text, flush=True)
 
     def _finish(self) -> None:
         if self._name:

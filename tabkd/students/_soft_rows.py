@@ -117,6 +117,15 @@ class SoftStream:
         """
         return SoftStream(self.n_rows, list(self), self.noise, self.is_optional)
 
+    def note(self, text: str) -> None:
+        """Say what a student has decided, where somebody follows the fit; here nobody does.
+
+        Parameters
+        ----------
+        text : str
+            One line.
+        """
+
 
 def held_back(stream: SoftStream, most: int) -> tuple[SoftRows, SoftStream, SoftStream]:
     """The first rows of a stream, at most a tenth of its first chunk; the rest of this chunk; and the whole rest."""
@@ -132,6 +141,9 @@ class _Behind(SoftStream):
     def __init__(self, stream: SoftStream, n: int) -> None:
         super().__init__(stream.n_rows - n, noise=stream.noise)
         self._stream, self._n = stream, n
+
+    def note(self, text: str) -> None:
+        self._stream.note(text)
 
     def __iter__(self) -> Iterator[SoftRows]:
         n = self._n

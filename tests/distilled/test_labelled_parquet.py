@@ -15,6 +15,7 @@ from tabkd import DistilledClassifier, LabelledParquet, _labelled_files, _labell
 from tabkd._labelled_files import LabelledFiles
 from tabkd._labelled_rows import LabelledRows
 from tabkd._learning_rows import Teaching
+from tabkd._progress import TextLines
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Classification, Regression
 from tabkd.students import SoftRows
@@ -38,11 +39,11 @@ def write(frame, folder, n_files=3, row_group_size=40):
     return LabelledParquet(folder)
 
 
-def stream(given, X, task=None, n_outputs=2, seed=0, temperature=1.0):
+def stream(given, X, task=None, n_outputs=2, seed=0, temperature=1.0, bar=None):
     schema = TableSchema.of(X)
     task = task or Classification(np.array(CLASSES))
     files = LabelledFiles(given, schema, task, n_outputs)
-    return LabelledRows(files, Teaching(None, schema, task, temperature, 1.0), 0.5, seed)
+    return LabelledRows(files, Teaching(None, schema, task, temperature, 1.0), 0.5, seed, bar)
 
 
 def in_order(rows):
@@ -328,13 +329,12 @@ def test_a_column_is_not_taken_for_a_label(name, weight, message, tmp_path):
 
 def test_rows_that_are_read_again_are_not_told_again(small, tmp_path):
     X = numeric_frame(1200)
-    told = []
-    rows = stream(write(with_labels(X), tmp_path), X)
-    rows._on_rows = told.append
+    bar = TextLines()
+    rows = stream(write(with_labels(X), tmp_path), X, bar=bar)
     for _ in range(2):
         next(iter(rows))
         assert sum(map(len, rows)) == 1200
-    assert sum(told) == 1200
+    assert bar._done == 1200
 
 
 def test_places_without_labelled_rows_are_refused(tmp_path):

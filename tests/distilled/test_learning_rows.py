@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tabkd._learning_rows import CHUNK_ROWS, SyntheticRows, Teaching, real_rows
+from tabkd._progress import Silent
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Classification
 from tabkd.augment import Marginal
@@ -47,13 +48,21 @@ def test_synthetic_rows_are_the_same_whenever_they_are_read(teaching):
     assert (first.weights == 0.5).all()
 
 
+class Counter(Silent):
+    def __init__(self):
+        self.counted = []
+
+    def advance(self, steps=1):
+        self.counted.append(steps)
+
+
 def test_rows_that_are_read_again_are_not_labelled_again(teaching):
     teaching, codes, _ = teaching
-    counted = []
-    rows = synthetic(teaching, codes, on_rows=counted.append)
+    bar = Counter()
+    rows = synthetic(teaching, codes, bar=bar)
     for _ in range(2):
         assert sum(map(len, rows)) == N
-    assert Counting.n_asked == sum(counted) == N
+    assert Counting.n_asked == sum(bar.counted) == N
 
 
 def test_kept_rows_are_labelled_once_and_teach_several_students(teaching):
@@ -76,10 +85,10 @@ def test_unlabelled_rows_ask_no_teacher(teaching):
 
 def test_rows_are_counted_as_they_are_labelled(teaching):
     teaching, codes, _ = teaching
-    counted = []
-    rows = synthetic(teaching, codes, on_rows=counted.append)
+    bar = Counter()
+    rows = synthetic(teaching, codes, bar=bar)
     next(iter(rows))
-    assert counted == [CHUNK_ROWS]
+    assert bar.counted == [CHUNK_ROWS]
 
 
 def test_labelled_rows_blend_answers_and_labels(teaching):

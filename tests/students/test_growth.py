@@ -50,7 +50,10 @@ class Counted(SoftStream):
 
     def __init__(self, chunks, **options):
         super().__init__(sum(map(len, chunks)), chunks, **options)
-        self.read = set()
+        self.read, self.notes = set(), []
+
+    def note(self, text):
+        self.notes.append(text)
 
     def __iter__(self):
         for k, chunk in enumerate(super().__iter__()):
@@ -82,6 +85,23 @@ def test_a_student_that_follows_its_teacher_stays_as_small_as_it_is():
     student = fitted(even)
     assert student.hidden_layer_sizes_ == tuple(w.shape[1] for w in student.coefs_[:-1]) == USUAL
     assert 0 < student.unexplained_ < 0.015
+
+
+def test_each_stage_of_the_training_is_told():
+    optional = stream(rough, is_optional=True)
+    student = fitted(rough, optional, max_iter="auto", batch_size=512)
+    assert [note.split(",")[0] for note in optional.notes] == ["MLP (64", "MLP (64", "MLP (256"]
+    assert optional.notes[-1] == (
+        f"MLP (256, 128), {student.n_iter_} × 2,400 rows: {student.unexplained_:.1%} of the teacher unexplained "
+        "(1.5% will do)"
+    )
+
+
+def test_verbose_tells_the_stages(capsys):
+    X = rows(even, 400, 0).codes
+    student = MLPStudent(n_knots=8, n_jobs=1, max_iter=3)
+    DistilledRegressor(LinearRegression(), student=student, n_synthetic=600, random_state=0, verbose=1).fit(X, X[:, 0])
+    assert "MLP (256, 128), 3 × 940 rows: " in capsys.readouterr().out
 
 
 def test_sizes_that_are_given_are_kept_whatever_is_left_unexplained():

@@ -208,6 +208,10 @@ class MLPStudent(MinibatchStudent):
         for stage, rows, trial in stages:
             self._fit_sized(stage, real, rows, trial)
             self.unexplained_ = self._share_left(unlearnt)
+            rest.note(
+                f"MLP {self.hidden_layer_sizes_}, {self.n_iter_} × {len(real) + rows.n_rows:,} rows: "
+                f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} will do)"
+            )
             if self.unexplained_ <= most:
                 return
 
