@@ -16,7 +16,7 @@ class InSql:
     """What writes a student as SQL."""
 
     @abstractmethod
-    def to_onnx(self) -> ModelProto:
+    def to_onnx(self, *, contributions: bool = False) -> ModelProto:
         """Export the student."""
 
     def to_sql(
@@ -26,6 +26,7 @@ class InSql:
         table: str = "data",
         keep: Sequence[str] = (),
         column_map: Mapping[str, str] | None = None,
+        reasons: int = 0,
     ) -> str:
         """Write the student as one SELECT over the raw columns of a table, and prove it.
 
@@ -43,6 +44,10 @@ class InSql:
         column_map : mapping of str to str, optional
             For a column of the model, its name in the table. Names are quoted, so that upper and lower case matter
             where the database says so.
+        reasons : int, default=0
+            Number of reasons to give for each row, of a model with contributions: the columns that pushed its score up
+            most, in "reason_1" and so on, and by how much, in "contribution_1" and so on, as `tabkd score` gives them.
+            They are NULL where fewer columns pushed it up.
 
         Returns
         -------
@@ -58,13 +63,13 @@ class InSql:
         NotImplementedError
             If the student cannot be converted to ONNX, or SQL cannot run the graph; the message names the operators.
         RuntimeError
-            If ONNX Runtime does not reproduce the student, or the database gives another score or label; the message
-            has the row.
+            If ONNX Runtime does not reproduce the student, or the database gives another score, label or reason; the
+            message has the row.
         TypeError
             If `keep` is a text.
         ValueError
-            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, and columns of
-            the model whose names the database takes for one.
+            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, columns of the
+            model whose names the database takes for one, and reasons of a model that has none or fewer.
 
         Examples
         --------
@@ -77,5 +82,5 @@ class InSql:
         >>> print(model.to_sql("sqlite", table="patients"))
         -- Classification by a student of tabkd ...
         """
-        exported = ExportedStudent(self.to_onnx().SerializeToString())
-        return exported.to_sql(dialect, table=table, keep=keep, column_map=column_map)
+        exported = ExportedStudent(self.to_onnx(contributions=bool(reasons)).SerializeToString())
+        return exported.to_sql(dialect, table=table, keep=keep, column_map=column_map, reasons=reasons)

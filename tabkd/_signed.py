@@ -10,13 +10,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import measured_doubt
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
 from tabkd._typing import TableLike
 from tabkd._validation import check_table
 from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Output
-from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation, plain_values
+from tabkd.scoring._contributions import as_explanation, plain_values
 from tabkd.students import Student
 from tabkd.students._registry import check_contributions
 from tabkd.teachers._answers import soft_targets

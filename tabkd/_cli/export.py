@@ -59,6 +59,13 @@ TARGETS: dict[str, Callable[..., str]] = {"sql": _as_sql, "js": _as_js}
     help="What a column of the model is called in the table; may be repeated.",
 )
 @click.option(
+    "--reasons",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="The N columns that pushed each score up most, and by how much; as SQL, of a model with contributions.",
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write it; by default standard output."
 )
 def export(
@@ -68,6 +75,7 @@ def export(
     table: str | None,
     keep: Sequence[str],
     column_map: Sequence[str],
+    reasons: int,
     output: Path | None,
 ) -> None:
     """Write an exported student as SQL or JavaScript."""
@@ -75,8 +83,8 @@ def export(
     from tabkd._files import atomic_write_bytes
 
     names = pairs("column-map", column_map, "MODEL=TABLE, as in amount=TX_AMOUNT")
-    given = {"dialect": dialect, "table": table, "keep": keep, "column_map": names}
-    how = {name: value for name, value in given.items() if value not in (None, (), {})}
+    given = {"dialect": dialect, "table": table, "keep": keep, "column_map": names, "reasons": reasons}
+    how = {name: value for name, value in given.items() if value not in (None, (), {}, 0)}
     if output is not None and output.exists() and model.exists() and output.samefile(model):
         raise CommandError(f"{option('output', str(output))} is the model itself; give another file.")
     text = TARGETS[target](tabkd.load(model), **how)

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.special import softmax
 
 from tabkd._export.probes import row_text
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd.onnx import ParityError
 from tabkd.scoring import ExportedStudent
-from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.students import Student
 from tabkd.students._student import predicted
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd._tables.column import Column
 from tabkd._version import __version__
 from tabkd.onnx._categories import are_whole
 from tabkd.onnx._inputs import Front
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._column_facts import shortened
-from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._facts import FORMAT
 from tabkd.scoring._packed import packed
 from tabkd.teachers._teacher import teacher_name

@@ -8,7 +8,7 @@ from typing import Any
 from tabkd._javascript.graph import graph_json
 from tabkd._javascript.in_script import in_script
 from tabkd._javascript.table import columns_json, numbers_json, refuse_twice
-from tabkd.scoring._contributions import CONTRIBUTIONS
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd.scoring._facts import category_tables, is_matrix, read_facts, scores_name
 
 _FILES = ("operators.js", "rows.js", "student.js")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, enclosed, pointwi
 
 # Exponents outside of these give numbers that float32 does not have; some databases refuse larger ones.
 _EXPONENTS = 100.0
+# SQLite takes 127 at most, or fewer if it was built so.
+_ARGUMENTS = 50
 
 
 def operation(
@@ -55,6 +57,18 @@ def least(a: Any, b: Any) -> Any:
 def greatest(a: Any, b: Any) -> Any:
     """The larger of two."""
     return pointwise(max, lambda *args: written(lambda x, y: exp.Greatest(this=x, expressions=[y]), *args), a, b)
+
+
+def largest(values: Sequence[Any]) -> Any:
+    """The largest of many expressions, which a database may allow a function only so many of."""
+    while len(values) > 1:
+        parts = [values[i : i + _ARGUMENTS] for i in range(0, len(values), _ARGUMENTS)]
+        values = [written(_greatest, *part) if len(part) > 1 else part[0] for part in parts]
+    return values[0]
+
+
+def _greatest(first: exp.Expr, *others: exp.Expr) -> exp.Expr:
+    return exp.Greatest(this=first, expressions=list(others))
 
 
 def power(a: Any, b: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ def read_graph(content: bytes) -> GraphProto:
     return load_from_string(content).graph
 
 
-def computed(graph: GraphProto, entries: dict[str, np.ndarray], output: str, context: Context) -> np.ndarray:
-    """An output of a graph, of shape (1, K).
+def computed(
+    graph: GraphProto, entries: dict[str, np.ndarray], outputs: Sequence[str], context: Context
+) -> list[np.ndarray]:
+    """Outputs of a graph, each of shape (1, K) or (1, M, K).
 
     Parameters
     ----------
@@ -25,8 +28,8 @@ def computed(graph: GraphProto, entries: dict[str, np.ndarray], output: str, con
         The graph.
     entries : dict of str to ndarray
         Values inside of the graph, or inputs of it, that depend on the row.
-    output : str
-        The name of the output.
+    outputs : sequence of str
+        The names of the outputs.
     context : Context
         What operators need.
 
@@ -35,7 +38,7 @@ def computed(graph: GraphProto, entries: dict[str, np.ndarray], output: str, con
     NotImplementedError
         For operators, and uses of them, that have no SQL here; the message names them.
     """
-    nodes = _needed(graph, set(entries), output)
+    nodes = _needed(graph, set(entries), outputs)
     if lacking := sorted({node.op_type for node in nodes} - OPERATORS.keys()):
         raise NotImplementedError(
             f"SQL cannot run the operators {', '.join(lacking)} of this student's graph. Distil into one of tabkd's "
@@ -50,12 +53,12 @@ def computed(graph: GraphProto, entries: dict[str, np.ndarray], output: str, con
         found = OPERATORS[node.op_type](inputs, _attributes(node), context)
         name = node.output[0]
         values[name] = context.named(found) if n_readers[name] > 1 else found
-    return values[output]
+    return [values[name] for name in outputs]
 
 
-def _needed(graph: GraphProto, entries: set[str], output: str) -> list[NodeProto]:
-    """The nodes between entries and an output."""
-    kept, needed = [], {output} - entries
+def _needed(graph: GraphProto, entries: set[str], outputs: Sequence[str]) -> list[NodeProto]:
+    """The nodes between entries and outputs."""
+    kept, needed = [], set(outputs) - entries
     for node in reversed(graph.node):
         if needed.intersection(node.output):
             kept.append(node)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
+from tabkd._reasons import CONTRIBUTIONS, LEAST_REASON, of_predicted_class
 from tabkd._sql.dialects import DIALECTS, Dialect
 from tabkd._sql.statement import Student, column_names, statement
 
@@ -45,7 +46,7 @@ class Proof(NamedTuple):
     difference: float
 
 
-def prove(student: Student, dialect: Dialect, scores: Callable[[pa.Table], np.ndarray]) -> Proof:
+def prove(student: Student, dialect: Dialect, n_reasons: int, outputs: Callable[..., np.ndarray]) -> Proof:
     """Run a student as SQL on rows of every kind, in the database of the dialect if it is one that runs here.
 
     For other dialects the same statement is run in DuckDB, or in SQLite, which Python has, if DuckDB is not installed.
@@ -56,25 +57,32 @@ def prove(student: Student, dialect: Dialect, scores: Callable[[pa.Table], np.nd
         The student.
     dialect : Dialect
         What will be written.
-    scores : callable
-        Gives the scores that are expected for a table, float64 of shape (n, K).
+    n_reasons : int
+        Number of reasons.
+    outputs : callable
+        Gives the scores that are expected for a table, float64 of shape (n, K), or the output of the name behind it.
 
     Raises
     ------
     RuntimeError
-        If a score or a label differs; the message has the row and both values.
+        If a score, a label or a reason differs; the message has the row and both values.
     """
     is_sqlite = dialect.name == "sqlite" or find_spec("duckdb") is None
     own = DIALECTS["sqlite" if is_sqlite else "duckdb"]
     names = [f"column{i}" for i in range(len(student.facts["columns"]))]  # this database may ignore upper case
     table = exp.Table(this=exp.to_identifier("rows", quoted=True))
-    made = statement(student, own, table, names, [_ROW])
+    made = statement(student, own, table, names, [_ROW], n_reasons)
     rows = probe_rows(student, made.edges)
-    expected = scores(rows)
+    expected = outputs(rows)
     numbered = rows.rename_columns(names).append_column(_ROW, pa.array(range(rows.num_rows)))
     version, found = (_in_sqlite if is_sqlite else _in_duckdb)(own.written(made.select), numbered)
     found = [answer[1:] for answer in sorted(found, key=lambda answer: answer[0])]
-    return Proof(own, version, rows.num_rows, _compared(student.facts, rows, expected, found))
+    n_scores = len(found[0]) - 2 * n_reasons
+    difference = _compared(student.facts, rows, expected, [answer[:n_scores] for answer in found])
+    if n_reasons:
+        values = of_predicted_class(outputs(rows, CONTRIBUTIONS), expected)
+        _compare_reasons(column_names(student.facts), rows, values, _is_clear(expected), [a[n_scores:] for a in found])
+    return Proof(own, version, rows.num_rows, difference)
 
 
 def _compared(facts: dict[str, Any], rows: pa.Table, expected: np.ndarray, found: list[tuple]) -> float:
@@ -87,8 +95,7 @@ def _compared(facts: dict[str, Any], rows: pa.Table, expected: np.ndarray, found
         row, k = np.unravel_index(int(np.argmax(distance)), distance.shape)
         raise _error(f"{got[row, k]!s} in the database, but {expected[row, k]!s} by tabkd.load", rows, int(row))
     if is_classifier:
-        top = np.sort(expected, axis=1)[:, -2:]
-        for row in np.flatnonzero(top[:, 1] - top[:, 0] > 2 * TOLERANCE).tolist():
+        for row in np.flatnonzero(_is_clear(expected)).tolist():
             label = facts["classes"][int(expected[row].argmax())]
             if found[row][0] != label:
                 raise _error(
@@ -97,11 +104,40 @@ def _compared(facts: dict[str, Any], rows: pa.Table, expected: np.ndarray, found
     return float(distance.max())
 
 
+def _is_clear(scores: np.ndarray) -> np.ndarray:
+    """Whether rounding cannot change which score is the largest, for each row."""
+    if scores.shape[1] == 1:
+        return np.full(len(scores), True)
+    top = np.sort(scores, axis=1)[:, -2:]
+    return top[:, 1] - top[:, 0] > 2 * TOLERANCE
+
+
+def _compare_reasons(
+    names: list[str], rows: pa.Table, contributions: np.ndarray, is_clear: np.ndarray, found: list[tuple]
+) -> None:
+    """Check the columns that are named, and what they contribute; columns that contribute the same may be swapped."""
+    n, sums = len(found[0]) // 2, np.abs(contributions).sum(axis=1)
+    most = TOLERANCE * (sums + sums.mean())
+    place = {name: k for k, name in enumerate(names)}
+    first = -np.sort(-contributions, axis=1)[:, :n]
+    for row in np.flatnonzero(is_clear).tolist():
+        reasons, sizes = found[row][:n], found[row][n:]
+        for reason, size, expected in zip(reasons, sizes, first[row].tolist(), strict=True):
+            if reason is None:
+                is_same = expected <= LEAST_REASON * sums[row] + most[row]
+            else:
+                own = contributions[row, place[reason]]
+                is_same = max(abs(size - expected), abs(size - own)) <= most[row] and reasons.count(reason) == 1
+            if not is_same:
+                raise _error(f"moved by {reason} by {size} in the database, but by {expected} by tabkd.load", rows, row)
+
+
 def _error(what: str, rows: pa.Table, row: int) -> RuntimeError:
     return RuntimeError(
         f"The SQL does not reproduce the student, so it is not given: a score is {what}, where at most {TOLERANCE:g} "
-        f"is allowed (regression: of the standard deviation), for the row {rows.slice(row, 1).to_pylist()[0]!r:.2000}. "
-        "Score the ONNX file with `tabkd score` instead, and please report this row."
+        "is allowed (regression: of the standard deviation; reasons: of the sum of all), for the row "
+        f"{rows.slice(row, 1).to_pylist()[0]!r:.2000}. Score the ONNX file with `tabkd score` instead, and please "
+        "report this row."
     )
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sqlglot import exp
 
+from tabkd._options import option
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd._sql.columns import Columns
 from tabkd._sql.dialects import Dialect
 from tabkd._sql.graph import computed, read_graph
 from tabkd._sql.layers import Layers
 from tabkd._sql.operators import Context
-from tabkd._sql.scalars import as_sql
+from tabkd._sql.reasons import reason_columns
+from tabkd._sql.scalars import Sql, as_sql, depth_of, whole
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 
 class Student(NamedTuple):
@@ -50,8 +56,10 @@ class Statement(NamedTuple):
     edges: list[tuple[int, float, float]]
 
 
-def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[str], keep: Sequence[str]) -> Statement:
-    """The statement that gives what `tabkd score` writes: a prediction and, for classes, the probability of each.
+def statement(
+    student: Student, dialect: Dialect, table: exp.Table, names: list[str], keep: Sequence[str], n_reasons: int
+) -> Statement:
+    """The statement that gives what `tabkd score` writes: a prediction, for classes the probability of each, reasons.
 
     Parameters
     ----------
@@ -65,6 +73,8 @@ def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[
         What the table calls the columns of the student.
     keep : sequence of str
         Columns of the table that are given too.
+    n_reasons : int
+        Number of reasons.
 
     Raises
     ------
@@ -78,7 +88,8 @@ def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[
     is_tree = any(node.op_type == "TreeEnsembleRegressor" for node in graph.node)
     is_classifier = facts["task"] == "classification"
     output = "probabilities" if is_classifier else "variable"
-    scores = list(computed(graph, _entries(facts, columns, not is_tree), output, context)[0])
+    entries = _entries(facts, columns, not is_tree)
+    (scores,), *contributions = _outputs(graph, entries, [output, *[CONTRIBUTIONS] * bool(n_reasons)], context)
     if is_classifier:
         scores = [layers.named(score) for score in scores]
         outputs = {"prediction": _label(list(map(dialect.label, _classes(facts))), scores)}
@@ -87,8 +98,23 @@ def statement(student: Student, dialect: Dialect, table: exp.Table, names: list[
         outputs = {"prediction": scores[0]}
     else:
         outputs = {f"prediction_{k}": score for k, score in enumerate(scores)}
+    for values in contributions:
+        predicted = Sql(_label(list(map(whole, range(len(scores)))), scores), depth_of(scores))
+        texts = [dialect.text(name) for name in column_names(facts)]
+        outputs |= reason_columns(values, predicted, texts, n_reasons, layers)
     edges = [(*columns.read[name], threshold) for name, threshold in context.edges if name in columns.read]
     return Statement(layers.select(outputs, table, keep, dialect.fenced, dialect.has_values), edges)
+
+
+def _outputs(graph: GraphProto, entries: dict[str, np.ndarray], names: list[str], context: Context) -> list[np.ndarray]:
+    try:
+        return computed(graph, entries, names, context)
+    except NotImplementedError as error:
+        if CONTRIBUTIONS not in names:
+            raise
+        raise NotImplementedError(
+            f"SQL gives {option('reasons')} for additive students alone; score the ONNX file for those of this one."
+        ) from error
 
 
 def column_names(facts: dict[str, Any]) -> list[str]:

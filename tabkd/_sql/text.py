@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from tabkd._near_names import known_names
 from tabkd._options import option
+from tabkd._reasons import check_has_reasons, number_of_reasons
 from tabkd._sql.dialects import Dialect, dialect_of
 from tabkd._sql.proof import Proof, prove
 from tabkd._sql.statement import Student, column_names, statement
@@ -19,11 +20,12 @@ from tabkd._sql.statement import Student, column_names, statement
 
 def sql_text(
     student: Student,
-    scores: Callable[[pa.Table], np.ndarray],
+    outputs: Callable[..., np.ndarray],
     dialect: str,
     table: str,
     keep: Sequence[str],
     column_map: Mapping[str, str],
+    reasons: int,
 ) -> str:
     """A student as the text of one statement, proved.
 
@@ -31,9 +33,9 @@ def sql_text(
     ----------
     student : Student
         The student.
-    scores : callable
-        Gives the scores of a table, which the statement has to reproduce.
-    dialect, table, keep, column_map
+    outputs : callable
+        Gives the scores of a table, or its contributions by their name, which the statement has to reproduce.
+    dialect, table, keep, column_map, reasons
         Like those of `ExportedStudent.to_sql`.
     """
     written_in = dialect_of(dialect)
@@ -41,10 +43,11 @@ def sql_text(
     if written_in.ignores_case:
         _check_told_apart(names, written_in)
     keep = _kept(keep)
-    made = statement(student, written_in, _named_table(table, written_in), names, keep)
+    n_reasons = _checked_reasons(student.facts, reasons)
+    made = statement(student, written_in, _named_table(table, written_in), names, keep, n_reasons)
     _check_kept(made.select, keep)
     text = written_in.written(made.select)
-    proof = prove(student, written_in, scores)
+    proof = prove(student, written_in, n_reasons, outputs)
     if proof.dialect != written_in:
         _parse_back(text, written_in)
     return f"{_head(student, written_in, proof)}{text}\n"
@@ -86,6 +89,16 @@ def _named_table(table: str, dialect: Dialect) -> exp.Table:
             f"{option('table', table)} is no name of a table in {dialect.title}; write it as in a statement, with "
             "quotes where it needs them."
         ) from error
+
+
+def _checked_reasons(facts: dict[str, Any], reasons: int) -> int:
+    """The number of reasons, which the model can give."""
+    n, n_columns = number_of_reasons(reasons), len(facts["columns"])
+    if n:
+        check_has_reasons(facts)
+    if n > n_columns:
+        raise ValueError(f"{option('reasons')} is {n}, but the model has {n_columns} columns; give at most as many.")
+    return n
 
 
 def _check_kept(select: exp.Select, keep: Sequence[str]) -> None:

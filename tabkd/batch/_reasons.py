@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,17 @@ import pyarrow as pa
 
 from tabkd._near_names import known_names
 from tabkd._options import option
+from tabkd._reasons import (
+    CONTRIBUTIONS,
+    LEAST_REASON,
+    check_has_reasons,
+    number_of_reasons,
+    of_predicted_class,
+)
 from tabkd.batch._reason_codes import Code, by_code, check_codes, read_codes
 from tabkd.scoring import ExportedStudent
-from tabkd.scoring._contributions import CONTRIBUTIONS
 
 _DIRECTIONS = ("higher", "lower")
-# Rounding in float32 may give a column that the student does not use a contribution of this share of all others.
-_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class ReasonOptions:
         reason_groups: Mapping[str, Sequence[str]] | None,
     ) -> ReasonOptions:
         """The options from the parameters of `score_dataset`; the file of codes is read."""
-        reasons = _number_of(reasons)
+        reasons = number_of_reasons(reasons)
         if reasons_for not in _DIRECTIONS:
             raise ValueError(f"{option('reasons_for')} is {reasons_for!r}; expected one of {', '.join(_DIRECTIONS)}.")
         further = {"reason_codes": reason_codes is not None, "reason_groups": bool(reason_groups)}
@@ -86,16 +89,6 @@ class ReasonOptions:
             "reasons_for": self.direction,
             "reason_groups": {name: list(columns) for name, columns in self.groups.items()},
         }
-
-
-def _number_of(reasons: Any) -> int:
-    try:
-        n = -1 if isinstance(reasons, bool) else index(reasons)
-    except TypeError:
-        n = -1
-    if n < 0:
-        raise ValueError(f"{option('reasons')} is {reasons!r}; expected a whole number from 0.")
-    return n
 
 
 class Reasons:
@@ -127,7 +120,7 @@ class Reasons:
     def __init__(self, exported: ExportedStudent, options: ReasonOptions):
         self._exported, self._n = exported, options.n
         self._sign = 1 if options.direction == "higher" else -1
-        _check_model(exported)
+        check_has_reasons(exported.metadata)
         columns = [str(name) for name in exported.feature_names_in_]
         members = _members(columns, options.groups)
         names = [name for name, _ in members]
@@ -170,7 +163,7 @@ class Reasons:
         values = self._contributions(X, scores)
         pushes = self._sign * values
         first = np.argsort(-pushes, axis=1, kind="stable")[:, : self._n]
-        least = _ROUNDING * np.abs(values).sum(axis=1, keepdims=True)
+        least = LEAST_REASON * np.abs(values).sum(axis=1, keepdims=True)
         are_none = np.take_along_axis(pushes, first, axis=1) <= least
         ranked = list(zip(first.T, are_none.T, strict=True))
         texts = [
@@ -184,22 +177,8 @@ class Reasons:
         values = self._exported.output(X, CONTRIBUTIONS)
         if values.ndim == 3:
             P = np.column_stack([scores.column(f"probability_{c}").to_numpy() for c in self._exported.classes_])
-            values = values[np.arange(len(values)), P.argmax(axis=1)]
+            values = of_predicted_class(values, P)
         return np.stack([values[:, positions].sum(axis=1) for positions in self._members], axis=1, dtype=np.float64)
-
-
-def _check_model(exported: ExportedStudent) -> None:
-    """Refuse a model without contributions, and one of several targets, of which no single one can be explained."""
-    if CONTRIBUTIONS not in exported.metadata:
-        raise ValueError(
-            f"{option('reasons')} needs contributions, which the model does not have. Export it again by "
-            "model.to_onnx(path, contributions=True) or `tabkd distill --contributions`."
-        )
-    n = exported.metadata["n_outputs"]
-    if exported.metadata["task"] != "classification" and n > 1:
-        raise ValueError(
-            f"{option('reasons')} is for models of classes or of one target, not of {n} targets; leave it out."
-        )
 
 
 def _members(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[tuple[str, list[int]]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tabkd._export.build import build
 from tabkd._export.metadata import seal
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd._tables.schema import TableSchema
 from tabkd.evaluation._drawn_tree import drawn_tree
 from tabkd.evaluation._figures import figures
@@ -17,7 +18,6 @@ from tabkd.evaluation._importance import importance
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._segments import readable_row
 from tabkd.evaluation._single_score import SingleScore
-from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.students._registry import has_contributions
 
 if TYPE_CHECKING:

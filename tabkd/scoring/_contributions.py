@@ -13,9 +13,6 @@ from tabkd._tables.levels import Dictionary
 from tabkd.scoring._arrow_columns import is_arrow
 from tabkd.scoring._rows import Rows
 
-#: The name of the output of a graph, and of its entry in the metadata.
-CONTRIBUTIONS = "contributions"
-
 
 class Contributions:
     """How much each column contributes to the scores of rows, with the attributes of `shap.Explanation`.

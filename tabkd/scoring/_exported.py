@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd._tables.containers import as_table
 from tabkd._threads import check_n_jobs
 from tabkd.scoring._arrow_columns import is_arrow
-from tabkd.scoring._contributions import CONTRIBUTIONS, as_explanation
+from tabkd.scoring._contributions import as_explanation
 from tabkd.scoring._facts import category_tables, is_matrix, read_facts, scores_name, unreadable
 from tabkd.scoring._graph import Graph
 from tabkd.scoring._reader import Reader
@@ -306,6 +307,7 @@ class ExportedStudent:
         table: str = "data",
         keep: Sequence[str] = (),
         column_map: Mapping[str, str] | None = None,
+        reasons: int = 0,
     ) -> str:
         """Write the student as one SELECT over the raw columns of a table, and prove it.
 
@@ -329,6 +331,10 @@ class ExportedStudent:
         column_map : mapping of str to str, optional
             For a column of the model, its name in the table. Names are quoted, so that upper and lower case matter
             where the database says so.
+        reasons : int, default=0
+            Number of reasons to give for each row, of a model with contributions: the columns that pushed its score up
+            most, in "reason_1" and so on, and by how much, in "contribution_1" and so on, as `tabkd score` gives them.
+            They are NULL where fewer columns pushed it up.
 
         Returns
         -------
@@ -344,12 +350,12 @@ class ExportedStudent:
         NotImplementedError
             If SQL cannot run the graph; the message names the operators.
         RuntimeError
-            If the database gives another score or label; the message has the row.
+            If the database gives another score, label or reason; the message has the row.
         TypeError
             If `keep` is a text.
         ValueError
-            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, and columns of
-            the model whose names the database takes for one.
+            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, columns of the
+            model whose names the database takes for one, and reasons of a model that has none or fewer.
 
         Examples
         --------
@@ -366,7 +372,8 @@ class ExportedStudent:
         from tabkd._sql import written
 
         tables = [] if self._is_single else category_tables(self.content, self.metadata)
-        return written(self.content, self.metadata, tables, self._scores, dialect, table, keep, column_map or {})
+        how = dialect, table, keep, column_map or {}, reasons
+        return written(self.content, self.metadata, tables, self._scores, *how)
 
     def check_column(self, i: int, values: pa.Array | pa.ChunkedArray) -> None:
         """Refuse values that the model's column `i`, counted from 0, cannot have.

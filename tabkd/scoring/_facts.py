@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd.scoring import _wire as wire
 from tabkd.scoring._checks import WrongError, each, either, is_flag, is_text, maybe, number, one_of, record, whole
 from tabkd.scoring._column_facts import MOST_CATEGORIES, column_facts
-from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._packed import unpacked
 from tabkd.scoring._safety import check_graph
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabkd._reasons import CONTRIBUTIONS
 from tabkd._threads import n_threads
 from tabkd.scoring import _wire as wire
-from tabkd.scoring._contributions import CONTRIBUTIONS
 from tabkd.scoring._facts import further_shapes, is_matrix, scores_name
 from tabkd.scoring._numbers import Numbers
 

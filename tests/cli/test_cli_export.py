@@ -42,6 +42,8 @@ def test_the_command_has_every_dialect():
         (("--to", "sql", "--dialect", "spark", "--column-map", "a"), 1, "--column-map 'a' is not of the form"),
         (("--to", "sql", "--dialect", "spark", "--table", ""), 1, "--table '' is no name of a table in Spark"),
         (("--to", "js", "--table", ""), 1, "--table is for --to sql"),
+        (("--to", "js", "--reasons", "1"), 1, "--reasons is for --to sql"),
+        (("--to", "sql", "--dialect", "spark", "--reasons", "1"), 1, "--reasons needs contributions, which the model"),
         (("--to", "sql", "--dialect", "spark", "--keep", "prediction"), 1, "--keep 'prediction' has the name"),
     ],
 )
@@ -63,3 +65,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     assert "is not a whole ONNX file of tabkd" in refused(
         "export", tmp_path / "a.onnx", "--to", "sql", "--dialect", "duckdb"
     )
+
+
+def test_reasons_are_columns_of_the_statement(tmp_path):
+    path = tmp_path / "explained.onnx"
+    path.write_bytes(exported("additive", "binary", contributions=True).content)
+    statement = run("export", path, "--to", "sql", "--dialect", "duckdb", "--reasons", "2").stdout
+    assert statement == load(path).to_sql("duckdb", reasons=2)
+    assert '"contribution_2"' in statement

@@ -76,14 +76,14 @@ def signal_frame(frame):
 
 
 @cache
-def exported(student, task):
+def exported(student, task, contributions=False):
     """A student of the table."""
     frame, one = table(), fast_students()[student]
     if student == "mlp" and task in ("binary", "regression"):
         one.set_params(max_levels=20)  # the others read every level by a unit
     kind = DistilledClassifier if task in TASKS[:2] else DistilledRegressor
     model = kind(teacher(task), student=one, **FAST).fit(frame, targets(signal_frame(frame), task))
-    return ExportedStudent(model.to_onnx().SerializeToString())
+    return ExportedStudent(model.to_onnx(contributions=contributions).SerializeToString())
 
 
 def arrow(frame):

@@ -302,12 +302,12 @@ def test_any_number_and_text_scores_the_same(student):
 def test_the_proof_refuses_scores_and_labels_that_differ():
     one = exported("tree", "multiclass")
     student = Student(one.content, one.metadata, category_tables(one.content, one.metadata))
-    assert prove(student, DIALECTS["postgres"], one._scores).difference < 1e-6
+    assert prove(student, DIALECTS["postgres"], 0, one._scores).difference < 1e-6
     for off in (0.001, [[0.5, 0, -0.5]], np.nan):
         with pytest.raises(RuntimeError, match="does not reproduce the student"):
-            prove(student, DIALECTS["duckdb"], lambda rows, off=off: one._scores(rows) + off)
+            prove(student, DIALECTS["duckdb"], 0, lambda rows, off=off: one._scores(rows) + off)
     swapped = student._replace(facts=one.metadata | {"classes": one.metadata["classes"][::-1]})
-    assert prove(swapped, DIALECTS["sqlite"], one._scores).rows > 600
+    assert prove(swapped, DIALECTS["sqlite"], 0, one._scores).rows > 600
 
 
 def test_a_student_without_sql_names_its_operators():
