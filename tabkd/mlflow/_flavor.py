@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabkd._options import option
 from tabkd._version import __version__
+from tabkd.mlflow._installed import check_mlflow
 from tabkd.mlflow._signature import PREDICT_FNS, signature_of
 from tabkd.scoring import ExportedStudent, load
 
@@ -72,10 +73,13 @@ def save_model(
     ------
     ModuleNotFoundError
         If mlflow is not installed.
+    ImportError
+        If mlflow is too old.
     TypeError
         If `model` is no distilled model or file.
     ValueError
-        For other names in `pyfunc_predict_fn`, and for probabilities of a regressor.
+        For other names in `pyfunc_predict_fn`, for probabilities of a regressor, and for names of columns that MLflow
+        takes for positions: numbers, and the empty text.
 
     Examples
     --------
@@ -84,6 +88,7 @@ def save_model(
     >>> mlflow.pyfunc.load_model("model").predict(X[:2])  # doctest: +SKIP
     array(['no', 'yes'], dtype='<U3')
     """
+    check_mlflow()
     from mlflow import pyfunc
     from mlflow.models import Model
 
@@ -135,10 +140,13 @@ def log_model(model: Any, name: str | None = None, **options: Any) -> ModelInfo:
     ------
     ModuleNotFoundError
         If mlflow is not installed.
+    ImportError
+        If mlflow is too old.
     TypeError
         If `model` is no distilled model or file.
     ValueError
-        For other names in `pyfunc_predict_fn`, and for probabilities of a regressor.
+        For other names in `pyfunc_predict_fn`, for probabilities of a regressor, and for names of columns that MLflow
+        takes for positions: numbers, and the empty text.
 
     Examples
     --------
@@ -147,6 +155,7 @@ def log_model(model: Any, name: str | None = None, **options: Any) -> ModelInfo:
     >>> tabkd.mlflow.load_model(info.model_uri)  # doctest: +SKIP
     <ExportedStudent: classification, 6 columns, 20.1 KB>
     """
+    check_mlflow()
     from mlflow.models import Model
 
     # MLflow calls `save_model` of this module, and shows its name.
@@ -174,6 +183,8 @@ def load_model(model_uri: str, dst_path: str | None = None, *, n_jobs: int | Non
     ------
     ModuleNotFoundError
         If mlflow is not installed.
+    ImportError
+        If mlflow is too old.
     ValueError
         If the model is not one that tabkd saved.
 
@@ -183,6 +194,7 @@ def load_model(model_uri: str, dst_path: str | None = None, *, n_jobs: int | Non
     >>> tabkd.mlflow.load_model("models:/fraud/3").predict_proba(X)  # doctest: +SKIP
     array([[0.98, 0.02]])
     """
+    check_mlflow()
     from mlflow.artifacts import download_artifacts
     from mlflow.models import Model
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tabkd.mlflow._signature import is_of_arrays, score_names
+from tabkd.mlflow._installed import check_mlflow
+from tabkd.mlflow._signature import optional_names, score_names
 from tabkd.scoring import ExportedStudent, load
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class PythonFunction:
 
     def __init__(self, exported: ExportedStudent, predict_fn: str):
         self._exported, self._predict_fn = exported, predict_fn
-        self._is_of_arrays, self._names = is_of_arrays(exported), score_names(exported, predict_fn)
-        self._optional = [column["name"] for column in exported.metadata["columns"] if column["has_missing"]]
+        self._names = score_names(exported, predict_fn)
+        self._optional = optional_names(exported)
 
     def get_raw_model(self) -> ExportedStudent:
         """The student itself; MLflow's name for it."""
@@ -58,23 +59,21 @@ class PythonFunction:
         from mlflow.exceptions import MlflowException
 
         is_frame = isinstance(data, pd.DataFrame)
-        X = self._table(data) if is_frame else data
         try:
-            scores = getattr(self._exported, self._predict_fn)(X)
+            scores = getattr(self._exported, self._predict_fn)(self._completed(data) if is_frame else data)
         except (ValueError, TypeError) as error:  # of another class, MLflow's server would hide the message
             raise MlflowException.invalid_parameter_value(str(error)) from error
         if self._names is None:
             return scores
         return pd.DataFrame(scores, columns=self._names, index=data.index if is_frame else None)
 
-    def _table(self, frame: pd.DataFrame) -> pd.DataFrame | np.ndarray:
-        """The rows as the student reads them; a column that may be left out is then missing in each row."""
-        if self._is_of_arrays:
-            return frame.to_numpy()
+    def _completed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with each column that may be left out; such a column is missing in each row."""
         absent = [name for name in self._optional if name not in frame]
         return frame.reindex(columns=[*frame.columns, *absent]) if absent else frame
 
 
 def _load_pyfunc(data_path: str | os.PathLike, model_config: Mapping[str, Any]) -> PythonFunction:
     """Load what `save_model` wrote; called by `mlflow.pyfunc.load_model`."""
+    check_mlflow()
     return PythonFunction(load(data_path, model_config["n_jobs"]), model_config["pyfunc_predict_fn"])

@@ -26,24 +26,52 @@ def signature_of(exported: ExportedStudent, predict_fn: str) -> ModelSignature:
         The student.
     predict_fn : {"predict", "predict_proba"}
         What the model answers with.
+
+    Raises
+    ------
+    ValueError
+        For names of columns that MLflow takes for positions.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    named = not is_of_arrays(exported)
+    optional, is_named = optional_names(exported), has_names(exported)
     inputs = [
-        ColSpec(_mlflow_type(_type(column)), name=column["name"], required=not column["has_missing"])
-        if named
-        else ColSpec(_mlflow_type(_type(column)))
+        ColSpec(
+            _mlflow_type(_type(column)),
+            name=column["name"] if is_named else None,
+            required=column["name"] not in optional,
+        )
         for column in exported.metadata["columns"]
     ]
     outputs = [ColSpec(_mlflow_type(kind), name=name) for name, kind in _outputs(exported, predict_fn)]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def is_of_arrays(exported: ExportedStudent) -> bool:
-    """Whether the student learnt from an array, so that its columns have positions and no names."""
-    return exported.metadata["container"] == "numpy"
+def has_names(exported: ExportedStudent) -> bool:
+    """Whether columns have names; otherwise they go by their position, as in an array.
+
+    Raises
+    ------
+    ValueError
+        For names that MLflow takes for positions.
+    """
+    names = [column["name"] for column in exported.metadata["columns"]]
+    if names == list(range(len(names))):
+        return False
+    if wrong := [name for name in names if not isinstance(name, str) or not name]:
+        raise ValueError(
+            f"The model has a column named {wrong[0]!r}, which MLflow takes for a position. Name the columns by text "
+            "before the model is fitted, for example by `frame.columns = frame.columns.map(str)`."
+        )
+    return True
+
+
+def optional_names(exported: ExportedStudent) -> list[str]:
+    """The columns that had missing values at fit, so that rows may come without them."""
+    if not has_names(exported):
+        return []
+    return [column["name"] for column in exported.metadata["columns"] if column["has_missing"]]
 
 
 def score_names(exported: ExportedStudent, predict_fn: str) -> list[str] | None:

@@ -162,6 +162,28 @@ def test_columns_without_names_go_by_position(saved, make):
     np.testing.assert_allclose(saved(model, input_example=X[:2]).predict(X), model.predict(X), atol=1e-5)
 
 
+def test_a_student_of_an_array_scores_frames_with_any_names(saved):
+    X = numeric_frame(300).astype(float)
+    regressor = DistilledRegressor(DecisionTreeRegressor(max_depth=4))
+    model = fitted(regressor, X.to_numpy(), targets(X, "regression"))
+    np.testing.assert_allclose(saved(model).predict(X), model.predict(X.to_numpy()), atol=1e-5)
+
+
+def test_names_that_mlflow_takes_for_positions_are_refused(tmp_path):
+    X = numeric_frame(300).set_axis([2, 0, 1, 3], axis=1)
+    model = fitted(DistilledRegressor(DecisionTreeRegressor(max_depth=4)), X, targets(numeric_frame(300), "regression"))
+    with pytest.raises(ValueError, match="The model has a column named 2, which MLflow takes for a position"):
+        tabkd.mlflow.save_model(model, tmp_path / "model")
+
+
+def test_an_mlflow_that_mixes_up_rows_is_refused(student, saved, tmp_path, monkeypatch):
+    saved(student)
+    monkeypatch.setattr(mlflow, "__version__", "3.16.1")
+    for use in (mlflow.pyfunc.load_model, lambda path: tabkd.mlflow.save_model(student, path)):
+        with pytest.raises(ImportError, match=r"MLflow 3\.16\.1 mixes up the rows .* `pip install 'mlflow>=3\.17'`"):
+            use(str(tmp_path / "model"))
+
+
 def test_a_file_a_student_and_a_model_are_the_same_student(model, student, tmp_path):
     model.to_onnx(tmp_path / "student.onnx")
     for k, given in enumerate([tmp_path / "student.onnx", str(tmp_path / "student.onnx"), student, model]):
