@@ -278,6 +278,16 @@ def score(data_dir: Path | None, output: Path | None, quick: bool) -> None:
 @app.command()
 @output_option
 @quick_option
+def service(output: Path | None, quick: bool) -> None:
+    """The example of a service under load: milliseconds of a request, and rows per second."""
+    from benchmarks.service import run
+
+    print(run(output, quick))
+
+
+@app.command()
+@output_option
+@quick_option
 def sql(output: Path | None, quick: bool) -> None:
     """Students as SQL: rows per second in DuckDB, from file to file, beside `tabkd score`."""
     from benchmarks.sql import run
