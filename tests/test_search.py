@@ -46,6 +46,11 @@ def test_without_a_budget_the_most_faithful_student_is_chosen(free):
     assert results["params"][free.best_index_] == free.best_params_
 
 
+def test_the_chosen_student_is_written_as_sql(free):
+    pytest.importorskip("sqlglot")
+    assert free.to_sql("sqlite", table="t") == free.best_estimator_.to_sql("sqlite", table="t")
+
+
 def test_max_bytes_gives_the_best_student_within_it(free, table):
     limit = int(np.sort(free.cv_results_["n_bytes"])[2])
     found = search(budget=Budget(max_bytes=limit)).fit(*table)

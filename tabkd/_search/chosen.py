@@ -111,6 +111,23 @@ class AsChosen(BaseEstimator):
         """
         return self._best().to_onnx(path, **options)
 
+    def to_sql(self, dialect: str, **options: Any) -> str:
+        """Write the chosen student as one SELECT, and prove it; see `DistilledClassifier.to_sql`.
+
+        Parameters
+        ----------
+        dialect : {"duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery", "tsql"}
+            The dialect of SQL.
+        **options : object
+            Further arguments of `DistilledClassifier.to_sql`.
+
+        Returns
+        -------
+        str
+            The statement.
+        """
+        return self._best().to_sql(dialect, **options)
+
     def report(self, X_test: TableLike, y_test: ColumnLike, **options: Any) -> Report:
         """Measure the chosen student, as `DistilledClassifier.report` does, with the front of the search.
 
