@@ -23,7 +23,7 @@ def test_the_requirements_of_tabkd_are_those_of_tabkd_core_with_distil_and_xgboo
 def test_the_extras_of_users_are_the_same():
     extras = {name: FULL["optional-dependencies"][name] for name in CORE["optional-dependencies"] if name != "distil"}
     assert extras == {name: needs for name, needs in CORE["optional-dependencies"].items() if name != "distil"}
-    assert set(FULL["optional-dependencies"]) - set(extras) == {"test", "benchmark", "dev"}
+    assert set(FULL["optional-dependencies"]) - set(extras) == {"test", "benchmark", "docs", "dev"}
 
 
 @pytest.mark.parametrize(

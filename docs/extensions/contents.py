@@ -1,0 +1,55 @@
+"""What Markdown cannot say where no Sphinx reads it: the order of the pages, and pages that stand elsewhere.
+
+Below ``<!-- contents -->`` stands a list of links, which becomes a branch of the site's navigation. Names in the
+comment, as in ``<!-- contents: gallery/index -->``, are pages that only the site has, and ``*`` is every further page
+beside this one.
+``<!-- page: ../FILE -->`` makes a page of a file in the root of the repository.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+_CONTENTS = re.compile(r"<!-- contents(?:: (?P<names>.*?))? -->\n(?P<list>.*?)(?=\n#|\Z)", re.DOTALL)
+_ENTRY = re.compile(r"^- .*?\]\((\S+?)\.md\)", re.MULTILINE)
+_PAGE = re.compile(r"<!-- page: (\S+) -->")
+_ROOT_LINK = re.compile(r"\]\((?:docs/(?P<inside>[^)]*)|(?P<beside>[A-Z]+\.md))\)")
+
+
+def navigation(text: str, beside: list[str]) -> str:
+    """The toctree of a page with a list of contents; nothing for other pages."""
+    found = _CONTENTS.search(text)
+    if found is None:
+        return ""
+    pages = _ENTRY.findall(found["list"])
+    for name in (found["names"] or "").split():
+        pages += [further for further in beside if further not in pages] if name == "*" else [name]
+    return "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
+
+
+def from_the_root(text: str) -> str:
+    """A page of the root of the repository, with its links as they are in the folder of the documents."""
+    return _ROOT_LINK.sub(lambda link: f"]({link['inside'] or link['beside'].lower()})", text)
+
+
+def read(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Put into a page's source what its comments ask for."""
+    page = Path(app.env.doc2path(docname))
+    if page.suffix != ".md":
+        return
+    elsewhere = _PAGE.search(content[0])
+    if elsewhere is not None:
+        file = page.parent / elsewhere[1]
+        app.env.note_dependency(file)
+        content[0] = from_the_root(file.read_text(encoding="utf-8"))
+    beside = sorted(other.stem for other in page.parent.glob("*.md") if other != page)
+    content[0] += navigation(content[0], beside)
+
+
+def setup(app: Sphinx) -> dict:
+    """Read every page through `read`."""
+    app.connect("source-read", read)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,51 @@
+"""The site that Sphinx makes of the documents."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("myst_parser", reason="Sphinx's extensions are not installed: pip install -e '.[docs]'")
+
+ROOT = Path(__file__).parents[1]
+BUILT = ("_build", "gallery", "reference")
+_FROM_A_NETWORK = re.compile(r"(?:url\(|@import)\W*(?:https?:)?//")  # in a style sheet
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site built from a copy without anything that an earlier build left; examples are not run."""
+    clone = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "docs", clone / "docs", ignore=shutil.ignore_patterns(*BUILT))
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "examples", "tabkd"):
+        (clone / name).symlink_to(ROOT / name)
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build"]
+    done = subprocess.run(command, cwd=clone, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return clone / "docs" / "_build"
+
+
+class _Loaded(HTMLParser):
+    """The addresses of what a browser loads by itself with a page: not of its links."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses = []
+
+    def handle_starttag(self, tag, attributes):
+        attribute = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}.get(tag)
+        self.addresses += [value for name, value in attributes if name == attribute and value]
+
+
+def test_a_page_loads_nothing_from_a_network(site):
+    for page in site.rglob("*.html"):
+        loaded = _Loaded()
+        loaded.feed(page.read_text(encoding="utf-8"))
+        assert [address for address in loaded.addresses if "//" in address] == [], page.name
+    for style in site.rglob("*.css"):
+        assert not _FROM_A_NETWORK.search(style.read_text(encoding="utf-8")), style.name
