@@ -1,5 +1,7 @@
 """Fill the parts of documents that come from elsewhere; `--check` only says whether they are up to date.
 
+Without names of documents, README and everything in `docs/` is filled.
+
 Between ``<!-- include: FILE -->`` and ``<!-- end -->``, on lines of their own, stands FILE, which is relative to the
 document: what a benchmark wrote. Between ``<!-- registry: MODULE.NAME -->`` and ``<!-- end -->`` stands a table of the
 names in that registry, with the first sentence of the docstring of each.
@@ -13,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+_ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"(<!-- (include|registry): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -46,8 +49,9 @@ def _summary(documented) -> str:
 def main(arguments: list[str]) -> int:
     """Fill every document, or say which are stale."""
     check = "--check" in arguments
+    named = [Path(a) for a in arguments if a != "--check"]
     stale = []
-    for document in map(Path, (a for a in arguments if a != "--check")):
+    for document in named or [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]:
         text = included(document)
         if text != document.read_text(encoding="utf-8"):
             stale.append(str(document))

@@ -1,8 +1,8 @@
 """What Markdown cannot say where no Sphinx reads it: the order of the pages, and pages that stand elsewhere.
 
-Below ``<!-- contents -->`` stands a list of links, which becomes a branch of the site's navigation. Names in the
-comment, as in ``<!-- contents: gallery/index -->``, are pages that only the site has, and ``*`` is every further page
-beside this one.
+Below ``<!-- contents -->`` stands a list of links, which becomes a branch of the site's navigation, under the heading
+above it. Names in the comment, as in ``<!-- contents: gallery/index -->``, are pages that only the site has, and ``*``
+is every further page beside this one.
 ``<!-- page: ../FILE -->`` makes a page of a file in the root of the repository.
 """
 
@@ -15,19 +15,22 @@ from sphinx.application import Sphinx
 
 _CONTENTS = re.compile(r"<!-- contents(?:: (?P<names>.*?))? -->\n(?P<list>.*?)(?=\n#|\Z)", re.DOTALL)
 _ENTRY = re.compile(r"^- .*?\]\((\S+?)\.md\)", re.MULTILINE)
+_HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 _PAGE = re.compile(r"<!-- page: (\S+) -->")
 _ROOT_LINK = re.compile(r"\]\((?:docs/(?P<inside>[^)]*)|(?P<beside>[A-Z]+\.md))\)")
 
 
 def navigation(text: str, beside: list[str]) -> str:
-    """The toctree of a page with a list of contents; nothing for other pages."""
-    found = _CONTENTS.search(text)
-    if found is None:
-        return ""
-    pages = _ENTRY.findall(found["list"])
-    for name in (found["names"] or "").split():
-        pages += [further for further in beside if further not in pages] if name == "*" else [name]
-    return "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
+    """The toctrees of a page with lists of contents, each with the heading above it; nothing for other pages."""
+    trees = []
+    for found in _CONTENTS.finditer(text):
+        pages = _ENTRY.findall(found["list"])
+        for name in (found["names"] or "").split():
+            pages += [further for further in beside if further not in pages] if name == "*" else [name]
+        headings = _HEADING.findall(text, 0, found.start())
+        caption = [f":caption: {headings[-1]}"] if headings else []
+        trees.append("\n".join(["```{toctree}", ":hidden:", *caption, "", *pages, "```"]))
+    return "".join(f"\n\n{tree}\n" for tree in trees)
 
 
 def from_the_root(text: str) -> str:

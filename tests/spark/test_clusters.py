@@ -367,7 +367,7 @@ def test_the_example_of_ray_in_the_documents(path, frame, tmp_path):
     for i in range(4):
         frame[i::4].to_parquet(tmp_path / "rows" / f"{i}.parquet")
     shutil.copy(path, tmp_path / "student.onnx")
-    document = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[2] / "docs" / "guide" / "clusters.md").read_text(encoding="utf-8")
     code = document.split("## Ray Data")[1].split("```python\n")[1].split("```")[0]
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

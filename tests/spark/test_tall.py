@@ -18,6 +18,8 @@ def test_the_code_of_the_page_runs(java, tmp_path, monkeypatch):
         frame[i::2].to_parquet(tmp_path / "rows" / f"{i}.parquet", index=False)
     frame[:1000].to_parquet(tmp_path / "sample.parquet", index=False)
     # Spark leaves sockets and threads to the end of its process.
-    subprocess.run([sys.executable, "-c", code_blocks(Path(ROOT, "docs", "tall.md"))], cwd=tmp_path, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code_blocks(Path(ROOT, "docs", "guide", "tall.md"))], cwd=tmp_path, check=True
+    )
     scores = tabkd.load(tmp_path / "student.onnx").predict_proba(frame.drop(columns="fraud"))[:, 1]
     assert scores[frame["fraud"] == 1].mean() > 5 * scores[frame["fraud"] == 0].mean()
