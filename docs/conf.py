@@ -16,11 +16,13 @@ version = release = __version__
 extensions = [
     "myst_parser",
     "numpydoc",
+    "sphinx_copybutton",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     # Our own, in the folder `extensions`.
     "contents",
     "mathml",
+    "reference",
 ]
 exclude_patterns = ["_build", "benchmarks", "extensions"]
 
@@ -31,6 +33,7 @@ html_math_renderer = "mathml"
 default_role = "literal"  # what docstrings put into single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections have them
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 python_use_unqualified_type_names = True
 

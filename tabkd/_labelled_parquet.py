@@ -28,8 +28,8 @@ class LabelledParquet:
     Notes
     -----
     The files have the columns of the table in `fit`, found by their names (x0, x1, … for an array), and the teacher's
-    answers: for each class a column "probability_" and its name, or "prediction" for values, "prediction_0",
-    "prediction_1", … for several targets. Other columns are not read. Text in a column of numbers is read as numbers.
+    answers: for each class a column `probability_` and its name, or `prediction` for values, `prediction_0`,
+    `prediction_1`, … for several targets. Other columns are not read. Text in a column of numbers is read as numbers.
 
     Rows are dealt at random to pools of at most a gigabyte in memory, one after the other; each training reads the
     files once for each pool. So each chunk that a student learns from is a random sample of all rows, also where

@@ -1,16 +1,13 @@
 """numpydoc's own validation, over everything that is public."""
 
-import importlib
 import inspect
-import pkgutil
 from dataclasses import is_dataclass
-from functools import cached_property
 
 import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import ERROR_MSGS, validate
 
-import tabkd
+from docs.extensions.reference import own_members, public_modules
 
 NOT_ASKED = {
     "SS05": "a summary may also name what is returned",
@@ -24,25 +21,6 @@ ASKED = ERROR_MSGS.keys() - NOT_ASKED
 
 #: Sections whose entries need a description too, which numpydoc does not check.
 DESCRIBED = ("Attributes", "Raises", "Warns", "Yields")
-
-
-def public_modules():
-    yield tabkd
-    for module in pkgutil.iter_modules(tabkd.__path__, "tabkd."):
-        if not module.name.startswith("tabkd._"):
-            yield importlib.import_module(module.name)
-
-
-def own_members(cls):
-    """The public methods and properties that tabkd gives a class, by their names."""
-    members = {}
-    for base in reversed(cls.__mro__):
-        written_here = base.__module__.startswith("tabkd.")
-        for name, member in vars(base).items():
-            if not name.startswith("_"):
-                members[name] = member if written_here else None
-    kinds = (type(own_members), property, cached_property, classmethod, staticmethod)
-    return {name: member for name, member in members.items() if isinstance(member, kinds)}
 
 
 def public_objects():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.extensions import reference
+
 pytest.importorskip("myst_parser", reason="Sphinx's extensions are not installed: pip install -e '.[docs]'")
 
 ROOT = Path(__file__).parents[1]
@@ -49,3 +51,27 @@ def test_a_page_loads_nothing_from_a_network(site):
         assert [address for address in loaded.addresses if "//" in address] == [], page.name
     for style in site.rglob("*.css"):
         assert not _FROM_A_NETWORK.search(style.read_text(encoding="utf-8")), style.name
+
+
+def test_every_public_name_has_a_page(site):
+    documented = set()
+    for page in site.glob("reference/*.html"):
+        documented |= set(re.findall(r'<dt class="sig [^>]* id="(tabkd[^"]*)"', page.read_text(encoding="utf-8")))
+    assert len(documented) > 100
+    for module in reference.public_modules():
+        listed = (site / "reference" / f"{module.__name__}.html").read_text(encoding="utf-8")
+        for name in module.__all__:
+            if name != "__version__":
+                page = reference.pages()[f"{module.__name__}.{name}"]
+                assert page in documented, f"{module.__name__}.{name} is not documented"
+                assert f'href="{page}.html#{page}"' in listed, f"{module.__name__} does not list {name}"
+
+
+def test_a_page_of_a_class_has_its_methods(site):
+    page = (site / "reference" / "tabkd.DistilledClassifier.html").read_text(encoding="utf-8")
+    for name in ("fit", "predict_proba", "to_onnx", "report"):
+        assert f'id="tabkd.DistilledClassifier.{name}"' in page
+
+
+def test_an_equation_is_drawn_by_the_browser(site):
+    assert "<math" in (site / "reference" / "tabkd.augment.Mixup.html").read_text(encoding="utf-8")

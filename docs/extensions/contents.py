@@ -1,8 +1,8 @@
 """What Markdown cannot say where no Sphinx reads it: the order of the pages, and pages that stand elsewhere.
 
 Below ``<!-- contents -->`` stands a list of links, which becomes a branch of the site's navigation, under the heading
-above it. Names in the comment, as in ``<!-- contents: gallery/index -->``, are pages that only the site has, and ``*``
-is every further page beside this one.
+above it; after ``<!-- contents: * -->`` with every further page of the folder. ``- Examples<!-- gallery/index -->`` is
+an entry whose page only the site has, where it becomes a link.
 ``<!-- page: ../FILE -->`` makes a page of a file in the root of the repository.
 """
 
@@ -13,8 +13,9 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-_CONTENTS = re.compile(r"<!-- contents(?:: (?P<names>.*?))? -->\n(?P<list>.*?)(?=\n#|\Z)", re.DOTALL)
-_ENTRY = re.compile(r"^- .*?\]\((\S+?)\.md\)", re.MULTILINE)
+_CONTENTS = re.compile(r"<!-- contents(?P<further>: \*)? -->\n(?P<list>.*?)(?=\n#|\Z)", re.DOTALL)
+_ENTRY = re.compile(r"^- \[.*?\]\((\S+?)\.(?:md|rst)\)", re.MULTILINE)
+_ON_THE_SITE = re.compile(r"^- (.*?)<!-- (\S+) -->", re.MULTILINE)
 _HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 _PAGE = re.compile(r"<!-- page: (\S+) -->")
 _ROOT_LINK = re.compile(r"\]\((?:docs/(?P<inside>[^)]*)|(?P<beside>[A-Z]+\.md))\)")
@@ -25,8 +26,8 @@ def navigation(text: str, beside: list[str]) -> str:
     trees = []
     for found in _CONTENTS.finditer(text):
         pages = _ENTRY.findall(found["list"])
-        for name in (found["names"] or "").split():
-            pages += [further for further in beside if further not in pages] if name == "*" else [name]
+        if found["further"]:
+            pages += [page for page in beside if page not in pages]
         headings = _HEADING.findall(text, 0, found.start())
         caption = [f":caption: {headings[-1]}"] if headings else []
         trees.append("\n".join(["```{toctree}", ":hidden:", *caption, "", *pages, "```"]))
@@ -49,6 +50,7 @@ def read(app: Sphinx, docname: str, content: list[str]) -> None:
         app.env.note_dependency(file)
         content[0] = from_the_root(file.read_text(encoding="utf-8"))
     beside = sorted(other.stem for other in page.parent.glob("*.md") if other != page)
+    content[0] = _ON_THE_SITE.sub(r"- [\1](\2.rst)", content[0])
     content[0] += navigation(content[0], beside)
 
 

@@ -58,7 +58,7 @@ def score(
     Returns
     -------
     pyspark.sql.DataFrame
-        The kept columns, "prediction", for classes "probability_" and the name of each, doubt and reasons.
+        The kept columns, `prediction`, for classes `probability_` and the name of each, doubt and reasons.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
     Returns
     -------
     pyspark.sql.DataFrame
-        The columns of `df`, then "probability_" and the name of each class, or "prediction".
+        The columns of `df`, then `probability_` and the name of each class, or `prediction`.
 
     Raises
     ------

@@ -261,7 +261,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
 
         Returns
         -------
-        ndarray of shape (n, n_features_out_), float32
+        ndarray of shape (n, n_features_out), float32
             Numbers from 0 to 1: the units of the numeric columns, then those of the levels.
 
         Raises

@@ -66,7 +66,7 @@ class EncoderGraph(EncoderRows):
         Returns
         -------
         str
-            The name of the tensor, float32 of shape (n, n_features_out_).
+            The name of the tensor, float32 of shape (n, n_features_out).
         """
         units, levels = self.write_features(graph, inputs)
         parts = [units] if units is not None else []

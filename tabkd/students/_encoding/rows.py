@@ -117,7 +117,7 @@ class EncoderRows:
 
         Returns
         -------
-        ndarray of shape (n, n_features_out_), float32
+        ndarray of shape (n, n_features_out), float32
             Units of numbers, then units of levels.
         """
         return np.hstack([self.units(codes), self.level_units_[self.level_rows(codes)].sum(axis=1)])
