@@ -17,10 +17,12 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     # Our own, in the folder `extensions`.
     "contents",
+    "llms",
     "mathml",
     "reference",
 ]
@@ -36,6 +38,20 @@ autodoc_typehints = "none"  # numpydoc's sections have them
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 python_use_unqualified_type_names = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",  # all are run
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "backreferences_dir": None,
+    "plot_gallery": "True",  # `-D plot_gallery=0` builds the rest of the site without running them
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "tabkd"

@@ -26,7 +26,18 @@ def site(tmp_path_factory):
     shutil.copytree(ROOT / "docs", clone / "docs", ignore=shutil.ignore_patterns(*BUILT))
     for name in ("CHANGELOG.md", "CONTRIBUTING.md", "examples", "tabkd"):
         (clone / name).symlink_to(ROOT / name)
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-D",
+        "plot_gallery=0",
+        "docs",
+        "docs/_build",
+    ]
     done = subprocess.run(command, cwd=clone, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return clone / "docs" / "_build"
@@ -75,3 +86,11 @@ def test_a_page_of_a_class_has_its_methods(site):
 
 def test_an_equation_is_drawn_by_the_browser(site):
     assert "<math" in (site / "reference" / "tabkd.augment.Mixup.html").read_text(encoding="utf-8")
+
+
+def test_the_list_for_programs_names_every_page(site):
+    links = re.findall(r"^- \[.+?\]\((\S+?)\)", (site / "llms.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    sources = {path.relative_to(site.parent) for pattern in ("*.md", "*.rst") for path in site.parent.rglob(pattern)}
+    pages = {source.with_suffix(".html").as_posix() for source in sources if source.parts[0] != "benchmarks"}
+    assert sorted(links) == sorted(pages - {"index.html"})
+    assert all((site / link).exists() for link in links)

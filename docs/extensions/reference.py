@@ -102,7 +102,7 @@ def texts() -> dict[str, str]:
     files |= {module.__name__: page_of_module(module, found) for module in modules}
     rows = [f"   {module.__name__}" for module in modules]
     title = ["Reference", "=========", "", _ABOUT, ""]
-    files["index"] = "\n".join([*title, ".. toctree::", "   :maxdepth: 1", "", *rows, ""])
+    files["index"] = "\n".join([*title, ".. toctree::", "   :maxdepth: 2", "", *rows, ""])
     return files
 
 
