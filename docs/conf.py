@@ -57,6 +57,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "tabkd"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_sidebars = {"get-started": [], "benchmarks": []}  # without pages below them
 html_show_sourcelink = False
 html_copy_source = False
 html_show_copyright = False

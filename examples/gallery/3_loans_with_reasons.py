@@ -33,12 +33,16 @@ X, y, X_test, y_test = loans[:6000], default[:6000], loans[6000:], default[6000:
 # %%
 # Read the model
 # --------------
-# An additive student has one function for each column. Those of the constrained columns only rise, or only fall.
+# An additive student has one function for each column, and with ``n_pairs=0`` none of two columns. Those of the
+# constrained columns only rise, or only fall.
 
 from tabkd import DistilledClassifier
+from tabkd.students import AdditiveStudent
 
 directions = {"debt_to_income": 1, "late_payments": 1, "income": -1}
-model = DistilledClassifier(student="additive", monotonic_cst=directions, n_synthetic=20_000, random_state=0).fit(X, y)
+model = DistilledClassifier(
+    student=AdditiveStudent(n_pairs=0), monotonic_cst=directions, n_synthetic=20_000, random_state=0
+).fit(X, y)
 axes = model.student_.plot(columns=["income", "debt_to_income", "late_payments", "age"])
 
 # %%

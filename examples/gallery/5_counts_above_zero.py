@@ -34,10 +34,12 @@ train, test = slice(0, 4500), slice(4500, n)
 from lightgbm import LGBMRegressor
 
 from tabkd import DistilledRegressor
+from tabkd.students import AdditiveStudent
 
 X["region"] = X["region"].astype("category")
 teacher = LGBMRegressor(objective="poisson", n_estimators=100, num_leaves=15, verbose=-1, random_state=0)
-model = DistilledRegressor(teacher, student="additive", n_synthetic=10_000, random_state=0).fit(X[train], y[train])
+student = AdditiveStudent(n_pairs=0)
+model = DistilledRegressor(teacher, student=student, n_synthetic=10_000, random_state=0).fit(X[train], y[train])
 print(f"smallest answer: {model.predict(X[test]).min():.3f}")
 
 # %%
