@@ -2,14 +2,18 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from tabkd import load
+from tabkd._cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -45,6 +49,19 @@ def test_a_page_that_needs_other_software_has_a_test_of_its_own(name):
         tests = [ROOT / RUN_ELSEWHERE[name]] if name in RUN_ELSEWHERE else (ROOT / "tests").rglob("test_*.py")
         page = Path(name).name
         assert any(f'"{page}"' in test.read_text(encoding="utf-8") for test in tests), f"no test runs {name}"
+
+
+def test_the_commands_of_get_started_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "get-started.md").read_text(encoding="utf-8")
+    exec(re.search(r"^```python\n(.*?)^```", page, re.S | re.M)[1], {})  # the table
+    commands = re.findall(r"^```bash\ntabkd (.*)$", page, re.MULTILINE)
+    for command in commands:
+        done = CliRunner().invoke(app, shlex.split(command))
+        assert done.exit_code == 0, done.output
+    assert [command.split()[0] for command in commands] == ["distill", "score"]
+    assert len(pd.read_parquet("scores.parquet")) == len(pd.read_parquet("new.parquet"))
+    assert "Warning" not in done.output
 
 
 def test_the_statement_of_the_page_on_sql_scores_like_the_file(tmp_path, monkeypatch):
