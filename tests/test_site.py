@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from docs.extensions import reference
+from tabkd._cli import app
 
 pytest.importorskip("myst_parser", reason="Sphinx's extensions are not installed: pip install -e '.[docs]'")
 
@@ -82,6 +83,12 @@ def test_a_page_of_a_class_has_its_methods(site):
     page = (site / "reference" / "tabkd.DistilledClassifier.html").read_text(encoding="utf-8")
     for name in ("fit", "predict_proba", "to_onnx", "report"):
         assert f'id="tabkd.DistilledClassifier.{name}"' in page
+
+
+def test_every_command_is_listed(site):
+    page = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    for name in app.commands:
+        assert f"Usage: tabkd {name} " in page
 
 
 def test_an_equation_is_drawn_by_the_browser(site):

@@ -1,4 +1,4 @@
-"""The reference: a page for each public name, written from the `__all__` of the packages when the site is built."""
+"""The reference, written when the site is built: a page for each name of `__all__`, and one for the commands."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+import click
 from sphinx.application import Sphinx
 
 import tabkd
+from tabkd._cli import app
 
 FOLDER = "reference"
 
@@ -94,25 +96,38 @@ def summary(full: str) -> str:
     return re.split(r"(?<=\.)\s", paragraph, maxsplit=1)[0]
 
 
+def page_of_commands() -> str:
+    """The text of the page of the commands: their help, as a terminal of 100 columns shows it."""
+    lines = ["Commands", "========", "", "What ``--help`` prints.", ""]
+    group = click.Context(app, info_name="tabkd", terminal_width=100, max_content_width=100)
+    for name in app.list_commands(group):
+        command = app.get_command(group, name)
+        shown = command.get_help(click.Context(command, info_name=name, parent=group)).splitlines()
+        title = f"tabkd {name}"
+        lines += [title, "-" * len(title), "", ".. code-block:: none", "", *(f"   {line}" for line in shown), ""]
+    return "\n".join(lines)
+
+
 def texts() -> dict[str, str]:
     """The name and the text of every file of the reference."""
     found = pages()
     modules = list(public_modules())
     files = {page: page_of(page) for page in found.values()}
     files |= {module.__name__: page_of_module(module, found) for module in modules}
-    rows = [f"   {module.__name__}" for module in modules]
+    files["commands"] = page_of_commands()
+    rows = ["   commands", *(f"   {module.__name__}" for module in modules)]
     title = ["Reference", "=========", "", _ABOUT, ""]
-    files["index"] = "\n".join([*title, ".. toctree::", "   :maxdepth: 2", "", *rows, ""])
+    files["index"] = "\n".join([*title, ".. toctree::", "   :maxdepth: 2", "   :titlesonly:", "", *rows, ""])
     return files
 
 
 _ABOUT = """Everything that is public stands in the ``__all__`` of a module without an underscore. Anything else may
-change without notice. The commands have their own help: ``tabkd --help``."""
+change without notice."""
 
 
-def write(app: Sphinx, config: Any) -> None:
+def write(site: Sphinx, config: Any) -> None:
     """Write the files, but leave those that are as they should be, so that Sphinx need not read them again."""
-    folder = Path(app.srcdir) / FOLDER
+    folder = Path(site.srcdir) / FOLDER
     folder.mkdir(exist_ok=True)
     files = {f"{name}.rst": text for name, text in texts().items()}
     for old in folder.glob("*.rst"):
@@ -124,7 +139,7 @@ def write(app: Sphinx, config: Any) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def setup(app: Sphinx) -> dict:
+def setup(site: Sphinx) -> dict:
     """Write the reference before Sphinx looks for pages."""
-    app.connect("config-inited", write)
+    site.connect("config-inited", write)
     return {"parallel_read_safe": True}
