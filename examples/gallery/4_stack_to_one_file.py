@@ -34,7 +34,7 @@ stack = StackingClassifier(members, LogisticRegression(), cv=2).fit(X_train, y_t
 
 from tabkd import DistilledClassifier
 
-model = DistilledClassifier(FrozenEstimator(stack), student="boosted_trees", n_synthetic=10_000, random_state=0).fit(
+model = DistilledClassifier(FrozenEstimator(stack), student="additive", n_synthetic=5000, random_state=0).fit(
     X_train, y_train
 )
 report = model.report(X_test, y_test, timing=False)
