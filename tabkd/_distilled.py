@@ -51,7 +51,6 @@ from tabkd.onnx import Graph, Inputs
 from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
-from tabkd.students._registry import has_contributions
 from tabkd.students._student import Legend, predicted
 from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
@@ -453,7 +452,10 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
 
         check_is_fitted(self)
         if "exported" not in options:
-            proto = self.to_onnx(contributions=has_contributions(self._student))
+            try:
+                proto = self.to_onnx(contributions=True)
+            except NotImplementedError:  # a student without contributions, or trees with too long paths
+                proto = self.to_onnx()
             options["exported"] = ExportedStudent(proto.SerializeToString())
         return evaluate(self, X_test, y_test, **options)
 

@@ -118,9 +118,9 @@ class Signed:
         Raises
         ------
         NotImplementedError
-            If the student has no contributions.
+            If the student has no contributions, or is of trees whose paths have too many columns.
         ValueError
-            If a column is missing, or the paths of a tree have too many columns.
+            If a column is missing.
 
         Examples
         --------

@@ -18,7 +18,6 @@ from tabkd.evaluation._importance import importance
 from tabkd.evaluation._scores import Scores
 from tabkd.evaluation._segments import readable_row
 from tabkd.evaluation._single_score import SingleScore
-from tabkd.students._registry import has_contributions
 
 if TYPE_CHECKING:
     from tabkd._distilled import Distilled
@@ -129,9 +128,12 @@ def _form(model: Distilled, codes: np.ndarray, found: SingleScore | None, export
 
 def _explained_content(model: Distilled, exported: ExportedStudent) -> bytes:
     """The file, or one with contributions where the student has them and the file has not."""
-    if CONTRIBUTIONS in exported.metadata or not has_contributions(model._student):
+    if CONTRIBUTIONS in exported.metadata:
         return exported.content
-    return seal(build(model._explained()))
+    try:
+        return seal(build(model._explained()))
+    except NotImplementedError:
+        return exported.content
 
 
 def _field(schema: TableSchema, i: int, examples: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from math import factorial
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeRegressor
 
-from tabkd import DistilledClassifier, DistilledRegressor
+from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
 from tabkd.students import STUDENTS, MLPStudent, SoftRows, Student, TreeStudent
 from tabkd.students._background import background_rows, mixed
 from tabkd.students._network.readout import Readout
@@ -209,8 +210,23 @@ def test_trees_with_too_long_paths_say_what_to_set():
     X = rng.normal(size=(3000, 25))
     tree = TreeStudent(max_leaf_nodes=None, min_samples_leaf=1, random_state=0).fit(X, rng.normal(size=3000))
     message = r"contributions of this TreeStudent would take tables of .* numbers.* Set a smaller max_leaf_nodes, or"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(NotImplementedError, match=message):
         tree.explain_codes(X[:1])
+
+
+def test_a_tree_with_too_long_paths_has_a_report_without_contributions():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 25)), rng.normal(size=300)
+    student = TreeStudent(max_leaf_nodes=None, min_samples_leaf=1)
+    model = DistilledRegressor(DecisionTreeRegressor(random_state=0), student=student, n_synthetic=2000, random_state=0)
+    model.fit(X, y)
+    with pytest.raises(NotImplementedError, match="would take tables"):
+        model.to_onnx(contributions=True)
+    report = model.report(X[:50], y[:50], timing=False)
+    assert report.n_bytes == len(model.to_onnx().SerializeToString())
+    exported = ExportedStudent(model.to_onnx().SerializeToString())
+    for one in (report, model.report(X[:50], y[:50], timing=False, exported=exported)):
+        assert "<!doctype html>" in one.to_html()
 
 
 class Constant(Student):

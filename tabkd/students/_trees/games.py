@@ -136,13 +136,13 @@ def check_size(played: Sequence[Game], student: str) -> None:
 
     Raises
     ------
-    ValueError
+    NotImplementedError
         If they have more entries than a file should.
     """
     n_numbers = sum(len(game.path) << len(game.path) for game in played)
     if n_numbers > _MOST_NUMBERS:
         longest = max(len(game.path) for game in played)
-        raise ValueError(
+        raise NotImplementedError(
             f"The exact contributions of this {student} would take tables of {n_numbers:,} numbers, where at most "
             f"{_MOST_NUMBERS:,} are allowed: they double with every column of a path, and its longest path has "
             f"{longest} columns. Set a smaller max_leaf_nodes, or write the file without contributions."

@@ -77,7 +77,7 @@ class SumOfTrees(Student):
 
         Raises
         ------
-        ValueError
+        NotImplementedError
             If the paths of the trees have too many columns.
 
         References
@@ -105,7 +105,7 @@ class SumOfTrees(Student):
 
         Raises
         ------
-        ValueError
+        NotImplementedError
             If the paths of the trees have too many columns.
         """
         table, factors = self.encoder_.write_onnx(graph, inputs), self._raw_factors()
