@@ -306,6 +306,19 @@ def start(output: Path | None, quick: bool) -> None:
 
 
 @app.command()
+@click.option("--against", default="main", metavar="REVISION", help="What Git calls the version to compare with.")
+@click.option("--repeats", type=click.IntRange(min=1), default=7, help="Seeds, each in two fresh processes.")
+@quick_option
+def check(against: str, repeats: int, quick: bool) -> None:
+    """Time, bytes and skill kept of a change beside those of another version; exit code 1 if it is clearly worse."""
+    from benchmarks.check import run
+
+    text, is_fine = run(against, 1 if quick else repeats, quick)
+    print(text)
+    raise SystemExit(0 if is_fine or quick else 1)
+
+
+@app.command()
 @output_option
 @quick_option
 @click.option("--most-values", default=300_000_000, help="Rows × columns of the largest table that is tried.")

@@ -382,3 +382,16 @@ def test_students_of_autogluons_ensemble_are_compared_with_its_own_and_with_our_
     assert "It is better than our default teacher on 1 of 2." in text
     assert "| AutoGluon GBM student | 2 of 2 | +22.5% |" in text
     assert "| tabkd MLP | 9 KB |" in text
+
+
+def test_a_change_is_clearly_worse_from_a_bound_on():
+    from benchmarks.check import table
+
+    before = [{"fit, s": 1.0, "bytes": 1000.0, "skill kept": 1.0, "old": 1.0}] * 3
+    fine = [{"fit, s": 1.1, "bytes": 900.0, "skill kept": 0.998, "new": 1.0}] * 2 + [{"fit, s": 9.0} | before[0]]
+    assert table(before, fine)[1]
+    for worse in ({"fit, s": 1.3}, {"bytes": 1100.0}, {"skill kept": 0.99}):
+        text, is_fine = table(before, [fine[0] | worse])
+        assert not is_fine
+        (marked,) = [line for line in text.splitlines() if line.endswith("| worse |")]
+        assert marked.startswith(f"| {next(iter(worse))} |")
