@@ -27,7 +27,7 @@ def hard(rows):
         if i % 2:
             row["merchant_category"] = UNSEEN[i // 2 % len(UNSEEN)]
         if i % 3 == 0:
-            row |= {"channel": None, "customer_age": None, "abroad": not row["abroad"]}
+            row |= {"channel": None, "currency": None, "customer_age": None, "abroad": not row["abroad"]}
         if i % 5 == 0:
             row |= {"amount": -1e30, "amount_to_usual": None, "hour": 2.5, "abroad": None}
     return rows
