@@ -22,11 +22,12 @@ _FLAGS = [
 ]
 
 
-def chromium(page: Path, *flags: str) -> str:
-    """What Chromium prints for a page, such as its elements after all scripts with `--dump-dom`."""
+def chromium(page: Path | str, *flags: str) -> str:
+    """What Chromium prints for a page, a file or an address, such as its elements after all scripts with `--dump-dom`."""
+    address = page if isinstance(page, str) else page.as_uri()
     with TemporaryDirectory() as profile:
         done = subprocess.run(
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", *flags, page.as_uri()],
+            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", *flags, address],
             capture_output=True,
             text=True,
             encoding="utf-8",

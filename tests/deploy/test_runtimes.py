@@ -1,18 +1,27 @@
 """The page on other runtimes: its programs score like `tabkd.load`."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from tabkd import load
+from tests.browser import chromium, needs_browser
+from tests.cli.commands import run as tabkd
+from tests.javascript.node import NODE, needs_node
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploy" / "runtimes.md"
 MODELS = ("student.onnx", "numbers.onnx")
+#: Where packages of npm are, of which the tests install none.
+PACKAGES = Path(os.environ.get("NODE_PATH", "node_modules"))
 UNSEEN = [None, "lottery", "<NA>", "ｆｕｅｌ", "Fuel", ""]
 
 
@@ -56,6 +65,43 @@ def assert_like_load(printed, folder, models=MODELS, atol=1e-6):
         np.testing.assert_allclose(json.loads(line), expected, rtol=0, atol=atol)
 
 
+def needs_package(name):
+    return pytest.mark.skipif(
+        not (PACKAGES / name).is_dir(),
+        reason=f"{name} is not in the folder that NODE_PATH names (npm install --ignore-scripts {name})",
+    )
+
+
+@pytest.fixture
+def programs(folder):
+    """The folder with the JavaScript and HTML of the page, and the packages of npm."""
+    for code in blocks("js"):
+        (folder / re.match(r"// (\S+)", code)[1]).write_text(code, encoding="utf-8")
+    (folder / "page.html").write_text(blocks("html")[0], encoding="utf-8")
+    if PACKAGES.is_dir() and not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(PACKAGES.resolve())
+    return folder
+
+
+@pytest.fixture
+def address(programs):
+    """The address of a web server of the folder."""
+    handler = partial(SilentHandler, directory=programs)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class SilentHandler(SimpleHTTPRequestHandler):
+    """What `python -m http.server` answers with, without its log."""
+
+    def log_message(self, *args):
+        pass
+
+
 def run(*command, folder):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
@@ -65,3 +111,30 @@ def run(*command, folder):
 def test_onnx_runtime_alone_scores_like_load(folder):
     without_tabkd = "import sys\nsys.modules['tabkd'] = None\n"
     assert_like_load(run(sys.executable, "-I", "-c", without_tabkd + blocks("python")[1], folder=folder), folder)
+
+
+@needs_node
+@needs_package("onnxruntime-node")
+def test_onnx_runtime_in_node_scores_like_load(programs):
+    assert_like_load(run(NODE, "score.mjs", folder=programs), programs)
+
+
+@needs_node
+@needs_package("onnxruntime-web")
+def test_webassembly_in_node_scores_like_load(programs):
+    code = (programs / "score.mjs").read_text(encoding="utf-8").replace("onnxruntime-node", "onnxruntime-web")
+    (programs / "web.mjs").write_text(code, encoding="utf-8")
+    assert_like_load(run(NODE, "web.mjs", folder=programs), programs)
+
+
+@needs_browser
+@needs_package("onnxruntime-web")
+def test_webassembly_in_a_browser_scores_like_load(address, programs):
+    elements = chromium(f"{address}/page.html", "--dump-dom", "--virtual-time-budget=60000")
+    assert_like_load(re.search(r'<pre id="scores">(.*?)</pre>', elements, re.S)[1], programs)
+
+
+@needs_node
+def test_the_script_without_a_runtime_scores_like_load(programs):
+    tabkd("export", programs / "student.onnx", "--to", "js", "--output", programs / "student.js")
+    assert_like_load(run(NODE, "plain.cjs", folder=programs), programs, models=MODELS[:1], atol=1e-5)
