@@ -23,7 +23,7 @@ _FLAGS = [
 
 
 def chromium(page: Path | str, *flags: str) -> str:
-    """What Chromium prints for a page, a file or an address, such as its elements after all scripts with `--dump-dom`."""
+    """What Chromium prints for a file or an address, such as its elements after all scripts with `--dump-dom`."""
     address = page if isinstance(page, str) else page.as_uri()
     with TemporaryDirectory() as profile:
         done = subprocess.run(

@@ -138,3 +138,28 @@ def test_webassembly_in_a_browser_scores_like_load(address, programs):
 def test_the_script_without_a_runtime_scores_like_load(programs):
     tabkd("export", programs / "student.onnx", "--to", "js", "--output", programs / "student.js")
     assert_like_load(run(NODE, "plain.cjs", folder=programs), programs, models=MODELS[:1], atol=1e-5)
+
+
+def test_openvino_scores_a_network_of_numbers_like_load(folder):
+    pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
+    printed = run(sys.executable, "-c", blocks("python")[2], folder=folder)
+    assert_like_load(printed, folder, MODELS[1:], atol=2e-7)
+
+
+def test_bfloat16_is_too_coarse_for_scores(folder):
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
+    coarse = {"INFERENCE_PRECISION_HINT": "bf16"}
+    model = openvino.Core().compile_model(folder / "numbers.onnx", "CPU", coarse)
+    if model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
+        pytest.skip("OpenVINO has no bfloat16 on this processor")
+    printed = run(sys.executable, "-c", blocks("python")[2].replace('"f32"', '"bf16"'), folder=folder)
+    with pytest.raises(AssertionError, match="Mismatch"):
+        assert_like_load(printed, folder, MODELS[1:], atol=1e-4)
+
+
+def test_openvino_refuses_categories_and_trees(folder):
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
+    message = "No conversion rule found for operations: ai.onnx.ml.LabelEncoder"
+    assert message in PAGE.read_text(encoding="utf-8").replace("\n", " ")
+    with pytest.raises(RuntimeError, match=f"{message}, ai.onnx.ml.TreeEnsembleRegressor"):
+        openvino.Core().read_model(folder / "student.onnx")
