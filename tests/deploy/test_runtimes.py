@@ -108,9 +108,14 @@ def run(*command, folder):
     return done.stdout
 
 
+def without(module):
+    """A line of code after which a module cannot be imported."""
+    return f"import sys; sys.modules[{module!r}] = None\n"
+
+
 def test_onnx_runtime_alone_scores_like_load(folder):
-    without_tabkd = "import sys\nsys.modules['tabkd'] = None\n"
-    assert_like_load(run(sys.executable, "-I", "-c", without_tabkd + blocks("python")[1], folder=folder), folder)
+    code = without("tabkd") + blocks("python")[1]
+    assert_like_load(run(sys.executable, "-I", "-c", code, folder=folder), folder)
 
 
 @needs_node
@@ -140,25 +145,30 @@ def test_the_script_without_a_runtime_scores_like_load(programs):
     assert_like_load(run(NODE, "plain.cjs", folder=programs), programs, models=MODELS[:1], atol=1e-5)
 
 
-def test_openvino_scores_a_network_of_numbers_like_load(folder):
-    pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
-    printed = run(sys.executable, "-c", blocks("python")[2], folder=folder)
-    assert_like_load(printed, folder, MODELS[1:], atol=2e-7)
+@pytest.fixture
+def openvino(monkeypatch):
+    """OpenVINO, which sends nothing over a network when it is imported without its package of telemetry."""
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", None)
+    return pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
 
 
-def test_bfloat16_is_too_coarse_for_scores(folder):
-    openvino = pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
+def test_openvino_scores_a_network_of_numbers_like_load(folder, openvino):
+    code = without("openvino_telemetry") + blocks("python")[2]
+    assert_like_load(run(sys.executable, "-c", code, folder=folder), folder, MODELS[1:], atol=2e-7)
+
+
+def test_bfloat16_is_too_coarse_for_scores(folder, openvino):
     coarse = {"INFERENCE_PRECISION_HINT": "bf16"}
     model = openvino.Core().compile_model(folder / "numbers.onnx", "CPU", coarse)
     if model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
         pytest.skip("OpenVINO has no bfloat16 on this processor")
-    printed = run(sys.executable, "-c", blocks("python")[2].replace('"f32"', '"bf16"'), folder=folder)
+    code = without("openvino_telemetry") + blocks("python")[2].replace('"f32"', '"bf16"')
+    printed = run(sys.executable, "-c", code, folder=folder)
     with pytest.raises(AssertionError, match="Mismatch"):
         assert_like_load(printed, folder, MODELS[1:], atol=1e-4)
 
 
-def test_openvino_refuses_categories_and_trees(folder):
-    openvino = pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
+def test_openvino_refuses_categories_and_trees(folder, openvino):
     message = "No conversion rule found for operations: ai.onnx.ml.LabelEncoder"
     assert message in PAGE.read_text(encoding="utf-8").replace("\n", " ")
     with pytest.raises(RuntimeError, match=f"{message}, ai.onnx.ml.TreeEnsembleRegressor"):
