@@ -13,10 +13,12 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from tabkd import load
+from tabkd import ExportedStudent, load
 from tests.browser import chromium, needs_browser
 from tests.cli.commands import run as tabkd
+from tests.export.hard import classifier
 from tests.javascript.node import NODE, needs_node
+from tests.small_tables import numeric_frame, targets
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploy" / "runtimes.md"
 MODELS = ("student.onnx", "numbers.onnx")
@@ -155,6 +157,21 @@ def openvino(monkeypatch):
 def test_openvino_scores_a_network_of_numbers_like_load(folder, openvino):
     code = without("openvino_telemetry") + blocks("python")[2]
     assert_like_load(run(sys.executable, "-c", code, folder=folder), folder, MODELS[1:], atol=2e-7)
+
+
+@pytest.mark.parametrize("student", ["additive", "mlp"])
+def test_openvino_is_right_for_float_inputs_and_wrong_for_double_ones(student, openvino):
+    X = numeric_frame(300)
+    for frame, wrong in ((X, False), (X.assign(time=1.7e9 + np.arange(300.0) % 50), True)):
+        model = classifier(student).fit(frame, targets(X, "binary"))
+        content = model.to_onnx().SerializeToString()
+        core, exact = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+        compiled = core.compile_model(core.read_model(content), "CPU", exact)
+        assert (compiled.input("X").element_type == openvino.Type.f64) == wrong
+        rows = frame.assign(share=frame["share"].where(frame["visits"] % 3 > 0))  # some are missing
+        scores = compiled({"X": rows.to_numpy(np.float64 if wrong else np.float32)})["probabilities"]
+        off = np.abs(scores - ExportedStudent(content).predict_proba(rows)).max()
+        assert off > 0.001 if wrong else off <= 2e-7
 
 
 def test_bfloat16_is_too_coarse_for_scores(folder, openvino):
