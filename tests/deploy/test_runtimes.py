@@ -13,12 +13,12 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from tabkd import ExportedStudent, load
+from tabkd import DistilledClassifier, ExportedStudent, load
 from tests.browser import chromium, needs_browser
 from tests.cli.commands import run as tabkd
-from tests.export.hard import classifier
-from tests.javascript.node import NODE, needs_node
-from tests.small_tables import numeric_frame, targets
+from tests.export.hard import FAST, classifier, fast_students
+from tests.javascript.node import NODE, needs_node, records
+from tests.small_tables import mixed_frame, numeric_frame, targets
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploy" / "runtimes.md"
 MODELS = ("student.onnx", "numbers.onnx")
@@ -45,15 +45,37 @@ def hard(rows):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def page_tables(tmp_path_factory):
     """A folder with the models of the page, and rows that are hard to read."""
-    folder = tmp_path_factory.mktemp("runtimes")
+    folder = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         exec(compile(blocks("python")[0], str(PAGE), "exec"), {})
     rows = hard(json.loads((folder / "rows.json").read_text()))
     (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module")
+def tables_of_every_type(tmp_path_factory):
+    """The same with categories that are numbers, and with a column whose input is double."""
+    folder = tmp_path_factory.mktemp("types")
+    time = 1.7e9 + np.arange(300.0) % 50
+    numbers, mixed = numeric_frame(300).assign(time=time), mixed_frame(300).assign(time=time)
+    y = targets(mixed, "binary")
+    student = fast_students()["mlp"]
+    DistilledClassifier(student=student, **FAST).fit(mixed, y).to_onnx(folder / "student.onnx")
+    classifier("tree").fit(numbers, y).to_onnx(folder / "numbers.onnx")
+    rows = records(mixed.assign(share=numbers["share"].where(time % 3 > 0)))
+    for row in rows[::3]:
+        row |= {"grade": 9 if row["online"] else None, "country": "fr"}
+    (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(params=["page_tables", "tables_of_every_type"])
+def folder(request):
+    return request.getfixturevalue(request.param)
 
 
 def assert_like_load(printed, folder, models=MODELS, atol=1e-6):
@@ -77,9 +99,12 @@ def needs_package(name):
 @pytest.fixture
 def programs(folder):
     """The folder with the JavaScript and HTML of the page, and the packages of npm."""
-    for code in blocks("js"):
-        (folder / re.match(r"// (\S+)", code)[1]).write_text(code, encoding="utf-8")
-    (folder / "page.html").write_text(blocks("html")[0], encoding="utf-8")
+    page = blocks("html")[0]
+    codes = {re.match(r"// (\S+)", code)[1]: code for code in blocks("js")} | {"page.html": page}
+    columns = json.dumps([column["name"] for column in load(folder / "numbers.onnx").metadata["columns"]])
+    for name, code in codes.items():
+        text = re.sub(r"(?<=const columns = )\[.*\]", columns, code)
+        (folder / name).write_text(text, encoding="utf-8")
     if PACKAGES.is_dir() and not (folder / "node_modules").exists():
         (folder / "node_modules").symlink_to(PACKAGES.resolve())
     return folder
@@ -154,9 +179,9 @@ def openvino(monkeypatch):
     return pytest.importorskip("openvino", reason="openvino is not installed (pip install openvino)")
 
 
-def test_openvino_scores_a_network_of_numbers_like_load(folder, openvino):
+def test_openvino_scores_a_network_of_numbers_like_load(page_tables, openvino):
     code = without("openvino_telemetry") + blocks("python")[2]
-    assert_like_load(run(sys.executable, "-c", code, folder=folder), folder, MODELS[1:], atol=2e-7)
+    assert_like_load(run(sys.executable, "-c", code, folder=page_tables), page_tables, MODELS[1:], atol=2e-7)
 
 
 @pytest.mark.parametrize("student", ["additive", "mlp"])
@@ -174,19 +199,19 @@ def test_openvino_is_right_for_float_inputs_and_wrong_for_double_ones(student, o
         assert off > 0.001 if wrong else off <= 2e-7
 
 
-def test_bfloat16_is_too_coarse_for_scores(folder, openvino):
+def test_bfloat16_is_too_coarse_for_scores(page_tables, openvino):
     coarse = {"INFERENCE_PRECISION_HINT": "bf16"}
-    model = openvino.Core().compile_model(folder / "numbers.onnx", "CPU", coarse)
+    model = openvino.Core().compile_model(page_tables / "numbers.onnx", "CPU", coarse)
     if model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
         pytest.skip("OpenVINO has no bfloat16 on this processor")
     code = without("openvino_telemetry") + blocks("python")[2].replace('"f32"', '"bf16"')
-    printed = run(sys.executable, "-c", code, folder=folder)
+    printed = run(sys.executable, "-c", code, folder=page_tables)
     with pytest.raises(AssertionError, match="Mismatch"):
-        assert_like_load(printed, folder, MODELS[1:], atol=1e-4)
+        assert_like_load(printed, page_tables, MODELS[1:], atol=1e-4)
 
 
-def test_openvino_refuses_categories_and_trees(folder, openvino):
+def test_openvino_refuses_categories_and_trees(page_tables, openvino):
     message = "No conversion rule found for operations: ai.onnx.ml.LabelEncoder"
     assert message in PAGE.read_text(encoding="utf-8").replace("\n", " ")
     with pytest.raises(RuntimeError, match=f"{message}, ai.onnx.ml.TreeEnsembleRegressor"):
-        openvino.Core().read_model(folder / "student.onnx")
+        openvino.Core().read_model(page_tables / "student.onnx")
