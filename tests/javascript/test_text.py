@@ -3,8 +3,6 @@
 import html
 import json
 import re
-import shutil
-import subprocess
 from importlib.resources import files
 
 import numpy as np
@@ -15,6 +13,7 @@ from tabkd import DistilledClassifier, ExportedStudent
 from tabkd._javascript.graph import OPERATORS
 from tabkd._javascript.table import refuse_twice
 from tabkd._javascript.text import javascript, runtime
+from tests.browser import chromium, needs_browser
 from tests.export.hard import FAST, fast_students
 from tests.javascript.node import contributions, needs_node, scores
 
@@ -30,7 +29,6 @@ HOSTILE = [
     "${x}`tick`",
     "&amp;",
 ]
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def test_hostile_names_are_names(hostile, node):
     assert 'no value for the column "constructor"' in node.score("hostile", lacking)["error"]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@needs_browser
 def test_a_browser_gives_the_same_answers(hostile, tmp_path):
     exported, rows = hostile
     # As a text: in an object literal the key __proto__ would be no key.
@@ -77,15 +75,8 @@ def test_a_browser_gives_the_same_answers(hostile, tmp_path):
     page = f"""<!doctype html><meta charset="utf-8"><pre id="out"></pre><script>{javascript(exported.content)}</script>
     <script>document.getElementById("out").textContent = JSON.stringify(student.score(JSON.parse({given})));</script>"""
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'user'}"]
-    done = subprocess.run(
-        [CHROMIUM, *flags, "--dump-dom", (tmp_path / "page.html").as_uri()],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
-    answers = json.loads(html.unescape(re.search(r'<pre id="out">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    dom = chromium(tmp_path / "page.html", "--dump-dom")
+    answers = json.loads(html.unescape(re.search(r'<pre id="out">(.*?)</pre>', dom, re.DOTALL)[1]))
     np.testing.assert_allclose(scores(answers), exported.predict_proba(rows), atol=1e-6)
     np.testing.assert_allclose(contributions(answers), exported.contributions(rows).values, atol=1e-6)
 
