@@ -283,6 +283,8 @@ class SyntheticRows(TaughtRows):
             rest = codes[sum(map(len, known)) :]
             self._answered[start] = np.concatenate([*known, self._teaching.answers(rest)] if len(rest) else known)
             self._bar.advance(len(codes))
+            # A student that needed a second chunk shows that others will: none of the rows is optional any longer.
+            self.is_optional &= start == 0
         return self._answered[start]
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:

@@ -200,7 +200,8 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
             found = race.run(to_try, bar.stage, bar.advance)
             self._note(found, budget)
             if self.refit:
-                self._refit(clone(template), X, y, sample_weight, preferred(found, budget), budget, bar)
+                is_optional = race.lessons.synthetic.is_optional
+                self._refit(clone(template), X, y, sample_weight, preferred(found, budget), budget, is_optional, bar)
         return self
 
     def _template(self, y: ColumnLike) -> Distilled:
@@ -269,11 +270,13 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         sample_weight: ColumnLike | None,
         preferred: Sequence[Candidate],
         budget: Budget,
+        is_optional: bool,
         bar: Silent,
     ) -> None:
         """Fit the chosen settings on all rows; the next ones, where their file then is too large."""
         rng = check_random_state(model.random_state)
         lessons = model._teach(X, y, sample_weight, None, {}, rng, bar)
+        lessons.synthetic.is_optional &= is_optional
         if len(preferred) > 1 and budget.max_bytes is not None:
             lessons = lessons.kept()
         bar.stage("chosen student")

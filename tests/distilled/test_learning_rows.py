@@ -91,6 +91,15 @@ def test_rows_are_counted_as_they_are_labelled(teaching):
     assert bar.counted == [CHUNK_ROWS]
 
 
+def test_rows_are_optional_until_one_student_has_needed_a_second_chunk(teaching):
+    teaching, codes, _ = teaching
+    rows, found = synthetic(teaching, codes, is_optional=True), []
+    for _ in rows:
+        found.append((rows.is_optional, rows.labelled().is_optional))
+    assert found[0] == (True, True)
+    assert set(found[1:]) == {(False, False)}
+
+
 def test_labelled_rows_blend_answers_and_labels(teaching):
     teaching, codes, y = teaching
     answers = teaching.answers(codes)
