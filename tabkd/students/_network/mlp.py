@@ -32,8 +32,8 @@ from tabkd.students._training.unexplained import unexplained
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
 # Synthetic rows that show whether a network is large enough; and by what factor it may be off after a quarter of its
-# training, because the rest halves what is left.
-_LEAST_HELD_BACK, _MOST_HELD_BACK, _LEFT_AFTER_A_QUARTER = 20, 4096, 2
+# training, because the rest at most halves what is left.
+_LEAST_HELD_BACK, _MOST_HELD_BACK, _HOPELESS = 20, 4096, 2
 
 
 class MLPStudent(MinibatchStudent):
@@ -113,8 +113,8 @@ class MLPStudent(MinibatchStudent):
     At first a network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out
     if the number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew,
     and passes over four million rows of all chunks, and at least once over each. With `hidden_layer_sizes` "auto" this
-    is given up if a quarter of it shows that it will not do; then, or if too much is left at the end, a wider network
-    passes over two million rows, at most twenty times over each.
+    is left out if the first stage, or given up if a quarter of it, leaves more than twice of what may be left; then, or
+    if too much is left at the end, a wider network passes over a million rows, at most twenty times over each.
 
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
     rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each
@@ -194,26 +194,29 @@ class MLPStudent(MinibatchStudent):
     ) -> None:
         """Train little on the first chunk, then as usual, then a wider network, until the teacher is followed."""
         most = most_unexplained(rest.noise)
+        hopeless = _HOPELESS * most if can_grow else np.inf
 
-        def left(weights: Layers) -> float:
-            self._set_weights(weights)
-            return self._share_left(unlearnt)
-
-        stages: list[tuple[Size, SoftStream, Trial | None]] = []
-        if first is not None:
-            stages.append((size.brief(), first, None))
-        stages.append((size, rest, Trial(left, _LEFT_AFTER_A_QUARTER * most) if can_grow else None))
-        if can_grow:
-            stages.append((size.wider(), rest, None))
-        for stage, rows, trial in stages:
+        def is_enough(stage: Size, rows: SoftStream, trial: Trial | None = None) -> bool:
             self._fit_sized(stage, real, rows, trial)
             self.unexplained_ = self._share_left(unlearnt)
             rest.note(
                 f"MLP {self.hidden_layer_sizes_}, {self.n_iter_} × {len(real) + rows.n_rows:,} rows: "
                 f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} will do)"
             )
-            if self.unexplained_ <= most:
+            return self.unexplained_ <= most
+
+        def left(weights: Layers) -> float:
+            self._set_weights(weights)
+            return self._share_left(unlearnt)
+
+        if first is not None and is_enough(size.brief(), first):
+            return
+        if first is None or self.unexplained_ <= hopeless:
+            trial = Trial(left, hopeless) if can_grow and first is None else None
+            if is_enough(size, rest, trial):
                 return
+        if can_grow:
+            is_enough(size.wider(), rest)
 
     def _fit_sized(self, size: Size, real: SoftRows, synthetic: SoftStream, trial: Trial | None = None) -> None:
         self._size, self._trial = size, trial
