@@ -188,7 +188,8 @@ def test_a_signal_that_comes_too_late_changes_nothing(commands, job, tmp_path, e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_before_the_first_row_is_one_line(commands, job, tmp_path, number):
     program = f"""
-import os, tabkd
+import os, signal, tabkd
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
 def load(*arguments, load=tabkd.load):
     os.kill(os.getpid(), {int(number)})
     return load(*arguments)
