@@ -120,6 +120,13 @@ class Lessons:
         synthetic = self.synthetic
         return replace(self, synthetic=synthetic.labelled() if isinstance(synthetic, SyntheticRows) else synthetic)
 
+    def limit_to(self, before: Lessons) -> None:
+        """Have no more synthetic rows than students have read of lessons before; all of them are read if those were."""
+        if isinstance(self.synthetic, SyntheticRows) and isinstance(before.synthetic, SyntheticRows):
+            self.synthetic.is_optional &= before.synthetic.is_optional
+            if before.synthetic.n_labelled < before.synthetic.n_rows:
+                self.synthetic.n_rows = min(self.synthetic.n_rows, before.synthetic.n_labelled)
+
     def part(self, share: float, rng: np.random.RandomState, least: int = 1) -> Lessons:
         """A random share of the synthetic rows, which are in memory, and of the real ones, but `least` of these."""
         parts = [_part(chunk, share, rng) for chunk in self.synthetic]

@@ -7,6 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
 
 from tabkd import Budget, DistillationSearch, DistilledClassifier, DistilledRegressor
 from tabkd._search.budget import front
@@ -44,6 +45,17 @@ def test_without_a_budget_the_most_faithful_student_is_chosen(free):
     assert free.best_score_ == results["fidelity"][finalists].max()
     assert results["rank_test_score"][free.best_index_] == 1
     assert results["params"][free.best_index_] == free.best_params_
+
+
+def test_the_chosen_student_learns_from_no_more_rows_than_the_candidates(monkeypatch):
+    monkeypatch.setattr("tabkd._learning_rows.CHUNK_ROWS", 300)
+    X = np.random.RandomState(0).rand(400, 2)
+    students = {"mlp": {}, "tree": {"max_leaf_nodes": [4]}}
+    found = DistillationSearch(
+        LinearRegression(), students=students, budget=Budget(max_bytes=8000), n_jobs=1, random_state=0
+    ).fit(X, X[:, 0])
+    assert found.best_params_["student"] == "tree"
+    assert found.best_estimator_.labelling_.n_rows == 300
 
 
 def test_the_chosen_student_is_written_as_sql(free):

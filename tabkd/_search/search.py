@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import type_of_target
 from tabkd._classifier import DistilledClassifier
 from tabkd._distilled import Distilled
 from tabkd._export.build import export
+from tabkd._learning_rows import Lessons
 from tabkd._options import option
 from tabkd._progress import Silent, progress
 from tabkd._regressor import DistilledRegressor
@@ -200,8 +201,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
             found = race.run(to_try, bar.stage, bar.advance)
             self._note(found, budget)
             if self.refit:
-                is_optional = race.lessons.synthetic.is_optional
-                self._refit(clone(template), X, y, sample_weight, preferred(found, budget), budget, is_optional, bar)
+                self._refit(clone(template), X, y, sample_weight, preferred(found, budget), race.lessons, budget, bar)
         return self
 
     def _template(self, y: ColumnLike) -> Distilled:
@@ -269,14 +269,14 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         y: np.ndarray,
         sample_weight: ColumnLike | None,
         preferred: Sequence[Candidate],
+        before: Lessons,
         budget: Budget,
-        is_optional: bool,
         bar: Silent,
     ) -> None:
         """Fit the chosen settings on all rows; the next ones, where their file then is too large."""
         rng = check_random_state(model.random_state)
         lessons = model._teach(X, y, sample_weight, None, {}, rng, bar)
-        lessons.synthetic.is_optional &= is_optional
+        lessons.limit_to(before)
         if len(preferred) > 1 and budget.max_bytes is not None:
             lessons = lessons.kept()
         bar.stage("chosen student")
