@@ -29,6 +29,8 @@ NumberOfReasons = Annotated[int, Query(ge=0, description="How many reasons to gi
 
 def app() -> FastAPI:
     """The service of the model that the environment names."""
+    if "TABKD_MODEL" not in os.environ:
+        raise ValueError("TABKD_MODEL is not set; give it the path of a file that to_onnx wrote.")
     return service(os.environ["TABKD_MODEL"], strict=os.environ.get("TABKD_STRICT", "1") != "0")
 
 

@@ -239,3 +239,9 @@ def wait_for(address, process):
             return ask(address)
         except urllib.error.URLError:
             time.sleep(0.05)
+
+
+def test_a_service_without_a_model_says_what_to_set(monkeypatch):
+    monkeypatch.delenv("TABKD_MODEL", raising=False)
+    with pytest.raises(ValueError, match="TABKD_MODEL is not set; give it the path"):
+        example().app()

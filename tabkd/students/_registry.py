@@ -25,17 +25,12 @@ def check_contributions(student: Student) -> None:
     NotImplementedError
         If it does not define them.
     """
-    if not has_contributions(student):
+    if not _defines_contributions(type(student)):
         known = [repr(name) for name, kind in STUDENTS.items() if _defines_contributions(kind)]
         raise NotImplementedError(
             f"student {type(student.estimator_).__name__} has no contributions. Use one of {', '.join(known)}, or "
             "define raw_scores, explain_codes and write_contributions: see tabkd.students.Student."
         )
-
-
-def has_contributions(student: Student) -> bool:
-    """Whether a student defines contributions."""
-    return _defines_contributions(type(student))
 
 
 def _defines_contributions(kind: type[Student]) -> bool:
