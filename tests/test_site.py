@@ -1,5 +1,6 @@
 """The site that Sphinx makes of the documents."""
 
+import html
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import record
 from docs.extensions import reference
 from tabkd._cli import app
 
@@ -83,6 +85,16 @@ def test_a_page_of_a_class_has_its_methods(site):
     page = (site / "reference" / "tabkd.DistilledClassifier.html").read_text(encoding="utf-8")
     for name in ("fit", "predict_proba", "to_onnx", "report"):
         assert f'id="tabkd.DistilledClassifier.{name}"' in page
+
+
+def test_the_page_of_an_example_that_the_site_cannot_run_has_its_output(site):
+    example = ROOT / "examples" / "gallery" / "7_autogluon_to_one_file.py"
+    page = html.unescape(re.sub("<[^>]*>", "", (site / "gallery" / f"{example.stem}.html").read_text(encoding="utf-8")))
+    outputs = record.recorded(example)
+    assert len(outputs) > 3
+    for output in outputs:
+        assert output in page
+    assert (site / "_images" / record.picture(example).name).exists()
 
 
 def test_every_command_is_listed(site):

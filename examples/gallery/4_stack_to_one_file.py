@@ -8,8 +8,7 @@ LightGBM, XGBoost and a forest, stacked: no converter takes it as a whole, but a
 # %%
 # The stack
 # ---------
-# Three libraries under a logistic regression. It is fitted already, and ``FrozenEstimator`` keeps it as it is. A fitted
-# ``TabularPredictor`` of AutoGluon goes in the same way, without the ``FrozenEstimator``.
+# Three libraries under a logistic regression. It is fitted already, and ``FrozenEstimator`` keeps it as it is.
 
 from lightgbm import LGBMClassifier
 from sklearn.datasets import load_breast_cancer
