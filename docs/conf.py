@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "ignore_repr_types": r"matplotlib\.legend",
     "backreferences_dir": None,
     "plot_gallery": "True",  # `-D plot_gallery=0` builds the rest of the site without running them
 }
