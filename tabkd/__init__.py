@@ -53,7 +53,7 @@ def __getattr__(name: str) -> Any:
         if error.name is None or error.name.partition(".")[0] == __name__:
             raise
         raise ModuleNotFoundError(
-            f"tabkd.{name} needs the package {error.name!r}, which is not installed; `pip install tabkd` brings it.",
+            f"tabkd.{name} needs the package {error.name!r}, which is not installed; `pip install tabkd` installs it.",
             name=error.name,
         ) from error
     globals()[name] = value

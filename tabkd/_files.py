@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _REMEDIES = {
-    errno.ENOENT: "Make the folder first, or choose one that is there.",
+    errno.ENOENT: "Make the folder first, or choose an existing one.",
     errno.ENOSPC: "Free some space, or choose a folder on another disk.",
     errno.EPIPE: "The program that reads it has ended.",
 }

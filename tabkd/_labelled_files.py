@@ -68,7 +68,7 @@ class LabelledFiles:
         for file in self._files:
             for batch in file.batches(columns, self._known, CHUNK_ROWS):
                 if batch.rejects:
-                    raise ValueError(f"{batch.rejects[0]}. Put the value right, or leave out the row.")
+                    raise ValueError(f"{batch.rejects[0]}. Correct the value, or leave out the row.")
                 yield batch
 
     def codes(self, batch: Batch, chosen: np.ndarray) -> np.ndarray:
@@ -130,7 +130,9 @@ class LabelledFiles:
                     "in the table and in the files."
                 )
             if name == self.weight:
-                raise ValueError(f"sample_weight={name!r} is a column of the teacher's answers; name one of weights.")
+                raise ValueError(
+                    f"sample_weight={name!r} is a column of the teacher's answers; name a column of weights."
+                )
 
     def _check(self, file: File) -> None:
         """Refuse a file without the columns of the table, the labels and the weights, or with other types."""
@@ -155,7 +157,7 @@ class LabelledFiles:
             return f"{file.path!r} has no column {name!r} ({what}); {known_names(name, present)}"
         return (
             f"{file.path!r} has no column {name!r}; the teacher's answers are in the columns {_listed(self.labels)}, "
-            "one for each class or target. Rename the columns, or label the rows by a teacher of the classes of y."
+            "one for each class or target. Rename the columns, or label the rows with a teacher of the classes of y."
         )
 
 
@@ -182,7 +184,7 @@ def _check_all(good: np.ndarray, values: np.ndarray, names: Sequence[str], batch
     row, column = np.argwhere(~good)[0]
     raise ValueError(
         f"{batch.source!r}, row {batch.positions[row]:,}: column {names[column]!r} is {values[row, column]:g}, but "
-        f"{expected} is expected. Put the value right, or leave out the row."
+        f"{expected} is expected. Correct the value, or leave out the row."
     )
 
 

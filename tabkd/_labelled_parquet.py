@@ -20,21 +20,20 @@ class LabelledParquet:
     ----------
     inputs : str, path-like, or sequence of them
         Parquet files, folders of them, globs, or URLs of a store that fsspec supports. As in `tabkd.batch`, names that
-        begin with a dot or an underscore are skipped, and folders such as ``month=2026-10`` are a column.
+        begin with a dot or an underscore are skipped, and folders such as ``month=2026-10`` become a column.
     sample_weight : str, optional
         The column with the weights of the rows, in the unit of the `sample_weight` of `fit`. Without it each row has
-        the mean of these.
+        their mean.
 
     Notes
     -----
     The files have the columns of the table in `fit`, found by their names (x0, x1, … for an array), and the teacher's
-    answers: for each class a column `probability_` and its name, or `prediction` for values, `prediction_0`,
+    answers: for each class a column `probability_` and its name, or `prediction` for regression, `prediction_0`,
     `prediction_1`, … for several targets. Other columns are not read. Text in a column of numbers is read as numbers.
 
-    Rows are dealt at random to pools of at most a gigabyte in memory, one after the other; each training reads the
-    files once for each pool. So each chunk that a student learns from is a random sample of all rows, also where
-    the files are sorted by time or by class. A regressor of another library learns from all rows at once, in
-    memory.
+    Rows are assigned at random to pools of at most a gigabyte in memory, one after the other; each training reads the
+    files once for each pool. So each chunk that a student learns from is a random sample of all rows, even if the files
+    are sorted by time or by class. A regressor of another library learns from all rows at once, in memory.
 
     Examples
     --------

@@ -38,7 +38,7 @@ def labelled_files(
 
     if n_synthetic not in ("auto", 0):
         raise ValueError(
-            f"n_synthetic={n_synthetic!r}, but the rows of {X_unlabeled!r} take the place of synthetic ones. Leave "
+            f"n_synthetic={n_synthetic!r}, but the rows of {X_unlabeled!r} replace synthetic ones. Leave "
             "n_synthetic at 'auto', or give the rows as a table."
         )
     return LabelledFiles(X_unlabeled, schema, task, n_outputs)

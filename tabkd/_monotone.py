@@ -97,7 +97,7 @@ def check_single(task: str, n_outputs: int) -> None:
     """
     if task == "classification" and n_outputs > 2:
         raise ValueError(
-            f"{option('monotonic_cst')} needs two classes or one target, but there are {n_outputs} classes: where one "
+            f"{option('monotonic_cst')} needs two classes or one target, but there are {n_outputs} classes: if one "
             "probability rises, others fall. Leave it out, or learn one class against all others."
         )
     if task == "regression" and n_outputs > 1:

@@ -172,8 +172,8 @@ def unlearnt_answers(
     except Exception as error:  # a copy may raise any error, as for a category that only the rows of one fold have
         warnings.warn(
             f"A copy of teacher {teacher_name(again.teacher)} without a fifth of the rows failed with "
-            f"{type(error).__name__}: {shorten(str(error), 200)} So its answers beside its rows decide whether it "
-            "knows them by heart. Pass cv=None to learn its answers as they are.",
+            f"{type(error).__name__}: {shorten(str(error), 200)} So its answers close to its rows decide whether it "
+            "has memorized them. Pass cv=None to learn its answers as they are.",
             UserWarning,
             stacklevel=4,
         )

@@ -30,8 +30,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
     teacher : estimator, FrozenEstimator or None, default=None
         The ensemble to distil. It is cloned and fitted; a `sklearn.frozen.FrozenEstimator`, or a fitted model that
         scikit-learn cannot fit again, such as AutoGluon's `TabularPredictor`, is used as it is: see `tabkd.teachers`.
-        None is the mean of LightGBM and XGBoost with early stopping.
-        Scores on rows that a frozen teacher was fitted on are too good: hold rows out of it to compare settings.
+        With None, the mean of LightGBM and XGBoost with early stopping. Scores on rows that a frozen teacher was fitted
+        on are too good: hold rows out of it to compare settings.
     student : {"mlp", "additive", "tree", "boosted_trees"} or regressor, default="mlp"
         The model that learns from the teacher: one of tabkd's, or any scikit-learn regressor that takes 2-D targets.
     augmenter : {"mixture", "munge", "marginal", "jitter", "mixup"}, Augmenter or None, default="mixture"
@@ -40,13 +40,13 @@ class DistilledRegressor(RegressorMixin, Distilled):
     n_synthetic : int or "auto", default="auto"
         The number of synthetic rows. "auto" makes 20 for each real row, at most 400 000; for more than four classes,
         which take longer to label, proportionally fewer; and at least 40 000. An MLP that follows its teacher after the
-        first 65 536 reads no more, and they are not labelled. A teacher that is too slow to label the rows within
-        `max_label_seconds` gets fewer. Rows of `LabelledParquet` take their place.
+        first 65 536 reads no more, and the others are not labelled. A teacher that is too slow to label the rows within
+        `max_label_seconds` gets fewer. Rows of `LabelledParquet` replace them.
     max_label_seconds : float or None, default=600.0
         With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
         timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then
-        depends on the speed of the machine, and `labelling_` says so. Other teachers label the same rows as without a
-        limit.
+        depends on the speed of the machine, and `labelling_` records it. Other teachers label the same rows as without
+        a limit.
     temperature : float, default=1.0
         Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
         power of T.
@@ -54,25 +54,25 @@ class DistilledRegressor(RegressorMixin, Distilled):
         The weight of the soft targets on labelled rows; the labels get 1 − alpha, without the teacher's class weights.
     link : {"auto", "identity", "log", "logit"}, default="auto"
         The scale on which the student learns. With "log" its predictions are above zero, with "logit" between zero and
-        one, in Python and in the exported file. "auto" takes log for a teacher whose loss is that of Poisson, gamma or
-        Tweedie, logit for a cross-entropy, and otherwise the identity. If no answer of the teacher to a real or
-        synthetic row was below zero, "auto" also raises lower predictions to its lowest answer.
+        one, in Python and in the exported file. "auto" takes "log" for a teacher with a Poisson, gamma or Tweedie loss,
+        "logit" for a cross-entropy, and otherwise "identity". If the teacher answered no real or synthetic row with a
+        value below zero, "auto" also raises lower predictions to its lowest answer.
     cv : "auto", int, splitter or None, default="auto"
-        Where the soft targets of the labelled rows come from. None asks the teacher that was fitted on them; folds ask
-        copies of it that were not. "auto" takes the out-of-bag answers of forests and bagging. Of another teacher it
-        fits a copy without a fifth of the rows, and where this shows that the teacher knows its rows by heart, one for
-        each fifth. A frozen teacher that knows them is asked about rows right beside them. The default teacher, which
-        stops early, is asked as it is. `own_rows_` says what was found.
+        Where the soft targets of the labelled rows come from. With None they are the answers of the teacher, which was
+        fitted on these rows; with folds, of copies that were not. "auto" takes the out-of-bag answers of forests and
+        bagging. For any other teacher it fits a copy without a fifth of the rows and, if this shows that the teacher
+        has memorized its rows, one copy for each fifth. A frozen teacher that has memorized them is asked about rows
+        close to them. The answers of the default teacher, which stops early, are taken as they are. `own_rows_` says
+        what was found.
     monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
-        The columns with which predictions may only rise (1) or only fall (-1); 0 is for free
-        columns, which a dict may leave out. The student keeps them on every row, and `to_onnx` proves it. "teacher" is
-        what the teacher was fitted with: LightGBM, XGBoost, CatBoost, or an estimator of scikit-learn, also in a
-        pipeline behind scalers and imputers. For several targets "teacher" is like None. Constraints of your own
-        replace those of the teacher and must not contradict them; the default teacher is fitted with them. None is for
-        no constraints.
+        The columns with which predictions may only rise (1) or only fall (-1); 0 is for unconstrained columns, which a
+        dict may leave out. The student obeys them on every row, and `to_onnx` proves it. "teacher" is what the teacher
+        was fitted with: LightGBM, XGBoost, CatBoost, or an estimator of scikit-learn, also in a pipeline after scalers
+        and imputers. For several targets "teacher" is like None. Your own constraints replace those of the teacher and
+        must not contradict them; the default teacher is fitted with them. None is for no constraints.
     n_jobs : int, optional
-        The number of threads of the default teacher and of tabkd's students and augmenters, and of forests of
-        scikit-learn with `n_jobs=None` while they label synthetic rows; None for all cores.
+        The number of threads of the default teacher, of tabkd's students and augmenters, and of scikit-learn forests
+        with `n_jobs=None` while they label synthetic rows; None for all cores.
     random_state : int, RandomState instance or None
         The same number gives the same student on the same machine, unless `max_label_seconds` left out rows.
     verbose : int, default=0
@@ -89,27 +89,27 @@ class DistilledRegressor(RegressorMixin, Distilled):
         weighted so that it approximates the loss of the teacher. An answer to a synthetic row for which the scale is
         not defined counts as the teacher's nearest answer to a real row.
     least_prediction_ : array of shape (K,) or None
-        The lower bound of the predictions of each target; None for none.
+        The lower bound of the predictions of each target, or None.
     own_rows_ : OwnRows
         Where the soft targets of the labelled rows came from (`source`), and how much better the teacher is on its own
-        rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None is for
-        what was not measured.
+        rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None if not
+        measured.
     labelling_ : Labelling
-        How many synthetic rows the teacher labelled (`n_rows`), and the most that it would have labelled without a
-        limit of time (`n_wanted`). Where the limit made them fewer, also how fast it answered (`rows_per_second`);
+        How many synthetic rows the teacher labelled (`n_rows`), and the most that it would have labelled without a time
+        limit (`n_wanted`). If the time limit reduced their number, also how fast it answered (`rows_per_second`);
         otherwise the student followed the teacher after fewer rows.
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict
-        How the training rows and their predictions were distributed, which scoring compares later rows with.
+        The distributions of the training rows and their predictions, with which scoring compares later rows.
     doubt_ : dict or None
         After `measure_doubt`: how far the student is from the teacher, by bands of the score.
     parity_ : dict
-        After `to_onnx`: on how many `rows` the file was proven, and the `max_difference` that was found.
+        After `to_onnx`: on how many `rows` the file was checked, and the `max_difference` that was found.
     n_features_in_ : int
         The number d of columns.
     feature_names_in_ : array of shape (d,)
-        Their names, where the columns have some.
+        Their names, if the columns have names.
 
     References
     ----------

@@ -98,7 +98,9 @@ def constrained(student: Student, monotonic_cst: np.ndarray, schema: TableSchema
     name = type(getattr(student, "estimator", student)).__name__
     remedy = f"Use one of tabkd's students ({student_names()})"
     if is_asked:
-        raise ValueError(f"student {name} takes no {option('monotonic_cst')}, so it may break it. {remedy}.")
+        raise ValueError(
+            f"student {name} takes no {option('monotonic_cst')}, so it may violate the constraint. {remedy}."
+        )
     names = [schema.titles[i] for i in np.flatnonzero(monotonic_cst)]
     warnings.warn(
         f"The teacher is monotone in {', '.join(map(repr, names[:5]))}{', …' if len(names) > 5 else ''}, but student "

@@ -174,7 +174,7 @@ def check_targets(estimator: BaseEstimator, y: ColumnLike, ravel: bool = True) -
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator)
     if (np.abs(y) > _LARGEST).any():
         raise ValueError(
-            f"y holds {y.flat[np.abs(y).argmax()]:g}, but ONNX Runtime computes in float32, which ends at "
+            f"y holds {y.flat[np.abs(y).argmax()]:g}, but ONNX Runtime computes in float32, whose largest number is "
             f"{_LARGEST:g}; rescale y."
         )
     return y

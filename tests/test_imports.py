@@ -130,7 +130,7 @@ def test_what_training_needs_is_named_where_it_is_not_installed():
     done = python(WITHOUT_TRAINING + "from tabkd import DistilledClassifier", code=1)
     last = done.stderr.splitlines()[-1]
     assert "tabkd.DistilledClassifier needs the package '" in last
-    assert last.endswith("is not installed; `pip install tabkd` brings it.")
+    assert last.endswith("is not installed; `pip install tabkd` installs it.")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
@@ -179,7 +179,7 @@ def test_distilling_names_the_package_of_training_that_is_missing():
     done = python(WITHOUT_TRAINING + COMMAND, "distill", "t.csv", "--target", "y", "--output", "out", code=1)
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("Error: No module named '")
-    assert "install it, or everything that distilling needs by `pip install tabkd`." in done.stderr
+    assert "install it, or everything that distilling needs with `pip install tabkd`." in done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
@@ -252,7 +252,7 @@ pathlib.Path("found.pickle").write_bytes(pickle.dumps(found))
     np.testing.assert_allclose(found["strange"], exported.predict_proba(frame), atol=1e-6)
     assert "was numeric at fit, but holds 'word'" in found["{'amount': 'word'}"]
     assert "contains infinity" in found["{'amount': inf}"]
-    assert "lost the zeros in front" in found["{'zip': 1234}"]
+    assert "lost the leading zeros" in found["{'zip': 1234}"]
     assert "where one value is expected" in found["{'shop': [1]}"]
 
 

@@ -85,7 +85,7 @@ def test_keep_gives_the_smallest_student_that_does(free, table):
     ("budget", "message"),
     [
         (Budget(max_bytes=100), r"No candidate meets max_bytes=100\. The nearest is tree\(max_leaf_nodes=4\)"),
-        (Budget(max_bytes=12_600, keep=1.0), r"max_bytes=12600, keep=1.0\. The one within it that keeps the most is"),
+        (Budget(max_bytes=12_600, keep=1.0), r"max_bytes=12600, keep=1.0\. Of those within it, the most faithful is"),
         (Budget(max_latency_us=1e-3), r"No candidate meets max_latency_us=0.001"),
     ],
     ids=str,

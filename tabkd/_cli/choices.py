@@ -52,8 +52,8 @@ class Choices:
             if other.any():
                 row, value = first_of(frame[name], frame.loc[other, name])
                 notes.append(
-                    f"{name!r}: {int(other.sum()):,} of the {len(frame):,} rows of {path} are left out, since their "
-                    f"value is no number; the first is row {row:,} with {value!r:.60}."
+                    f"{name!r}: {int(other.sum()):,} of the {len(frame):,} rows of {path} are left out, because their "
+                    f"value is not a number; the first is row {row:,} with {value!r:.60}."
                 )
                 keep &= ~other
         changed |= {name: as_categories(frame[name]) for name in self.categorical}
@@ -83,7 +83,7 @@ def as_numbers(series: pd.Series, dialect: Dialect) -> tuple[pd.Series, np.ndarr
     if 2 * other.sum() > (~gap).sum():
         row, value = first_of(series, series[other])
         raise CommandError(
-            f"--numeric {series.name!r}: {int(other.sum()):,} of its {int((~gap).sum()):,} values are no numbers (row "
+            f"--numeric {series.name!r}: {int(other.sum()):,} of its {int((~gap).sum()):,} values are not numbers (row "
             f"{row:,} has {value!r:.60}); {how_to_spell(series.name, value, dialect)}."
         )
     return values, other

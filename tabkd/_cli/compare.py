@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     "old",
     cls=Argument,
     metavar="OLD",
-    help="The model that is replaced: what `tabkd distill` wrote; the file of a fitted teacher, as for its --teacher; "
-    "or column:NAME, a column of ROWS with its scores.",
+    help="The model that is replaced: a file that `tabkd distill` wrote; the file of a fitted teacher, as for "
+    "`tabkd distill --teacher`; or column:NAME, a column of ROWS with its scores.",
 )
 @click.argument(
-    "new", cls=Argument, type=click.Path(path_type=Path), metavar="NEW.onnx", help="What `tabkd distill` wrote."
+    "new", cls=Argument, type=click.Path(path_type=Path), metavar="NEW.onnx", help="A file that `tabkd distill` wrote."
 )
 @click.argument(
     "rows",
@@ -46,14 +46,19 @@ if TYPE_CHECKING:
     type=Fraction(0, 1, min_open=True, max_open=True),
     multiple=True,
     metavar="SHARE",
-    help="A share of the rows, those with the highest scores, that alert; may be repeated. 0.001, 0.005, 0.01 and 0.05 "
-    "without this and --threshold.",
+    help="The share of rows with the highest scores that become alerts; may be repeated. By default 0.001, 0.005, "
+    "0.01 and 0.05, unless --threshold is given.",
 )
-@click.option("--threshold", type=float, help="The score from which OLD alerts: NEW gets one for as many alerts.")
 @click.option(
-    "--segment", multiple=True, metavar="COL", help="A column of ROWS to compare each value of, too; may be repeated."
+    "--threshold", type=float, help="The score from which OLD alerts; NEW gets the one that gives as many alerts."
 )
-@click.option("--query", metavar="SQL", help="The query whose rows of a database are scored.")
+@click.option(
+    "--segment",
+    multiple=True,
+    metavar="COL",
+    help="A column of ROWS: also compare within each of its values; may be repeated.",
+)
+@click.option("--query", metavar="SQL", help="The query that selects the rows of a database.")
 @click.option("--trust", multiple=True, metavar="TYPE", help="A type that a .skops teacher may hold; may be repeated.")
 @click.option(
     "--max-rejects",
@@ -66,9 +71,9 @@ if TYPE_CHECKING:
 )
 @csv_options
 @click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write all of it as one page of HTML, too."
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write everything as one page of HTML."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def compare(
     old: str,
     new: Path,

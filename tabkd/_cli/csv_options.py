@@ -7,11 +7,11 @@ from collections.abc import Callable
 import click
 
 _OPTIONS = (
-    click.option("--delimiter", help="What stands between the values of a CSV; by default what its header shows."),
-    click.option("--decimal", default=".", help="What stands before the fraction of a number in a CSV."),
-    click.option("--thousands", help="What stands between groups of digits in a CSV, if anything."),
+    click.option("--delimiter", help="The character between the values of a CSV; by default detected from its header."),
+    click.option("--decimal", default=".", help="The decimal separator of numbers in a CSV."),
+    click.option("--thousands", help="The thousands separator of numbers in a CSV, if any."),
     click.option(
-        "--encoding", help="The encoding of a CSV, as in latin-1; by default UTF-8, or by its byte order mark."
+        "--encoding", help="The encoding of a CSV, such as latin-1; by default UTF-8, or that of its byte order mark."
     ),
 )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=Path("tabkd-demo"),
     metavar="DIR",
-    help="The folder for the files; tabkd-demo by default.",
+    help="The folder for the files; by default tabkd-demo.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same payments.")
 def demo(rows: int, output: Path, seed: int) -> None:
@@ -69,7 +69,10 @@ def run(folder: Path, rows: int, seed: int) -> None:
     for sentence in verdict(report):
         console.print(sentence, soft_wrap=True)
     console.print(f"The payments, the student and the scores are in {folder}.", soft_wrap=True)
-    console.print(f"Open {folder / 'report.html'} in a browser: the report, with the student in it.", soft_wrap=True)
+    console.print(
+        f"Open {folder / 'report.html'} in a browser: it is the report, and you can try the student in it.",
+        soft_wrap=True,
+    )
 
 
 def verdict(report: Report) -> list[Text]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class StudentName(click.ParamType):
-    """The name of a student of the library, which is imported when its students are asked for."""
+    """The name of a student of the library, which is imported only when the names are needed."""
 
     name = "student"
 
@@ -56,7 +56,7 @@ class StudentName(click.ParamType):
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The names that begin so."""
+        """The names that begin with the incomplete word."""
         from click.shell_completion import CompletionItem
 
         from tabkd.students import STUDENTS
@@ -88,21 +88,21 @@ class StudentName(click.ParamType):
 )
 @click.option("--test-size", type=Fraction(0.01, 0.9), default=0.25, help="The share of TRAIN to measure on.")
 @click.option(
-    "--time-column", metavar="COL", help="Measure on the latest rows by this column, which is then no feature."
+    "--time-column", metavar="COL", help="Measure on the latest rows by this column, which is then not a feature."
 )
 @click.option(
     "--teacher",
     default="ensemble",
     metavar="NAME|FILE",
-    help=f"{', '.join(TEACHERS)}, or the file of a fitted one: XGBoost .json or .ubj, LightGBM .txt, .onnx, .skops. "
-    "ensemble is the mean of LightGBM and XGBoost.",
+    help=f"{', '.join(TEACHERS)}, or the file of a fitted teacher: XGBoost .json or .ubj, LightGBM .txt, .onnx, "
+    ".skops. ensemble is the mean of LightGBM and XGBoost.",
 )
 @click.option("--trust", multiple=True, metavar="TYPE", help="A type that a .skops teacher may hold; may be repeated.")
 @click.option(
     "--student",
     type=StudentName(),
-    help="What learns from the teacher: mlp by default, and whichever does best within --max-bytes, --max-latency and "
-    "--keep.",
+    help="The student that learns from the teacher; by default mlp, or with --max-bytes, --max-latency or --keep "
+    "the best one within these limits.",
 )
 @click.option(
     "--max-bytes",
@@ -126,31 +126,31 @@ class StudentName(click.ParamType):
     "--task",
     type=click.Choice(["auto", "classification", "regression"]),
     default="auto",
-    help="Found from the target by default.",
+    help="By default detected from the target.",
 )
 @click.option("--drop", multiple=True, metavar="COL", help="A column to leave out; may be repeated.")
 @click.option(
     "--numeric",
     multiple=True,
     metavar="COL",
-    help="A column of text to read as numbers; rows where it is none are left out. May be repeated.",
+    help="A column of text to read as numbers; rows with other values are left out. May be repeated.",
 )
 @click.option(
     "--categorical",
     multiple=True,
     metavar="COL",
-    help="A column to take as a category, such as text that looks like numbers or dates, or a code in whole numbers; "
-    "may be repeated.",
+    help="A column to read as a category, such as text that looks like numbers or dates, or codes that are whole "
+    "numbers; may be repeated.",
 )
 @click.option(
     "--increasing",
     multiple=True,
     metavar="COL",
-    help="A column with which the prediction may only rise: for two classes, the probability of the second. The "
-    "student keeps it on every row, and the file states it; a boosted teacher with a name is fitted so too. May be "
-    "repeated.",
+    help="A column with which the prediction (for two classes, the probability of the second) may only rise. The "
+    "student obeys this on every row, and the file states it; a boosted teacher chosen by name is fitted with it too. "
+    "May be repeated.",
 )
-@click.option("--decreasing", multiple=True, metavar="COL", help="Likewise, with which it may only fall.")
+@click.option("--decreasing", multiple=True, metavar="COL", help="Likewise, a column with which it may only fall.")
 @click.option(
     "--n-synthetic",
     type=click.IntRange(min=0),
@@ -161,31 +161,31 @@ class StudentName(click.ParamType):
     type=click.FloatRange(min=0, min_open=True),
     default=600.0,
     metavar="SECONDS",
-    help="About how long the teacher may take to label synthetic rows; a slow one then labels fewer. Their number "
-    "depends on the speed of the machine then, and report.json has it. --n-synthetic has no such limit.",
+    help="About how long the teacher may take to label synthetic rows; a slow teacher labels fewer. Their number then "
+    "depends on the speed of the machine; report.json records it. No limit applies with --n-synthetic.",
 )
 @click.option(
     "--contributions",
     is_flag=True,
-    help="Let the file give the contribution of each column to a score, too; `tabkd score --reasons` needs them.",
+    help="Add the contribution of each column to the outputs of the file; `tabkd score --reasons` needs them.",
 )
 @click.option(
     "--review",
     type=Fraction(0, 1, min_open=True, max_open=True),
     multiple=True,
     metavar="SHARE",
-    help="A share of the rows that is reviewed, those with the highest scores: the report says which alerts change. "
-    "May be repeated; 0.001, 0.005, 0.01 and 0.05 without.",
+    help="The share of rows with the highest scores that are reviewed: the report says which alerts change. "
+    "May be repeated; by default 0.001, 0.005, 0.01 and 0.05.",
 )
 @click.option(
     "--max-flips",
     type=Fraction(0, 1),
     metavar="SHARE",
-    help="Write no student that changes more than this share of the teacher's alerts on the test rows, at any "
+    help="Do not write a student that changes more than this share of the teacher's alerts on the test rows, at any "
     "--review.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same student.")
-@click.option("--n-jobs", type=int, help="Threads; -1 for all cores, which is the default, -2 for all but one.")
+@click.option("--n-jobs", type=int, help="Number of threads; -1, the default, for all cores, -2 for all but one.")
 @csv_options
 def distill(
     train: Path,
@@ -355,7 +355,7 @@ def _check_size(student: bytes, settings: Settings) -> None:
     if limit is not None and len(student) > limit:
         why = " with --contributions" if settings.contributions else ""
         raise CommandError(
-            f"the file of the student that was found has {len(student):,} bytes{why}, more than --max-bytes {limit}; "
+            f"the file of the chosen student has {len(student):,} bytes{why}, more than --max-bytes {limit}; "
             "nothing was written. Allow more bytes."
         )
 
@@ -402,7 +402,7 @@ def fitted(
         verbose=int(show_progress),
     )
     with warnings.catch_warnings():
-        # Of these the notes speak, by all rows and with remedies of the command line.
+        # The notes already report these, for all rows and with the remedies of the command line.
         warnings.simplefilter("ignore", SurpriseWarning)
         if settings.budget is None:
             return model.fit(X, y), []

@@ -79,7 +79,7 @@ def named(path: Path) -> Iterator[None]:
 
 def _message(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and str(error) == f"No module named {error.name!r}":
-        return f"{error}; install it, or everything that distilling needs by `pip install tabkd`."
+        return f"{error}; install it, or everything that distilling needs with `pip install tabkd`."
     if isinstance(error, _EXPLAINED) or type(error).__module__.partition(".")[0] == "pyarrow":
         return one_line(error)
     return f"{type(error).__name__}: {one_line(error)} (set {TRACEBACK_VARIABLE}=1 to see where it comes from)"

@@ -40,7 +40,11 @@ TARGETS: dict[str, Callable[..., str]] = {"sql": _as_sql, "js": _as_js}
 
 @click.command(cls=Command)
 @click.argument(
-    "model", cls=Argument, type=click.Path(path_type=Path), metavar="MODEL.onnx", help="What `tabkd distill` wrote."
+    "model",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="MODEL.onnx",
+    help="A file that `tabkd distill` wrote.",
 )
 @click.option(
     "--to",
@@ -51,12 +55,12 @@ TARGETS: dict[str, Callable[..., str]] = {"sql": _as_sql, "js": _as_js}
 )
 @click.option("--dialect", type=click.Choice(_DIALECTS), help="The SQL to write.")
 @click.option("--table", metavar="NAME", help="The table that the SELECT reads, as SQL names it; by default data.")
-@click.option("--keep", multiple=True, metavar="COL", help="A column of the table to give too; may be repeated.")
+@click.option("--keep", multiple=True, metavar="COL", help="A column of the table to select too; may be repeated.")
 @click.option(
     "--column-map",
     multiple=True,
     metavar="MODEL=TABLE",
-    help="What a column of the model is called in the table; may be repeated.",
+    help="The name that a column of the model has in the table; may be repeated.",
 )
 @click.option(
     "--reasons",
@@ -66,7 +70,7 @@ TARGETS: dict[str, Callable[..., str]] = {"sql": _as_sql, "js": _as_js}
     help="The N columns that pushed each score up most, and by how much; as SQL, of a model with contributions.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write it; by default standard output."
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="The file to write; by default standard output."
 )
 def export(
     model: Path,

@@ -20,7 +20,9 @@ def check_given(max_flips: float | None, review: Sequence[float]) -> None:
         If there is none.
     """
     if max_flips is not None and not review:
-        raise CommandError(f"--max-flips {max_flips:g} needs --review, the share of the rows that alert, as in 0.005.")
+        raise CommandError(
+            f"--max-flips {max_flips:g} needs --review, the share of rows that become alerts, such as 0.005."
+        )
 
 
 def check_enough(max_flips: float | None, review: Sequence[float], split: Split) -> None:
@@ -46,7 +48,7 @@ def check_enough(max_flips: float | None, review: Sequence[float], split: Split)
     if (alerts := n_alerts(budget, n_test)) < LEAST_ALERTS:
         raise CommandError(
             f"--max-flips needs at least {LEAST_ALERTS} alerts to measure on, but --review {budget:g} of "
-            f"{n_test:,} test rows is {alerts:g}. Give {LEAST_ALERTS / budget:,.0f} test rows or more by --test or "
+            f"{n_test:,} test rows is {alerts:g}. Give {LEAST_ALERTS / budget:,.0f} test rows or more with --test or "
             "--test-size, or a larger --review."
         )
 

@@ -23,10 +23,14 @@ _HEADINGS = ("column", "kind", "dtype", "input", "values at fit", "missing at fi
 
 @click.command(cls=Command)
 @click.argument(
-    "model", cls=Argument, type=click.Path(path_type=Path), metavar="MODEL.onnx", help="What `tabkd distill` wrote."
+    "model",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="MODEL.onnx",
+    help="A file that `tabkd distill` wrote.",
 )
-@click.option("--rules", is_flag=True, help="Print the rules of a student that has some, such as a tree, instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.option("--rules", is_flag=True, help="Instead, print the rules of a student that has some, such as a tree.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(model: Path, rules: bool, as_json: bool) -> None:
     """Show the task, classes, columns and origin of an exported student."""
     import json
@@ -126,8 +130,8 @@ def print_doubt(console: Console, metadata: dict[str, Any]) -> None:
     console.print(table)
     console.print(
         "Of new rows like the measured ones, at least 50, 90 and 99 % are no farther from the teacher than the points "
-        "of their band, on average over samples of measured rows. Neighbouring bands share a point where one has "
-        "too few rows; – means that all have too few.",
+        "of their band, on average over samples of measured rows. A band with too few rows shares a point with its "
+        "neighbours; – means that all bands have too few.",
         style="dim",
     )
 

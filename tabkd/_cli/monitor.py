@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(path_type=Path),
     metavar="SUMMARY.json...",
-    help="What `tabkd score --summary` wrote in two or more jobs of one model, in any order.",
+    help="Files that `tabkd score --summary` wrote for two or more jobs of one model, in any order.",
 )
 @click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page of HTML with charts, too."
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write one page of HTML with charts."
 )
 def monitor(summaries: Sequence[Path], html: Path | None) -> None:
     """Show how far the rows of many jobs are from the training rows, in order of time."""

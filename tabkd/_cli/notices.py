@@ -1,7 +1,7 @@
-"""What `tabkd distill` says of columns that it reads in a way a person may not expect, and which of them it refuses.
+"""What `tabkd distill` reports about columns that it reads in an unexpected way, and which of them it refuses.
 
-A line tells, an error asks: refused is what nobody learns from without having said so, which is dates, and numbers that
-are text because of a few cells.
+Most get a line. Refused are columns that nobody wants to learn from unless they say so: dates, and numbers that are
+text because of a few cells.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def unnamed_row_numbers(frame: pd.DataFrame) -> list[str]:
 
 
 def notices(frame: pd.DataFrame, categorical: Collection[str], dialect: Dialect) -> list[str]:
-    """A line for each column that is not read as a person may expect.
+    """A line for each column that is not read as one may expect.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def check_text(series: pd.Series, levels: pd.Series, dialect: Dialect, otherwise
     )
 
 
-def refuse_dates(frame: pd.DataFrame, why: str = "a date is no feature by itself") -> None:
+def refuse_dates(frame: pd.DataFrame, why: str = "a date is not a feature by itself") -> None:
     """Refuse columns of dates, times and durations, all of them at once.
 
     Raises
@@ -137,7 +137,7 @@ def _refuse_infinite(frame: pd.DataFrame) -> None:
 def how_to_spell(series_name: Any, value: str, dialect: Dialect) -> str:
     """What can be done about a number that is not spelt like 1234.5."""
     hint = dialect.hint(value)
-    reads = f", or read it by {hint} --numeric {series_name!r}" if hint else ""
+    reads = f", or read it with {hint} --numeric {series_name!r}" if hint else ""
     return f"store numbers such as 1234.5, without signs and units{reads}"
 
 
@@ -165,7 +165,7 @@ def is_text(series: pd.Series) -> bool:
 
 def _notice(series: pd.Series, categorical: bool, dialect: Dialect) -> str | None:
     if not series.notna().any():
-        return "no value in any row, which tells a model nothing."
+        return "no value in any row; a model learns nothing from it."
     if isinstance(series.dtype, pd.CategoricalDtype):
         # A factor may have been made of whatever text there was; what is no number in disguise is meant.
         text = uncategorised(series)
@@ -184,7 +184,7 @@ def _same_everywhere(series: pd.Series) -> str | None:
     first = series.iloc[0]
     if len(series) > 1 and series.notna().all() and bool((series == first).all()):
         value = first.item() if isinstance(first, np.generic) else first
-        return f"{value!r:.60} in every row, which tells a model nothing."
+        return f"{value!r:.60} in every row; a model learns nothing from it."
     return None
 
 
@@ -219,12 +219,12 @@ def _of_text(series: pd.Series, levels: pd.Series, dialect: Dialect) -> str | No
     gaps = levels[gap]
     if len(gaps):
         what = f"the text {gaps.index[0]!r}" if gaps.index[0].strip() else "empty text"
-        return f"{what} in {int(gaps.iloc[0]):,} rows is a category of its own, not a missing value."
+        return f"{what} in {int(gaps.iloc[0]):,} rows is a separate category, not a missing value."
     return None
 
 
 def _tells_rows_apart(series: pd.Series) -> bool:
-    """Whether each row has a whole number of its own."""
+    """Whether each row has a different whole number."""
     types = pd.api.types
     if types.is_bool_dtype(series.dtype) or not types.is_numeric_dtype(series.dtype) or series.isna().any():
         return False

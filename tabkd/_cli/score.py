@@ -28,16 +28,19 @@ from tabkd._formats import suffixes_in_words
 if TYPE_CHECKING:
     from tabkd.batch._counts import Summary
 
-#: What the command exits with, beside 0 and 1, and 2 for options that it does not know. With the last of them all rows
-#: are written, but something beside them is not.
+#: Exit codes besides 0, 1, and 2 for unknown options. With the last one all rows are written, but another file is not.
 TOO_MANY_REJECTS, BUSY, WRITTEN = 3, 4, 5
-# Lines go there as they are scored, so that some may be there already.
-_INCOMPLETE = "what is on standard output is not all"
+# Lines go there as they are scored, so some may be there already.
+_INCOMPLETE = "standard output is incomplete"
 
 
 @click.command(cls=Command)
 @click.argument(
-    "model", cls=Argument, type=click.Path(path_type=Path), metavar="MODEL.onnx", help="What `tabkd distill` wrote."
+    "model",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="MODEL.onnx",
+    help="A file that `tabkd distill` wrote.",
 )
 @click.argument(
     "inputs",
@@ -56,21 +59,21 @@ _INCOMPLETE = "what is on standard output is not all"
     help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; or a "
     "folder with --partition-by.",
 )
-@click.option("--query", metavar="SQL", help="The query whose rows of a database are scored.")
-@click.option("--table", help="The table of PostgreSQL that the scores go to, in one transaction.")
-@click.option("--append", is_flag=True, help="Add to a table that is there already.")
+@click.option("--query", metavar="SQL", help="The query that selects the rows of a database.")
+@click.option("--table", help="The PostgreSQL table that receives the scores, in one transaction.")
+@click.option("--append", is_flag=True, help="Add to an existing table.")
 @click.option(
-    "--partition-by", multiple=True, metavar="COL", help="A column whose values each get a folder; may be repeated."
+    "--partition-by", multiple=True, metavar="COL", help="A column: each of its values gets a folder; may be repeated."
 )
 @click.option("--keep", multiple=True, metavar="COL", help="A column of the input to copy; may be repeated.")
 @click.option(
     "--column-map",
     multiple=True,
     metavar="MODEL=INPUT",
-    help="What a column of the model is called in the input; may be repeated.",
+    help="The name that a column of the model has in the input; may be repeated.",
 )
 @click.option(
-    "--threshold", type=Fraction(0, 1), help="Write only rows whose probability of the second class reaches it."
+    "--threshold", type=Fraction(0, 1), help="Write only rows whose probability of the second class reaches this."
 )
 @click.option(
     "--top-fraction",
@@ -83,38 +86,38 @@ _INCOMPLETE = "what is on standard output is not all"
     default=0,
     metavar="N",
     help="Add the N columns that pushed the score of each row up most, and by how much; with --threshold or "
-    "--top-fraction only for the rows that are written. For a model with contributions.",
+    "--top-fraction only for the rows that are written. The model needs contributions.",
 )
 @click.option(
     "--reason-codes",
     metavar="FILE.csv",
-    help="A CSV of column,code or column,code,text: what to write in place of the names of columns. "
-    "Columns with one code count as one reason.",
+    help="A CSV of column,code or column,code,text: what to write instead of column names. "
+    "Columns with the same code count as one reason.",
 )
 @click.option(
     "--reasons-for",
     type=click.Choice(["higher", "lower"]),
     default="higher",
-    help="Why the score is high, or why it is low.",
+    help="Explain why the score is high, or why it is low.",
 )
 @click.option(
     "--reason-group",
     "reason_groups",
     multiple=True,
     metavar="NAME=COL,COL",
-    help="Columns that count as one reason; a name with a comma stands in quotes. May be repeated.",
+    help="Columns that count as one reason; put a name with a comma in quotes. May be repeated.",
 )
 @click.option(
     "--max-doubt",
     type=click.FloatRange(min=0),
-    help="Add the doubt of each score, which the teacher's answer is within for 9 of 10 rows, and whether it is larger "
-    "than this. `tabkd inspect` shows the doubt of a model.",
+    help="Add the doubt of each score, and whether it is larger than this. For 9 of 10 rows the teacher's answer is "
+    "within the doubt, which `tabkd inspect` shows for each band of scores.",
 )
 @click.option(
     "--segment",
     multiple=True,
     metavar="COL",
-    help="A column of the input: the summary has the drift for each of its values, too. May be repeated.",
+    help="A column of the input: the summary also has the drift for each of its values. May be repeated.",
 )
 @click.option("--rejects", metavar="FILE", help="A file for the rows that cannot be scored, each with its reason.")
 @click.option(
@@ -127,7 +130,7 @@ _INCOMPLETE = "what is on standard output is not all"
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    help="About how many rows are in memory at a time; 65536 without.",
+    help="About how many rows are in memory at a time; by default 65536.",
 )
 @click.option(
     "--summary",
@@ -140,13 +143,13 @@ _INCOMPLETE = "what is on standard output is not all"
     "--engine",
     type=click.Choice(["local", "spark"]),
     default="local",
-    help="What scores: this process, or the workers of Spark.",
+    help="Score in this process, or on the workers of Spark.",
 )
 @click.option(
     "--log",
     type=click.Choice(["auto", "plain", "json"]),
     default="auto",
-    help="How progress is reported on standard error; auto is a bar on a terminal, else plain.",
+    help="How progress is reported on standard error; auto is a bar on a terminal, and plain elsewhere.",
 )
 def score(
     model: Path,
@@ -166,11 +169,11 @@ def score(
     log: str,
     **options: Any,
 ) -> None:
-    """Score rows of any number, batch by batch, and write a prediction for each of them.
+    """Score any number of rows, batch by batch, and write a prediction for each of them.
 
-    Exit codes: 0, all is written. 1, an error. 2, wrong options. 3, more rejects than --max-rejects. 4, another job
-    writes the same output. 5, all rows are written, but the summary or the file of rejects is not. 129, 130 and 143,
-    interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
+    Exit codes: 0, everything is written. 1, an error. 2, wrong options. 3, more rejects than --max-rejects. 4, another
+    job is writing the same output. 5, all rows are written, but the summary or the file of rejects is not. 129, 130
+    and 143, interrupted by a signal. With 0 and 5 the output is there; with any other code nothing was written.
     """
     with stopping(at_once=engine == "spark") as stop:
         if engine == "local":
@@ -185,7 +188,7 @@ def score(
         options |= {"reason_groups": {name: next(csv.reader([columns])) for name, columns in groups.items()}}
         options |= {"reason_codes": reason_codes, "rejects": rejects}
         if segment and summary is None:
-            raise CommandError(f"--segment {segment[0]!r} needs --summary, the file that its drift goes to.")
+            raise CommandError(f"--segment {segment[0]!r} needs --summary, the file for its drift.")
         local = {"segment": segment or None, "query": query, "table": table, "append": append, "batch_size": batch_size}
         if engine == "spark":
             _check_options_of_spark(local)
@@ -196,7 +199,7 @@ def score(
         facts |= {"time": datetime.now(UTC).isoformat(timespec="seconds")}
         start = time.perf_counter()
         done, facts["model_sha256"] = _scored(engine, model, inputs, output, options, log, stop)
-        # The output is there: from here on nothing may end as an error.
+        # The output is there: from here on nothing may end in an error.
         stop.hold()
         facts |= dataclasses.asdict(done) | {"seconds": round(time.perf_counter() - start, 3)}
         are_alerts = options["threshold"] is not None or options["top_fraction"] is not None
@@ -231,7 +234,7 @@ def _scored(
     except StoppedError as error:
         how = "nothing was written; --resume would keep it"
         if resume or output == STDOUT:
-            how = "the same command goes on from there" if resume else _INCOMPLETE
+            how = "the same command continues from there" if resume else _INCOMPLETE
         raise CommandError(f"{error}; {how}.", 128 + (stop.number or 0)) from error
     except TooManyRejectsError as error:
         message = str(error)
@@ -267,7 +270,7 @@ def _tell(facts: dict[str, Any], log: str, are_alerts: bool, summary: Path | Non
         for warning in facts["warnings"]:
             say(f"Warning: {warning}.", err=True)
         out = f"{facts['written']:,} {'alerts' if are_alerts else 'rows'} out"
-        cut = "" if facts["threshold"] is None else f", of probabilities from {facts['threshold']} on"
+        cut = "" if facts["threshold"] is None else f", with probabilities from {facts['threshold']} on"
         refused = f", {facts['rejected']:,} rejected" if facts["rejects"] is not None else ""
         pace = f"{facts['seconds']:.1f} s, {facts['read'] / max(facts['seconds'], 1e-3):,.0f} rows/s"
         say(f"Wrote {output}: {facts['read']:,} rows in, {out}{cut}{refused} ({pace}).", err=output == "-")
@@ -281,7 +284,7 @@ def _check_summary(path: Path, taken: list[str]) -> None:
     from tabkd.batch._outputs import is_within
 
     if is_within(path, taken):
-        raise CommandError(f"--summary {str(path)!r} is read or written by this job as something else.")
+        raise CommandError(f"--summary {str(path)!r} is already read or written by this job; choose another file.")
     try:
         check_writable(path)
     except (OSError, ValueError) as error:
@@ -302,7 +305,7 @@ def _files(engine: str, inputs: Sequence[str], query: str | None) -> list[str]:
 def _check_options_of_spark(local: dict[str, Any]) -> None:
     if given := [name for name, value in local.items() if value is not None and value is not False]:
         option = f"--{given[0].replace('_', '-')}"
-        raise CommandError(f"{option} is not for --engine spark; leave it out, or score in this process.")
+        raise CommandError(f"{option} does not work with --engine spark; leave it out, or score in this process.")
 
 
 def _scored_by_spark(*arguments: Any, **options: Any) -> Summary:

@@ -58,7 +58,7 @@ class TableOptions:
         for option, names in self.features.items():
             for name in names:
                 if name in reasons:
-                    raise CommandError(f"{option} {name!r} {reasons[name]}, so no student learns from it.")
+                    raise CommandError(f"{option} {name!r} {reasons[name]}, so the student does not learn from it.")
 
     @property
     def no_features(self) -> list[str]:
@@ -107,7 +107,7 @@ def read_split(options: TableOptions) -> Split:
         A table, a column or its values cannot be used, with the remedy.
     """
     if options.test is not None and options.time_column is not None:
-        raise CommandError("--test and --time-column both say what to measure on; give one of them.")
+        raise CommandError("--test and --time-column both choose the rows to measure on; give one of them.")
     table = _training_table(options)
     no_features, notes = _looked_at(table, options)
     if options.test is None:

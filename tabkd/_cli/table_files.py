@@ -135,8 +135,8 @@ def _check_lines(path: Path, header: Header) -> None:
         line = malformed[0]
         raise CommandError(
             f"cannot read {str(path)!r} as CSV: row {line.number - 2:,}, {shown(line.text)!r}, has "
-            f"{line.actual_columns} values where the header has {line.expected_columns}. Correct the line, or leave "
-            "it out."
+            f"{line.actual_columns} values where the header has {line.expected_columns}. Correct the line, or delete "
+            "it."
         )
 
 
@@ -147,7 +147,7 @@ def _as_text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     row, _ = next(failures(lambda part: part.cast(pa.string()), column))
     raise CommandError(
         f"column {name!r} of {str(path)!r} is not text in UTF-8: row {row:,} has {shown(column[row].as_py())!r}. Name "
-        f"its encoding, as in {option('encoding', 'latin-1')}."
+        f"its encoding, for example {option('encoding', 'latin-1')}."
     )
 
 

@@ -98,7 +98,7 @@ def _xgboost_levels(booster: Any, path: Path) -> dict[str, list]:
     if unknown or not booster.feature_names:
         raise CommandError(
             f"the teacher {str(path)!r} has categorical columns {unknown[:5]} but not the names of their "
-            "categories, so which code is which cannot be known. Fit it on a frame with XGBoost 3.1 or "
+            "categories, so its codes cannot be interpreted. Fit it on a frame with XGBoost 3.1 or "
             "later, or use ONNX or skops."
         )
     return levels
@@ -130,8 +130,9 @@ def _load_lightgbm(path: Path) -> Any:
         text = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c].dtype)]
         if text and not booster.pandas_categorical:  # LightGBM would number the levels of each batch anew
             raise CommandError(
-                f"the teacher {str(path)!r} does not have the categories of its columns, but {text[:5]} are text. Save "
-                "it by booster_.save_model of LightGBM's Python package, fitted on a frame; or its file is cut off."
+                f"the teacher {str(path)!r} does not have the categories of its columns, but {text[:5]} are text. "
+                "Save it with booster_.save_model of LightGBM's Python package, fitted on a frame; or its file is "
+                "cut off."
             )
         return booster.predict(X.astype(dict.fromkeys(text, "category")))
 

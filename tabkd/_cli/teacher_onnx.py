@@ -38,7 +38,7 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
     if classes is None:
         raise CommandError(
             f"the teacher {str(path)!r} has the outputs {outputs}, but no class labels in its graph. "
-            "Export it by skl2onnx or onnxmltools, which write them."
+            "Export it with skl2onnx or onnxmltools, which write them."
         )
     wanted = "probabilities" if "probabilities" in outputs else outputs[-1]
 
@@ -64,12 +64,12 @@ def _check_external(model: Any, path: Path) -> None:
             if not place.is_relative_to(folder):
                 raise CommandError(
                     f"the teacher {str(path)!r} has weights in {entry.value!r}, outside of its folder; such files are "
-                    "not read. Save the model in one file, or with its weights beside it."
+                    "not read. Save the model in one file, or with its weights next to it."
                 )
             if not place.is_file():
                 raise CommandError(
                     f"the teacher {str(path)!r} has weights in {entry.value!r}, which is not in its folder. Put that "
-                    "file beside it."
+                    "file next to it."
                 )
 
 

@@ -68,7 +68,7 @@ def probe(path: Path, trusted: Sequence[str], X: pd.DataFrame | None) -> None:
 
 def _unusable(path: Path, reason: str) -> CommandError:
     return CommandError(
-        f"the teacher {str(path)!r} cannot be used: {reason}, in a process of its own. The file is cut off, damaged or "
+        f"the teacher {str(path)!r} cannot be used: {reason}, in a separate process. The file is cut off, damaged or "
         "too large for this machine; save the model again with the library that made it, or give another teacher."
     )
 

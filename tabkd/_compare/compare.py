@@ -45,7 +45,7 @@ def compare(
     timing: bool = True,
     progress: Silent | None = None,
 ) -> ScoreComparison:
-    """Say what changes when a student replaces a model: which alerts come and go, where, and how far scores move.
+    """Find what changes when a student replaces a model: which alerts come and go, where, and how far scores move.
 
     All rows are read once. Their scores are kept, 4 bytes for each row and model where float32 holds them exactly,
     and a byte for each column of the rows that may alert.
@@ -53,22 +53,22 @@ def compare(
     Parameters
     ----------
     old : ExportedStudent, path-like, estimator or str
-        The model that is replaced: what `tabkd.load` returns or takes; a fitted estimator, which gets pandas frames, or
-        arrays where the student was fitted on arrays; or "column:NAME" for a column of the rows that has its scores.
+        The model that is replaced: an exported student or its path; a fitted estimator, which gets pandas frames, or
+        arrays if the student was fitted on arrays; or "column:NAME" for a column of the rows with its scores.
     new : ExportedStudent or path-like
         The student that replaces it.
     rows : frame, Arrow table, array, or list of path-like
         The rows: in memory, or files, folders, globs, URLs or a database, as for `tabkd.batch.score_dataset`.
     review : iterable of float, optional
-        Review budgets: the shares of the rows, those with the highest scores, that alert; 0.001, 0.005, 0.01 and 0.05
-        where neither these nor a threshold are given.
+        Review budgets: the shares of rows with the highest scores that become alerts. By default 0.001, 0.005, 0.01 and
+        0.05, unless a threshold is given.
     threshold : float, optional
         The score from which the old model alerts: one more budget, as large as the share of the rows that reach it.
         The columns of all rows are then kept.
     segment : sequence of str
-        Columns of the rows; alerts and scores are compared for each of their 20 most frequent values, too.
+        Columns of the rows; alerts and scores are also compared for each of their 20 most frequent values.
     query : str, optional
-        The query that gives the rows of a database.
+        The query that selects the rows of a database.
     batch_size : int, default=65536
         Approximate number of rows in memory at a time.
     max_rejects : int, default=0
@@ -88,9 +88,9 @@ def compare(
     Raises
     ------
     OSError, ValueError
-        A model cannot be read, or has more than two classes or more than one target; both do not predict the same; a
-        column is missing, or more rows than `max_rejects` cannot be scored; a budget is not between 0 and 1, or
-        no row reaches the threshold; `query` or options of a CSV are given for rows in memory.
+        A model cannot be read, or has more than two classes or more than one target; the two predict different things;
+        a column is missing, or more rows than `max_rejects` cannot be scored; a budget is not between 0 and 1, or no
+        row reaches the threshold; `query` or options of a CSV are given for rows in memory.
 
     Examples
     --------

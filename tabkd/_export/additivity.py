@@ -147,7 +147,7 @@ def _targets(student: Student, raw: np.ndarray) -> np.ndarray:
 
 def _error(model: Any, frame: pd.DataFrame, row: int, what: str) -> ParityError:
     return ParityError(
-        f"The contributions of the student {type(model.student_).__name__} are wrong, so nothing was written: "
-        f"{what}, for the row {row_text(model.schema_, frame, row)}. Write the file without contributions, or, for a "
-        "student of your own, let raw_scores, explain_codes and write_contributions agree; see tabkd.students.Student."
+        f"The contributions of the student {type(model.student_).__name__} are wrong, so nothing was written: {what}, "
+        f"for the row {row_text(model.schema_, frame, row)}. Write the file without contributions, or, for your own "
+        "student, let raw_scores, explain_codes and write_contributions agree; see tabkd.students.Student."
     )

@@ -70,8 +70,8 @@ def export(
         raise TypeError(f"{option('contributions')} is {contributions!r:.80}; expected True or False.")
     if report is not None and not hasattr(report, "skill_kept"):
         raise TypeError(
-            f"{option('report')} is {report!r:.80}; expected what tabkd.evaluation.evaluate returns. Contributions are "
-            "asked for by name: to_onnx(path, contributions=True)."
+            f"{option('report')} is {report!r:.80}; expected the result of tabkd.evaluation.evaluate. Ask for "
+            "contributions by name: to_onnx(path, contributions=True)."
         )
     explained = model._explained() if contributions else model
     proto = build(explained)

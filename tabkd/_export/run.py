@@ -50,7 +50,7 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
     unknown = sorted({node.type for node in wire.nodes(content)} - OPERATORS)
     if unknown:
         raise ValueError(
-            f"The graph of student {name} has the operators {unknown}, which tabkd.load refuses. It takes these: "
+            f"The graph of student {name} has the operators {unknown}, which tabkd.load refuses. It accepts these: "
             f"{', '.join(sorted(OPERATORS))}."
         )
     try:

@@ -120,7 +120,7 @@ def _cast(given: dict[str, Any]) -> dict[str, Any]:
 
     if given["to"] not in _CASTS:
         kind = TensorProto.DataType.Name(given["to"])
-        raise NotImplementedError(f"JavaScript has no values of the ONNX type {kind}, which Cast makes.")
+        raise NotImplementedError(f"JavaScript has no values of the ONNX type {kind}, to which a Cast converts.")
     return {"to": _CASTS[given["to"]]}
 
 

@@ -29,7 +29,7 @@ def packed(values: np.ndarray) -> dict[str, Any]:
     """
     kind = _TYPES.get((values.dtype.kind, values.dtype.itemsize))
     if kind is None:
-        raise NotImplementedError(f"JavaScript takes no constant of type {values.dtype}.")
+        raise NotImplementedError(f"JavaScript cannot hold a constant of type {values.dtype}.")
     out: dict[str, Any] = {"type": kind, "shape": list(values.shape)}
     if kind == "i4":
         # From int64, because NumPy 2.0 refuses bounds that int8 cannot hold.

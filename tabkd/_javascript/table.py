@@ -54,7 +54,7 @@ def refuse_twice(what: str, names: list[str]) -> None:
     """
     if twice := [name for name, n in Counter(names).items() if n > 1]:
         raise NotImplementedError(
-            f"Two {what} are called {twice[0]!r:.60}, as JavaScript has only text as names. Rename one and fit again."
+            f"Two {what} are called {twice[0]!r:.60}, because names in JavaScript are text. Rename one and fit again."
         )
 
 

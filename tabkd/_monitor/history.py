@@ -43,8 +43,8 @@ def notes(jobs: Sequence[Job]) -> list[str]:
     said = []
     if without := [job for job in jobs if not job.has_time]:
         said.append(
-            f"{len(without):,} of {len(jobs):,} summaries do not say when their jobs ran; the time of the file stands "
-            "for it."
+            f"{len(without):,} of {len(jobs):,} summaries do not say when their jobs ran; the time of the file is "
+            "used instead."
         )
     if empty := sum(not job.scored for job in jobs):
         said.append(f"{empty:,} of {len(jobs):,} jobs scored no rows, and have no drift.")

@@ -111,7 +111,7 @@ def read_job(path: Path) -> Job:
     scores = drift["score_stability_index"]
     if scores is None and facts["scored"]:
         raise ValueError(
-            f"{str(path)!r} has no drift of scores: its model notes no training rows to compare with. Export the model "
+            f"{str(path)!r} has no drift of scores: its model has no training rows to compare with. Export the model "
             "again with this version of tabkd, and score the rows again."
         )
     return Job(
@@ -139,7 +139,7 @@ def _facts(path: Path) -> Mapping[str, Any]:
     try:
         facts = json.loads(path.read_bytes())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{str(path)!r} is no JSON; {_REMEDY}.") from error
+        raise ValueError(f"{str(path)!r} is not JSON; {_REMEDY}.") from error
     if not isinstance(facts, dict):
         raise ValueError(f"{str(path)!r} is not a summary of a job; {_REMEDY}.")
     for name in ("model", "read", "scored", "rejected", "written", "threshold", "drift", "warnings"):
@@ -147,7 +147,7 @@ def _facts(path: Path) -> Mapping[str, Any]:
             raise ValueError(f"{str(path)!r} is not a summary of a job: it has no {name!r}; {_REMEDY}.")
     drift = facts["drift"]
     if not isinstance(drift, dict) or not {"columns", "score_stability_index"} <= drift.keys() or not drift["columns"]:
-        raise ValueError(f"{str(path)!r} has no drift: {_REMEDY}, by this version of tabkd.")
+        raise ValueError(f"{str(path)!r} has no drift: {_REMEDY}, with this version of tabkd.")
     return facts
 
 
@@ -170,7 +170,7 @@ def _check_one_model(jobs: Sequence[Job]) -> None:
         if (job.digest != first.digest) if job.digest and first.digest else (job.model != first.model):
             raise ValueError(
                 f"{job.path!r} is of another model ({_named(job)}) than {first.path!r} ({_named(first)}); each model "
-                "has training rows of its own, so give the summaries of one."
+                "has its own training rows, so give the summaries of one model."
             )
 
 

@@ -16,16 +16,16 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Budget:
-    """What a student may cost, and what it has to keep; None for no limit.
+    """Limits on what a student may cost, and on what it has to keep; None for no limit.
 
     Attributes
     ----------
     max_bytes : int or None
         The largest size of its ONNX file, metadata included.
     max_latency_us : float or None
-        The longest median time of one row in microseconds, by `tabkd.load` on the machine of the search.
+        The longest median time for one row in microseconds, with `tabkd.load` on the machine of the search.
     keep : float or None
-        The least share of the teacher's skill, by the labels of held-out rows.
+        The smallest share of the teacher's skill, measured on the labels of held-out rows.
 
     Examples
     --------
@@ -119,12 +119,12 @@ def infeasible(budget: Budget, candidates: Sequence[Any]) -> ValueError:
     cheap = [each for each in candidates if budget.allows(each.found)]
     if cheap:
         nearest = max(cheap, key=lambda each: _number(each.found.skill_kept))
-        what = f"The one within it that keeps the most is {nearest}"
+        what = f"Of those within it, the most faithful is {nearest}"
     else:
         nearest = min(candidates, key=lambda each: _excess(budget, each.found))
         what = f"The nearest is {nearest}"
     shown = "; ".join(map(str, front(candidates)[:_SHOWN]))
-    raise_it = "Allow more of what it costs, ask for less to be kept, or add students"
+    raise_it = "Allow a larger cost, ask for less skill, or add students"
     return ValueError(f"No candidate meets {budget}. {what}. The smallest of each fidelity: {shown}. {raise_it}.")
 
 

@@ -43,25 +43,25 @@ _MOST_HELD_OUT = 20_000
 class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimator):
     """Search for the smallest student that keeps enough of its teacher, or for the best one within a budget.
 
-    The teacher is asked once, and all candidates learn from the same rows: first from a small share of them, the
-    promising ones from more, a few from all, and with these the default student. Bytes and latency are those of the
-    exported file.
+    The teacher labels the rows once, and all candidates learn from the same rows: first from a small share of them,
+    then the promising ones from more, and in the end a few, and the default student, from all. Bytes and latency are
+    those of the exported file.
 
     Parameters
     ----------
     teacher : estimator, FrozenEstimator, DistilledClassifier, DistilledRegressor or None, default=None
-        The ensemble to distil, as for `DistilledClassifier`; or a distilled estimator with settings of its own, of
-        which the student is replaced. None is the default teacher of the task that `y` is for: labels that are text,
-        booleans or whole numbers are classes.
+        The ensemble to distil, as for `DistilledClassifier`; or a distilled estimator with its own settings, whose
+        student is replaced. None is the default teacher, for the task that `y` implies: labels that are text, booleans
+        or whole numbers are classes.
     budget : Budget or None, default=None
-        What a student may cost and has to keep. With `keep` the smallest that does is chosen, otherwise the most
-        faithful one within the limits.
+        What a student may cost and has to keep. With `keep` the smallest student that keeps enough is chosen, otherwise
+        the most faithful one within the limits.
     students : "all", sequence of str or regressor, or dict of str to grid, default="all"
         The candidates: names of students, each with settings from small to large; regressors as they are; or names with
-        grids of their parameters, as in `GridSearchCV`. Where the file of a setting is larger than the budget, those
-        above it are not tried. The weights of an "mlp" take one byte each, except in the default student.
+        grids of their parameters, as in `GridSearchCV`. If the file of a setting is larger than the budget, larger
+        settings are not tried. The weights of an "mlp" take one byte each, except in the default student.
     n_iter : int, default=16
-        Most candidates. Longer lists are thinned evenly.
+        Largest number of candidates. Longer lists are thinned evenly.
     refit : bool, default=True
         Whether the chosen settings are fitted on all rows, with the teacher.
     validation_fraction : float, default=0.2
@@ -70,7 +70,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         The same number gives the same student on the same machine, unless the budget limits latency.
     n_jobs : int or None, default=None
         Threads of the default teacher, of students and augmenters; None for all cores. A distilled estimator that is
-        given as `teacher` has its own.
+        given as `teacher` uses its own `n_jobs`.
     verbose : int, default=0
         1 shows a progress bar with the stage.
 
@@ -81,7 +81,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         that it learnt from last, and by then `fidelity` (also as `mean_test_score`), `skill_kept`, `n_bytes`,
         `latency_us` and `mean_fit_time`; `meets_budget`; `rank_test_score`, by share and then fidelity.
     best_estimator_ : DistilledClassifier or DistilledRegressor
-        The chosen one, fitted on all rows; with `refit` only.
+        The chosen model, fitted on all rows; only with `refit`.
     best_params_ : dict
         Its parameters: `student`, and those of the student as ``student__…``.
     best_score_ : float
@@ -94,16 +94,16 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
     n_features_in_ : int
         The number d of columns.
     feature_names_in_ : array of shape (d,)
-        Their names, where the columns have some.
+        Their names, if the columns have names.
 
     Notes
     -----
-    Fidelity is the share of the teacher's answers on held-out rows that a student explains. For classes it is one minus
-    the divergence from the teacher over that of the teacher's mean answer, for values R² to the teacher. It needs no
-    labels and ranks candidates. `keep` is about skill on the labels of these rows, as in :func:`tabkd.evaluation.
-    evaluate`. A frozen teacher may have been fitted on them; its skill is then too good, and the share that students
-    keep too low. The rows are drawn at random: for rows in the order of time they flatter teacher and students alike.
-    The best of many candidates is chosen by these rows, so measure it on further ones.
+    Fidelity is the share of the teacher's answers on held-out rows that a student explains. For classification it is
+    one minus the divergence from the teacher divided by that of the teacher's mean answer; for regression it is R² to
+    the teacher. It needs no labels and ranks candidates. `keep` refers to skill on the labels of these rows, as in
+    :func:`tabkd.evaluation.evaluate`. A frozen teacher may have been fitted on them; its skill is then too good, and
+    the share that students keep too low. The rows are drawn at random: if rows are in time order, such rows flatter
+    teacher and students alike. The best of many candidates is chosen on these rows, so measure it on new ones.
 
     References
     ----------
@@ -182,7 +182,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         Raises
         ------
         ValueError, TypeError
-            If no candidate meets the budget: the message has the nearest one and the front. If the table, the target,
+            If no candidate meets the budget: the message names the nearest one and the front. If the table, the target,
             the weights or a parameter cannot be used.
         """
         validate_params(self)

@@ -28,7 +28,7 @@ def written(content: bytes, facts: dict[str, Any], tables: list, *how: Any) -> s
         if error.name not in ("sqlglot", "onnx"):
             raise
         raise ModuleNotFoundError(
-            f"SQL is written with sqlglot and onnx, and {error.name!r} is not installed; "
+            f"SQL needs sqlglot and onnx, and {error.name!r} is not installed; "
             f"`pip install 'sqlglot>={_OLDEST}' onnx` installs both.",
             name=error.name,
         ) from error

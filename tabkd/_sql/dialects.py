@@ -124,7 +124,4 @@ def dialect_of(name: str) -> Dialect:
     """
     if name in DIALECTS:
         return DIALECTS[name]
-    raise ValueError(
-        f"{option('dialect', name)} is not a dialect that students are written in; expected one of "
-        f"{', '.join(DIALECTS)}."
-    )
+    raise ValueError(f"{option('dialect', name)} is not a known dialect; expected one of {', '.join(DIALECTS)}.")

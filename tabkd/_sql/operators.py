@@ -209,7 +209,7 @@ def _gather(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Te
 
 def _row_of(column: np.ndarray, index: Any, context: Context) -> Any:
     if isinstance(index, Sql):
-        raise NotImplementedError("SQL cannot run Gather by a number that is no category.")
+        raise NotImplementedError("SQL cannot run Gather by a number that is not a category.")
     found = pointwise(lambda row: column[int(row)], lambda row: row, index)
     if not isinstance(found, Lookup) or len(found.table) <= _MANY:
         return found

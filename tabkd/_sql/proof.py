@@ -134,8 +134,8 @@ def _compare_reasons(
 
 def _error(what: str, rows: pa.Table, row: int) -> RuntimeError:
     return RuntimeError(
-        f"The SQL does not reproduce the student, so it is not given: a score is {what}, where at most {TOLERANCE:g} "
-        "is allowed (regression: of the standard deviation; reasons: of the sum of all), for the row "
+        f"The SQL does not reproduce the student, so it is not returned: a score is {what}, where at most "
+        f"{TOLERANCE:g} is allowed (regression: of the standard deviation; reasons: of the sum of all), for the row "
         f"{rows.slice(row, 1).to_pylist()[0]!r:.2000}. Score the ONNX file with `tabkd score` instead, and please "
         "report this row."
     )

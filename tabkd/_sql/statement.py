@@ -113,7 +113,8 @@ def _outputs(graph: GraphProto, entries: dict[str, np.ndarray], names: list[str]
         if CONTRIBUTIONS not in names:
             raise
         raise NotImplementedError(
-            f"SQL gives {option('reasons')} for additive students alone; score the ONNX file for those of this one."
+            f"SQL gives {option('reasons')} only for additive students; score the ONNX file to get the reasons of "
+            "this one."
         ) from error
 
 

@@ -69,8 +69,8 @@ def _check_told_apart(names: list[str], dialect: Dialect) -> None:
         other = known.setdefault("".join(c.lower() if c.isascii() else c for c in name), name)
         if other != name:
             raise ValueError(
-                f"{option('column_map')} has to give other names to the columns {other!r} and {name!r}, which "
-                f"{dialect.title} takes for one: it ignores upper and lower case."
+                f"{option('column_map')} has to give other names to the columns {other!r} and {name!r}, which are the "
+                f"same name in {dialect.title}: it ignores upper and lower case."
             )
 
 
@@ -86,7 +86,7 @@ def _named_table(table: str, dialect: Dialect) -> exp.Table:
         return sqlglot.parse_one(table, into=exp.Table, dialect=dialect.name)
     except SqlglotError as error:
         raise ValueError(
-            f"{option('table', table)} is no name of a table in {dialect.title}; write it as in a statement, with "
+            f"{option('table', table)} is not the name of a table in {dialect.title}; write it as in a statement, with "
             "quotes where it needs them."
         ) from error
 
@@ -111,8 +111,8 @@ def _parse_back(text: str, dialect: Dialect) -> None:
     """Refuse a text that is read as another statement than was written."""
     if dialect.written(sqlglot.parse_one(text, dialect=dialect.name)) != text:
         raise RuntimeError(
-            f"sqlglot {sqlglot.__version__} reads its own {dialect.title} as another statement, so it is not given. "
-            "Update sqlglot."
+            f"sqlglot {sqlglot.__version__} reads its own {dialect.title} as another statement, so it is not "
+            "returned. Update sqlglot."
         )
 
 

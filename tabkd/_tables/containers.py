@@ -45,7 +45,7 @@ def as_table(X: TableLike) -> Any:
     if is_pandas(X):
         if X.columns.has_duplicates:
             repeated = X.columns[X.columns.duplicated()].unique().tolist()
-            raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
+            raise ValueError(f"Columns {repeated} occur more than once; give every column a different name.")
         return X
     return X if is_polars(X) else _as_array(X)
 

@@ -167,7 +167,7 @@ def _check_zeros(given: list, column: Column) -> None:
         return
     raise ValueError(
         f"Column {column.name!r} had categories such as {code!r} at fit, but holds whole numbers such as "
-        f"{given[0]} now, which have lost the zeros in front. Give the column as text, as it was at fit."
+        f"{given[0]} now, which have lost the leading zeros. Give the column as text, as it was at fit."
     )
 
 

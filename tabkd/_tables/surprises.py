@@ -72,7 +72,7 @@ def _of_text(column: Column, values: np.ndarray) -> str | None:
     return (
         f"Column {column.name!r} is text, a category of {len(column.categories):,} levels, but {found.n_like:,} of its "
         f"{found.n_cells:,} values look like {_WHAT[found.kind]} (row {row:,} has {value!r:.60}). "
-        f'{remedy}; X[{column.name!r}].astype("category") says that it is meant.'
+        f'{remedy}; X[{column.name!r}].astype("category") confirms that it is a category.'
     )
 
 

@@ -44,8 +44,8 @@ class Augmenter(TakesTables, BaseEstimator):
     schema_ : TableSchema
         The columns of the table at fit: names, dtypes, categories and ranges.
     treats_columns_alike : bool
-        Whether each column is drawn by the same rule, so that a distilled estimator may give it some of the columns of
-        a wide table only: those on which the teacher's answers depend. False unless a subclass sets it.
+        Whether each column is drawn by the same rule, so that a distilled estimator may give it only some columns of a
+        wide table: those on which the teacher's answers depend. False unless a subclass sets it.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class Augmenter(TakesTables, BaseEstimator):
         X : pandas or polars frame, or array of shape (n, d)
             The rows to learn from: numbers, strings, categories and missing values.
         y : object, optional
-            Ignored; scikit-learn's interface has it.
+            Ignored; part of scikit-learn's interface.
 
         Returns
         -------

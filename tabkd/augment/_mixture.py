@@ -64,7 +64,7 @@ class Mixture(Augmenter):
 
     @property
     def treats_columns_alike(self) -> bool:  # type: ignore[override]
-        """Whether all of its augmenters do."""
+        """Whether all of its augmenters treat columns alike."""
         return self.augmenters is None or all(getattr(part, "treats_columns_alike", False) for part in self.augmenters)
 
     def _fit(self, codes: np.ndarray) -> None:

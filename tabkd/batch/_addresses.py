@@ -48,7 +48,7 @@ def check_form(given: str) -> None:
     plain = scheme.lower().removeprefix("jdbc:").partition("+")[0]
     others = found and scheme not in _SCHEMES and plain in _SCHEMES
     if others or (not found and _KEYWORDS.match(given)):
-        raise ValueError(f"{shown(given)!r} is not an address that tabkd takes; write it as {_EXAMPLE}.")
+        raise ValueError(f"{shown(given)!r} is not an address that tabkd accepts; write it as {_EXAMPLE}.")
 
 
 def check(address: str) -> None:
@@ -67,11 +67,11 @@ def check(address: str) -> None:
     if not address.isprintable():
         what = "has characters that cannot be printed"
     elif _BAD_PERCENT.search(rest):
-        what = "has a '%' without two hexadecimal digits behind it, or %00"
+        what = "has a '%' that two hexadecimal digits do not follow, or %00"
     elif rest.count("@") > 1 or ("@" in rest and not at and ":" in rest.partition("@")[0]):
         what = "can be split in more than one way: more than one '@', or a '/' before it"
     elif not _HOSTS.fullmatch(hosts):
-        what = "has a port that is not a number, or a bracket without its other one"
+        what = "has a port that is not a number, or a bracket without its counterpart"
     elif options and not all(option.count("=") == 1 for option in options.split("&")):
         what = "has an option that is not of the form name=value"
     if what:

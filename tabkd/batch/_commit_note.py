@@ -55,7 +55,7 @@ def read(folder: Path) -> CommitNote | None:
             raise ValueError(noted)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{option('resume', True)}: {str(path)!r} is damaged. Look at what is in the table, and remove "
-            "its folder to begin anew."
+            f"{option('resume', True)}: {str(path)!r} is damaged. Look at what is in the table, and remove its folder "
+            "to start again."
         ) from error
     return noted

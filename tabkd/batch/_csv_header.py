@@ -141,7 +141,7 @@ def read_header(file: pa.NativeFile, dialect: Dialect, wanted: Collection[str]) 
                 break
         fitting = [delimiter for delimiter, row in headers.items() if _has(row, wanted)]
         if wanted and fitting and fitting[0] != candidates[0]:
-            found.append(f"with the delimiter {fitting[0]!r}, which gives the columns that are needed")
+            found.append(f"with the delimiter {fitting[0]!r}, which gives the needed columns")
         delimiter = fitting[0] if fitting else candidates[0]
         row = headers[delimiter] or _first_row(_rewound(file, first_byte), encoding, delimiter, strict=True)
         if row is not None:
@@ -158,7 +158,7 @@ def read_header(file: pa.NativeFile, dialect: Dialect, wanted: Collection[str]) 
     names, blank_lines, n_characters, alone = row
     if any("\0" in name for name in names):
         utf16 = option("encoding", "utf-16-le")
-        raise HeaderError(f"its header has characters of code 0; is it UTF-16? Then say so by {utf16}.")
+        raise HeaderError(f"its header has characters of code 0; is it UTF-16? Then add {utf16}.")
     spaced = _is_spaced(names, wanted)
     if spaced:
         names = [_stripped(name) for name in names]

@@ -167,7 +167,7 @@ def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bo
         raise ValueError(f"{option('query')} is for a database: {kinds}.")
     address = shown(databases[0])
     if query is None:
-        raise ValueError(f"{address!r} is a database; say by {option('query')} which of its rows to score.")
+        raise ValueError(f"{address!r} is a database; choose the rows to score with {option('query')}.")
     if len(inputs) > 1:
-        raise ValueError(f"{address!r} is a database, which is scored alone; got {len(inputs)} inputs.")
+        raise ValueError(f"{address!r} is a database, which must be the only input; got {len(inputs)} inputs.")
     return [Query(inputs[0], query, stop)]

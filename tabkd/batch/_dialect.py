@@ -64,18 +64,18 @@ class Dialect:
             if value is not None and (len(value) != 1 or value in '"\r\n\0' or value.isalnum()):
                 raise ValueError(f"{option(name)} is {value!r}; expected one character, as in {_EXAMPLES[name]}.")
         if self.delimiter is not None and not self.delimiter.isascii():
-            raise ValueError(f"{option('delimiter')} is {self.delimiter!r}; expected a character of ASCII, as in ';'.")
+            raise ValueError(f"{option('delimiter')} is {self.delimiter!r}; expected an ASCII character, such as ';'.")
         if self.thousands == self.decimal:
             raise ValueError(
-                f"{option('thousands')} and {option('decimal')} are both {self.decimal!r}; give each a character of "
-                "its own."
+                f"{option('thousands')} and {option('decimal')} are both {self.decimal!r}; give two different "
+                "characters."
             )
         if self.encoding is not None:
             try:
                 codecs.lookup(self.encoding)
             except (LookupError, ValueError) as error:
                 raise ValueError(
-                    f"{option('encoding', self.encoding)} is not known; give a codec of Python's, as in utf-8, "
+                    f"{option('encoding', self.encoding)} is not known; give one of Python's codecs, such as utf-8, "
                     "latin-1, cp1252 or utf-16."
                 ) from error
 

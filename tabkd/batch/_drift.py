@@ -161,7 +161,7 @@ class Drift:
         said = []
         for i, (name, shares) in enumerate(summary["columns"].items()):
             if shares["missing"] is None:
-                said.append(f"column {name!r} has a type whose values cannot be compared with those of training")
+                said.append(f"column {name!r} has a type whose values cannot be compared with the training values")
                 continue
             more = shares["missing"] - shares.get("missing_in_training", shares["missing"])
             if abs(more) > SHARE_LIMIT:

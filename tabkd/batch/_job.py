@@ -72,10 +72,9 @@ def score_dataset(
     Parameters
     ----------
     model : ExportedStudent or path-like
-        What `tabkd.load` returns, or takes.
-    inputs : sequence of str or path-like
-        Files, folders, globs or URLs; see `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server,
-        as in ``postgresql://user@host/name``, or a DuckDB file.
+        An exported student, or its path. inputs : sequence of str or path-like Files, folders, globs or URLs; see
+        `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server, as in
+        ``postgresql://user@host/name``, or a DuckDB file.
     output : str or path-like
         A .parquet, .csv, .arrow, .feather or .jsonl file (see `tabkd._formats`), "-" for CSV on standard output, the
         address of a PostgreSQL server, or with `partition_by` a folder.
@@ -99,7 +98,7 @@ def score_dataset(
         model, inputs and options was interrupted. The output is the same, byte for byte. The folder is next to the
         output or, for a table, in the working directory.
     query : str, optional
-        The query that gives the rows of a database.
+        The query that selects the rows of a database.
     table : str, optional
         The table of a PostgreSQL server that the scores are copied into, in one transaction.
     append : bool, default=False
@@ -128,14 +127,15 @@ def score_dataset(
     reason_groups : mapping of str to sequence of str, optional
         Groups of columns that count as one, by the name of the group: their contributions are added.
     max_doubt : float, optional
-        Write for each score its "doubt", and whether it is "doubtful", that is above this number, so that such rows can
-        be sent to the teacher. For at least 90 % of rows like those that doubt was measured on, the teacher's answer is
-        no farther from the score than its doubt, a difference of probabilities or in the unit of the target; see
-        `DistilledClassifier.measure_doubt`. Doubt is null, and each score doubtful, if fewer than 9 rows were measured.
+        Write for each score its "doubt", and whether it is "doubtful", which means above this number, so that such rows
+        can be sent to the teacher. For at least 90 % of rows like those that doubt was measured on, the teacher's
+        answer is no farther from the score than its doubt, a difference of probabilities or in the unit of the target;
+        see `DistilledClassifier.measure_doubt`. Doubt is null, and each score doubtful, if fewer than 9 rows were
+        measured.
     segment : sequence of str
-        Columns of the input. The drift of the rows is measured for each of their 20 most frequent values, too, and for
+        Columns of the input. The drift of the rows is also measured for each of their 20 most frequent values, and for
         the rest together; values beyond the first hundred that appear belong to the rest. The reference is that of all
-        training rows, so that a level may differ from it without any drift: compare it with earlier jobs.
+        training rows, so a level may differ from it without any drift: compare it with earlier jobs.
     progress : tabkd._progress.Silent, optional
         Receives the number of rows, if the inputs give it, and the number of rows of each batch.
     stop : callable, optional
@@ -196,7 +196,7 @@ def score_dataset(
     )
     if resume and query is not None:
         raise ValueError(
-            f"{option('resume', True)} needs files: a query need not give the same rows in the same order twice."
+            f"{option('resume', True)} needs files: a query may give other rows, or another order, the second time."
         )
     columns = options.columns(exported)
     sources = in_dialect(find_sources(inputs, query, stop), options.dialect)
@@ -239,7 +239,7 @@ def score_dataset(
         if threshold is None and top_fraction is None and done.written != done.scored:
             raise ValueError(
                 f"{done.scored:,} rows were scored, but {done.written:,} rows have scores; nothing was written. With "
-                f"{option('resume', True)}, leave it out to begin anew."
+                f"{option('resume', True)}, leave it out to start again."
             )
         outputs.finish(done.written, done.rejected)
         on_commit()
@@ -262,9 +262,8 @@ def score_batches(
     Parameters
     ----------
     model : ExportedStudent or path-like
-        What `tabkd.load` returns, or takes.
-    batches : iterable
-        Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
+        An exported student, or its path. batches : iterable Arrow tables or batches, pandas or polars frames, or arrays
+        of shape (n, d).
     keep : sequence of str
         Columns of the batches to return next to the scores.
     reasons, reason_codes, reasons_for, reason_groups : optional
@@ -362,7 +361,7 @@ class _Scoring:
         for rows in batches:
             outputs.write(rows)
             if self._stop():
-                raise StoppedError(f"stopped while {self._counts.read:,} scored rows were put together")
+                raise StoppedError(f"stopped while {self._counts.read:,} scored rows were merged")
 
     def summary(self) -> Summary:
         """The summary of the job."""

@@ -50,7 +50,7 @@ def common_type(name: str, kinds: Sequence[pa.DataType]) -> pa.DataType:
     if not all(map(_has_text, found)):
         raise ValueError(
             f"{option('keep', name)} is {' and '.join(sorted(map(str, found)))} in the inputs, and no type holds "
-            "them all; leave it out, or score the inputs in jobs of their own."
+            "them all; leave it out, or score the inputs in separate jobs."
         )
     return pa.string()
 
@@ -200,7 +200,7 @@ def _from_floats(values: Values, kind: pa.DataType, exact: bool) -> Values:
 
 def _checked(values: Values) -> Values:
     if pc.any(pc.greater(pc.abs(values), _LARGEST_WHOLE)).as_py():
-        raise pa.ArrowInvalid("too large for float64 to tell it from its neighbours")
+        raise pa.ArrowInvalid("too large for float64 to hold exactly")
     return values
 
 

@@ -51,7 +51,7 @@ class Target:
             self._check_table()
         elif self.table is not None or self.append:
             given = option("table") if self.table is not None else option("append", True)
-            raise ValueError(f"{given} is for an output of PostgreSQL, as in postgresql://user@host/database.")
+            raise ValueError(f"{given} needs an output in PostgreSQL, such as postgresql://user@host/database.")
         elif self.partition_by:
             self._check_folder()
         elif self.path != sinks.STDOUT:
@@ -91,7 +91,9 @@ class Target:
                 f"{option('rejects', self.rejects)} is in the folder of the output; choose a place outside it."
             )
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise ValueError(f"{option('output', self.path)} is there already and not an empty folder; choose another.")
+            raise ValueError(
+                f"{option('output', self.path)} already exists and is not an empty folder; choose another."
+            )
 
     def check_types(self, kinds: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
         """The types that kept columns are written with: their own, or text where the format does not know them.
@@ -246,7 +248,7 @@ class Outputs(contextlib.AbstractContextManager):
             if written != expected:
                 raise ValueError(
                     f"{expected:,} {what} were to be written, but {written:,} {what} reached the output; nothing was "
-                    f"written. With {option('resume', True)}, leave it out to begin anew."
+                    f"written. With {option('resume', True)}, leave it out to start again."
                 )
         for sink in (self._rejects, self._scores):
             if isinstance(sink, (sinks.File, sinks.Folder)):
@@ -299,7 +301,7 @@ def check_rejects(path: str | None, max_rejects: int, taken: Sequence[str]) -> N
     elif max_rejects:
         raise ValueError(
             f"{option('max_rejects', max_rejects)} would lose the rows that cannot be scored; "
-            f"give {option('rejects')}, the file that they go to."
+            f"give {option('rejects')}, a file for them."
         )
 
 
@@ -312,5 +314,5 @@ def _check_file(name: str, path: str, taken: Sequence[str]) -> None:
             + (f", or as CSV to standard output, {sinks.STDOUT!r}." if name == "output" else ".")
         )
     if is_within(path, [name for name in taken if name != sinks.STDOUT]):
-        what = "the table to be scored" if name == "output" else "read or written by this job as something else"
+        what = "the table to be scored" if name == "output" else "already read or written by this job"
         raise ValueError(f"{option(name, path)} is {what}; choose another file.")

@@ -157,7 +157,9 @@ class Parts(contextlib.AbstractContextManager):
         return digests
 
     def _damaged(self, path: Path, what: str) -> str:
-        return f"{str(path)!r} cannot be used: {what}. Nothing was written; remove {str(self._folder)!r} to begin anew."
+        return (
+            f"{str(path)!r} cannot be used: {what}. Nothing was written; remove {str(self._folder)!r} to start again."
+        )
 
     def _finished(self) -> list[dict]:
         path = self._folder / _MANIFEST
@@ -168,7 +170,7 @@ class Parts(contextlib.AbstractContextManager):
             known, parts = dict(found["job"]), [dict(part) for part in found["parts"]]
             sum((Counts.from_json(part["counts"]) for part in parts), start=Counts())
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{str(path)!r} is not a manifest of tabkd; remove its folder to begin anew.") from error
+            raise ValueError(f"{str(path)!r} is not a manifest of tabkd; remove its folder to start again.") from error
         known |= {} if found.get("format") == FORMAT else {"version": found.get("format")}
         check_same_job(known, self._manifest["job"], str(self._folder))
         # A missing or damaged part is scored again, and so are all that follow it.

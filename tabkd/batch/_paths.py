@@ -281,12 +281,12 @@ def _outermost(matched: list[str]) -> list[str]:
 def _check_kind(path: str, kind: Kind) -> None:
     """Refuse anything but a file."""
     if kind is not Kind.FILE:
-        what = "is gone since its folder was listed" if kind is Kind.MISSING else f"is {kind.value}"
-        raise ValueError(f"cannot read {path!r}: it {what}. Remove it or put it right, or give the files one by one.")
+        what = "was removed after its folder was listed" if kind is Kind.MISSING else f"is {kind.value}"
+        raise ValueError(f"cannot read {path!r}: it {what}. Remove or repair it, or give the files one by one.")
 
 
 def _unreadable(path: str, error: OSError) -> OSError:
     reason = error.strerror or str(error)
     return OSError(
-        error.errno, f"cannot read {path!r}: {reason}. Give this user the right to read it, or leave it out."
+        error.errno, f"cannot read {path!r}: {reason}. Give this user permission to read it, or leave it out."
     )

@@ -65,8 +65,8 @@ def matched(table: str, columns: Sequence[Column], rows: pa.Schema) -> dict[str,
             )
         if not fits(field.type, column):
             raise ValueError(
-                f"{option('append', True)}: the column {field.name!r} of {table!r} is {column.shown}, which does not "
-                f"hold values of type {field.type} as they are. {_remedy(field)}"
+                f"{option('append', True)}: the column {field.name!r} of {table!r} is {column.shown}, which cannot "
+                f"hold values of type {field.type} exactly. {_remedy(field)}"
             )
     if without := [column for column in columns if column.is_needed and column.name not in rows.names]:
         raise ValueError(
@@ -96,7 +96,7 @@ def made(rows: pa.Schema) -> dict[str, Column]:
 
 def _remedy(field: pa.Field) -> str:
     column = Column.made_for(field.name, field.type)
-    another = f"score into a new {option('table')}, and insert its rows into this one with the casts that you want"
+    another = f"score into a new {option('table')}, and insert its rows into this one with your own casts"
     if column is None:
         return f"Leave it out, or {another}."
     return f"Make it a column of type {_NAMES.get(column.kind, column.kind)}, or {another}."

@@ -109,10 +109,10 @@ class PostgresTable(contextlib.AbstractContextManager):
             empty(self._folder, commit_note.NAME, drafts=False)
             empty(self._folder, drafts=False)
         elif status is None or (status == "committed" and noted.table != self._identifier()):
-            said = "was committed, but the table is gone" if status else "is too long ago to tell how it ended"
+            said = "was committed, but the table is gone" if status else "is too old to find out how it ended"
             raise ValueError(
                 f"{option('resume', True)}: the transaction of the table {self._table!r} {said}. Look at what is "
-                f"there, and remove {str(self._folder)!r} to begin anew."
+                f"there, and remove {str(self._folder)!r} to start again."
             )
         else:
             self.was_written = status == "committed"
@@ -127,8 +127,8 @@ class PostgresTable(contextlib.AbstractContextManager):
             )
         if self._ask("SELECT current_setting('track_counts')") != "on":
             raise ValueError(
-                f"{addresses.shown(self._uri)} has track_counts = off, so that the rows written cannot be compared "
-                "with those scored. Turn it on, as by ALTER ROLE … SET track_counts = on."
+                f"{addresses.shown(self._uri)} has track_counts = off, so the rows written cannot be compared with "
+                "those scored. Turn it on, for example with ALTER ROLE … SET track_counts = on."
             )
         table = self._identifier()
         if table is None:
@@ -136,7 +136,7 @@ class PostgresTable(contextlib.AbstractContextManager):
             return
         if not self._append:
             raise ValueError(
-                f"{option('table', self._table)} is there already; give another, or {option('append', True)} to add "
+                f"{option('table', self._table)} already exists; give another, or {option('append', True)} to add "
                 "to it."
             )
         if self._ask("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = $1::oid", table) not in ("r", "p"):
@@ -211,7 +211,7 @@ class PostgresTable(contextlib.AbstractContextManager):
         with self._stack:
             if not self.was_written:
                 table = self._identifier()
-                assert table is not None, "a job writes one batch at least, be it of no rows"
+                assert table is not None, "a job writes at least one batch, even if it has no rows"
                 self._check(table)
                 CommitNote(self._ask("SELECT txid_current()"), table, self._job).write(self._folder)
                 with driver_errors(self._uri):

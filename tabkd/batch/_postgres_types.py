@@ -130,13 +130,13 @@ def sent(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         _check(pc.or_(pc.equal(given.cast(values.type), values), pc.is_nan(values)), "it has more digits than a real")
     if of.is_timestamp(kind) or of.is_date32(kind):  # which the driver moves to PostgreSQL's epoch, and may overflow
         number, most = (pa.int64(), 2**62) if of.is_timestamp(kind) else (pa.int32(), 2**30)
-        _check(pc.less(pc.abs_checked(given.cast(number)), most), "it is infinite, or of too far a year")
+        _check(pc.less(pc.abs_checked(given.cast(number)), most), "it is infinite, or its year is out of range")
     if column.limit is not None and of.is_string(kind):
         _check(pc.less_equal(pc.utf8_length(given), column.limit), "it is too long")
     if column.limit is not None and of.is_temporal(kind):
         step = 10 ** (_DIGITS_OF_SECONDS - column.limit)
         ticks = given.cast(pa.int64())
-        _check(pc.equal(pc.multiply(pc.divide(ticks, step), step), ticks), "its seconds have more digits")
+        _check(pc.equal(pc.multiply(pc.divide(ticks, step), step), ticks), "its seconds have too many digits")
     return given
 
 

@@ -59,8 +59,8 @@ def read_codes(path: str | os.PathLike) -> dict[str, Code]:
     for row in rows[1:]:
         if len(row) != len(header):
             raise ValueError(
-                f"{called} has a row of {len(row)} values for {len(header)} columns, {','.join(row)!r:.80}; put quotes "
-                "around a value that has the delimiter in it."
+                f"{called} has a row of {len(row)} values for {len(header)} columns, {','.join(row)!r:.80}; put "
+                "quotes around a value that contains the delimiter."
             )
         values = dict(zip(header, row, strict=True))
         name, code, text = values["column"], values["code"].strip(), values.get("text", "").strip()

@@ -195,7 +195,7 @@ def _members(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> lis
     for group, names in groups.items():
         called = option("reason_groups", group)
         if not names:
-            raise ValueError(f"{called} has no columns; name those that count as one.")
+            raise ValueError(f"{called} has no columns; name the columns that count as one.")
         for name in names:
             if name not in position:
                 raise ValueError(
@@ -203,10 +203,10 @@ def _members(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> lis
                     "`tabkd inspect` shows its columns."
                 )
             if name in group_of:
-                raise ValueError(f"{called}: {name!r} is in a group already, {group_of[name]!r}; name it once.")
+                raise ValueError(f"{called}: {name!r} is already in a group, {group_of[name]!r}; name it once.")
             group_of[name] = group
         if group in position and group not in names:
-            raise ValueError(f"{called} is the name of a column outside of the group; choose another.")
+            raise ValueError(f"{called} is the name of a column that is not in the group; choose another.")
     members: dict[str, list[int]] = {}
     for name, i in position.items():
         members.setdefault(group_of.get(name, name), []).append(i)

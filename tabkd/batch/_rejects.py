@@ -82,7 +82,7 @@ def check_number(n_before: int, rejects: Sequence[Reject], most: int) -> None:
         first = f"{rejects[0]}. " if rejects else ""
         raise TooManyRejectsError(
             f"{first}At least {n_before + len(rejects):,} rows cannot be scored, and {option('max_rejects')} is "
-            f"{most:,}: nothing was written. Correct the input, or let {option('rejects')} name a file for such rows "
+            f"{most:,}: nothing was written. Correct the input, or name a file for such rows with {option('rejects')} "
             f"and raise {option('max_rejects')}.",
             rejects[0] if rejects else None,
         )

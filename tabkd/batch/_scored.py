@@ -152,7 +152,7 @@ class Columns:
         if twice := [name for name in self._features if called[name] > 1]:
             raise ValueError(
                 f"{option('column_map')} makes {twice[0]!r} of the input stand for more than one column of the model: "
-                f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a column of its own."
+                f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a different column."
             )
         self._is_classifier = exported.metadata["task"] == "classification"
         if threshold is not None:
@@ -237,8 +237,8 @@ class Columns:
         if missing := [name for name in self._features if name not in there]:
             raise ValueError(
                 f"{source!r} has no column {', '.join(map(repr, missing[:5]))}, which the model needs; it has "
-                f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or say what they are "
-                f"called there by {option('column_map')}{_otherwise_delimited(present, missing)}."
+                f"{_first(present)}. Give a table with the columns that `tabkd inspect` shows, or map other names "
+                f"with {option('column_map')}{_otherwise_delimited(present, missing)}."
             )
         check_present("keep", self.kept, source, present)
         check_present("segment", self._segments, source, present)
@@ -452,5 +452,5 @@ def _otherwise_delimited(names: Sequence[str], missing: Sequence[str]) -> str:
     """A hint at the delimiter, if the missing names are in a present name, separated by another delimiter."""
     for delimiter in DELIMITERS:
         if set(missing).issubset(part for name in names for part in name.split(delimiter)):
-            return f"; is the delimiter {delimiter!r}? Then say so by {option('delimiter')}"
+            return f"; is the delimiter {delimiter!r}? Then add {option('delimiter')}"
     return ""

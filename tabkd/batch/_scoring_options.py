@@ -167,8 +167,8 @@ def check_same_job(known: Mapping[str, Any], job: Mapping[str, Any], folder: str
         other = [option(name) for name, value in job.items() if known.get(name) != value]
         raise ValueError(
             f"{option('resume', True)}: {folder!r} holds an unfinished job of another "
-            f"{' and '.join(other) or 'tabkd'}. Give what that job was given, or leave {option('resume', True)} out to "
-            "begin anew."
+            f"{' and '.join(other) or 'tabkd'}. Repeat the options of that job, or leave {option('resume', True)} out "
+            "to start again."
         )
 
 

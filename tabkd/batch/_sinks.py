@@ -149,7 +149,7 @@ class File(contextlib.AbstractContextManager):
         try:
             if kind is None:
                 if self._schema is None:
-                    raise AssertionError("a job writes one batch at least, be it of no rows")
+                    raise AssertionError("a job writes at least one batch, even if it has no rows")
                 self.finish()
                 self.publish()
         finally:
@@ -236,8 +236,8 @@ class Folder(contextlib.AbstractContextManager):
         if folder not in self._writers:
             if len(self._writers) == _MOST_FOLDERS:
                 raise ValueError(
-                    f"{option('partition_by')} {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each a "
-                    "folder with a file; give a column of fewer."
+                    f"{option('partition_by')} {' '.join(self._by)} has more than {_MOST_FOLDERS:,} values, each of "
+                    "which gets a folder; give a column with fewer values."
                 )
             with writing(self._path):
                 folder.mkdir(parents=True)
@@ -289,7 +289,7 @@ def _check_folder(path: Path) -> None:
     check_text(path)
     if os.path.ismount(path) or path == Path(os.path.realpath(os.curdir)):
         what = "a disk is mounted there" if os.path.ismount(path) else "it is the working directory"
-        raise OSError(errno.EBUSY, f"{what}, and a new folder takes its place; choose a folder below it")
+        raise OSError(errno.EBUSY, f"{what}, and a new folder would replace it; choose a folder below it")
     if path.exists():
         check_replaceable(path)
 
@@ -330,6 +330,6 @@ def folder_name(column: str, value: Any) -> str:
     if len(name) > _LONGEST_NAME:
         raise ValueError(
             f"{option('partition_by', column)}: the name of the folder for the value {shown(value)!r} has {len(name)} "
-            f"characters, and {_LONGEST_NAME} are possible; give a column of shorter values."
+            f"characters, and {_LONGEST_NAME} are allowed; give a column with shorter values."
         )
     return name

@@ -246,8 +246,8 @@ def check_names(what: str, names: Sequence[str]) -> None:
     """
     if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
         raise ValueError(
-            f"{what} has more than one column named {', '.join(map(repr, repeated[:5]))}; give every column a name of "
-            "its own."
+            f"{what} has more than one column named {', '.join(map(repr, repeated[:5]))}; give every column a "
+            "different name."
         )
 
 
@@ -389,8 +389,8 @@ def _remote(url: str) -> list[File]:
         raise ValueError(f"{shown_url(url)!r} cannot be opened: {without_password(str(error), url)}") from None
     if has_key_of(path, url):
         raise ValueError(
-            f"{shown_url(url)!r} has a password or key that is part of the path there, so that files and "
-            "messages would show it. Give it by the settings of the store, such as its environment variables."
+            f"{shown_url(url)!r} has a password or key that is part of the path there, so files and messages would "
+            "show it. Use the settings of the store, such as its environment variables."
         )
     return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 

@@ -187,7 +187,7 @@ def _truths(text: Values) -> Values:
 
 def not_text() -> str:
     """The reason for bytes that are not text."""
-    return f"not text in UTF-8; if it is in another encoding, name it, as in {option('encoding', 'latin-1')}"
+    return f"not text in UTF-8; if it has another encoding, name it, as in {option('encoding', 'latin-1')}"
 
 
 def may_be_text(kind: pa.DataType) -> bool:
@@ -206,4 +206,4 @@ def _reason(stored: pa.DataType, kind: pa.DataType, value: object, dialect: Dial
     if pa.types.is_boolean(kind):
         return "neither true nor false"
     hint = dialect.hint(shown(value))
-    return f"not a number; if it is written as one, say so by {hint}" if hint else "not a number"
+    return f"not a number; to read it as one, add {hint}" if hint else "not a number"

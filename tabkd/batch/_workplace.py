@@ -128,7 +128,7 @@ def _check_content(folder: Path) -> None:
     """Refuse a folder that contains anything that no job created: it would be removed or overwritten."""
     names = os.listdir(folder)
     if names and _LOCK not in names:
-        _refuse(folder, f"a folder with {sorted(names)[0]!r} in it that no job of tabkd made")
+        _refuse(folder, f"a folder with {sorted(names)[0]!r} in it that tabkd did not make")
     for name in names:
         try:
             found = os.lstat(folder / name)
@@ -137,12 +137,12 @@ def _check_content(folder: Path) -> None:
         expected = stat.S_ISDIR if name in (ROWS, PARTS) else stat.S_ISREG
         # The lock is opened for writing, and with another name of it that file would be written.
         if not (_LEFT.fullmatch(name) and expected(found.st_mode)) or (name == _LOCK and found.st_nlink > 1):
-            _refuse(folder, f"a folder with {name!r} in it that no job of tabkd made")
+            _refuse(folder, f"a folder with {name!r} in it that tabkd did not make")
 
 
 def _refuse(folder: Path, what: str) -> None:
     raise ValueError(
-        f"{str(folder)!r}, where this job would keep what is not finished, is {what}. Look at what is there and move "
+        f"{str(folder)!r}, where this job would keep its unfinished parts, is {what}. Look at what is there and move "
         "it away, or choose another output."
     )
 

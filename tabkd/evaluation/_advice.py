@@ -71,7 +71,7 @@ class Evidence:
     @property
     def do_not_tell(self) -> str:
         """The title if the rows are the reason."""
-        return f"These {self.n_rows:,} test rows do not tell whether to distil"
+        return f"These {self.n_rows:,} test rows cannot decide whether to distil"
 
     def against(self, one: str, other: str) -> str:
         """The values of two contestants.
@@ -171,8 +171,8 @@ def _skill_unseen(decision: Decision, evidence: Evidence) -> Advice:
 def _no_rival(decision: Decision, evidence: Evidence) -> Advice:
     return Advice(
         _UNCLEAR,
-        "the student was not compared with a rival. Pass X_train and y_train, and as "
-        "exported what tabkd.load gives for the exported student.",
+        "the student was not compared with a rival. Pass X_train and y_train, and as exported the student that "
+        "tabkd.load returns.",
     )
 
 

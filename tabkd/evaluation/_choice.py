@@ -115,7 +115,7 @@ def uncalibrated(scores: Scores, random_state: int = 0) -> str | None:
     losses = measure.log_losses(codes, teacher)
     loss, of_prior = (float(measure.mean(values, weights)) for values in (losses, measure.log_losses(codes, prior)))
     if loss >= of_prior:
-        return f"the teacher's log-loss of {loss:.4g} is no better than that of a constant, {of_prior:.4g}"
+        return f"the teacher's log-loss of {loss:.4g} is not better than that of a constant, {of_prior:.4g}"
     frequencies = np.bincount(codes, weights=weights, minlength=teacher.shape[1]) / weights.sum()
     shifted = measure.log_losses(codes, with_frequencies(teacher, frequencies, weights))
     constant = measure.log_losses(codes, np.tile(frequencies, (len(codes), 1)))

@@ -45,8 +45,8 @@ def evaluate(
 ) -> Report:
     """Measure a distilled model against its teacher, its hard-label twin, a LightGBM of its bytes and the prior.
 
-    Teacher and student are asked once about every test row, and `Report.scores` keeps their answers; then about some
-    rows more of which one column is moved, for `Report.against_teacher`.
+    Teacher and student score every test row once, and `Report.scores` keeps the scores. For `Report.against_teacher`
+    they also score some rows with one column moved.
 
     Parameters
     ----------
@@ -57,25 +57,25 @@ def evaluate(
     y_test : array of shape (n,) or (n, n_outputs)
         Their labels or values.
     sample_weight : array of shape (n,), optional
-        How much each test row counts, such as its exposure; in every measure and interval.
+        How much each test row counts, such as its exposure, in every measure and interval.
     metric : str, default="auto"
-        What skill is measured and the verdict decided by, as the scorers of scikit-learn are called: "neg_log_loss",
-        "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "neg_brier_score"; "r2",
-        "neg_mean_squared_error", "neg_root_mean_squared_error", "neg_mean_absolute_error",
-        "neg_mean_absolute_percentage_error", "neg_mean_poisson_deviance", "neg_mean_gamma_deviance",
-        "neg_mean_tweedie_deviance:power=1.5", "neg_mean_pinball_loss:alpha=0.9". "auto" takes the loss that the teacher
-        was fitted for: the log-loss; for real values R², the absolute error, the pinball loss, or the deviance of
-        Poisson, Gamma or Tweedie. ROC AUC decides, for several classes the mean of one against the rest, where the
-        teacher favours classes on purpose (`class_weight`, `scale_pos_weight` and their like) or its probabilities are
-        far from the frequencies of the test rows.
+        The measure of skill that decides the verdict, by the name of scikit-learn's scorer: "neg_log_loss", "roc_auc",
+        "average_precision", "accuracy", "balanced_accuracy", "neg_brier_score"; "r2", "neg_mean_squared_error",
+        "neg_root_mean_squared_error", "neg_mean_absolute_error", "neg_mean_absolute_percentage_error",
+        "neg_mean_poisson_deviance", "neg_mean_gamma_deviance", "neg_mean_tweedie_deviance:power=1.5",
+        "neg_mean_pinball_loss:alpha=0.9". "auto" takes the loss that the teacher was fitted for: the log-loss; for
+        regression R², the absolute error, the pinball loss, or the deviance of Poisson, Gamma or Tweedie. If the
+        teacher favours classes on purpose (`class_weight`, `scale_pos_weight` and the like), or its probabilities are
+        far from the frequencies of the test rows, ROC AUC decides (for several classes, the mean of one against the
+        rest).
     X_train, y_train : frame or array, optional
-        The rows the model was fitted on. With both, a clone of the student is fitted on the labels alone,
-        and with `exported` and one output a LightGBM of its bytes, with the loss and the class weights of the teacher:
-        the verdict needs them. With `y_train`, the prior is the best constant of its rows, and of `y_test` without.
+        The rows the model was fitted on. With both, a clone of the student is fitted on the labels alone and, with
+        `exported` and one output, a LightGBM of its bytes, with the loss and the class weights of the teacher: the
+        verdict needs these rivals. The prior is the best constant for `y_train`, or for `y_test` without it.
     sample_weight_train : array of shape (n_train,), optional
-        The weights that the model was fitted with; these rivals and the prior get them, too.
+        The weights that the model was fitted with; the rivals and the prior use them too.
     exported : ExportedStudent, optional
-        What `tabkd.load` gave for the exported model: adds bytes, speed and parity.
+        The exported model, as returned by `tabkd.load`: adds bytes, speed and parity.
     timing : bool, default=True
         Whether to measure speed and memory, which takes some seconds; needs `exported`.
     n_resamples : int, default=999

@@ -73,7 +73,7 @@ def memory(teacher: Any, content: bytes, X: Any, method: str) -> dict[str, dict[
         with TemporaryDirectory() as folder:
             try:
                 if not _STATUS.exists():
-                    raise NotMeasuredError("this system does not tell the peak of a process in /proc")
+                    raise NotMeasuredError("this system does not report the peak memory of a process in /proc")
                 if name == "student":
                     peak = _run(Path(folder), _STUDENT, method, _write_student(Path(folder), content, rows))
                 else:
@@ -128,5 +128,5 @@ def _run(folder: Path, program: str, *arguments: str, given: bytes = b"") -> int
         raise NotMeasuredError(f"it took more than {_SECONDS} s") from error
     lines = done.stdout.split()
     if done.returncode or lines[-2:-1] != [b"peak"]:
-        raise NotMeasuredError("it does not run in a process of its own")
+        raise NotMeasuredError("it does not run in a separate process")
     return int(lines[-1]) * 1024

@@ -30,17 +30,17 @@ class Report(Findings):
     teacher, student : str
         The names of their classes.
     n_test : int
-        Rows that the measures were taken on.
+        The number of test rows.
     metrics : dict of str to dict
         For each contestant (teacher, student, hard, small, prior) its measures. `hard` is the student fitted on
         the labels alone, `small` a LightGBM of the student's bytes on the labels alone, `prior` the best constant
         of the training rows: the class frequencies, or the mean, median or quantile that the teacher's loss calls for.
     fidelity : dict
-        How alike student and teacher are.
+        How closely the student agrees with the teacher.
     skill_kept : float
-        The share of the teacher's skill that the student has, by `metric`; 1 is all of it, more is better than the
-        teacher. Skill is the gain over the prior, for real values over the best constant of the test rows, and for
-        ROC AUC over one half. NaN where the teacher has none.
+        The share of the teacher's skill that the student has, by `metric`; 1 is all of it, and more means better than
+        the teacher. Skill is the gain over the prior, for regression over the best constant of the test rows, and for
+        ROC AUC over one half. NaN if the teacher has none.
     skill_kept_interval : tuple of float
         Its 95 % bootstrap interval.
     recovered_gap : float or None
@@ -49,34 +49,34 @@ class Report(Findings):
     recovered_gap_interval : tuple of float or None
         Its 95 % bootstrap interval.
     verdict : {"distil", "do not distil", "cannot tell"}
-        "distil" where the student leads every rival beyond chance, and by more than one percent of the teacher's skill.
-        `advice` says why for the others.
+        "distil" if the student leads every rival beyond chance, and by more than one percent of the teacher's skill.
+        Otherwise `advice` says why not.
     advice : str
-        The verdict in a sentence, with what it follows from.
+        The verdict and its reason in a sentence.
     why : str
-        The second half of `advice`: what the verdict follows from.
+        The second half of `advice`: the reason for the verdict.
     warnings : list of str
-        What else a user should know: classes that the student misses, a file that is not small.
+        What else a user should know, such as classes that the student misses, or a large file.
     metric : str
-        The measure that decided, as the scorers of scikit-learn are called.
+        The measure that decided, by the name of scikit-learn's scorer.
     measure : str
-        The same measure, as it is called in `metrics`.
+        The same measure, by its name in `metrics`.
     reasons : dict of str to str
-        Why `metric` is not the usual one, and for each value that is not defined why it is not.
+        Why `metric` is not the usual one, and why a value is not defined.
     per_class : dict
         For each class its support, teacher_recall and student_recall; empty for a regression.
     n_bytes : int or None
-        The size of the ONNX file; None where none was given.
+        The size of the ONNX file; None without a file.
     speed : dict or None
         For student and teacher rows_per_second, batch_ms, one_row_p50_us and one_row_p99_us; batch_size; ratio, of
-        their rows per second, and ratio_one_row, of their times for one row. None where speed was not measured.
+        their rows per second, and ratio_one_row, of their times for one row. None if speed was not measured.
     parity : dict or None
         rows that ONNX Runtime and Python scored, and the max_difference between them; None without an ONNX file.
     against_teacher : dict or None
-        How often the student moves against its teacher where one numeric column of a test row is moved up by a tenth of
+        How often the student moves against its teacher if one numeric column of a test row is moved up by a tenth of
         its values: the share of such moves for which both change by more than a hundredth of the standard deviation of
-        the teacher's scores, in opposite directions; the number of moves; and the share of each column that has any, by
-        its name in columns. None for more than two classes or several targets.
+        the teacher's scores, in opposite directions; the number of moves; and the share of each column with such moves,
+        by its name in columns. None for more than two classes or several targets.
     classes : list
         The labels; empty for a regression.
     doubt : dict or None
@@ -84,17 +84,18 @@ class Report(Findings):
         ``bands``, each with its ``rows`` and the points that 50, 90 and 99 % of new rows do not exceed; see
         `DistilledClassifier.measure_doubt`. None for several targets.
     segments : list of dict
-        The parts of the test rows, by one column, in which the student is farthest from the teacher: column, segment,
+        The ranges and levels of single columns in which the student is farthest from the teacher: column, segment,
         rows, difference (its mean), times (of the mean of all rows), teacher_loss and student_loss (the mean log-loss
         or squared error). Empty for several targets.
     worst_rows : list of dict
-        The test rows in which it is farthest: row (the position), teacher, student, outcome and values.
+        The test rows in which the student is farthest from the teacher: row (the position), teacher, student, outcome
+        and values.
     costs : dict or None
         For teacher and student the bytes, packages and trees; the teacher's bytes are those of its pickle. ``memory``:
         the peak in bytes of a new process that loads the model and scores up to 10,000 test rows, with all packages
-        that it needs; None where it was not measured, and ``memory_reason`` says why.
+        that it needs; None if it was not measured, and ``memory_reason`` says why.
     monotone : dict of str to int
-        1 or -1 for each column with which the student's score is proved to rise only, or to fall only.
+        1 or -1 for each column with which the student's score is proved to rise only, or fall only.
     drift : dict or None
         score_stability_index, of the student's scores of the test rows against the training rows, and columns with
         stability_index, missing and missing_in_training.
@@ -104,11 +105,11 @@ class Report(Findings):
         n_rows, n_wanted, rows_per_second), network (of an MLP: hidden_layer_sizes, unexplained), and for
         `tabkd distill` the command.
     review : list of dict
-        Which rows student and teacher alert, for each review budget: ``budget``, the share of the test rows that have
-        the highest scores, and ``alerts``, their number; ``teacher_threshold``, and ``student_threshold``, from which
-        the student gives as many; ``teacher_ties`` and ``student_ties``: how many of the ``alerts`` only the order of
-        equal scores decides, and how many ``rows`` have this score; the alerts that are the ``same``, those that
-        ``come`` with the student and those that ``go``, which are as many; ``changed``, the share of the teacher's
+        Which rows are alerts of student and teacher, for each review budget: ``budget``, the share of the test rows
+        that have the highest scores, and ``alerts``, their number; ``teacher_threshold``, and ``student_threshold``,
+        from which the student gives as many; ``teacher_ties`` and ``student_ties``: how many of the ``alerts`` only the
+        order of equal scores decides, and how many ``rows`` have this score; the alerts that are the ``same``, those
+        that ``come`` with the student and those that ``go``, which are as many; ``changed``, the share of the teacher's
         alerts that go, and ``changed_interval``, its exact 95 % interval; ``worth``, the share of the second class
         among the rows that stay, come and go, or their mean value; ``reason``, why there is no interval. Rows that tie
         at a threshold count by the share of them that the budget has place for, and weighted rows by their weight. The
@@ -125,8 +126,8 @@ class Report(Findings):
         row, class and contestant, and are in a pickle of the report but not in `to_dict`;
         ``dataclasses.replace(report, scores=None, exhibits=None)`` leaves them out.
     exhibits : object or None
-        What only the page shows: figures, rules and the student. They are made when a page or a pickle needs them, and
-        until then the report holds the model and the test rows; they are not in `to_dict`.
+        What only the page shows: figures, rules and the student. They are made when a page or a pickle needs them;
+        until then the report holds the model and the test rows. They are not in `to_dict`.
 
     Examples
     --------
@@ -144,7 +145,7 @@ class Report(Findings):
     'cannot tell'
     >>> report.advice
     'Cannot tell whether to distil: the student was not compared with a rival. Pass X_train and y_train, and as exported
-    what tabkd.load gives for the exported student.'
+    the student that tabkd.load returns.'
     >>> report.scores["student"].shape
     (269, 2)
     >>> bool((report.scores.truth == y[300:]).all())
@@ -206,7 +207,7 @@ class Report(Findings):
         return pd.DataFrame(self.metrics)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as what JSON can hold, without `scores`.
+        """The report as plain types for JSON, without `scores`.
 
         Returns
         -------

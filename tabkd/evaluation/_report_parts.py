@@ -122,7 +122,7 @@ def of_file(rows: MeasuredRows, exported: Any, n_bytes: int | None, timing: bool
     }
 
 
-_UNTIMED = dict.fromkeys(("teacher", "student"), not_measured("speed and memory were not asked for"))
+_UNTIMED = dict.fromkeys(("teacher", "student"), not_measured("speed and memory were not requested"))
 
 
 def _memory(rows: MeasuredRows, exported: Any) -> dict[str, dict[str, Any]]:

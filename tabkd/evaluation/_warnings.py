@@ -88,6 +88,6 @@ def _of_nonpositive(scores: Scores, criterion: Criterion) -> str | None:
     if not n_rows:
         return None
     return (
-        f"The student predicts zero or less in {n_rows:,} test rows, where a deviance is not defined; a "
-        "millionth of the mean stands for these predictions."
+        f"The student predicts zero or less in {n_rows:,} test rows, where a deviance is not defined; a millionth of "
+        "the mean replaces these predictions."
     )

@@ -37,11 +37,11 @@ def save_model(
     metadata: dict[str, Any] | None = None,
     mlflow_model: Model | None = None,
 ) -> None:
-    """Write a student as a model of MLflow, into a folder.
+    """Save a student as an MLflow model, in a folder.
 
     The folder holds the ONNX file, the signature from the file's metadata, and the requirements of a host that only
-    scores: no pickle, no scikit-learn, and not the teacher. MLflow loads it as `python_function`, so that
-    `mlflow models serve` and `mlflow.pyfunc.spark_udf` answer with it.
+    scores: no pickle, no scikit-learn, and not the teacher. MLflow loads it as `python_function`, so `mlflow models
+    serve` and `mlflow.pyfunc.spark_udf` can score with it.
 
     Parameters
     ----------
@@ -50,22 +50,22 @@ def save_model(
     path : str or path-like
         The folder, which must be new or empty.
     signature : mlflow.models.ModelSignature, optional
-        The columns that are read and written, if they are to differ from the file's metadata.
+        The columns that are read and written, if they should differ from the file's metadata.
     input_example : pandas.DataFrame, array or dict, optional
         Some rows, which MLflow stores and shows to those who call the model.
     pip_requirements : sequence of str or str, optional
-        All packages that the model needs, in place of tabkd-core and onnxruntime in the versions of this environment.
+        All packages that the model needs, instead of tabkd-core and onnxruntime in the versions of this environment.
     extra_pip_requirements : sequence of str or str, optional
         Further packages; a text is the path of a file of requirements.
     conda_env : mapping or str, optional
-        An environment of conda, in place of packages.
+        A conda environment, instead of packages.
     code_paths : list of str, optional
         Python files to store with the model.
     pyfunc_predict_fn : {"predict", "predict_proba"}, default="predict"
-        What the model answers with as `python_function`: a label or value for each row, or the probability of each
-        class in a column of its own. Several targets have a column each.
+        What the model answers with as `python_function`: a label or value for each row, or a column for the probability
+        of each class. Several targets have a column each.
     metadata : dict, optional
-        Anything that MLflow is to store with the model.
+        Anything that MLflow should store with the model.
     mlflow_model : mlflow.models.Model, optional
         The model that this flavor is added to.
 
@@ -216,14 +216,14 @@ def _exported(model: Any) -> ExportedStudent:
     if hasattr(model, "to_onnx"):
         return ExportedStudent(model.to_onnx().SerializeToString())
     raise TypeError(
-        f"model is of type {type(model).__name__}; give a fitted model of tabkd, what tabkd.load returns, or the path "
-        "of an .onnx file."
+        f"model is of type {type(model).__name__}; give a fitted model of tabkd, the result of tabkd.load, or the "
+        "path of an .onnx file."
     )
 
 
 def _check_predict_fn(name: str, exported: ExportedStudent) -> None:
     if name not in PREDICT_FNS:
-        raise ValueError(f"{option('pyfunc_predict_fn', name)} is none of {', '.join(PREDICT_FNS)}.")
+        raise ValueError(f"{option('pyfunc_predict_fn', name)} is not one of {', '.join(PREDICT_FNS)}.")
     if name == "predict_proba" and exported.metadata["task"] != "classification":
         raise ValueError(f"{option('pyfunc_predict_fn', name)}, but a regressor has no probabilities; give 'predict'.")
 

@@ -27,7 +27,7 @@ def check_mlflow() -> None:
         ) from error
     if tuple(map(int, mlflow.__version__.split(".")[:2])) < tuple(map(int, _OLDEST.split("."))):
         raise ImportError(
-            f"MLflow {mlflow.__version__} mixes up the rows of a DataFrame whose index does not count from 0, so that "
+            f"MLflow {mlflow.__version__} mixes up the rows of a DataFrame whose index does not count from 0, so "
             f"scores would be wrong; {remedy} updates it.",
             name="mlflow",
         )

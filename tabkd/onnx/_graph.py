@@ -194,7 +194,7 @@ class Graph:
         return self.constant(np.asarray(values, dtype=np.float32), hint)
 
     def convert(self, estimator: BaseEstimator, variables: list) -> list[str]:
-        """Write an estimator of another library by the converter that skl2onnx has for it.
+        """Write an estimator of another library with its skl2onnx converter.
 
         Parameters
         ----------

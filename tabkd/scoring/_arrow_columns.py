@@ -25,7 +25,7 @@ def check_names(table: pa.Table | pa.RecordBatch) -> None:
     names = table.schema.names
     if len(set(names)) < len(names):
         repeated = [name for name, times in Counter(names).items() if times > 1]
-        raise ValueError(f"Columns {repeated} occur more than once; give every column a name of its own.")
+        raise ValueError(f"Columns {repeated} occur more than once; give every column a different name.")
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

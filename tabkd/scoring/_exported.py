@@ -38,7 +38,7 @@ class ExportedStudent:
     classes_ : array of shape (K,)
         The labels, in the order of the columns of `predict_proba`; classification only.
     feature_names_in_ : array of shape (d,)
-        The names of the columns; x0, x1, … where the table at fit was an array.
+        The names of the columns; x0, x1, … if the table at fit was an array.
     n_features_in_ : int
         The number d of columns.
     content : bytes
@@ -148,8 +148,8 @@ class ExportedStudent:
     def predict_proba_one(self, row: Mapping[Any, Any]) -> dict[Any, float]:
         """The probability of each class for one row, by its label.
 
-        This is the short way for a service, which has a row as a dict and answers in JSON. The probabilities are those
-        that `predict_proba` gives, without the array.
+        This suits a service, which has a row as a dict and answers in JSON. The probabilities are those of
+        `predict_proba`, without the array.
 
         Parameters
         ----------
@@ -254,8 +254,8 @@ class ExportedStudent:
 
         They are Shapley values of the student, in log-odds of the second class, for more classes in log-probabilities
         minus their mean over the classes, and for regression in units of the target, or on the scale of the link in the
-        metadata. The sum of a row's contributions and its base value is its score. A prediction that the least value in
-        the metadata lifts is above that sum.
+        metadata. The sum of a row's contributions and its base value is its score. A prediction that is raised to the
+        least value in the metadata is above that sum.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ class ExportedStudent:
         """
         if CONTRIBUTIONS not in self.metadata:
             raise ValueError(
-                f"{self._source} has no contributions. Write it again by model.to_onnx(path, contributions=True) or "
+                f"{self._source} has no contributions. Write it again with model.to_onnx(path, contributions=True) or "
                 "`tabkd distill --contributions`."
             )
         if not (are_rows(X) or is_arrow(X)):
@@ -311,14 +311,15 @@ class ExportedStudent:
     ) -> str:
         """Write the student as one SELECT over the raw columns of a table, and prove it.
 
-        The statement gives the columns that `tabkd score` writes: `prediction`, and for classes `probability_…` of
-        each. NULL and NaN are missing values, and unseen categories are scored as in the file. A database computes in
-        doubles what ONNX Runtime computes in float32, so that scores agree to about six digits; a value beside the
-        threshold of a tree takes the same way. Infinite numbers, which `predict` refuses, count as the largest ones.
+        The statement gives the columns that `tabkd score` writes: `prediction` and, for classification, a
+        `probability_…` for each class. NULL and NaN are missing values, and unseen categories are scored as in the
+        file. A database computes in doubles what ONNX Runtime computes in float32, so scores agree to about six digits;
+        a value close to the threshold of a tree takes the same branch. Infinite numbers, which `predict` refuses, count
+        as the largest ones.
 
-        The text is given only if a database reproduces this student on rows of every kind. DuckDB and SQLite run the
-        statement on a table of the check's own; for the other dialects the text is parsed back, and the same statement
-        is run in DuckDB, or in SQLite if DuckDB is not installed. Comments at its head say what was done.
+        The text is returned only if a database reproduces this student on rows of every kind. DuckDB and SQLite run the
+        statement on a table in memory; for the other dialects the text is parsed back, and the same statement is run in
+        DuckDB, or in SQLite if DuckDB is not installed. Comments at its head say what was compared.
 
         Parameters
         ----------
@@ -329,8 +330,8 @@ class ExportedStudent:
         keep : sequence of str, default=()
             Columns of the table to give next to the scores, such as its key.
         column_map : mapping of str to str, optional
-            For a column of the model, its name in the table. Names are quoted, so that upper and lower case matter
-            where the database says so.
+            For a column of the model, its name in the table. Names are quoted, so case matters if the database
+            distinguishes it.
         reasons : int, default=0
             Number of reasons to give for each row, of a model with contributions: the columns that pushed its score up
             most, in "reason_1" and so on, and by how much, in "contribution_1" and so on, as `tabkd score` gives them.
@@ -354,8 +355,8 @@ class ExportedStudent:
         TypeError
             If `keep` is a text.
         ValueError
-            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, columns of the
-            model whose names the database takes for one, and reasons of a model that has none or fewer.
+            For unknown dialects, names that are not a table, unknown columns, names of scores in `keep`, columns of the
+            model whose names are the same in the database, and reasons of a model that has none or fewer.
 
         Examples
         --------

@@ -142,8 +142,8 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
         )
     if not wire.is_whole(content):
         raise ValueError(
-            f"{source} is damaged: it is not byte for byte what was written, for its checksum is wrong, so nothing "
-            "proves its scores. Write it again by model.to_onnx(path), or score it with onnxruntime alone."
+            f"{source} is damaged: its checksum is wrong, so it is not byte for byte what was written, and nothing "
+            "proves its scores. Write it again with model.to_onnx(path), or score it with onnxruntime alone."
         )
     try:
         facts = FACTS(facts, "metadata")
@@ -153,7 +153,7 @@ def read_facts(content: bytes, source: str) -> dict[str, Any]:
         check_graph(content)
         check_fit(content, facts)
     except WrongError as error:
-        raise ValueError(f"{source} is damaged: {error}. Write it again by model.to_onnx(path).") from error
+        raise ValueError(f"{source} is damaged: {error}. Write it again with model.to_onnx(path).") from error
     except (*_NO_MESSAGE, RecursionError) as error:
         raise unreadable(source, error) from error
     return facts
@@ -176,7 +176,7 @@ def unreadable(source: str, error: BaseException) -> ValueError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return ValueError(
         f"{source} is not a whole ONNX file of tabkd ({reason:.300}). It may be cut off, damaged or of another kind; "
-        "write it again by model.to_onnx(path)."
+        "write it again with model.to_onnx(path)."
     )
 
 
@@ -193,7 +193,7 @@ def _check_sums(facts: dict[str, Any]) -> None:
     """Refuse values of the metadata that contradict each other."""
     columns, values, rows, filled = facts["columns"], facts["values"], facts["rows"], facts["filled"]
     names = [(type(column["name"]), column["name"]) for column in columns]
-    _require(0 < len(columns) == len(set(names)), "its metadata has no columns, or two of one name")
+    _require(0 < len(columns) == len(set(names)), "its metadata has no columns, or two with the same name")
     for column in columns:
         _check_column(column)
     for part, kind in ((values, "numeric"), (rows, "categorical")):

@@ -71,6 +71,6 @@ def _check_kind(path: Path) -> None:
         raise ValueError(f"{str(path)!r} is a pipe, socket or device; give an .onnx file.")
     if found.st_size > _MOST_BYTES:
         raise ValueError(
-            f"{str(path)!r} has {found.st_size:,} bytes, more than any ONNX file can have; give what "
+            f"{str(path)!r} has {found.st_size:,} bytes, more than any ONNX file can have; give a file that "
             "model.to_onnx(path) wrote."
         )

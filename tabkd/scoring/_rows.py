@@ -123,7 +123,7 @@ def _from_columns(given: list, columns: Sequence[Column], names: Sequence) -> Ro
             for name in (first, other[0])
         ]
         raise ValueError(
-            f"Column {shown[0]}, but column {shown[1]}. Give every column as many values, or every column one value "
+            f"Column {shown[0]}, but column {shown[1]}. Give all columns the same number of values, or one value each "
             "for a single row."
         )
     if all(type(values) in (list, tuple) for values in given):
@@ -167,7 +167,7 @@ def _numbers(values: Sequence, name: object) -> np.ndarray:
         elif isinstance(value, (numbers.Real, np.bool_, Decimal)):
             out[row] = as_float(value)
         else:
-            remedy = "Convert it, as by float(...)" if isinstance(value, str) else "Give a number"
+            remedy = "Convert it, for example with float(...)" if isinstance(value, str) else "Give a number"
             raise ValueError(
                 f"Column {name!r} was numeric at fit, but holds {value!r:.60} ({type(value).__name__}) in row {row}. "
                 f"{remedy}, or None where it is missing."

@@ -185,7 +185,7 @@ def text(content: bytes, field: int) -> str:
     """The text in a field, the last one if there are several; empty if there is none."""
     found = [value for number, value in fields(content) if number == field]
     if found and not isinstance(found[-1], bytes):
-        raise ValueError("a number stands where a text should be")
+        raise ValueError("a number is where a text should be")
     return found[-1].decode() if found else ""
 
 
@@ -204,7 +204,7 @@ def fields(content: bytes) -> Iterator[tuple[int, Any]]:
         If the bytes are not a message.
     """
     if not isinstance(content, bytes):
-        raise ValueError("a number stands where a message should be")
+        raise ValueError("a number is where a message should be")
     position = 0
     while position < len(content):
         number, value, position = field_at(content, position)

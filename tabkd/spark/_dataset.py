@@ -90,7 +90,7 @@ def score_dataset(
     Parameters
     ----------
     model : ExportedStudent or path-like
-        What `tabkd.load` returns, or takes, on the driver.
+        An exported student, or its path on the driver.
     inputs : sequence of str
         Paths and URLs that Spark can read: .csv files with a header, or else Parquet.
     output : str or path-like
@@ -105,7 +105,7 @@ def score_dataset(
         Write only this fraction of the scored rows: those with the highest probability of the second class. They are
         the rows that `tabkd.batch.score_dataset` chooses.
     rejects : str or path-like, optional
-        A file of this machine for the rows that cannot be scored.
+        A file on this machine for the rows that cannot be scored.
     max_rejects : int, default=0
         Maximum number of rejected rows; with more, the job fails.
     resume : bool, default=False
@@ -117,8 +117,8 @@ def score_dataset(
         The format of CSV files; see `tabkd.batch.score_dataset`. Spark detects nothing in the files: the defaults are
         commas, decimal points and UTF-8.
     reasons, reason_codes, reasons_for, reason_groups : optional
-        The reasons to write for each row, or for each alert; see `tabkd.batch.score_dataset`. The file of codes is one
-        of this machine.
+        The reasons to write for each row, or for each alert; see `tabkd.batch.score_dataset`. The file of codes is on
+        this machine.
     max_doubt : float, optional
         Write for each score its "doubt", and whether it is "doubtful"; see `tabkd.batch.score_dataset`.
 
@@ -130,9 +130,9 @@ def score_dataset(
     Raises
     ------
     OSError, ValueError
-        If a column is missing, formats are mixed, Spark does not write such an output, more rows than `max_rejects`
-        cannot be scored (`TooManyRejectsError`), an input was changed, or the unfinished job is another one. No output
-        is written then.
+        If a column is missing, formats are mixed, Spark cannot write the output, more rows than `max_rejects` cannot be
+        scored (`TooManyRejectsError`), an input was changed, or the unfinished job is another one. No output is written
+        then.
     BusyError
         If another job is writing the output.
     RejectsError
@@ -413,7 +413,9 @@ def _check_inputs(inputs: Sequence[str]) -> None:
     for given in inputs:
         check_form(given)
         if is_postgres(given):
-            raise ValueError(f"{shown(given)!r} is a database, which Spark does not score; score it without Spark.")
+            raise ValueError(
+                f"{shown(given)!r} is a database, which tabkd cannot score in Spark; score it without Spark."
+            )
     if any(map(is_csv, inputs)) and not all(map(is_csv, inputs)):
         raise ValueError("Spark reads inputs of one format; score CSV and Parquet in separate jobs.")
     if other := [given for given in inputs if _is_other_format(given)]:

@@ -35,15 +35,15 @@ def score(
 ) -> DataFrame:
     """The scores of a DataFrame, with a row for each of its rows.
 
-    Batches reach the workers as Arrow's columns (`mapInArrow`). The model is broadcast once, and read once by each
-    worker process, which scores with one thread: Spark runs as many of them as it has cores.
+    Batches reach the workers as Arrow columns (`mapInArrow`). The model is broadcast once, and read once by each worker
+    process, which scores with one thread: Spark runs as many of them as it has cores.
 
     Parameters
     ----------
     df : pyspark.sql.DataFrame
         Text in a column of numbers is read as numbers.
     model : ExportedStudent or path-like
-        What `tabkd.load` returns, or takes, on the driver.
+        An exported student, or its path on the driver.
     keep : sequence of str
         Columns to return next to the scores.
     column_map : mapping of str to str, optional
@@ -125,10 +125,10 @@ def arrow_fields(schema: pa.Schema) -> list[Any]:
 
 
 def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> DataFrame:
-    """The columns of a DataFrame of any size with the soft labels of a fitted teacher.
+    """Add the soft labels of a fitted teacher to a DataFrame of any size.
 
-    A student learns from Parquet files of them by `tabkd.LabelledParquet`. The workers need what the teacher needs,
-    such as scikit-learn.
+    Write the result to Parquet files, and a student can learn from them with `tabkd.LabelledParquet`. The workers need
+    the teacher's libraries, such as scikit-learn.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def label(df: DataFrame, teacher: Any, columns: Sequence[str] | None = None) -> 
     classes = getattr(teacher, "classes_", None)
     names = label_names(classes)
     if clash := [name for name in names if name in df.columns]:
-        raise ValueError(f"The DataFrame has a column {clash[0]!r} already; rename it.")
+        raise ValueError(f"The DataFrame already has a column {clash[0]!r}; rename it.")
     present = list(df.columns)
     known = list(getattr(teacher, "feature_names_in_", present) if columns is None else columns)
     if missing := [name for name in known if name not in present]:

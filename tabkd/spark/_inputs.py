@@ -125,7 +125,7 @@ def parquet_columns(spark: SparkSession, files: Sequence[InputFile]) -> list[lis
 def left_out(path: str) -> str:
     """The error for a file that Spark does not read."""
     return (
-        f"Spark leaves out {path!r}: of a folder it reads either the files in it, or those in folders such as "
+        f"Spark leaves out {path!r}: in a folder it reads either the files, or those in subfolders such as "
         "'month=2026-10'. Give the others as separate inputs, or score them in a separate job; nothing was written."
     )
 

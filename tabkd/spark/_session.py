@@ -78,8 +78,8 @@ def explained() -> Iterator[None]:
             raise
         missing = str(error).partition("ModuleNotFoundError: ")[2].partition("\n")[0]
         raise ValueError(
-            f"the Python of Spark's workers cannot score: {missing}. Install tabkd there, and name that interpreter by "
-            f"{_PYTHON} or spark.pyspark.python."
+            f"the Python of Spark's workers cannot score: {missing}. Install tabkd there, and name that interpreter "
+            f"in {_PYTHON} or spark.pyspark.python."
         ) from error
     except Py4JJavaError as error:
         raise ValueError(_causes(error.java_exception)) from error

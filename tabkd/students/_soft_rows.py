@@ -84,7 +84,7 @@ class SoftStream:
         Gives the same chunks whenever it is iterated over.
     noise : float, default=0.0
         How far the labels of the real rows are from the teacher's answers: the squared distance, as a share of the
-        spread of the answers. A student need not follow answers much further than they are right.
+        spread of the answers. A student need not follow answers much more closely than they are right.
     is_optional : bool, default=False
         Whether a student that follows the teacher after the first chunk may leave the others unread.
 
@@ -118,7 +118,7 @@ class SoftStream:
         return SoftStream(self.n_rows, list(self), self.noise, self.is_optional)
 
     def note(self, text: str) -> None:
-        """Say what a student has decided, where somebody follows the fit; here nobody does.
+        """Report what a student has decided to whoever follows the fit; this class has no listener.
 
         Parameters
         ----------

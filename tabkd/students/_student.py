@@ -50,11 +50,11 @@ class Student(Explainable, StudentGraph, RegressorMixin, TakesTables, BaseEstima
     """Base class of students: it checks the input, and hands codes and targets to the subclass.
 
     A subclass learns in `_fit_rows`, predicts in `predict_codes` and writes its graph in `write_onnx`. It fits the
-    encoder by which it reads the table as `encoder_`; without an encoder, it defines `front` and `edges` itself.
-    Nothing else is needed to distil into it, to export it and to score its file.
+    encoder that reads the table as `encoder_`; without an encoder, it defines `front` and `edges` itself. Nothing else
+    is needed to distil into it, to export it and to score its file.
 
-    The graph computes in float32. Real targets may lie so far from zero that float32 loses their differences: learn
-    ``(targets - target_mean_) / target_scale_``, and let `write_values` write the way back.
+    The graph computes in float32. Real targets may be so far from zero that float32 loses their differences: learn
+    ``(targets - target_mean_) / target_scale_``, and let `write_values` write the inverse.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class Student(Explainable, StudentGraph, RegressorMixin, TakesTables, BaseEstima
         A class attribute, False by default: whether predicted probabilities are never negative and sum to one. If not,
         negative ones become zero, and each row is divided by its sum.
     answers_any_row : bool
-        A class attribute, True by default: whether Python and the graph agree on any row, also on one with missing
-        values, unseen categories or numbers up to 1e300. If not, the file is proven on real and synthetic rows only.
+        A class attribute, True by default: whether Python and the graph agree on any row, even with missing values,
+        unseen categories or numbers up to 1e300. If not, the file is checked on real and synthetic rows only.
     schema_ : TableSchema
         What the codes mean. ``schema_.positions("numeric")`` and ``schema_.positions("categorical")`` are the positions
         of the columns of each kind. A code is a number, or a position in ``schema_.columns[i].categories``, whose
@@ -82,7 +82,7 @@ class Student(Explainable, StudentGraph, RegressorMixin, TakesTables, BaseEstima
     monotonic_cst_ : int8 array of shape (d,)
         The direction of each column, from the parameter `monotonic_cst` of subclasses that take it: 1 where the
         prediction, for two classes the probability of the second, may only rise with the column, -1 where it may only
-        fall, and 0 for a free column. A subclass that keeps them proves it in `proved_monotone`.
+        fall, and 0 for a free column. A subclass that obeys them proves it in `proved_monotone`.
 
     Examples
     --------
@@ -339,7 +339,7 @@ def predicted(student: Student, codes: np.ndarray) -> np.ndarray:
         row, column = np.argwhere(~finite)[0]
         raise ValueError(
             f"student {name} predicted {targets[row, column]} for target {column} of row {row}. It has to give a "
-            "finite number for every row, also where values are missing or categories unseen."
+            "finite number for every row, even with missing values or unseen categories."
         )
     return targets
 

@@ -196,8 +196,8 @@ class StudentGraph(Convertible):
     def _encoder(self) -> Encoder:
         if not hasattr(self, "encoder_"):
             raise NotImplementedError(
-                f"student {type(self).__name__} cannot be written as ONNX: it has no encoder_, by which it reads the "
-                "table. Fit one in _fit_rows, such as TableEncoder, or define front() and edges()."
+                f"student {type(self).__name__} cannot be written as ONNX: it has no encoder_ to read the table with. "
+                "Fit one in _fit_rows, such as TableEncoder, or define front() and edges()."
             )
         return self.encoder_
 
@@ -250,7 +250,7 @@ def further_tensors(student: StudentGraph, tensors: Tensors) -> list[str]:
         raise TypeError(
             f"write_onnx of {type(student).__name__} returned {tensors!r:.80}, but a named tuple with the fields "
             f"{list(declared)} is expected, as further_outputs declares them, each the name of a tensor; return "
-            "Tensors(targets), or a named tuple of your own."
+            "Tensors(targets), or your own named tuple."
         )
     return [getattr(tensors, name) for name in declared[1:]]
 

@@ -153,7 +153,7 @@ def _asked(teacher: Any, method: str, X: Any) -> Any:
     except Exception as error:
         if may_be_unfitted(model):
             error.add_note(
-                f"teacher {name} has a `fit` but no `get_params`, so tabkd can neither copy nor fit it. If it is not "
+                f"teacher {name} has a `fit` but no `get_params`, so tabkd cannot copy or fit it. If it is not "
                 "fitted yet, fit it first, or derive its class from sklearn.base.BaseEstimator."
             )
         raise
@@ -172,7 +172,7 @@ def _named(names: list | None, name: str) -> list:
     if names is None:
         raise TypeError(
             f"teacher {name} has no attribute `classes_`; set it to the labels of the columns of its "
-            "predict_proba, in their order, or let predict_proba return a frame whose columns are named by them."
+            "predict_proba, in their order, or let predict_proba return a frame whose columns are named after them."
         )
     return names
 

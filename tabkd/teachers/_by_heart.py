@@ -102,8 +102,8 @@ def warn_if_scored(known: KnownRows, teacher: Any, schema: TableSchema, X: Any, 
     some = codes[:: -(-len(codes) // _MOST_ROWS)]
     if known.are_like(soft_targets_of_codes(teacher, schema, some, classes)):
         warnings.warn(
-            f"The frozen teacher {teacher_name(teacher)} seems to know by heart the rows that its student is scored "
-            "on, so that the scores are too good. Hold rows out of the teacher and score on these, for example by "
+            f"The frozen teacher {teacher_name(teacher)} seems to have memorized the rows that its student is scored "
+            "on, so the scores are too good. Hold rows out of the teacher and score on these, for example with "
             "sklearn.model_selection.PredefinedSplit, or pass an unfitted teacher.",
             UserWarning,
             stacklevel=3,

@@ -110,8 +110,8 @@ def check_distinct(known: Sequence, name: str) -> None:
     """
     if len(set(known)) < len(known) or len({isinstance(label, str) for label in known}) > 1:
         raise ValueError(
-            f"the classes of teacher {name} are {list(known)[:20]}; each has to be there once, and either all are text "
-            "or none is. Leave out columns that are not classes."
+            f"the classes of teacher {name} are {list(known)[:20]}; each has to occur once, and either all or none "
+            "must be text. Leave out columns that are not classes."
         )
 
 
@@ -136,6 +136,6 @@ def aligned(names: Sequence, classes: Sequence, name: str) -> list[int]:
     if len(found) != len(classes) or set(found) != set(classes):
         raise ValueError(
             f"teacher {name} gave probabilities in the columns {list(names)[:20]}, but its classes are "
-            f"{list(classes)[:20]}. Name the columns by the classes, or return an array in the order of classes_."
+            f"{list(classes)[:20]}. Name the columns after the classes, or return an array in the order of classes_."
         )
     return [found.index(label) for label in classes]

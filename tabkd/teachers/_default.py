@@ -187,7 +187,7 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
     learning_rate : float, default=0.05
         How much of each tree's correction is added, in both libraries.
     early_stopping_rounds : int, default=40
-        A library stops when so many rounds in a row have not improved its loss on the rows held out.
+        A library stops when this many rounds in a row have not improved its loss on the rows held out.
     validation_fraction : float, default=0.1
         The share of the rows that is held out to decide when to stop; of each class for a classifier.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
@@ -318,7 +318,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
     learning_rate : float, default=0.05
         How much of each tree's correction is added, in both libraries.
     early_stopping_rounds : int, default=40
-        A library stops when so many rounds in a row have not improved its loss on the rows held out.
+        A library stops when this many rounds in a row have not improved its loss on the rows held out.
     validation_fraction : float, default=0.1
         The share of the rows that is held out to decide when to stop.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None

@@ -40,7 +40,7 @@ def check_fitted(model: Any, name: str) -> None:
         check_is_fitted(model)
     elif getattr(model, "is_fit", True) is False:
         raise NotFittedError(
-            f"teacher {name} is not fitted yet, and its fit is not scikit-learn's, so that tabkd does not call it. "
+            f"teacher {name} is not fitted yet, and its fit is not scikit-learn's, so tabkd does not call it. "
             "Fit it first, then pass it as teacher."
         )
 

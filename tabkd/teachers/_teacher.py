@@ -75,7 +75,7 @@ def no_probabilities(teacher: Any) -> TypeError:
     name = teacher_name(teacher)
     model = unfrozen(teacher)
     if not is_estimator(model):
-        remedy = "Give it a method predict_proba(X) that returns a frame with a column for each class, named by it."
+        remedy = "Give it a method predict_proba(X) that returns a frame with a column for each class, named after it."
     elif is_classifier(model) and hasattr(model, "decision_function"):
         remedy = f"Wrap it: CalibratedClassifierCV({name}())."
     else:

@@ -92,11 +92,11 @@ def test_what_libpq_takes_is_taken_and_shown_without_the_password(address, hidde
     [
         ("postgresql://u:a@b@host/db", "more than one '@'"),
         ("postgresql://u:a/b@host/db", "more than one way"),
-        ("postgresql://u:a%zz@host/db", "'%' without two hexadecimal digits"),
+        ("postgresql://u:a%zz@host/db", "'%' that two hexadecimal digits do not follow"),
         ("postgresql://u:a%00@host/db", "or %00"),
         ("postgresql://u:a\0@host/db", "cannot be printed"),
         ("postgresql://u:a\udcff@host/db", "cannot be printed"),
-        ("postgresql://u:ab@[::1/db", "a bracket without its other one"),
+        ("postgresql://u:ab@[::1/db", "a bracket without its counterpart"),
         ("postgresql://u:ab@host/db?x", "not of the form name=value"),
     ],
 )

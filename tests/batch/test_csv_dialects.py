@@ -80,7 +80,7 @@ def test_every_dialect_scores_alike(frame, model, expected, tmp_path, delimiter,
     path.write_text(written(frame, decimal, thousands or "", delimiter), encoding="utf-8")
     done, found = scores(model, path, tmp_path, decimal=decimal, thousands=thousands)
     np.testing.assert_allclose(found, expected, atol=1e-7)
-    said = f"'{path}' is read with the delimiter {delimiter!r}, which gives the columns that are needed"
+    said = f"'{path}' is read with the delimiter {delimiter!r}, which gives the needed columns"
     assert (said in done.warnings) == (delimiter != ",")
     done, found = scores(model, path, tmp_path, decimal=decimal, thousands=thousands, delimiter=delimiter)
     np.testing.assert_allclose(found, expected, atol=1e-7)
@@ -102,7 +102,7 @@ def test_every_dialect_scores_alike(frame, model, expected, tmp_path, delimiter,
 )
 def test_a_number_of_another_dialect_is_rejected_with_its_remedy(model, tmp_path, value, options, remedy):
     (tmp_path / "in.csv").write_text(f'id,amount,shop\n0,7,a\n1,"{value}",a\n')
-    reason = f"not a number; if it is written as one, say so by {remedy}" if remedy else "not a number"
+    reason = f"not a number; to read it as one, add {remedy}" if remedy else "not a number"
     rejects = {"rejects": tmp_path / "r.csv", "max_rejects": 1}
     scores(model, tmp_path / "in.csv", tmp_path, **rejects, **options)
     found = pd.read_csv(tmp_path / "r.csv")
@@ -113,7 +113,7 @@ def test_a_number_of_another_dialect_is_rejected_with_its_remedy(model, tmp_path
     ("options", "words"),
     [
         ({"delimiter": ";;"}, "delimiter is ';;'; expected one character"),
-        ({"delimiter": "§"}, "delimiter is '§'; expected a character of ASCII"),
+        ({"delimiter": "§"}, "delimiter is '§'; expected an ASCII character"),
         ({"decimal": "0"}, "decimal is '0'"),
         ({"thousands": "."}, r"thousands and decimal are both '\.'"),
         ({"encoding": "utf-99"}, "encoding='utf-99' is not known"),
@@ -185,7 +185,7 @@ def test_another_encoding_is_named_as_the_remedy(frame, model, tmp_path):
     with pytest.raises(ValueError, match=r"its header is not text in UTF-8; name its encoding, as in encoding='latin"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_bytes(content.encode("utf-16-le"))
-    with pytest.raises(ValueError, match=r"is it UTF-16\? Then say so by encoding='utf-16-le'"):
+    with pytest.raises(ValueError, match=r"is it UTF-16\? Then add encoding='utf-16-le'"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_bytes(content.replace("Köln", "K\x81ln").encode("latin-1"))
     with pytest.raises(ValueError, match=r"cannot read .*in\.csv' as CSV: .*Name its encoding, as in encoding='latin"):
@@ -280,7 +280,7 @@ def test_missing_columns_are_named_with_their_spaces_and_delimiters(model, tmp_p
     with pytest.raises(ValueError, match=r"has no column 'amount', 'shop', .*; it has 'id\^amount\^shop'"):
         scores(model, tmp_path / "in.csv", tmp_path)
     (tmp_path / "in.csv").write_text("id;amount;shop\n1;2;a\n")
-    with pytest.raises(ValueError, match=r"is the delimiter ';'\? Then say so by delimiter"):
+    with pytest.raises(ValueError, match=r"is the delimiter ';'\? Then add delimiter"):
         scores(model, tmp_path / "in.csv", tmp_path, delimiter=",")
 
 

@@ -72,7 +72,7 @@ def test_rows_of_a_query_and_scores_into_a_table(server, rows, path, frame, expe
     np.testing.assert_array_equal(found["id"], frame["id"])
     np.testing.assert_array_equal(found["probability_True"], expected)
     assert found["uid"].str.len().eq(36).all()
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         score_dataset(tabkd.load(path), [server], server, **options)
     score_dataset(tabkd.load(path), [server], server, **options, append=True)
     with cursor(server) as sql:
@@ -86,7 +86,7 @@ def test_a_table_of_another_schema_and_an_awkward_name(server, path, frame, tmp_
         sql.execute('CREATE SCHEMA "Risk"')
     for append in (False, True):
         score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"', append=append)
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         score_dataset(tabkd.load(path), [str(tmp_path / "in.parquet")], server, table='Risk.a "b"')
     with cursor(server) as sql:
         sql.execute('SELECT count(*) FROM "Risk"."a ""b"""')
@@ -330,16 +330,16 @@ def test_what_does_not_go_together_is_refused(path, frame, tmp_path):
             database.execute("CREATE TABLE rows AS SELECT 1 AS amount, 'a' AS shop")
         server = "postgresql://user:secret@127.0.0.1:1/db"
         refused("query is for a database", query="SELECT 1")
-        refused(r"'a\.duckdb' is a database; say by query", ["a.duckdb"])
-        refused("scored alone; got 2 inputs", ["a.duckdb", "in.parquet"], query="SELECT 1")
+        refused(r"'a\.duckdb' is a database; choose the rows to score with query", ["a.duckdb"])
+        refused("must be the only input; got 2 inputs", ["a.duckdb", "in.parquet"], query="SELECT 1")
         refused("the database 'b.duckdb' does not exist", ["b.duckdb"], query="SELECT 1")
         refused("has no column 'amount'", ["a.duckdb"], query="SELECT 1 AS x")
         refused("Parser Error|syntax error", ["a.duckdb"], query="SELEC 1")
         refused("resume=True needs files", ["a.duckdb"], query="SELECT * FROM rows", resume=True)
         refused(r"'postgresql://user:\*\*\*@127.0.0.1:1/db' needs table, the name", output=server)
         refused(r"postgresql://user:\*\*\*@127.0.0.1:1/db: .*refused", output=server, table="t")
-        refused("table is for an output of PostgreSQL", table="t")
-        refused("append=True is for an output of PostgreSQL", append=True)
+        refused("table needs an output in PostgreSQL", table="t")
+        refused("append=True needs an output in PostgreSQL", append=True)
         assert sorted(os.listdir()) == ["a.duckdb", "in.parquet"]
 
 
@@ -361,7 +361,7 @@ def test_a_folder_for_each_value(path, frame, expected, tmp_path):
     scores = duckdb.sql(f"SELECT * FROM {files} ORDER BY id").df()
     np.testing.assert_array_equal(scores["probability_True"], expected)
     assert scores["month"].fillna("").tolist() == frame["month"].fillna("").tolist()
-    with pytest.raises(ValueError, match="is there already and not an empty folder"):
+    with pytest.raises(ValueError, match="already exists and is not an empty folder"):
         score_dataset(tabkd.load(path), [source], str(out), **options)
     with pytest.raises(ValueError, match="is in the folder of the output"):
         score_dataset(path, [source], str(tmp_path / "o"), **options, rejects=str(tmp_path / "o" / "r.csv"))

@@ -103,4 +103,4 @@ def test_the_command_writes_the_segments_to_the_summary(path, frame, tmp_path):
     assert "--segment 'region' needs --summary" in refused(*job, "region")
     assert "--segment 'city' is not a column" in refused(*job, "city", "--summary", tmp_path / "s.json")
     spark = refused(*job, "region", "--summary", tmp_path / "s.json", "--engine", "spark")
-    assert "--segment is not for --engine spark" in spark
+    assert "--segment does not work with --engine spark" in spark

@@ -81,7 +81,7 @@ def test_nothing_is_written_through_a_link_in_the_folder(path, source, foreign, 
     try:
         score_dataset(path, [source], tmp_path / "q.csv", resume=resume, batch_size=500)
     except ValueError as error:
-        assert "no job of tabkd made" in str(error) or "not a manifest" in str(error)  # noqa: PT017
+        assert "tabkd did not make" in str(error) or "not a manifest" in str(error)  # noqa: PT017
         assert os.path.lexists(hidden / name)
     else:  # another name of a file is removed, not the file
         assert link == "hard"
@@ -93,7 +93,7 @@ def test_nothing_is_written_through_a_link_in_the_folder(path, source, foreign, 
 def test_a_file_of_others_in_the_folder_of_a_job_is_left_there(path, source, tmp_path, resume):
     hidden = interrupted(path, source, tmp_path / "q.csv")
     (hidden / "letter.txt").write_text("precious")
-    with pytest.raises(ValueError, match=r"a folder with 'letter\.txt' in it that no job of tabkd made"):
+    with pytest.raises(ValueError, match=r"a folder with 'letter\.txt' in it that tabkd did not make"):
         score_dataset(path, [source], tmp_path / "q.csv", resume=resume, batch_size=500)
     assert (hidden / "letter.txt").read_text() == "precious"
     (hidden / "letter.txt").unlink()

@@ -199,7 +199,7 @@ def test_damaged_parts_are_scored_again(path, month, undisturbed, tmp_path, monk
 def test_a_job_is_stopped_while_its_output_is_put_together(path, month, undisturbed, tmp_path):
     out, rejects = tmp_path / "out.parquet", tmp_path / "rejects.csv"
     options = {"rejects": str(rejects), "max_rejects": 5, "batch_size": 1000, "resume": True}
-    with pytest.raises(StoppedError, match="put together"):
+    with pytest.raises(StoppedError, match="merged"):
         scored(path, month, out, **options, stop=StopAfter(70))
     assert [file.name for file in tmp_path.iterdir()] == [".out.parquet.tabkd"]
     scored(path, month, out, **options)
@@ -245,7 +245,7 @@ def test_a_job_of_another_model_input_or_option_is_refused(path, frame, tmp_path
     options = {"batch_size": 500, "resume": True}
     with pytest.raises(StoppedError):
         scored(path, tmp_path / "in.parquet", out, **options, stop=StopAfter(2))
-    with pytest.raises(ValueError, match=r"holds an unfinished job of another threshold\. Give what"):
+    with pytest.raises(ValueError, match=r"holds an unfinished job of another threshold\. Repeat the options"):
         scored(path, tmp_path / "in.parquet", out, **options, threshold=0.5)
     other = tmp_path / "other.onnx"
     teacher = make_pipeline(TableCodes(), RandomForestClassifier(2, random_state=1))
@@ -311,7 +311,7 @@ def test_a_signal_finishes_the_batch_and_says_how_to_go_on(path, month, undistur
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert "Error: stopped after" in said
-    assert "the same command goes on from there" in said
+    assert "the same command continues from there" in said
     assert (parts / "manifest.json").is_file()
     subprocess.run(command(path, month, tmp_path, "--resume"), check=True, capture_output=True)
     assert {name: (tmp_path / name).read_bytes() for name in undisturbed[0]} == undisturbed[0]

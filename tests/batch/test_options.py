@@ -25,10 +25,10 @@ CASES = [
     ({"keep": ["x"]}, "keep='x' is not a column of", "--keep 'x' is not a column of"),
     ({"keep": ["prediction"]}, "keep='prediction' has the name", "--keep 'prediction' has the name"),
     ({"column_map": {"x": "y"}}, "column_map='x' is not a column", "--column-map 'x' is not a column"),
-    ({"column_map": {"amount": "y"}}, "what they are called there by column_map", "called there by --column-map"),
+    ({"column_map": {"amount": "y"}}, "map other names with column_map", "map other names with --column-map"),
     ({"query": "SELECT 1"}, "query is for a database", "--query is for a database"),
-    ({"table": "t"}, "table is for an output of PostgreSQL", "--table is for an output of PostgreSQL"),
-    ({"append": True}, "append=True is for an output", "--append is for an output"),
+    ({"table": "t"}, "table needs an output in PostgreSQL", "--table needs an output in PostgreSQL"),
+    ({"append": True}, "append=True needs an output", "--append needs an output"),
     ({"max_rejects": 3}, "max_rejects=3 would lose", "--max-rejects 3 would lose"),
     ({"rejects": "r.txt"}, "rejects='r.txt' has the suffix '.txt'", "--rejects 'r.txt' has the suffix '.txt'"),
     ({"output": "o.txt"}, "output='o.txt' has the suffix '.txt'", "--output 'o.txt' has the suffix '.txt'"),
@@ -73,7 +73,7 @@ def test_an_error_calls_a_parameter_as_the_user_does(path, source, options, in_p
 def test_reasons_of_rejects_too(path, frame, source):
     frame[:1].assign(amount="1,5").to_csv(source, index=False)
     options = {"rejects": "r.csv", "max_rejects": 1}
-    reason = "not a number; if it is written as one, say so by"
+    reason = "not a number; to read it as one, add"
     score_dataset(path, [source], "o.csv", **options)
     assert pd.read_csv("r.csv")["reason"].tolist() == [f"{reason} decimal=','"]
     result = CliRunner().invoke(app, ["score", str(path), source, "--output", "o.csv", *arguments_of(options)])

@@ -264,7 +264,7 @@ def test_the_command_says_that_the_rows_are_written_but_not_the_rejects(path, ba
 
 def test_the_exit_codes_are_in_the_help():
     said = " ".join(CliRunner().invoke(app, ["score", "--help"], terminal_width=120).stdout.split())
-    for code in ("0, all is written", "5, all rows are written, but the summary or the file of rejects is not"):
+    for code in ("0, everything is written", "5, all rows are written, but the summary or the file of rejects is not"):
         assert code in said
 
 
@@ -280,7 +280,7 @@ sinks.File.write = write
 """
     done = commands.run(*job, program=program)
     assert done.code == 143
-    assert "what is on standard output is not all" in done.stderr
+    assert "standard output is incomplete" in done.stderr
     assert "nothing was written" not in done.stderr
     wrong = frame.astype({"amount": object})
     wrong.loc[len(wrong) - 1, "amount"] = "much"
@@ -288,7 +288,7 @@ sinks.File.write = write
     job[2] = tmp_path / "in.csv"
     done = commands.run(*job)
     assert done.code == 3
-    assert "what is on standard output is not all" in done.stderr
+    assert "standard output is incomplete" in done.stderr
     assert "nothing was written" not in done.stderr
 
 

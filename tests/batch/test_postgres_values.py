@@ -171,7 +171,7 @@ def test_infinite_moments_and_those_that_would_overflow_are_refused(sql, kind):
     most = 2 ** (kind.bit_width - 1)
     for number in (most - 1, -most + 1, -most, -most + 10_957, -most + 946_684_800_000_000 - 1):
         if -most <= number < most:
-            with pytest.raises(pa.ArrowInvalid, match=r"too far a year|overflow"):
+            with pytest.raises(pa.ArrowInvalid, match=r"its year is out of range|overflow"):
                 written(sql, pa.array([number], f"int{kind.bit_width}").cast(kind))
 
 
@@ -194,7 +194,7 @@ def test_a_table_that_is_there_holds_the_values_or_they_are_refused(sql, types, 
             if isinstance(refused, pa.ArrowInvalid):  # a value
                 continue
             # Else a type, or a rule that the server has for a type.
-            of_type = f"column 'x' of 'a_table' is {shown}, which does not hold values of type {values.type}"
+            of_type = f"column 'x' of 'a_table' is {shown}, which cannot hold values of type {values.type}"
             of_server = ("COPY a_table, line 1, column x", "violates check constraint")
             assert any(part in str(refused) for part in (of_type, *of_server)), (name, refused)
         else:

@@ -190,7 +190,9 @@ def test_a_resumed_job_gives_the_same_bytes(explained, source, tmp_path, options
     with pytest.raises(StoppedError):
         score_dataset(explained, [source], out, **options, stop=StopAfter(13))
     for other in ({"reasons": 3}, {"reasons_for": "lower"}, {"reason_groups": {"both": ["amount", "paid"]}}):
-        with pytest.raises(ValueError, match=f"holds an unfinished job of another {next(iter(other))}. Give what"):
+        with pytest.raises(
+            ValueError, match=f"holds an unfinished job of another {next(iter(other))}. Repeat the options"
+        ):
             score_dataset(explained, [source], out, **options | other)
     seen = []
     score_dataset(explained, [source], out, **options, on_commit=lambda: seen.append(list(out.parent.glob(".out*/*"))))
@@ -249,8 +251,8 @@ REFUSED = [
     ({"reason_codes": CODES}, "reason_codes needs reasons"),
     ({"reasons": 1, "reason_groups": {"g": ["shp"]}}, "reason_groups='g': 'shp' is not a column of the model"),
     ({"reasons": 1, "reason_groups": {"g": []}}, "reason_groups='g' has no columns"),
-    ({"reasons": 1, "reason_groups": {"g": ["shop"], "h": ["shop"]}}, "='h': 'shop' is in a group already, 'g'"),
-    ({"reasons": 1, "reason_groups": {"paid": ["shop"]}}, "='paid' is the name of a column outside of the group"),
+    ({"reasons": 1, "reason_groups": {"g": ["shop"], "h": ["shop"]}}, "='h': 'shop' is already in a group, 'g'"),
+    ({"reasons": 1, "reason_groups": {"paid": ["shop"]}}, "='paid' is the name of a column that is not in the group"),
     ({"reasons": 1, "reason_codes": "column,code\namount,1\nshop,2\n"}, "reason_codes has no code for 'paid'"),
     ({"reasons": 1, "reason_codes": CODES + "shp,4\n"}, "reason_codes has a code for 'shp', which is neither"),
     ({"reasons": 1, "reason_codes": CODES + "shop,4\n"}, "has two codes for 'shop'"),
@@ -298,7 +300,9 @@ def test_numbers_may_be_those_of_numpy(explained, source, tmp_path, choice):
 def test_reasons_need_a_model_with_contributions(model, source, tmp_path):
     path = tmp_path / "plain.onnx"
     model.to_onnx(path)
-    with pytest.raises(ValueError, match=r"does not have. Export it again by model.to_onnx\(path, contributions=True"):
+    with pytest.raises(
+        ValueError, match=r"does not have. Export it again with model.to_onnx\(path, contributions=True"
+    ):
         score_dataset(path, [source], tmp_path / "out.csv", reasons=1)
 
 

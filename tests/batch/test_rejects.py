@@ -61,7 +61,7 @@ def test_every_bad_row_of_a_csv_is_set_aside_with_its_reason(path, frame, expect
         [20, "amount", "inf", "infinite"],
         [30, np.nan, "30,1.5,a", "3 values where the header has 4"],
         [40, np.nan, "40,1.5,a,True,more", "5 values where the header has 4"],
-        [50, "shop", "\\xff", "not text in UTF-8; if it is in another encoding, name it, as in encoding='latin-1'"],
+        [50, "shop", "\\xff", "not text in UTF-8; if it has another encoding, name it, as in encoding='latin-1'"],
         [60, "paid", "perhaps", "neither true nor false"],
     ]
     scores = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
@@ -192,7 +192,7 @@ def test_rejects_need_a_place(path, frame, tmp_path):
     with pytest.raises(ValueError, match=r"max_rejects=3 would lose .*rejects"):
         scored(path, source, output, max_rejects=3)
     for taken in (output, source):
-        with pytest.raises(ValueError, match=r"rejects=.* is read or written by this job as something else"):
+        with pytest.raises(ValueError, match=r"rejects=.* is already read or written by this job"):
             scored(path, source, output, rejects=str(taken))
     with pytest.raises(ValueError, match=r"rejects='r\.txt' has the suffix '\.txt'"):
         scored(path, source, output, rejects="r.txt")
@@ -277,7 +277,7 @@ def test_failures_by_value_are_all_failures(values, bad, most):
 @pytest.mark.parametrize(
     ("column", "values", "reason"),
     [
-        ("amount", [f"{i},5" for i in range(N_ROWS)], "not a number; if it is written as one, say so by"),
+        ("amount", [f"{i},5" for i in range(N_ROWS)], "not a number; to read it as one, add"),
         ("amount", ["n/v"] * N_ROWS, "not a number"),
         ("amount", [float("inf")] * N_ROWS, "infinite"),
         ("paid", [f"perhaps {i}" for i in range(N_ROWS)], "neither true nor false"),

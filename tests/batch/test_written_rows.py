@@ -65,7 +65,9 @@ def test_a_part_that_changes_before_it_is_put_together_fails_the_job(path, sourc
     asked = iter([False, True])
     with pytest.raises(StoppedError):
         score_dataset(path, [source], tmp_path / "out.csv", resume=True, batch_size=500, stop=lambda: next(asked))
-    with pytest.raises(ValueError, match=r"part-000000' cannot be used: it was changed since .* remove '.*' to begin"):
+    with pytest.raises(
+        ValueError, match=r"part-000000' cannot be used: it was changed since .* remove '.*' to start again"
+    ):
         score_dataset(path, [source], tmp_path / "out.csv", resume=True, batch_size=500, stop=damage)
 
 
@@ -121,7 +123,7 @@ def test_the_command_says_at_which_score_it_cut(path, source, expected, tmp_path
     cut = np.sort(expected)[::-1][299]
     for options, threshold in ((["--top-fraction", 0.1], cut), (["--threshold", 0.25], 0.25)):
         result = CliRunner().invoke(app, list(map(str, [*arguments, *options])))
-        assert f"alerts out, of probabilities from {threshold} on (" in result.stdout
+        assert f"alerts out, with probabilities from {threshold} on (" in result.stdout
         assert json.loads((tmp_path / "s.json").read_text())["threshold"] == threshold
         result = CliRunner().invoke(app, list(map(str, [*arguments, *options, "--log", "json"])))
         assert json.loads(result.stderr)["threshold"] == threshold
@@ -183,7 +185,7 @@ def test_a_folder_that_cannot_be_replaced_is_refused_before_the_first_row(path, 
     monkeypatch.chdir(here)
     options = {"partition_by": ["month"], "stop": lambda: pytest.fail("a batch was scored")}
     for given in (".", str(here)):
-        with pytest.raises(OSError, match="it is the working directory, and a new folder takes its place"):
+        with pytest.raises(OSError, match="it is the working directory, and a new folder would replace it"):
             score_dataset(path, [source], given, **options)
     with pytest.raises(OSError, match=r"cannot write '.*none/out'.*Make the folder first"):
         score_dataset(path, [source], "none/out", **options)

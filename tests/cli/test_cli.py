@@ -19,13 +19,13 @@ def test_help_names_every_command():
 
 def test_help_lists_commands_with_their_whole_first_sentence():
     words = " ".join(run("--help").stdout.split())
-    assert "score Score rows of any number, batch by batch, and write a prediction for each of them. inspect" in words
+    assert "score Score any number of rows, batch by batch, and write a prediction for each of them. inspect" in words
 
 
 @pytest.mark.parametrize("command", ["distill", "score", "inspect", "export", "compare"])
 def test_help_explains_arguments(command):
     text = run(command, "--help").stdout
-    assert any(words in text for words in ("The table to learn from", "What `tabkd distill` wrote."))
+    assert any(words in text for words in ("The table to learn from", "A file that `tabkd distill` wrote."))
 
 
 def test_a_mistyped_option_is_answered_by_the_one_that_is_meant():

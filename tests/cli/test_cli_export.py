@@ -40,7 +40,7 @@ def test_the_command_has_every_dialect():
         (("--to", "sql", "--dialect", "oracle"), 2, "'oracle' is not one of 'duckdb'"),
         (("--to", "js", "--keep", "id"), 1, "--keep is for --to sql"),
         (("--to", "sql", "--dialect", "spark", "--column-map", "a"), 1, "--column-map 'a' is not of the form"),
-        (("--to", "sql", "--dialect", "spark", "--table", ""), 1, "--table '' is no name of a table in Spark"),
+        (("--to", "sql", "--dialect", "spark", "--table", ""), 1, "--table '' is not the name of a table in Spark"),
         (("--to", "js", "--table", ""), 1, "--table is for --to sql"),
         (("--to", "js", "--reasons", "1"), 1, "--reasons is for --to sql"),
         (("--to", "sql", "--dialect", "spark", "--reasons", "1"), 1, "--reasons needs contributions, which the model"),

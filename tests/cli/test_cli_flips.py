@@ -44,7 +44,7 @@ def test_a_gate_that_the_test_rows_cannot_decide_is_refused_before_anything_is_f
     error = refused_later(*distil(noisy, tmp_path / "out", "--max-flips", "0.5", "--review", "0.01"))
     assert error == (
         "Error: --max-flips needs at least 10 alerts to measure on, but --review 0.01 of 375 test rows is 4. Give "
-        "1,000 test rows or more by --test or --test-size, or a larger --review.\n"
+        "1,000 test rows or more with --test or --test-size, or a larger --review.\n"
     )
 
 

@@ -90,7 +90,7 @@ def test_a_job_without_rows_is_a_row_without_an_index(summaries, tmp_path):
     ("content", "says"),
     [
         ("[1]", "is not a summary of a job; give files that `tabkd score --summary` wrote"),
-        ("not JSON", "is no JSON"),
+        ("not JSON", "is not JSON"),
         ('{"rows": 1}', "is not a summary of a job: it has no 'model'"),
     ],
 )

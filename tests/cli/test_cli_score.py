@@ -106,7 +106,7 @@ def test_score_gives_reasons_with_codes_and_groups(table, frame, tmp_path):
     assert "--reason-group 'a' is given twice, as 'amount' and 'hour'" in refused(*job, "--reasons", "1", *twice)
     assert "--reason-codes needs --reasons" in refused(*job, "--reason-codes", codes)
     message = refused(*job, "--reasons", "1", "--summary", codes, "--reason-codes", codes)
-    assert "read or written by this job as something else" in message
+    assert "already read or written by this job" in message
 
 
 def test_reasons_need_contributions(distilled, table, tmp_path):

@@ -142,7 +142,7 @@ def test_numbers_of_another_dialect_are_no_text(rows, tmp_path, decimal, thousan
     message = refused("distill", path, "--target", "fraud", *common)
     assert "column 'amount' would be a category of" in message
     assert "(row 0 has" in message
-    assert f"read it by {remedy} --numeric 'amount';" in message
+    assert f"read it with {remedy} --numeric 'amount';" in message
     options = remedy.replace("'", "").split()
     run("distill", path, "--target", "fraud", *options, "--numeric", "amount", *common)
     run("distill", path, "--target", "fraud", "--drop", "amount", *common)

@@ -170,7 +170,7 @@ def test_numeric_leaves_out_the_rows_with_anything_else(split_of, suffix):
 
 def test_numeric_is_said_to_be_of_no_use_where_most_cells_are_text(refusal_of):
     message = refusal_of(payments(), "--numeric", "country")
-    assert "--numeric 'country': 400 of its 400 values are no numbers (row 0 has" in message
+    assert "--numeric 'country': 400 of its 400 values are not numbers (row 0 has" in message
 
 
 def test_numeric_and_categorical_exclude_each_other(refusal_of):
@@ -256,11 +256,11 @@ def test_what_is_said_of_columns_is_said_once(tmp_path):
         ([f"{5000 + i}" for i in range(30)], "'visits': text, a category, though 30 of its 30 levels are numbers"),
         (["2026-10-24", "2026-10-25"], "'visits': text that looks like dates; a category of 2 levels."),
         (["Yes", "no"], "'visits': text, 'Yes' and 'no'; a category of these, not true and false."),
-        (["a", "b", "NA"], "'visits': the text 'NA' in 133 rows is a category of its own, not a missing value."),
-        (["a"], "'visits': 'a' in every row, which tells a model nothing."),
-        ([None], "'visits': no value in any row, which tells a model nothing."),
-        ([7], "'visits': 7 in every row, which tells a model nothing."),
-        (["a", "b", ""], "'visits': empty text in 133 rows is a category of its own, not a missing value."),
+        (["a", "b", "NA"], "'visits': the text 'NA' in 133 rows is a separate category, not a missing value."),
+        (["a"], "'visits': 'a' in every row; a model learns nothing from it."),
+        ([None], "'visits': no value in any row; a model learns nothing from it."),
+        ([7], "'visits': 7 in every row; a model learns nothing from it."),
+        (["a", "b", ""], "'visits': empty text in 133 rows is a separate category, not a missing value."),
     ],
     ids=["few levels", "codes with zeros", "codes", "dates", "yes and no", "NA", "same", "missing", "number", "empty"],
 )

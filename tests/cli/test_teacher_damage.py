@@ -254,5 +254,5 @@ def test_an_onnx_teacher_reads_nothing_outside_of_its_folder(table, tmp_path):
         with pytest.raises(CommandError, match="outside of its folder"):
             read_teacher(path)
     onnx_teacher(path, "none.bin")
-    with pytest.raises(CommandError, match="Put that file beside it"):
+    with pytest.raises(CommandError, match="Put that file next to it"):
         load_teacher(path, "regression", (), X)

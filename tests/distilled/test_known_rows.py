@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_val_sco
 
 from tests.distilled.quick import classifier
 
-WORDS = "seems to know by heart the rows.*PredefinedSplit"
+WORDS = "seems to have memorized the rows.*PredefinedSplit"
 BY_HEART = {
     "forest": RandomForestClassifier(50, random_state=0),
     "extra trees": ExtraTreesClassifier(50, random_state=0),

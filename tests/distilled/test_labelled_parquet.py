@@ -353,5 +353,5 @@ def test_places_without_labelled_rows_are_refused(tmp_path):
 
 def test_synthetic_rows_are_not_asked_for_as_well(X, y, tmp_path):
     given = LabelledParquet(tmp_path)
-    with pytest.raises(ValueError, match=r"n_synthetic=400, but the rows of LabelledParquet\(.*take the place"):
+    with pytest.raises(ValueError, match=r"n_synthetic=400, but the rows of LabelledParquet\(.*replace"):
         classifier().fit(X, y, X_unlabeled=given)

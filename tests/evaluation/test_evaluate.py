@@ -230,7 +230,7 @@ def test_few_rows_do_not_tell(credit):
     report = evaluate(model, X_test[:25], y_test[:25], X_train=X, y_train=y)
     assert "too few test rows" in report.reasons.get("skill_kept_interval", report.reasons.get("skill_kept"))
     assert report.verdict == "cannot tell"
-    assert report.advice.startswith("These 25 test rows do not tell whether to distil: an interval needs 30 rows")
+    assert report.advice.startswith("These 25 test rows cannot decide whether to distil: an interval needs 30 rows")
 
 
 def test_an_interval_without_ends_is_shown_with_its_reason(credit):
@@ -248,7 +248,7 @@ def test_some_rows_do_not_tell_a_student_from_a_rival_that_is_alike(credit):
     model = distilled(DistilledClassifier, LogisticRegression(), X, y)
     report = evaluate(model, X_test[:300], y_test[:300], X_train=X, y_train=y)
     assert report.verdict == "cannot tell"
-    assert "do not tell whether to distil: by log-loss" in report.advice
+    assert "cannot decide whether to distil: by log-loss" in report.advice
 
 
 def test_a_twin_on_the_labels_that_beats_the_student_is_said(tmp_path):

@@ -58,7 +58,7 @@ def test_what_cannot_be_measured_says_why(numbers, of_numbers, monkeypatch):
     lambdas.of_a_lambda = lambda: 0
     assert memory(lambdas, content, X, "predict")["teacher"]["memory_reason"] == "it cannot be pickled"
     found = memory(LinearRegression(), content, X, "predict")["teacher"]  # not fitted
-    assert (found["memory"], found["memory_reason"]) == (None, "it does not run in a process of its own")
+    assert (found["memory"], found["memory_reason"]) == (None, "it does not run in a separate process")
     monkeypatch.setattr(_memory, "_STATUS", _memory.Path("/nowhere"))
     found = memory(LinearRegression(), content, X, "predict")["student"]
-    assert found["memory_reason"] == "this system does not tell the peak of a process in /proc"
+    assert found["memory_reason"] == "this system does not report the peak memory of a process in /proc"

@@ -97,7 +97,7 @@ def test_a_page_of_two_classes_has_every_section(student):
     found = headings(content)
     for title in ("Ensemble against student", "Try the student", "Student against teacher", "Classes"):
         assert title in found
-    for title in ("Where they disagree most", "What the scores are made of", "What was done"):
+    for title in ("Where they disagree most", "What makes up the scores", "What was done"):
         assert title in found
     assert ("The model itself" in found) == (student in ("additive", "tree"))
     assert content.count("<svg") >= 6

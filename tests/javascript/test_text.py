@@ -104,5 +104,5 @@ def test_the_scripts_are_files_of_the_package():
 
 
 def test_names_that_are_one_text_are_refused():
-    with pytest.raises(NotImplementedError, match="Two columns are called '1', as JavaScript has only text"):
+    with pytest.raises(NotImplementedError, match="Two columns are called '1', because names in JavaScript are text"):
         refuse_twice("columns", ["a", "1", "1"])

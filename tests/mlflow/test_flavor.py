@@ -207,7 +207,7 @@ def test_what_cannot_be_saved_is_refused(student, tmp_path):
             student,
             {"pyfunc_predict_fn": "score"},
             ValueError,
-            "pyfunc_predict_fn='score' is none of predict, predict_proba",
+            "pyfunc_predict_fn='score' is not one of predict, predict_proba",
         ),
         (
             regressor,

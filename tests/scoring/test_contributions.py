@@ -87,7 +87,7 @@ def test_a_file_without_contributions_says_how_to_write_them(tmp_path):
     X = np.random.default_rng(0).normal(size=(200, 3))
     model = DistilledClassifier(RandomForestClassifier(5), student="tree", **FAST).fit(X, X[:, 0] > 0)
     model.to_onnx(tmp_path / "model.onnx")
-    message = r"model.onnx' has no contributions. Write it again by model.to_onnx\(path, contributions=True\)"
+    message = r"model.onnx' has no contributions. Write it again with model.to_onnx\(path, contributions=True\)"
     with pytest.raises(ValueError, match=message):
         load(tmp_path / "model.onnx").contributions(X)
 

@@ -364,12 +364,12 @@ def test_whole_numbers_are_no_codes_that_have_zeros_in_front(tmp_path, kind):
     model, X, whole = zip_codes(kind)
     model.to_onnx(tmp_path / "model.onnx")
     exported = tabkd.load(tmp_path / "model.onnx")
-    with pytest.raises(ValueError, match=r"'zip' had categories such as '01234' at fit, .* lost the zeros"):
+    with pytest.raises(ValueError, match=r"'zip' had categories such as '01234' at fit, .* lost the leading zeros"):
         exported.predict(whole)
     nothing = X.assign(zip=pd.array([None] * 300, "Int64"))
     np.testing.assert_allclose(exported.predict(nothing), model.predict(X.assign(zip=None)), atol=1e-5)
     if kind in ("int64", "category"):
         whole.to_feather(tmp_path / "rows.arrow")
-        with pytest.raises(ValueError, match=r"row 0: column 'zip' is '\d+': .* lost the zeros"):
+        with pytest.raises(ValueError, match=r"row 0: column 'zip' is '\d+': .* lost the leading zeros"):
             score_dataset(exported, [str(tmp_path / "rows.arrow")], str(tmp_path / "out.csv"))
         assert not (tmp_path / "out.csv").exists()

@@ -127,7 +127,7 @@ def test_a_csv_of_another_dialect(spark, path, frame, tmp_path):
     found = spark.read.parquet(str(tmp_path / "out")).toPandas().astype({"id": int}).sort_values("id")
     expected = tabkd.load(path).predict_proba(rows[COLUMNS].assign(amount=rows["amount"].round(3)))
     np.testing.assert_allclose(found["probability_bad"], expected[:, 0], atol=1e-6)
-    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then say so by delimiter"):
+    with pytest.raises(ValueError, match=r"has no column .* is the delimiter ';'\? Then add delimiter"):
         score_dataset(path, inputs, str(tmp_path / "no"))
 
 
@@ -232,7 +232,7 @@ def test_the_command_scores_by_spark(spark, rows, path, frame, tmp_path):
     assert sorted(found["id"]) == frame["id"][:100][expected[:100] >= 0.5].tolist()
     assert "already exists" in run(folder, "--output", out, code=1)
     for option, *value in (["--append"], ["--batch-size", 10]):
-        assert f"{option} is not for --engine spark" in run(folder, "--output", out, option, *value, code=1)
+        assert f"{option} does not work with --engine spark" in run(folder, "--output", out, option, *value, code=1)
     run(folder, "--output", tmp_path / "none", "--keep", "id", "--partition-by", "shop", "--threshold", "1")
     for option in ("--rejects", "--summary"):
         message = run(folder, "--output", tmp_path / "o", option, folder / "0.parquet", code=1)

@@ -80,7 +80,7 @@ def test_a_job_writes_those_of_the_local_engine(spark, path, files, options, tmp
         patch.setattr(Parts, "add", add_two)
         with pytest.raises(RuntimeError, match="interrupted"):
             dataset.score_dataset(*job, **options, resume=True)
-    with pytest.raises(ValueError, match=r"an unfinished job of another reasons and max_doubt\. Give what"):
+    with pytest.raises(ValueError, match=r"an unfinished job of another reasons and max_doubt\. Repeat the options"):
         dataset.score_dataset(*job, **options | {"reasons": 1, "max_doubt": 0.2}, resume=True)
     done = dataset.score_dataset(*job, **options, resume=True)
     assert (done.written, done.rejected) == (local.written, 1)

@@ -93,7 +93,7 @@ def test_another_interpreter_of_workers_is_used_and_its_lack_of_tabkd_explained(
     done = subprocess.run(run, env=environment | more, capture_output=True, text=True)
     assert done.returncode == 1
     assert "the Python of Spark's workers cannot score: No module named" in done.stderr
-    assert "Install tabkd there, and name that interpreter by PYSPARK_PYTHON" in done.stderr
+    assert "Install tabkd there, and name that interpreter in PYSPARK_PYTHON" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["bare"]
 
 

@@ -119,7 +119,7 @@ def test_the_proof_refuses_reasons_that_differ():
 @pytest.mark.parametrize("student", ["tree", "mlp"])
 def test_students_that_are_not_additive_have_no_reasons_in_sql(student):
     one = exported(student, "binary", contributions=True)
-    with pytest.raises(NotImplementedError, match="reasons for additive students alone"):
+    with pytest.raises(NotImplementedError, match="reasons only for additive students"):
         one.to_sql("duckdb", reasons=1)
 
 

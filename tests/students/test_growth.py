@@ -131,7 +131,7 @@ def test_a_hard_teacher_is_learnt_from_all_chunks(params):
     *_, last = optional.notes
     assert last == (
         f"MLP {sizes}, {student.n_iter_} × 2,400 rows: {student.unexplained_:.1%} of the teacher unexplained "
-        "(1.5% will do)"
+        "(1.5% is good enough)"
     )
     # Two narrow networks are tried only if the second may do.
     assert len(optional.notes) == 2

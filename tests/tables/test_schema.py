@@ -198,7 +198,7 @@ def test_an_array_of_another_width_is_refused():
 
 
 def test_duplicate_names_are_refused():
-    with pytest.raises(ValueError, match=r"Columns \['a'\] occur more than once; give every column a name of its own"):
+    with pytest.raises(ValueError, match=r"Columns \['a'\] occur more than once; give every column a different name"):
         TableSchema.of(pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]))
 
 

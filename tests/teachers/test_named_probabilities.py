@@ -249,7 +249,7 @@ def test_a_further_column_beside_classes_that_are_numbers_is_refused():
 
 def test_a_class_that_is_stated_twice_is_refused():
     model = Model(lambda p: np.column_stack([1 - p, p / 2, p / 2]), classes_=[0, 1, 1])
-    with pytest.raises(ValueError, match=r"the classes of teacher Model are \[0, 1, 1\]; each has to be there once"):
+    with pytest.raises(ValueError, match=r"the classes of teacher Model are \[0, 1, 1\]; each has to occur once"):
         DistilledClassifier(model, student="tree", n_synthetic=0).fit(X, (POSITIVE > 0.5).astype(int))
 
 

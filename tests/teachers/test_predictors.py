@@ -174,7 +174,7 @@ def test_a_search_shares_the_predictor():
     X, y = table(), targets(table(), "binary")
     teacher = predictor(y)
     search = GridSearchCV(distilled(teacher), {"student__max_leaf_nodes": [4, 8]}, cv=2, error_score="raise")
-    with pytest.warns(UserWarning, match="TabularPredictor seems to know by heart"):
+    with pytest.warns(UserWarning, match="TabularPredictor seems to have memorized"):
         search.fit(X, y)
     assert search.best_estimator_.teacher_ is teacher
 

@@ -16,8 +16,8 @@ def same_alerts(findings: Findings) -> Section | None:
         return None
     section = Section(
         "The same alerts",
-        "For each share of the rows that is reviewed: the threshold on the student that gives as many alerts as the "
-        "teacher, and which of these change.",
+        "For each share of rows that is reviewed: the student's threshold for as many alerts as the teacher, and "
+        "which alerts change.",
     )
     rows = [
         [f"{entry['budget']:.4g}", f"{entry['alerts']:,.4g}", show.number(entry["student_threshold"])]

@@ -73,5 +73,5 @@ def _script(content: bytes, room: int) -> tuple[str, str]:
         )
     return plain, (
         f"Its contributions are not in this page: with them the script has {size / 1000:,.0f} KB, and the page has "
-        f"room for {room / 1000:,.0f} KB. The ONNX file can have them."
+        f"room for {room / 1000:,.0f} KB. The ONNX file can hold them."
     )

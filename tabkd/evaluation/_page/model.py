@@ -26,8 +26,8 @@ def model(findings: Findings) -> Section | None:
         section.text = "The score is the sum of these functions and a base value."
         section.figures = [*_functions(frame), *_pairs(frame)]
     if drawn := findings.exhibits and findings.exhibits.tree:
-        section.text = "Each row takes one way through the tree, and gets the answer of the leaf at its end."
-        note = "The bar of a node is the share of the real rows that reach it. All leaves are in the table."
+        section.text = "Each row follows one path through the tree, and gets the answer of its leaf."
+        note = "The bar of a node is the share of the real rows that reach it. The table lists all leaves."
         section.figures.append(("Tree", tree(drawn["nodes"], drawn["answer"]), note))
     shown = [[shown_value(cell) for cell in row.values()] for row in frame[:_RULES]]
     title = f"All {len(frame):,} rules" if len(frame) <= _RULES else f"The first {_RULES:,} of {len(frame):,} rules"
@@ -96,7 +96,7 @@ def contributions(findings: Findings) -> Section | None:
     if not known:
         return None
     text = f"Contributions of columns to the student's score on {known['rows']} test rows."
-    section = Section("What the scores are made of", text)
+    section = Section("What makes up the scores", text)
     front = dict(list(known["columns"].items())[:15])
     section.figures.append(("Mean absolute contribution", bars.bars(front), ""))
     if known.get("points"):

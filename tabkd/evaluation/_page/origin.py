@@ -36,12 +36,12 @@ def done(findings: Findings) -> Section | None:
         return None
     section = Section("What was done")
     if origin.get("command"):
-        section.text = f"To do it again: {origin['command']}"
+        section.text = f"To repeat this: {origin['command']}"
     versions = origin["versions"] | {"platform": origin["platform"]}
     hashes = [["test rows", origin["test_rows"]], ["model", origin["model"] or "–"]]
     section.tables = [
         table(["setting", "value"], _listed(origin["settings"]), "Settings", False),
-        _facts("soft targets of the labelled rows", origin["own_rows"], "What the teacher knows by heart"),
+        _facts("soft targets of the labelled rows", origin["own_rows"], "What the teacher has memorized"),
         _facts("synthetic rows", origin["labelling"], "What the teacher labelled"),
         table(["package", "version"], _listed(versions), "Versions", False),
         table(["hash", "SHA-256"], hashes, "Hashes", False),

@@ -21,7 +21,7 @@ def monotone(findings: Findings) -> Section | None:
         section.tables.append(table(["column", "the score"], rows))
     if apart is not None:
         worst = [[name, f"{share:.1%}"] for name, share in list(apart["columns"].items())[:8]]
-        title = f"Moves of one column after which student and teacher go apart: {apart['share']:.1%}"
+        title = f"Changes of one column that move student and teacher apart: {apart['share']:.1%}"
         section.tables.append(table(["column", "of its moves"], worst, title, False))
     return section
 
@@ -38,7 +38,7 @@ def doubt(findings: Findings) -> Section | None:
         [name, f"{band['rows']:,}", *(show.number(band[key]) for key in keys)]
         for name, band in zip(names, findings.doubt["bands"], strict=True)
     ]
-    text = "By the student's score: the differences from the teacher that these shares of new rows do not exceed."
+    text = "The difference from the teacher that these shares of new rows do not exceed, for each band of scores."
     return Section("How far the teacher may be", text, tables=[table(["score", "rows", *map(_level, keys)], rows)])
 
 

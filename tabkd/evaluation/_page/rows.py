@@ -55,7 +55,9 @@ def segments(findings: Findings) -> Section | None:
     """The parts of the test rows, and the single rows, in which they are farthest apart."""
     if not findings.segments:
         return None
-    section = Section("Where they disagree most", "Parts of the test rows by one column, the largest difference first.")
+    section = Section(
+        "Where they disagree most", "Ranges and levels of single columns, with the largest difference first."
+    )
     loss = "log-loss" if findings.task == "classification" else "squared error"
     rows = [[f"{s['column']}: {s['segment']}", f"{s['rows']:,}", *_differences(s)] for s in findings.segments]
     heads = ["segment", "rows", "mean difference", "of all rows'", f"teacher's {loss}", f"student's {loss}"]

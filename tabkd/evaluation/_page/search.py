@@ -17,8 +17,8 @@ def search(findings: Findings) -> Section | None:
     line = findings.front
     section = Section(
         "Smaller and larger students",
-        "Of the students that were tried, those that no other beats in both bytes and fidelity: the share of the "
-        "teacher's answers to held-out rows that a student explains. The chosen one is marked.",
+        "The students that no other one beats in both bytes and fidelity, which is the share of the teacher's answers "
+        "to held-out rows that a student explains. The chosen one is marked.",
     )
     points = [(entry["n_bytes"], entry["fidelity"], entry["chosen"]) for entry in line]
     section.figures.append(("Bytes and fidelity", charts.points(points, "bytes of the file", "fidelity"), ""))

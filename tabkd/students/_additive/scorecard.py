@@ -36,8 +36,8 @@ class Scale(NamedTuple):
             for name, value in (("base_points", base_points), ("base_odds", base_odds)):
                 if value is not None:
                     raise ValueError(
-                        f"{option(name)} is {value!r}, but without {option('pdo')} points are raw scores. Give "
-                        f"{option('pdo')}, too: the points that double the odds."
+                        f"{option(name)} is {value!r}, but without {option('pdo')} points are raw scores. Also give "
+                        f"{option('pdo')}: the points that double the odds."
                     )
             return cls()
         if not is_binary:

@@ -34,16 +34,16 @@ _MOST_MEANS = 64
 class AdditiveStudent(ReadableStudent):
     """A sum of one function for each column, and of a few functions of two columns, that people can read.
 
-    The score is the log-odds of the second of two classes, a score for each of more classes, of which the softmax is
-    taken, or the value of each target. The function of a numeric column is piecewise linear between knots, with a value
-    for missing numbers. A categorical column has a number for each level, for missing and for unseen ones. The function
-    of two columns is bilinear between the knots of a coarse grid.
+    The score is the log-odds of the second of two classes; with more classes, a score for each, to which a softmax is
+    applied; or the value of each target. The function of a numeric column is piecewise linear between knots, with a
+    value for missing numbers. A categorical column has a number for each level, for missing and for unseen ones. The
+    function of two columns is bilinear between the knots of a coarse grid.
 
     Parameters
     ----------
     n_pairs : int or "auto", default="auto"
-        Most functions of two columns. "auto" takes as many, up to 16, as explain more of the teacher's answers on
-        held-out rows; 0 gives a sum of functions of one column. With constraints, it takes all that help.
+        Largest number of functions of two columns. "auto" takes up to 16, as many as help to explain the teacher's
+        answers on held-out rows; 0 gives a sum of functions of one column. With constraints, it takes all that help.
     n_knots : int, default=96
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
@@ -94,13 +94,13 @@ class AdditiveStudent(ReadableStudent):
     All weights are learnt together, which is a convex problem (a generalised additive model with interactions, GA2M,
     Lou et al., 2013). The functions that users see have mean zero over `background_`, a sample of the rows, and those
     of pairs also along each of their columns, so that main effects are where they belong (Lengerich et al., 2020).
-    Therefore the contribution of a column is its function plus half of the functions of its pairs: these are the exact
-    Shapley values against `background_`.
+    Therefore the contribution of a column, its function plus half of the functions of its pairs, is its exact Shapley
+    value with respect to `background_`.
 
-    With `monotonic_cst`, the weight of each unit of a constrained column is at least what outweighs the products of
-    the unit with other columns, wherever these are. The contribution of the column then never falls, or never rises,
-    as the column rises and the others stay. Where no background row has a larger value, nor a missing one, it is not
-    below zero, or not above; and the other way round where none has a smaller one.
+    With `monotonic_cst`, the weight of each unit of a constrained column is large enough to outweigh the products of
+    the unit with other columns at any of their values. The contribution of the column then never falls (or never rises)
+    as only the column rises. If no background row has a larger value or a missing one, the contribution is not below
+    zero (or not above); and the reverse if none has a smaller one.
 
     References
     ----------

@@ -28,7 +28,7 @@ def check_range(schema: TableSchema) -> None:
         if column.kind == "numeric" and largest > LARGEST:
             raise ValueError(
                 f"Column {column.name!r} holds numbers of size {largest:g}, but ONNX Runtime computes in float32, "
-                f"which ends at {LARGEST:g}. Rescale the column, for example by its logarithm."
+                f"whose largest number is {LARGEST:g}. Rescale the column, for example by its logarithm."
             )
 
 
@@ -60,7 +60,7 @@ def to_float32(values: np.ndarray, center: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n, m), float32
-        What a graph has of them.
+        The same numbers as in the graph.
 
     Examples
     --------

@@ -46,7 +46,7 @@ class MLPStudent(MinibatchStudent):
     Parameters
     ----------
     hidden_layer_sizes : int, tuple of int or "auto", default="auto"
-        Number of units of each hidden layer. "auto" is (64, 32), or as much as the teacher needs (see Notes): from
+        Number of units of each hidden layer. "auto" is (64, 32), or wider if the teacher needs it (see Notes): from
         (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one byte.
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
@@ -54,7 +54,7 @@ class MLPStudent(MinibatchStudent):
         Most levels of a categorical column that gets one unit for each level.
     max_units : int, default=288
         Most units of the input in total; with `hidden_layer_sizes` it bounds the size of the exported network. The
-        wider network of "auto" has its further knots besides.
+        additional knots of the wider network do not count.
     batch_size : int, default=128
         Rows of a minibatch.
     learning_rate_init : float, default=0.005
@@ -86,8 +86,8 @@ class MLPStudent(MinibatchStudent):
     hidden_layer_sizes_ : tuple of int
         The units of each hidden layer, which show whether the network was made wider.
     unexplained_ : float
-        The error on synthetic rows that were held back as a share of the best constant's: Kullback-Leibler divergence
-        for probabilities, squared error for values. On real rows where none were held back.
+        The error on held-out synthetic rows as a share of the best constant's: Kullback-Leibler divergence for
+        probabilities, squared error for values. If none were held out, the error on real rows.
     n_iter_ : int
         Passes made over every row.
     coefs_, intercepts_ : list of ndarray
@@ -106,19 +106,20 @@ class MLPStudent(MinibatchStudent):
 
     Notes
     -----
-    What is "auto" is settled by synthetic rows that are held back, and needs no labels. A student has learnt enough if
-    it leaves 1.5 % of the teacher's answers to them unexplained; or 15 % of the share by which the labels of real rows
-    differ from the answers, but at most 10 %, because a teacher that is often wrong need not be followed that far.
+    Held-out synthetic rows decide what "auto" means; labels are not needed. A student has learnt enough if it leaves at
+    most 1.5 % of the teacher's answers to them unexplained; or 15 % of the share by which the labels of real rows
+    differ from the answers, but at most 10 %, because a teacher that is often wrong need not be followed so closely.
 
-    At first a network passes over a million rows, with the first chunk of synthetic ones alone. (This stage is left out
-    if the number of synthetic rows is not "auto", since they were asked for.) If that was not enough, it begins anew,
-    and passes over four million rows of all chunks, and at least once over each. With `hidden_layer_sizes` "auto" this
-    is left out if the first stage, or given up if a quarter of it, leaves more than twice of what may be left; then, or
-    if too much is left at the end, a wider network passes over a million rows, at most twenty times over each.
+    At first a network passes over a million rows, with only the first chunk of synthetic ones. (This stage is skipped
+    if the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training
+    starts again, and passes over four million rows of all chunks, and at least once over each. With
+    `hidden_layer_sizes` "auto", this second stage is skipped if the first one leaves more than twice the allowed share
+    unexplained, and stopped after a quarter if it still does. Then, or if too much is unexplained at the end, a wider
+    network passes over a million rows, at most twenty times over each.
 
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
     rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each
-    step (projected gradient), so that each output is monotone on every row. The network and its graph are otherwise the
+    step (projected gradient), so each output is monotone on every row. The network and its graph are otherwise the
     same. Daniels and Velikova (2010) prove monotone networks by the signs of their weights.
 
     References
@@ -201,7 +202,7 @@ class MLPStudent(MinibatchStudent):
             self.unexplained_ = self._share_left(unlearnt)
             rest.note(
                 f"MLP {self.hidden_layer_sizes_}, {self.n_iter_} × {len(real) + rows.n_rows:,} rows: "
-                f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} will do)"
+                f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} is good enough)"
             )
             return self.unexplained_ <= most
 

@@ -144,7 +144,7 @@ def check_size(played: Sequence[Game], student: str) -> None:
         longest = max(len(game.path) for game in played)
         raise NotImplementedError(
             f"The exact contributions of this {student} would take tables of {n_numbers:,} numbers, where at most "
-            f"{_MOST_NUMBERS:,} are allowed: they double with every column of a path, and its longest path has "
+            f"{_MOST_NUMBERS:,} are allowed: they double with every column on a path, and its longest path has "
             f"{longest} columns. Set a smaller max_leaf_nodes, or write the file without contributions."
         )
 

@@ -38,15 +38,15 @@ _LEAST_SHARE = 1e-6
 class TreeStudent(SumOfTrees):
     """One small decision tree on soft targets.
 
-    The tree grows best first, as in TREPAN, so that its leaves lie where the targets vary most. With the same number
-    of leaves this keeps more of the teacher than a tree of uniform depth. A leaf predicts the mean target of its rows,
-    so that probabilities sum to one. Splits minimise the cross-entropy of probabilities (the entropy criterion for
-    soft labels), and the squared error of real targets. Thresholds are moved to short numbers, between the same values
-    of the rows, so that the tree is what its rules say.
+    The tree grows best first, as in TREPAN, so most leaves are where the targets vary most. With the same number of
+    leaves this keeps more of the teacher than a tree of uniform depth. A leaf predicts the mean target of its rows, so
+    probabilities sum to one. Splits minimise the cross-entropy of probabilities (the entropy criterion for soft
+    labels), and the squared error of real targets. Thresholds are rounded to short numbers between the same values of
+    the rows, so the printed rules are exactly the tree.
 
     With `monotonic_cst` the tree grows freely, and then its leaves are set to the nearest values in order: an isotonic
-    regression over all pairs of leaves between which only a constrained column decides. It keeps more than constraints
-    on each split, which order all leaves on both sides of it.
+    regression over all pairs of leaves between which only a constrained column decides. It keeps more skill than
+    constraints on each split, which order all leaves on both sides of it.
 
     Parameters
     ----------
@@ -266,8 +266,8 @@ class TreeStudent(SumOfTrees):
     def rules(self, *, class_names: Sequence[str] | None = None) -> pd.DataFrame:
         """The rule of each leaf: which rows reach it, and what it predicts.
 
-        Every row fulfils exactly one rule. Numbers are compared in float32. A missing number counts as the median, and
-        a missing category as an unseen one, in columns that had no missing value at fit.
+        Exactly one rule applies to each row. Numbers are compared in float32. A missing number counts as the median,
+        and a missing category as an unseen one, in columns that had no missing value at fit.
 
         Parameters
         ----------
