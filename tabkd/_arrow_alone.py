@@ -1,4 +1,4 @@
-"""Arrow without pandas: Arrow imports it, where it is installed, to make its first array, which takes half a second."""
+"""Arrow without pandas: to make its first array, Arrow imports pandas if it is installed, which takes half a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Hidden:
         self._package = package
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Stop the search for the package; leave all others to the finders behind this one."""
+        """Stop the search for the package; leave all others to the finders after this one."""
         if name == self._package:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
@@ -21,7 +21,7 @@ class _Hidden:
 def use_arrow_alone() -> None:
     """Let Arrow look for pandas now, once for the process, and not find it.
 
-    For commands, which have no frames of pandas to give to Arrow. Where it is imported already, nothing changes.
+    For commands, which have no pandas frames to give to Arrow. If pandas is already imported, nothing changes.
     """
     if "pandas" in sys.modules:
         return

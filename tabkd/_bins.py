@@ -15,16 +15,16 @@ from tabkd._reference import counts_above
 
 
 class Bins:
-    """The bins of the present values of a column, numbered from 0; missing values have the place behind the last one.
+    """The bins of the present values of a column, numbered from 0; missing values have the number after the last one.
 
     Parameters
     ----------
     edges : sequence of float, optional
         Between ranges of numbers, each with its upper end; None for categories.
     levels : sequence, optional
-        The categories with a bin of their own, in this order; all others share one.
+        The categories with a separate bin, in this order; all others share one.
     missing : iterable, optional
-        Categories that stand for a missing value, beside None.
+        Categories that mean a missing value, in addition to None.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Bins:
 
     @classmethod
     def of(cls, part: Mapping[str, Any] | None, column: Mapping[str, Any]) -> Bins | None:
-        """The bins of a model's column; None where there are none, or where its levels have no names.
+        """The bins of a model's column; None if it has none, or if its levels have no names.
 
         Parameters
         ----------
         part : mapping or None
-            What the reference says of the column.
+            The reference's entry for the column.
         column : mapping
             The column in the metadata of the model.
         """
@@ -88,7 +88,7 @@ def spelt(category: Any) -> str | None:
 
 
 def missing_names(column: Mapping[str, Any]) -> set[str | None]:
-    """The categories that stand for a missing value in a column of a model."""
+    """The categories that mean a missing value in a column of a model."""
     return set(map(spelt, ["nan"] if column["missing"] is None else column["missing"]))
 
 

@@ -1,4 +1,4 @@
-"""Rows in blocks that stay in the processor's cache, which several steps on a large matrix would not."""
+"""Rows in blocks that fit into the processor's cache, so that several steps on a large matrix are fast."""
 
 from __future__ import annotations
 

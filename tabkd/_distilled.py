@@ -78,7 +78,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
     _task: Task
     _student: Student
     labelling_: Labelling
-    # Whether it is a clone; and the rows that its frozen teacher then knows by heart, until the first rows are scored.
+    # Whether it is a clone; and the rows that its frozen teacher has memorized, until the first rows are scored.
     _is_copy = False
     _known_rows: KnownRows | None = None
     _parameter_constraints = {
@@ -140,15 +140,15 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
         X : pandas or polars frame or array of shape (n, d)
             Columns of numbers, booleans, strings or categories, with or without missing values.
         y : array of shape (n,), or (n, K) for regression
-            Labels or values; also a list, or a series or one-column frame of pandas, polars or pyarrow.
+            Labels or values; a list, or a series or one-column frame of pandas, polars or pyarrow, works too.
         sample_weight : array of shape (n,), optional
             Weights of the rows, for teacher and student, and with `cv` for the teachers of the folds.
         X_unlabeled : pandas or polars frame, array of shape (m, d) or LabelledParquet, optional
-            Further real rows, which the teacher labels for the student, or labelled already, in files of any size; the
-            latter take the place of synthetic rows.
+            Further real rows, which the teacher labels for the student; or rows that are already labelled, in files of
+            any size, which replace synthetic rows.
         **fit_params
             Arguments for the teacher and for the splitter of `cv`, if metadata routing is enabled; `groups` reach the
-            splitter also without routing.
+            splitter even without routing.
 
         Returns
         -------
@@ -298,10 +298,10 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
     def _unlearnt(
         self, teaching: Teaching, again: Refit, codes: np.ndarray, answers: np.ndarray, rng: np.random.RandomState
     ) -> tuple[np.ndarray, OwnRows]:
-        """What the student learns of the labelled rows, without the labels that its teacher knows by heart."""
+        """The answers to the labelled rows that the student learns, without memorized labels."""
         if self.cv is not None and not isinstance(self.cv, str):
             return answers, OwnRows("out-of-fold")
-        # The default teacher stops before it knows its rows by heart.
+        # The default teacher stops before it has memorized its rows.
         if self.cv is None or isinstance(unfrozen(self.teacher_), _DEFAULT_TEACHERS):
             return answers, OwnRows("teacher")
         seed = rng.randint(2**31 - 1)
@@ -359,7 +359,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
         return Legend(names, predictions, self._task.raw_factor(self.temperature), self._task.raw_offset())
 
     def _note_rows(self, codes: np.ndarray, answers: np.ndarray, y: np.ndarray) -> None:
-        """Keep what later rows are compared with: rows that a frozen teacher knows by heart, and the distribution."""
+        """Keep what later rows are compared with: rows that a frozen teacher has memorized, and the distribution."""
         if self._is_copy and is_frozen(self.teacher_):
             self._known_rows = self._task.known_rows(answers, y, self._scores_of_codes(codes))
         some = codes[:: -(-len(codes) // _REFERENCE_ROWS)]
@@ -387,13 +387,13 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
         path : str or path-like, optional
             Where to write the file. It appears whole or not at all.
         report : tabkd.evaluation.Report, optional
-            The report whose `skill_kept` is written into the model's metadata, and unless `measure_doubt` was called
-            also its `doubt`.
+            The report whose `skill_kept` is written into the model's metadata, and also its `doubt` unless
+            `measure_doubt` was called.
         contributions : bool, default=False
-            Whether the graph has the further output `contributions`, float32 of shape (n, d), or (n, M, d) for more
-            than two classes or several targets: what the method `contributions` computes. The baseline is in the
-            metadata. `tabkd.load` scores as fast as without it. In ONNX Runtime, ask for the contributions of an MLP
-            in slices of at most some hundred rows: a row takes the memory of about a thousand evaluations.
+            Whether the graph also has the output `contributions`, float32 of shape (n, d), or (n, M, d) for more than
+            two classes or several targets, as computed by the method `contributions`. The baseline is in the metadata.
+            `tabkd.load` scores as fast as without it. In ONNX Runtime, ask for the contributions of an MLP in slices of
+            at most some hundred rows: a row takes the memory of about a thousand evaluations.
 
         Returns
         -------
@@ -418,7 +418,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
         return export(self, path, report, contributions=contributions)
 
     def report(self, X_test: TableLike, y_test: ColumnLike, **options: Any) -> Report:
-        """Measure the student against its teacher, as :func:`tabkd.evaluation.evaluate` does, and export it for that.
+        """Measure the student against its teacher with :func:`tabkd.evaluation.evaluate`, and export it for that.
 
         Parameters
         ----------
@@ -428,7 +428,7 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
             Their labels or values.
         **options : object
             Further arguments of `evaluate`: with `X_train` and `y_train`, the rows of the fit, it compares the student
-            with what else could be shipped, and says whether to distil.
+            with models that could be shipped instead, and says whether to distil.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Which columns of a wide table synthetic rows draw anew."""
+"""Which columns of a wide table are drawn for synthetic rows."""
 
 from __future__ import annotations
 

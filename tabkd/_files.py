@@ -195,9 +195,9 @@ class Draft:
 def atomic_write(path: str | os.PathLike, folder: str | os.PathLike | None = None) -> Iterator[Path]:
     """Give a temporary path to write to, and move it to `path` only if the block succeeds.
 
-    The temporary file is on the same disk, so that the move is one rename. If anything fails, the temporary file is
-    removed and an existing file at `path` stays as it was. A new file gets the permissions that ``open`` would give it;
-    a replaced file keeps its permissions. Errors of the block are raised unchanged; use `writing` inside it to name the
+    The temporary file is on the same disk, so the move is one rename. If anything fails, the temporary file is removed
+    and an existing file at `path` stays as it was. A new file gets the permissions that ``open`` would give it; a
+    replaced file keeps its permissions. Errors of the block are raised unchanged; use `writing` inside it to name the
     file in them.
 
     Parameters

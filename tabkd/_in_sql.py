@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class InSql:
-    """What writes a student as SQL."""
+    """Writes a student as SQL."""
 
     @abstractmethod
     def to_onnx(self, *, contributions: bool = False) -> ModelProto:
@@ -42,8 +42,8 @@ class InSql:
         keep : sequence of str, default=()
             Columns of the table to give next to the scores, such as its key.
         column_map : mapping of str to str, optional
-            For a column of the model, its name in the table. Names are quoted, so that upper and lower case matter
-            where the database says so.
+            For a column of the model, its name in the table. Names are quoted, so case matters if the database
+            distinguishes it.
         reasons : int, default=0
             Number of reasons to give for each row, of a model with contributions: the columns that pushed its score up
             most, in "reason_1" and so on, and by how much, in "contribution_1" and so on, as `tabkd score` gives them.
@@ -68,8 +68,8 @@ class InSql:
         TypeError
             If `keep` is a text.
         ValueError
-            For unknown dialects, names that are no table, unknown columns, names of scores in `keep`, columns of the
-            model whose names the database takes for one, and reasons of a model that has none or fewer.
+            For unknown dialects, names that are not a table, unknown columns, names of scores in `keep`, columns of the
+            model whose names are the same in the database, and reasons of a model that has none or fewer.
 
         Examples
         --------

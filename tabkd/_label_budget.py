@@ -1,4 +1,4 @@
-"""How many synthetic rows a teacher can label within a budget of time."""
+"""How many synthetic rows a teacher can label within a time budget."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 _TRIALS = (256, 1_024, 4_096, 16_384)
 # The share of the budget after which its rate is known well enough.
 _TRIAL_SHARE = 0.1
-# A budget never leaves fewer rows: by default a quarter of them leave the places where rows of the table lie, and a
-# twentieth have a category that no row has, so that fewer show the student next to nothing of either.
+# A budget never leaves fewer rows: by default a quarter of them are away from the rows of the table, and a twentieth
+# have an unseen category, so fewer rows would teach the student hardly anything about either.
 _LEAST_ROWS = 1_000
 # Labels that take less time need no word before.
 _FEW_SECONDS = 10
@@ -28,10 +28,10 @@ class Labelling(NamedTuple):
     n_rows : int
         Their number.
     n_wanted : int
-        The most that may be labelled without a budget of time. There are fewer if the budget decided, or if the student
-        followed the teacher before it had read them all.
+        The most that may be labelled without a time budget. Fewer are labelled if the budget does not allow more, or if
+        the student follows the teacher before it has read them all.
     rows_per_second : float or None
-        How fast the teacher answered the first rows; None where the budget did not decide.
+        How fast the teacher answered the first rows; None if the budget did not limit the number.
     """
 
     n_rows: int
@@ -39,7 +39,7 @@ class Labelling(NamedTuple):
     rows_per_second: float | None = None
 
     def noted(self) -> Labelling:
-        """The same without a rate that decided nothing, because it differs from run to run."""
+        """The same without a rate that had no effect, because it differs from run to run."""
         return self if self.n_rows < self.n_wanted else self._replace(rows_per_second=None)
 
     def told(self) -> str:
@@ -80,8 +80,8 @@ def within_budget(
     labelling : Labelling
         All rows if the teacher seems fast enough, otherwise as many as it labels in this time, at least 1,000.
     trial : Trial or None
-        The rows that it was asked about to find out. None where all rows can be labelled: then they are the same rows
-        in the same calls as without a budget.
+        The rows that were used for timing. None if all rows can be labelled: then they are the same rows in the same
+        calls as without a budget.
 
     Examples
     --------

@@ -24,7 +24,7 @@ _CLOSE = 1e-3
 
 
 class LabelledFiles:
-    """Parquet files whose columns are known to be there; no row is read before `batches`.
+    """Parquet files whose columns are checked; no row is read before `batches`.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class LabelledFiles:
         return len(self.schema.columns) + len(self.labels) + 1
 
     def batches(self) -> Iterator[Batch]:
-        """All rows in the order of the files, with the columns that are needed."""
+        """All rows in the order of the files, with the needed columns."""
         more = [name for name in [*self.labels, self.weight] if name is not None]
         columns = list(dict.fromkeys([*self._known, *more]))
         for file in self._files:
@@ -86,7 +86,7 @@ class LabelledFiles:
             raise
 
     def answers(self, batch: Batch) -> np.ndarray:
-        """The labels (n, K), of which each is checked."""
+        """The labels (n, K), each of them checked."""
         values = np.column_stack([self._numbers(batch, name) for name in self.labels])
         if not self.is_classifier:
             return values
@@ -167,7 +167,7 @@ def _as_list(inputs: Any) -> list[str]:
 
 
 def _facts(column: Column) -> dict[str, Any]:
-    """What reading needs to know of a column, in the words of an exported file."""
+    """The facts about a column that reading needs, in the form of an exported file."""
     is_text = column.kind == "categorical" and not column.numeric_categories
     return {"type": "STRING" if is_text else "DOUBLE", "boolean": column.boolean, "categories": column.categories}
 
@@ -178,7 +178,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _check_all(good: np.ndarray, values: np.ndarray, names: Sequence[str], batch: Batch, expected: str) -> None:
-    """Refuse the first value (n, m) that is not good, with its file, row and column."""
+    """Refuse the first invalid value (n, m), with its file, row and column."""
     if good.all():
         return
     row, column = np.argwhere(~good)[0]

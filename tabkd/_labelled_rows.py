@@ -30,7 +30,7 @@ def labelled_files(
     Raises
     ------
     ValueError
-        If synthetic rows are asked for as well.
+        If synthetic rows are requested too.
     """
     if not isinstance(X_unlabeled, LabelledParquet):
         return None
@@ -47,7 +47,7 @@ def labelled_files(
 class LabelledRows(TaughtRows):
     """Rows of Parquet files, chunk by chunk; each chunk is a random sample of all rows.
 
-    Rows are dealt at random to a few pools, of which one at a time is in memory: each reading of the stream reads the
+    Rows are assigned at random to a few pools. One pool at a time is in memory, so each reading of the stream reads the
     files once for each pool.
 
     Parameters

@@ -65,18 +65,18 @@ class Teaching:
         return soft_targets_of_codes(self.teacher, self.schema, codes, self.task.classes)
 
     def soft(self, answers: np.ndarray) -> np.ndarray:
-        """What the student is to answer to rows without a label."""
+        """The targets of rows without a label."""
         return self.task.soften(answers, self.temperature)
 
     def blended(self, answers: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """What the student is to answer to labelled rows."""
+        """The targets of labelled rows."""
         soft = self.alpha * self.soft(answers)
         if self.alpha < 1:
             soft += (1 - self.alpha) * self.task.targets(y)
         return soft
 
     def rows(self, codes: np.ndarray, soft: np.ndarray, weights: np.ndarray) -> SoftRows:
-        """The rows that a student learns from: codes (n, d), the answers (n, K) that it is to give, weights (n,)."""
+        """The rows that a student learns from: codes (n, d), targets (n, K), weights (n,)."""
         return SoftRows(codes, self.task.taught(soft), weights * self.task.emphasis(soft))
 
 
@@ -91,7 +91,7 @@ class Lessons:
     y : array of shape (n,) or (n, K)
         Their labels or values.
     answers, soft : array of shape (n, K)
-        The teacher's answers to these rows, and what a student is to answer.
+        The teacher's answers to these rows, and the student's targets.
     weights : array of shape (n,)
         The weights of these rows.
     real : SoftRows
@@ -99,7 +99,7 @@ class Lessons:
     synthetic : SoftStream
         Synthetic rows.
     monotonic_cst : int8 array of shape (d,)
-        The directions that a student has to keep.
+        The directions that a student has to obey.
     """
 
     codes: np.ndarray
@@ -121,14 +121,14 @@ class Lessons:
         return replace(self, synthetic=synthetic.labelled() if isinstance(synthetic, SyntheticRows) else synthetic)
 
     def limit_to(self, before: Lessons) -> None:
-        """Have no more synthetic rows than students have read of lessons before; all of them are read if those were."""
+        """Use no more synthetic rows than students read of earlier lessons; all of them if they read all of those."""
         if isinstance(self.synthetic, SyntheticRows) and isinstance(before.synthetic, SyntheticRows):
             self.synthetic.is_optional &= before.synthetic.is_optional
             if before.synthetic.n_labelled < before.synthetic.n_rows:
                 self.synthetic.n_rows = min(self.synthetic.n_rows, before.synthetic.n_labelled)
 
     def part(self, share: float, rng: np.random.RandomState, least: int = 1) -> Lessons:
-        """A random share of the synthetic rows, which are in memory, and of the real ones, but `least` of these."""
+        """A random share of the synthetic rows, which are in memory, and of the real rows, at least `least` of them."""
         parts = [_part(chunk, share, rng) for chunk in self.synthetic]
         of_real = max(share, min(1.0, least / len(self.real)))
         synthetic = SoftStream(sum(map(len, parts)), parts, self.synthetic.noise, self.synthetic.is_optional)
@@ -155,7 +155,7 @@ def real_rows(
     codes : array of shape (n, d)
         The labelled rows.
     soft : array of shape (n, K)
-        What the student is to answer to these rows.
+        The student's targets for these rows.
     weights : array of shape (n,)
         The weights of these rows.
     X_unlabeled : frame or array, optional
@@ -179,9 +179,9 @@ class TaughtRows(SoftStream):
     n_rows : int
         The number of rows.
     bar : Silent, optional
-        Counts the rows that are answered, and says what the student has decided.
+        Counts the answered rows, and shows what the student has decided.
     **of_targets
-        What a `SoftStream` says of its targets.
+        The arguments of `SoftStream` about its targets.
 
     Attributes
     ----------
@@ -247,7 +247,7 @@ class SyntheticRows(TaughtRows):
 
     @property
     def n_labelled(self) -> int:
-        """The number of rows that were read, so that the teacher was asked about them."""
+        """The number of rows that were read, and therefore labelled by the teacher."""
         return sum(map(len, self._answered.values()))
 
     def labelled(self) -> SoftStream:
@@ -256,7 +256,7 @@ class SyntheticRows(TaughtRows):
         return SoftStream(self.n_labelled, chunks, self.noise, self.is_optional)
 
     def limit(self, seconds: float) -> Labelling:
-        """Have fewer rows, if the teacher is too slow to label all of them in this time."""
+        """Use fewer rows if the teacher is too slow to label all of them in this time."""
         # Other rows than those that are drawn when the stream is read.
         rng = np.random.RandomState([self._seed, 1])
         labelling, self._trial = within_budget(
@@ -308,7 +308,7 @@ def label_noise(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray, i
     weights : array of shape (n,)
         The weights of the rows.
     is_scaled : bool
-        Whether each output counts by its own spread, as values do, or all in one unit, as probabilities do.
+        Whether each output is scaled by its own spread, as for values, or all have one unit, as for probabilities.
 
     Returns
     -------
@@ -339,7 +339,7 @@ def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:
 
 
 def n_synthetic_rows(asked: int | str, n_real: int, task: Task) -> int:
-    """The number of synthetic rows that `n_synthetic` stands for."""
+    """The number of synthetic rows that `n_synthetic` means."""
     if asked != "auto":
         return int(asked)
     fewest, most = _AUTO_ROWS

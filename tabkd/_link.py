@@ -1,7 +1,7 @@
-"""Links: the scale on which a student learns values, so that its answers lie where those of its teacher can lie.
+"""Links: the scale on which a student learns values, so that its answers have the same range as its teacher's.
 
-A student of squared error answers any number. Under a link g it learns g(answer) and answers with the inverse of g,
-which gives only numbers above zero (log) or between zero and one (logit), in Python and in the graph.
+A student fitted by squared error can answer any number. With a link g it learns g(answer) and answers with the inverse
+of g, which gives only numbers above zero (log) or between zero and one (logit), in Python and in the graph.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Link(ABC):
     name : {"identity", "log", "logit"}
         What users call it.
     least : array of shape (K,) or None
-        The lowest answer of the teacher, where lower ones would be out of its reach.
+        The lowest answer of the teacher, if it can give no lower ones.
     shift : array of shape (K,) or float
         The constant that is added to the student's targets before they become answers.
     is_wide : bool
@@ -51,7 +51,7 @@ class Link(ABC):
 
     @property
     def bound(self) -> np.ndarray | None:
-        """The number, shape (K,), to which lower answers are raised; None for none."""
+        """The number, shape (K,), to which lower answers are raised, or None."""
         return None
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Link(ABC):
         predict : callable
             Gives the student's targets, shape (n, K), for the labelled rows.
         answers : array of shape (n, K)
-            What the student was to answer to them.
+            The targets for them.
         weights : array of shape (n,)
             The weights of these rows.
         lowest : array of shape (K,)
@@ -89,7 +89,7 @@ class Link(ABC):
         return self
 
     def distances(self, got: np.ndarray, expected: np.ndarray, student: Student) -> np.ndarray:
-        """How far answers are apart, in standard deviations of what the student learnt."""
+        """How far apart answers are, in standard deviations of the targets."""
         return np.abs(got - expected) / student.target_scale_
 
 
@@ -97,7 +97,7 @@ class Link(ABC):
 class Identity(Link):
     """Values as they are, but never below the lowest answer of a teacher that has no answers below zero.
 
-    The bound can only move a student towards its teacher, which keeps it.
+    The bound can only move a student towards its teacher, which respects it.
 
     Attributes
     ----------
@@ -147,12 +147,12 @@ class _Curved(Link):
     Attributes
     ----------
     least, most : arrays of shape (K,)
-        The range of the teacher's answers to labelled rows that lies within the interval. Answers to later rows that
-        the link is not defined for count as the nearer end.
+        The range of those of the teacher's answers to labelled rows that are within the interval. Later answers for
+        which the link is not defined count as the nearer end.
     mean_weight : array of shape (K,)
         The mean weight of these rows.
     is_wide : bool
-        Whether the answers lie so far from zero that float32 could not distinguish them.
+        Whether the answers are so far from zero that float32 could not distinguish them.
     """
 
     least: np.ndarray
@@ -245,7 +245,7 @@ class Logit(_Curved):
         return logit(self._within(answers))
 
     def answers(self, targets: np.ndarray) -> np.ndarray:
-        """The sigmoids, between zero and one also in float32."""
+        """The sigmoids, between zero and one even in float32."""
         return expit(np.clip(targets, *_LOG_ODDS))
 
     def write(self, graph: Graph, targets: str, wide: bool) -> str:
@@ -276,7 +276,7 @@ def choose_link(asked: str, objective: Objective, answers: np.ndarray, teacher: 
     objective : Objective
         The teacher's loss.
     answers : array of shape (n, K)
-        What the student is to answer to the labelled rows.
+        The targets for the labelled rows.
     teacher : str
         The name of the teacher, for errors.
     weighted : bool, default=True
@@ -285,7 +285,7 @@ def choose_link(asked: str, objective: Objective, answers: np.ndarray, teacher: 
     Raises
     ------
     ValueError
-        If an answer has no place on the scale of the link that the user wants.
+        If the link that the user wants is not defined for an answer.
     """
     name = _usual_link(objective, answers) if asked == "auto" else asked
     if name == "identity":

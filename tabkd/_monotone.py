@@ -81,7 +81,7 @@ def directions(monotonic_cst: Any, schema: TableSchema) -> np.ndarray:
 
 
 def check_single(task: str, n_outputs: int) -> None:
-    """Refuse constraints on several predictions, which have no direction in common.
+    """Refuse constraints on several predictions, which have no common direction.
 
     Parameters
     ----------
@@ -132,5 +132,5 @@ def check_agreement(asked: np.ndarray, known: np.ndarray, schema: TableSchema) -
 
 
 def is_explicit(monotonic_cst: Any) -> bool:
-    """Whether the parameter of a distilled estimator has constraints of its own."""
+    """Whether the parameter of a distilled estimator gives constraints explicitly."""
     return monotonic_cst is not None and not isinstance(monotonic_cst, str)

@@ -1,4 +1,4 @@
-"""Parameters of the estimator that a name stands for: ``student__max_iter`` if `student` is "mlp"."""
+"""Parameters of an estimator that is given by name: ``student__max_iter`` if `student` is "mlp"."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NamedParts(BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add those of student, augmenter and teacher, also where these are names.
+            Whether to add those of student, augmenter and teacher, even if these are names.
 
         Returns
         -------
@@ -47,7 +47,7 @@ class NamedParts(BaseEstimator):
         Parameters
         ----------
         **params : object
-            Values by name; ``student__…``, ``augmenter__…`` and ``teacher__…`` also where these are names or None.
+            Values by name; ``student__…``, ``augmenter__…`` and ``teacher__…`` work even if these are names or None.
 
         Returns
         -------
@@ -65,7 +65,7 @@ class NamedParts(BaseEstimator):
         return super().set_params(**nested)
 
     def _named_parts(self) -> dict:
-        """What stands behind the names, and behind no teacher: estimators with the parameters that they would have."""
+        """The estimators that names, and None as teacher, refer to, with the parameters that they would have."""
         parts = {}
         if isinstance(self.student, str) and self.student in STUDENTS:
             parts["student"] = self._make_student(self.student)
@@ -91,7 +91,7 @@ class NamedParts(BaseEstimator):
 
 
 def _same(value: Any, usual: Any) -> bool:
-    """Whether a parameter has its default; a value whose comparison gives no single truth value does not."""
+    """Whether a parameter has its default; False if the comparison does not give a single truth value."""
     if value is usual:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Names that a user may have meant by one that is unknown."""
+"""Known names that a user may have meant by an unknown one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALIKE = 0.75
 
 
 def known_names(name: Any, names: Iterable[Any]) -> str:
-    """What a message says of the known names: those that are similar to an unknown one, or else the first of them.
+    """A hint for a message: the known names that are similar to an unknown one, or else the first of them.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """What a student learns of the rows that its teacher was fitted on.
 
-A forest grown full, or a booster that was never stopped, repeats the labels of its own rows. A student that learns
-these answers learns the noise of the labels. A copy that is fitted without some rows shows how much better the teacher
-is on them than it ought to be. A frozen teacher shows by its answers right beside its own rows, for which no labels are
-needed, that it knows these by heart.
+A fully grown forest, or a booster without early stopping, repeats the labels of its own rows. A student that learns
+these answers learns the noise in the labels. A copy that is fitted without some rows shows how much better the teacher
+is on them than it ought to be. The answers of a frozen teacher close to its own rows, for which no labels are needed,
+show whether it has memorized these.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _LEAST_ROWS = 50
 _FOLDS = 5
 # By how much a teacher's squared error on a row may be smaller for having been fitted on it.
 _MOST_OPTIMISM = 0.25
-# Rows, of its own twice, that a teacher is asked about to see how its answers change beside them.
+# Own rows at which a teacher's answers are compared with those to rows close to them.
 _MOST_ROWS = 4000
 # Rows among which those near to these are looked for.
 _MOST_NEAR = 20_000
-# A frozen teacher knows its rows by heart if its answers change by more than this factor as much between a row of its
-# own and one beside it as between two that are beside, and by so many standard errors. On other rows teachers of all
-# kinds have at most 1.32.
+# A frozen teacher has memorized its rows if its answers change more than this many times as much between one of its own
+# rows and a close row as between two close rows, and the difference is this many standard errors. On other rows
+# teachers of all kinds have at most 1.32.
 _LEAST_RATIO, _LEAST_ERRORS = 1.35, 4.0
-# The mean of so many answers beside a row stands for the row; of fewer where that would be more than this in all.
+# The mean of this many answers close to a row replaces its answer; of fewer if that would be more than this in total.
 _BESIDE, _MOST_BESIDE = 8, 100_000
 
 
@@ -49,13 +49,13 @@ class OwnRows(NamedTuple):
     ----------
     source : {"teacher", "out-of-bag", "out-of-fold", "beside"}
         The fitted teacher; those of its members that were not fitted on a row; copies that were not fitted on it; or
-        the mean of the teacher's answers right beside the row.
+        the mean of the teacher's answers close to the row.
     optimism : float or None
         By how much the teacher's squared error on rows is smaller than that of a copy that was not fitted on them, as
         a share. None if no copy was fitted.
     spikes : float or None
-        The mean squared change of the teacher's answers from a row of its own to one beside it, over that between two
-        beside. None if it was not measured.
+        The mean squared change of the teacher's answers from one of its own rows to a row close to it, divided by that
+        between two such close rows. None if it was not measured.
     """
 
     source: str
@@ -64,7 +64,7 @@ class OwnRows(NamedTuple):
 
 
 class Refit(NamedTuple):
-    """What it takes to fit the teacher again.
+    """Everything that is needed to fit the teacher again.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def unlearnt_answers(
     seed: int,
     n_jobs: int | None,
 ) -> tuple[np.ndarray, OwnRows]:
-    """What a student learns of the labelled rows: the teacher's answers, but those that it knows by heart.
+    """The answers to the labelled rows that a student learns: the teacher's, without what it has memorized.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def unlearnt_answers(
     ask : callable
         Gives the fitted teacher's answers (n, K) to codes.
     seed : int
-        Of the rows beside and of the folds.
+        The seed of the close rows and of the folds.
     n_jobs : int or None
         Threads of the neighbour search, and folds that are fitted at a time.
 
@@ -199,7 +199,7 @@ def spikes(
     answers: np.ndarray,
     rng: np.random.RandomState,
 ) -> tuple[float, float]:
-    """How much more a teacher's answers change next to its own rows than between rows beside these.
+    """How much more a teacher's answers change next to its own rows than between rows close to these.
 
     Parameters
     ----------
@@ -218,8 +218,8 @@ def spikes(
     Returns
     -------
     ratio, errors : float
-        The mean squared change from a row to one beside it over that between two beside, and the difference in
-        standard errors. Both pairs differ in half of the columns, where the near row is another.
+        The mean squared change from a row to a close one divided by that between two close rows, and the difference in
+        standard errors. Both pairs differ in half of the columns.
 
     Examples
     --------

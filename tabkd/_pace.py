@@ -1,4 +1,4 @@
-"""How fast predictors are, which take turns on one machine."""
+"""The speed of predictors that take turns on one machine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Seconds of each run of each predictor, which take turns; at least three runs of each.
 
-    A turn takes a few hundredths of a second, so that a busy machine slows all of them alike, and begins with a warm-up
-    that is not counted.
+    A turn takes a few hundredths of a second, so a busy machine slows all of them alike. It begins with a warm-up that
+    is not counted.
 
     Parameters
     ----------
     predictors : mapping of str to callable
         Each takes one of the inputs.
     inputs : sequence
-        What they are given in turn.
+        The inputs that they get in turn.
     seconds : float
         About how long to measure each predictor.
     max_runs : int

@@ -16,7 +16,7 @@ def check_plain_trees(given: dict[str, Any], language: str) -> None:
     given : dict
         The attributes of a `TreeEnsembleRegressor`, as `onnx.helper` reads them.
     language : str
-        What is to run them, for the message.
+        The language that runs them, for the message.
 
     Raises
     ------

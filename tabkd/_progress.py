@@ -25,7 +25,7 @@ class Silent:
         """Count completed steps of the stage."""
 
     def note(self, text: str) -> None:
-        """Say in one line what was decided within the stage."""
+        """Report in one line what was decided within the stage."""
 
 
 class Bar(Silent):

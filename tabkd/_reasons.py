@@ -1,4 +1,4 @@
-"""What the reasons for a score are, wherever they are written."""
+"""What counts as the reasons for a score, for every output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def number_of_reasons(reasons: Any) -> int:
 
 
 def check_has_reasons(facts: dict[str, Any]) -> None:
-    """Refuse a model without contributions, and one of several targets, of which no single one can be explained.
+    """Refuse a model without contributions, and one with several targets, which cannot be explained one by one.
 
     Raises
     ------

@@ -11,7 +11,7 @@ import numpy as np
 N_BINS = 10
 # Smaller shares count as this one: a share of zero would make the index infinite.
 _LEAST_SHARE = 1e-4
-# Values with a relative difference up to `_CLOSE` may be equal in float32. If more than this share of all values lies
+# Values with a relative difference up to `_CLOSE` may be equal in float32. If more than this share of all values is
 # that close together, no edge separates them.
 _CLOSE = 1e-6
 _ATOM = 0.02
@@ -94,7 +94,7 @@ def _rounded(times: np.ndarray) -> list[float]:
 
 
 def _short(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Round edges to as few digits as possible while few values change their bin or lie within rounding of an edge.
+    """Round edges to as few digits as possible while few values change their bin or are within rounding of an edge.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def counts(scores: np.ndarray, edges: Sequence[float] | np.ndarray) -> np.ndarra
 
 
 def counts_above(values: np.ndarray, n_missing: int, edges: Sequence[float]) -> np.ndarray:
-    """Like `counts`, for values of which `n_missing` are NaN: fast for many values and few edges."""
+    """Like `counts`, for values with `n_missing` NaNs: fast for many values and few edges."""
     with np.errstate(over="ignore"):  # edges beyond float32
         above = [int(np.count_nonzero(values > edge)) for edge in edges]
     return -np.diff(np.array([len(values) - n_missing, *above, 0]))

@@ -11,7 +11,7 @@ from tabkd._options import option
 
 #: Shares of the rows that are reviewed by default.
 BUDGETS = (0.001, 0.005, 0.01, 0.05)
-#: With fewer alerts than these, a share of them says next to nothing.
+#: With fewer alerts, a share of them says hardly anything.
 LEAST_ALERTS = 10
 
 
@@ -48,7 +48,7 @@ class Overlap(NamedTuple):
     Attributes
     ----------
     same, come, go : ndarray or float
-        Of both models, of the new one alone, and of the old one alone.
+        The alerts of both models, of only the new one, and of only the old one.
     """
 
     same: np.ndarray
@@ -64,7 +64,7 @@ def n_alerts(budget: float, n_rows: int, weighted: bool = False) -> float:
 def cut(scores: np.ndarray, alerts: float, weights: np.ndarray | None = None) -> Cut:
     """Where a number of rows with the highest scores begins.
 
-    Rows that tie there are alerts by their share: what a reviewer finds on average who takes them in random order.
+    Rows that tie at this score are alerts by a share, as on average for a reviewer who takes them in random order.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def cut(scores: np.ndarray, alerts: float, weights: np.ndarray | None = None) ->
 
 
 def overlap(old: np.ndarray, new: np.ndarray) -> Overlap:
-    """The alerts of two models that are the same, come and go, from how much of each row is an alert of each.
+    """The alerts that stay, come and go from one model to another, from how much of each row is an alert of each.
 
-    Ties are broken for both models by one order of the rows, so that a model has the very same alerts as its copy.
+    Ties are broken for both models by the same order of the rows, so a model has exactly the same alerts as its copy.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the users of a distilled model ask of single scores: what they are made of, and how far the teacher may be."""
+"""What users ask about a single score: what it is made of, and how far the teacher may be from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Signed:
     def measure_doubt(self, X: TableLike) -> Self:
         """Measure how far the student is from the teacher, by bands of the score, on rows that neither was fitted on.
 
-        No labels are needed. `to_onnx` writes what is found into the file, `tabkd inspect` shows it, and scoring gives
+        No labels are needed. `to_onnx` writes the result into the file, `tabkd inspect` shows it, and scoring gives
         each row the doubt of its band. A report from :func:`tabkd.evaluation.evaluate`, given to `to_onnx`, does the
         same with its test rows.
 
@@ -99,10 +99,10 @@ class Signed:
     def contributions(self, X: TableLike) -> Any:
         """Compute how much each column contributes to the scores of each row.
 
-        Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds
-        of the second class, for more classes in log-probabilities minus their mean over the classes, and for
-        regression in units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its
-        score. A prediction that `least_prediction_` lifts is above that sum.
+        Contributions are Shapley values of the student: exact for trees, estimated for the MLP. They are in log-odds of
+        the second class, for more classes in log-probabilities minus their mean over the classes, and for regression in
+        units of the target, or on the scale of `link_`. Those of a row and its baseline add up to its score. A
+        prediction that is raised to `least_prediction_` is above that sum.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class Signed:
         Raises
         ------
         NotImplementedError
-            If the student has no contributions, or is of trees whose paths have too many columns.
+            If the student has no contributions, or its trees have paths with too many columns.
         ValueError
             If a column is missing.
 
@@ -156,7 +156,7 @@ class Signed:
         return self._task.raw_factor(self.temperature) * self._student.explain_codes(codes)
 
     def _explained(self) -> Self:
-        """The same model, whose graph gives the contributions of the columns, too."""
+        """The same model, whose graph also gives the contributions of the columns."""
         check_contributions(self._student)
         model = copy(self)
         model._is_explained = True

@@ -70,7 +70,7 @@ def student_directions(model: Any, asked: np.ndarray | None, n_outputs: int) -> 
 
 
 def constrained(student: Student, monotonic_cst: np.ndarray, schema: TableSchema, is_asked: bool) -> Student:
-    """A student with monotone constraints; one that takes none stays as it is, if the user did not ask for them.
+    """A student with monotone constraints; one that does not support them is unchanged, unless the user asked for them.
 
     Parameters
     ----------

@@ -38,14 +38,14 @@ class Task(ABC):
 
     @abstractmethod
     def is_single(self, n_outputs: int) -> bool:
-        """Whether one number says all of a prediction, so that it can rise and fall."""
+        """Whether a prediction is a single number, which can rise and fall."""
 
     @abstractmethod
     def soften(self, answers: np.ndarray, temperature: float) -> np.ndarray:
-        """The soft answers of a teacher, both of shape (n, K): those that labels are blended with."""
+        """The soft answers of a teacher, which labels are blended with; both of shape (n, K)."""
 
     def taught(self, soft: np.ndarray) -> np.ndarray:
-        """The targets that a student learns of soft answers, both of shape (n, K)."""
+        """The targets that a student learns from soft answers, both of shape (n, K)."""
         return soft
 
     def emphasis(self, soft: np.ndarray) -> np.ndarray:
@@ -58,11 +58,11 @@ class Task(ABC):
 
     @abstractmethod
     def distances(self, got: np.ndarray, expected: np.ndarray, student: Student) -> np.ndarray:
-        """How far predictions (n, K) are apart, in the unit of the parity check."""
+        """How far apart predictions (n, K) are, in the unit of the parity check."""
 
     @abstractmethod
     def known_rows(self, answers: np.ndarray, y: np.ndarray, scores: np.ndarray) -> KnownRows | None:
-        """The rows, if the teacher's answers, shape (n, K), show that it knows them by heart; otherwise None."""
+        """The rows, if the teacher's answers, shape (n, K), show that it has memorized them; otherwise None."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Classification(Task):
         return softened / softened.sum(axis=1, keepdims=True)
 
     def predictions(self, targets: np.ndarray, temperature: float) -> np.ndarray:
-        """Targets as probabilities: clipped, to the power of T, over their sum."""
+        """Targets as probabilities: clipped, raised to the power of T, and divided by their sum."""
         probabilities = np.clip(targets, 0, None)
         if temperature != 1:
             probabilities = probabilities**temperature
@@ -182,7 +182,7 @@ class Regression(Task):
     Parameters
     ----------
     one_dimensional : bool
-        Whether the targets were of shape (n,) at fit, so that predictions are.
+        Whether the targets were of shape (n,) at fit, as predictions then are.
     link : Link
         The scale on which a student learns the values.
     """
@@ -235,7 +235,7 @@ class Regression(Task):
         return [Output("variable", "DOUBLE" if self._is_wide(student) else "FLOAT", (student.n_outputs_,))]
 
     def onnx_tensors(self, graph: Graph, targets: str, student: Student, temperature: float) -> list[str]:
-        """Write the values, in float64 where they lie far from zero."""
+        """Write the values, in float64 if they are far from zero."""
         wide = self._is_wide(student)
         return [self.link.write(graph, graph.double(targets) if wide else targets, wide)]
 

@@ -105,7 +105,7 @@ def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
 
 
 def _weight_name(estimator: BaseEstimator) -> str:
-    """The name of the weights: prefixed by the steps of a pipeline, also of a pipeline within a search or the like."""
+    """The name of the weights: prefixed by the steps of a pipeline, even of one inside a search or the like."""
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         return f"{name}__{_weight_name(last)}"

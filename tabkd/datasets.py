@@ -111,7 +111,7 @@ def _payments(n: int, rng: np.random.RandomState) -> pd.DataFrame:
 
 
 def _hidden_state(frame: pd.DataFrame, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-    """What no bank sees: which terminals leak card data on which days, and how lax each merchant's checks are."""
+    """Facts that no bank sees: which terminals leak card data on which days, and how lax each merchant's checks are."""
     terminal = frame["terminal"].str[1:].astype(int).to_numpy()
     day = frame["time_days"].to_numpy().astype(int)
     leaking = np.zeros((_N_TERMINALS, _DAYS + 1), dtype=bool)

@@ -22,7 +22,7 @@ class Quantity(click.ParamType):
     units : dict of str to float
         The size of each unit, in small letters.
     example : str
-        How one is spelt.
+        An example.
     """
 
     def __init__(self, name: str, units: Mapping[str, float], example: str) -> None:

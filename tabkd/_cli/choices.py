@@ -45,7 +45,7 @@ class Choices:
         return {"--drop": self.drop, "--numeric": self.numeric, "--categorical": self.categorical}
 
     def applied(self, frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
-        """The frame read so, without the rows whose value is no number, and a line for each column that has some."""
+        """The frame with these choices, without rows whose value is not a number, and a line for each such column."""
         notes, keep, changed = [], np.ones(len(frame), dtype=bool), {}
         for name in self.numeric:
             changed[name], other = as_numbers(frame[name], self.dialect)
@@ -67,7 +67,7 @@ def as_numbers(series: pd.Series, dialect: Dialect) -> tuple[pd.Series, np.ndarr
     Raises
     ------
     CommandError
-        For other types than text and numbers, and where most cells are no numbers.
+        For other types than text and numbers, and if most cells are not numbers.
     """
     series = uncategorised(series)
     if not is_text(series):

@@ -1,4 +1,4 @@
-"""What every command has beyond Click's own: errors on one line, and arguments with a help text."""
+"""What every command adds to Click's: errors on one line, and arguments with a help text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Command(click.Command):
 
 
 class Argument(click.Argument):
-    """An argument with a help text, which those of Click have only from 8.5 on."""
+    """An argument with a help text, which Click has only from version 8.5 on."""
 
     def __init__(self, *args: Any, help: str, **attrs: Any):
         super().__init__(*args, **attrs)

@@ -1,4 +1,4 @@
-"""`tabkd demo`: the whole way on simulated card traffic, without a network."""
+"""`tabkd demo`: all steps on simulated card payments, without a network."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def run(folder: Path, rows: int, seed: int) -> None:
 
 
 def verdict(report: Report) -> list[Text]:
-    """What the student kept and what it gained, in two sentences; the report's own verdict stands above.
+    """What the student kept and what it gained, in two sentences; the report's verdict is printed above them.
 
     Parameters
     ----------

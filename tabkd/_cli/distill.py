@@ -275,14 +275,14 @@ class Settings:
     n_synthetic : int or None
         Rows to make; None for a number that follows from the table.
     max_label_seconds : float
-        How long the teacher may label so many rows as follow from the table.
+        How long the teacher may label rows if their number follows from the table.
     seed : int
         The same seed gives the same student.
     n_jobs : int or None
         Threads; None for all cores.
     directions : dict of str to int
-        1 for each column with which the prediction may only rise, -1 for one with which it may only fall. Without any,
-        the student has those of a teacher's file.
+        1 for each column with which the prediction may only rise, -1 for one with which it may only fall. If empty, the
+        student has the constraints of a teacher's file.
     contributions : bool
         Whether the file gives the contributions of columns.
     review : sequence of float
@@ -290,7 +290,7 @@ class Settings:
     max_flips : float or None
         The share of the teacher's alerts that may change at most.
     budget : Budget or None
-        What the student may cost and has to keep, if it is to be looked for.
+        What the student may cost and has to keep; None for no search.
     """
 
     teacher: str = "ensemble"
@@ -321,7 +321,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console, comman
     console : Console
         Where progress is shown.
     command : str
-        What the page names to do the same again.
+        The command that the page shows, to repeat the same.
     """
     from tabkd._export.metadata import noted
     from tabkd._review import BUDGETS
@@ -350,7 +350,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console, comman
 
 
 def _check_size(student: bytes, settings: Settings) -> None:
-    """Refuse a file that is larger than the student that was looked for: contributions add to it."""
+    """Refuse a file that is larger than the budget of the search: contributions add to it."""
     limit = None if settings.budget is None else settings.budget.max_bytes
     if limit is not None and len(student) > limit:
         why = " with --contributions" if settings.contributions else ""

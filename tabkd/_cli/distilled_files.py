@@ -1,4 +1,4 @@
-"""What `tabkd distill` leaves: the files, and what it prints of the report."""
+"""The results of `tabkd distill`: the files, and the printed part of the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:
-    """What report.json says besides the report: where it comes from.
+    """What report.json holds in addition to the report: where it comes from.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def about(split: Split, seed: int, seconds: float) -> dict[str, Any]:
 
 
 def again(report: Report, student: bytes, command: str) -> dict[str, Any]:
-    """What was done, with the command that does it again and the hash of the file that was written.
+    """What was done, with the command that repeats it and the hash of the written file.
 
     Parameters
     ----------

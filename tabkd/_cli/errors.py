@@ -21,7 +21,7 @@ TRACEBACK_VARIABLE = "TABKD_TRACEBACK"
 
 
 class CommandError(Exception):
-    """What the user can put right: a file, a column, an option.
+    """An error that the user can correct: a file, a column, an option.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ _EXPLAINED = (CommandError, ImportError, OSError, ValueError, TypeError, Runtime
 
 @contextlib.contextmanager
 def clear_errors(ctx: click.Context) -> Iterator[None]:
-    """Print whatever error a command raises on one line of stderr, and exit with 1 or the code of the error.
+    """Print any error of a command on one line of stderr, and exit with 1 or the code of the error.
 
-    Where the command has an option `log`, and it is "json", the line is JSON. Messages of the library call parameters
-    by the options of the command that have their names.
+    If the command has an option `log`, and it is "json", the line is JSON. Messages of the library call parameters
+    by the names of the command's options.
     """
     try:
         with plain_warnings(), called_as(options_of(ctx.command)):
@@ -70,7 +70,7 @@ def options_of(command: click.Command) -> dict[str, str]:
 
 @contextlib.contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Put the path of a table before what is said of it."""
+    """Put the path of a table before messages about it."""
     try:
         yield
     except CommandError as error:

@@ -27,7 +27,7 @@ def load_teacher(path: Path, task: str, trusted: Sequence[str] = (), X: pd.DataF
     path : Path
     task : {"classification", "regression"}
     trusted : sequence of str
-        Types in a skops file that the user trusts, beside those that skops trusts.
+        Types in a skops file that the user trusts, in addition to those that skops trusts.
     X : DataFrame, optional
         The table that it will label, some of whose rows it predicts in that other process.
 

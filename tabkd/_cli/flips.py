@@ -1,4 +1,4 @@
-"""The gate of `tabkd distill --max-flips`: no student that changes more of its teacher's alerts than was agreed."""
+"""The gate of `tabkd distill --max-flips`: no student that changes more of its teacher's alerts than allowed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_enough(max_flips: float | None, review: Sequence[float], split: Split)
 
 
 def check_flips(max_flips: float | None, review: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a student that changes more of the alerts than was agreed, at any budget.
+    """Refuse a student that changes more of the alerts than allowed, at any budget.
 
     Parameters
     ----------

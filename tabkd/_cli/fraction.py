@@ -9,7 +9,7 @@ import click
 
 
 class Fraction(click.FloatRange):
-    """A range that NaN is outside of; Click's own contains it."""
+    """A range that does not contain NaN; Click's does."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number that a text stands for."""

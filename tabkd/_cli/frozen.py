@@ -1,4 +1,4 @@
-"""Fitted models that are no estimators: a function of the frame behind what a teacher has to have."""
+"""Fitted models that are not estimators: a function of the frame, with the interface of a teacher."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabkd._cli.errors import CommandError
 
 
 class FileClassifier:
-    """A classifier of a file: probabilities by a function of the frame.
+    """A classifier from a file: a function of the frame gives its probabilities.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ class FileClassifier:
     classes : sequence
         The labels of the columns.
     params : mapping, optional
-        What it was fitted with, as far as the file has it: a report reads its loss and its class weights, and a student
-        its monotone constraints.
+        The parameters of its fit, as far as the file has them: a report reads its loss and its class weights, and a
+        student its monotone constraints.
     table_columns : sequence of str, optional
         The names of the columns that it picks of a table; None for all columns.
     """
@@ -54,7 +54,7 @@ class FileClassifier:
 
 
 class FileRegressor:
-    """A regressor of a file: predictions by a function of the frame, all else as of `FileClassifier`."""
+    """A regressor from a file: a function of the frame gives its predictions; otherwise like `FileClassifier`."""
 
     def __init__(
         self,
@@ -75,9 +75,9 @@ class FileRegressor:
 
 
 def select_columns(X: pd.DataFrame, names: Sequence[str] | None, n_features: int) -> pd.DataFrame:
-    """The columns that a teacher was fitted on: by name, or all of them where it knows no names.
+    """The columns that a teacher was fitted on: by name, or all of them if it has no names.
 
-    Booleans with gaps are floats, as all libraries take them.
+    Booleans with missing values become floats, which all libraries accept.
     """
     gaps = [name for name, dtype in X.dtypes.items() if isinstance(dtype, pd.BooleanDtype)]
     X = X.astype(dict.fromkeys(gaps, np.float64)) if gaps else X

@@ -1,4 +1,4 @@
-"""`tabkd inspect`: what an exported student is."""
+"""`tabkd inspect`: show an exported student."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def inspect(model: Path, rules: bool, as_json: bool) -> None:
 def everything(exported: ExportedStudent) -> dict[str, Any]:
     """The metadata of a model, with its size and the types and shapes of its inputs and outputs.
 
-    Each column has the "categories" that the student reads; a shape has null where the number of rows stands.
+    Each column has the "categories" that the student reads; null in a shape is the number of rows.
     """
     import hashlib
 
@@ -74,7 +74,7 @@ def everything(exported: ExportedStudent) -> dict[str, Any]:
 
 
 def facts(exported: ExportedStudent) -> Iterator[tuple[str, str]]:
-    """What there is to know besides the columns."""
+    """Everything to show besides the columns."""
     from tabkd.scoring import _wire as wire
 
     metadata = exported.metadata
@@ -158,7 +158,7 @@ def _directions(exported: ExportedStudent) -> str:
 
 
 def print_columns(console: Console, exported: ExportedStudent) -> None:
-    """Each column that the model takes, by the name that it has in files of rows."""
+    """Each column of the model, by its name in files of rows."""
     columns = zip(exported.feature_names_in_, exported.metadata["columns"], strict=True)
     rows = [(str(name), *_row(column)) for name, column in columns]
     print_table(console, f"{len(rows):,} columns", _HEADINGS, rows)
@@ -206,13 +206,13 @@ def grids(nodes: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[str], lis
 
 
 def _place(node: dict[str, Any], suffix: str = "") -> str:
-    """The number or the category of a node, or what stands for missing and other ones."""
+    """The number or the category of a node, or the word for missing and other values."""
     kind = node["kind" + suffix]
     return {"at": _word(node.get("from" + suffix)), "category": _word(node.get("level" + suffix))}.get(kind, str(kind))
 
 
 def print_table(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A row of a table for each row, or some lines where the terminal is too narrow for the table."""
+    """A row of a table for each row, or several lines if the terminal is too narrow for the table."""
     from rich.measure import Measurement
     from rich.table import Table
 
@@ -248,7 +248,7 @@ def _values(column: dict[str, Any]) -> str:
 
 
 def _listed(values: Sequence, most: int) -> str:
-    """Values side by side, an empty text and one with spaces around it or a comma in it in quotes."""
+    """Values separated by commas; empty texts and those with a comma or surrounding spaces are in quotes."""
     shown = [repr(v) if isinstance(v, str) and _needs_quotes(v) else _word(v) for v in values[:most]]
     more = f", … ({len(values) - most:,} more; --json lists all)" if len(values) > most else ""
     return ", ".join(shown) + more

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write one page of HTML with charts."
 )
 def monitor(summaries: Sequence[Path], html: Path | None) -> None:
-    """Show how far the rows of many jobs are from the training rows, in order of time."""
+    """Show how far the rows of many jobs are from the training rows, in time order."""
     from tabkd._cli import terminal
     from tabkd._cli.page_file import check_page
     from tabkd._files import atomic_write_bytes

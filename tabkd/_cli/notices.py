@@ -30,7 +30,7 @@ _WHAT = {
 
 
 def unnamed_row_numbers(frame: pd.DataFrame) -> list[str]:
-    """The columns without a name that have a different whole number in each row, as a written index has."""
+    """The columns without a name that have a different whole number in each row, like a written index."""
     names = [name for name in frame.columns if isinstance(name, str) and NO_NAME.fullmatch(name)]
     return [name for name in names if len(frame) > 1 and _tells_rows_apart(frame[name])]
 
@@ -43,7 +43,7 @@ def notices(frame: pd.DataFrame, categorical: Collection[str], dialect: Dialect)
     frame : DataFrame
         The features; its index is the row in the file.
     categorical : collection of str
-        Columns that the user wants as categories, whatever they look like.
+        Columns that the user wants as categories, even if they look like something else.
     dialect : Dialect
 
     Raises
@@ -59,7 +59,7 @@ def notices(frame: pd.DataFrame, categorical: Collection[str], dialect: Dialect)
 
 
 def check_text(series: pd.Series, levels: pd.Series, dialect: Dialect, otherwise: str) -> Look | None:
-    """What a column of text looks like, where that does not mislead.
+    """What a column of text looks like, if that does not mislead.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def check_text(series: pd.Series, levels: pd.Series, dialect: Dialect, otherwise
     Raises
     ------
     CommandError
-        Where it does: nearly all cells are numbers, dates or times, of too many levels for a category.
+        If it does: nearly all cells are numbers, dates or times, with too many levels for a category.
     """
     found = look(levels.index.tolist(), levels.to_numpy(), dialect.decimal, dialect.thousands)
     if found is None or not found.misleads:
@@ -157,7 +157,7 @@ def _as_text(name: Any) -> str:
 
 
 def is_text(series: pd.Series) -> bool:
-    """Whether a column holds strings, and is no category that someone made of them."""
+    """Whether a column holds strings, and is not already a category."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         return False
     return series.dtype in (object, "str", "string") and pd.api.types.infer_dtype(series, skipna=True) == "string"
@@ -167,7 +167,7 @@ def _notice(series: pd.Series, categorical: bool, dialect: Dialect) -> str | Non
     if not series.notna().any():
         return "no value in any row; a model learns nothing from it."
     if isinstance(series.dtype, pd.CategoricalDtype):
-        # A factor may have been made of whatever text there was; what is no number in disguise is meant.
+        # Any text may have been made a category; one that does not look like numbers is meant as one.
         text = uncategorised(series)
         if is_text(text) and not categorical:
             check_text(text, text.value_counts(sort=False), dialect, _as_text(series.name))

@@ -1,4 +1,4 @@
-"""The folder that results go to: checked before the work, and left as it was if the work fails."""
+"""The output folder: checked before the work, and left as it was if the work fails."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def output_folder(path: Path) -> Iterator[Path]:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove the folders, innermost first, as far as they are there and empty."""
+    """Remove the folders, innermost first, if they exist and are empty."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
 def json_bytes(content: dict) -> bytes:
-    """`content` as indented JSON text; NaN is refused, since JSON has no word for it."""
+    """`content` as indented JSON text; NaN is refused, because JSON does not have it."""
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")  # as JSON writes halves of characters, in names of files

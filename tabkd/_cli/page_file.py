@@ -1,4 +1,4 @@
-"""The file of a page: refused before the work, if it could not be written."""
+"""The file of a page: refused before the work if it cannot be written."""
 
 from __future__ import annotations
 

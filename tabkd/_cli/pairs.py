@@ -1,4 +1,4 @@
-"""Options that say KEY=VALUE and may be repeated."""
+"""Options of the form KEY=VALUE that may be repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tabkd._cli.errors import CommandError
 
 
 def pairs(name: str, given: Sequence[str], form: str) -> dict[str, str]:
-    """What an option that may be repeated says, each time as KEY=VALUE."""
+    """The keys and values of a repeated option KEY=VALUE."""
     found: dict[str, str] = {}
     for text in given:
         key, _, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, lines elsewhere."""
+"""The progress of a job: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Lines(Silent):
 
 @contextlib.contextmanager
 def score_log(kind: str) -> Iterator[Silent]:
-    """What tells progress: "json" and "plain" by lines, "auto" by a bar where standard error is a terminal."""
+    """What shows progress: lines for "json" and "plain"; for "auto" a bar if standard error is a terminal."""
     if kind != "auto" or sys.stderr is None or not sys.stderr.isatty():
         yield Lines(kind == "json")
         return

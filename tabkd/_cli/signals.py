@@ -11,7 +11,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stopping:
-    """Whether a signal has asked to stop in time; called, it says so.
+    """Whether a signal has asked to stop in time; a call returns it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Stopping:
     def _install(self) -> None:
         for name in _NAMES:
             number = getattr(signal, name, None)
-            # nohup has a process go on when its terminal is closed.
+            # nohup lets a process continue when its terminal is closed.
             if number is None or (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):
                 continue
             with contextlib.suppress(ValueError):  # in a thread that is not the main one
@@ -85,7 +85,7 @@ def stopping(at_once: bool = False) -> Iterator[Stopping]:
 
 
 def ignore_signals() -> None:
-    """Have signals change nothing in the last moments of a process that is done: its exit code is what it says."""
+    """Ignore signals in the last moments of a process that is done, so that its exit code is right."""
     for name in _NAMES:
         if hasattr(signal, name):
             with contextlib.suppress(ValueError):

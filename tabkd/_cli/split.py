@@ -1,4 +1,4 @@
-"""The rows to learn from and the rows to measure on, as the command line asks for them."""
+"""The rows to learn from and the rows to measure on, as chosen on the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tabkd._cli.table_files import found_in, read_table
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What the command line says of the tables.
+    """The options of the command line that concern the tables.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class TableOptions:
     test_size : float
         The share of `train` to measure on.
     time_column : str or None
-        Measured are the latest rows by this column, which is then no feature.
+        The latest rows by this column are measured; it is then not a feature.
     choices : Choices
         How columns are read.
     task : {"auto", "classification", "regression"}
         "auto" finds it from the target.
     seed : int
-        By which rows are chosen at random.
+        The seed by which rows are chosen at random.
     features : mapping of str to sequence of str
         Options that name columns to learn from, with their names.
     """
@@ -62,7 +62,7 @@ class TableOptions:
 
     @property
     def no_features(self) -> list[str]:
-        """The columns of `train` that are named for something else."""
+        """The columns of `train` that are used for something else."""
         return [self.target, *self.choices.drop, *([self.time_column] if self.time_column else [])]
 
 
@@ -81,7 +81,7 @@ class Split:
     y_train, y_test : array of shape (n,)
         The labels or values.
     notes : list of str
-        What there is to say about how the rows came to be.
+        How the rows were read and chosen.
     """
 
     task: str
@@ -99,7 +99,7 @@ def read_split(options: TableOptions) -> Split:
     Parameters
     ----------
     options : TableOptions
-        What the command line says of them.
+        The options that concern them.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def read_split(options: TableOptions) -> Split:
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows with their target, and how they came to be: how the file was read, the task found, and rows left out."""
+    """Rows with their target, and how they were read: the file, the detected task, and rows left out."""
 
     frame: pd.DataFrame
     y: np.ndarray
@@ -137,7 +137,7 @@ class _Table:
         return _Table(self.frame.iloc[rows], self.y[rows], self.task)
 
     def features(self, no_features: Sequence[str]) -> pd.DataFrame:
-        """All columns but those."""
+        """All columns except those."""
         return self.frame.drop(columns=list(no_features), errors="ignore").reset_index(drop=True)
 
 
@@ -154,7 +154,7 @@ def _read(
     no_features: Sequence[str],
     wanted: Mapping[str, Sequence[str | None]],
 ) -> _Table:
-    """A table that has the columns that each option wants, with its columns and its target read as they are to be."""
+    """A table with the columns that the options name, with its columns and its target read as requested."""
     choices = options.choices
     frame = read_table(path, choices.dialect, no_features)
     columns.check_present(frame, path, wanted)
@@ -164,7 +164,7 @@ def _read(
 
 
 def _looked_at(table: _Table, options: TableOptions) -> tuple[list[str], list[str]]:
-    """The columns that are no features, and what there is to say of those that are."""
+    """The columns that are not features, and notes on those that are."""
     features = table.frame.drop(columns=options.no_features)
     unnamed = unnamed_row_numbers(features)
     left_out = [f"{name!r}: left out; row numbers without a name, like an index that to_csv wrote." for name in unnamed]
@@ -182,7 +182,7 @@ def _parted(table: _Table, options: TableOptions) -> tuple[_Table, _Table, list[
 
 
 def _test_table(path: Path, options: TableOptions, task: str, no_features: Sequence[str]) -> tuple[_Table, list[str]]:
-    """A table of its own to measure on, and how it was read."""
+    """A separate table to measure on, and how it was read."""
     choices = options.choices
     wanted = {option: names for option, names in choices.options().items() if option != "--drop"}
     table = _read(path, options, task, [options.target], {"--target": [options.target], **wanted})

@@ -1,4 +1,4 @@
-"""Lines for the user, whose loss changes nothing of what a command does or of what it exits with."""
+"""Lines for the user; if they are lost, the command still does the same and has the same exit code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def flush() -> None:
 
 
 def _give_up(stream: IO) -> None:
-    """Let what is left in a stream go nowhere: Python would try to write it at exit, and exit with 120."""
+    """Discard what is left in a stream: Python would try to write it at exit, and exit with 120."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -50,7 +50,7 @@ def _give_up(stream: IO) -> None:
 
 
 class Unbreakable:
-    """A stream whose errors of writing are passed over.
+    """A stream that ignores errors when it is written to.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ class Unbreakable:
 
 
 def occupy_closed_streams() -> None:
-    """Open what was closed of standard input, output and error on nothing.
+    """Open standard input, output and error on nothing if they are closed.
 
-    Else the next file that is opened has its number, and what a library prints would be written into that file.
+    Otherwise the next opened file gets their number, and what a library prints is written into that file.
     """
     for number in range(3):
         try:

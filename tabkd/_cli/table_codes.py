@@ -1,4 +1,4 @@
-"""A table as the matrix that teachers of scikit-learn take."""
+"""A table as the matrix that scikit-learn teachers take."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def read_table(path: Path, dialect: Dialect = PLAIN, wanted: Sequence[str] = ())
     dialect : Dialect
         How a CSV is written.
     wanted : sequence of str
-        Columns that are needed but are no features, by which the delimiter of a CSV is found.
+        Columns that are needed but are not features; they help to detect the delimiter of a CSV.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def read_table(path: Path, dialect: Dialect = PLAIN, wanted: Sequence[str] = ())
 
 
 def found_in(path: Path, dialect: Dialect, wanted: Sequence[str]) -> list[str]:
-    """What was found out about how a CSV is written without being said, a sentence for each."""
+    """What was detected about how a CSV is written, a sentence for each."""
     with _reading(path) as suffix:
         if suffix == ".parquet":
             return []
@@ -94,7 +94,7 @@ def found_in(path: Path, dialect: Dialect, wanted: Sequence[str]) -> list[str]:
 
 
 def _read_csv(path: Path, dialect: Dialect, wanted: Sequence[str]) -> pa.Table:
-    """A CSV with types by all values: where one is not of the type so far, Arrow reads the column anew as another."""
+    """A CSV with types by all values: if one does not fit the type so far, Arrow reads the column again as another."""
     with pa.OSFile(str(path)) as file:
         header = read_header(file, dialect, wanted)
         check_names(f"the table {str(path)!r}", header.names)
@@ -152,9 +152,9 @@ def _as_text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _with_gaps(path: Path, header: Header, columns: list) -> list:
-    """Columns with their empty text as missing values, but for what is "" in quotes.
+    """Columns with empty text as missing values, except for a quoted "".
 
-    That is missing, too, in a file that writes missing values so: where a number is missing so, or where every value
+    A quoted "" is missing too if the file writes missing values that way: if a number is missing so, or if every value
     is in quotes.
     """
     found = _as_written(path, header, [i for i, c in enumerate(columns) if c.null_count or is_text(c.type)])
@@ -170,10 +170,10 @@ def _with_gaps(path: Path, header: Header, columns: list) -> list:
 
 
 def _with_zeros(path: Path, header: Header, columns: list, numbers: Sequence[str]) -> list:
-    """Columns, those with whole numbers as text where some have zeros in front, as codes have, or are not decimal.
+    """Columns, with whole numbers as text if some have leading zeros, like codes, or are not decimal.
 
-    As numbers, 01234 and 1234 would be one; and 0x1f is a number here, but not when it is scored. Of `numbers`, which
-    are no features, only the value counts.
+    As numbers, 01234 and 1234 would be the same; and 0x1f is a number here, but not when it is scored. For `numbers`,
+    which are not features, only the value counts.
     """
     whole = [i for i, c in enumerate(columns) if pa.types.is_integer(c.type) and header.names[i] not in numbers]
     for i, text in _as_written(path, header, whole).items():
@@ -184,7 +184,7 @@ def _with_zeros(path: Path, header: Header, columns: list, numbers: Sequence[str
 
 
 def _as_written(path: Path, header: Header, places: list[int]) -> dict[int, pa.ChunkedArray]:
-    """The text of some columns, by their places: an empty value is missing, but one in quotes is the text ""."""
+    """The text of some columns, by position: an empty value is missing, but a quoted one is the text ""."""
     if not places:
         return {}
     numbers = [header.numbers[i] for i in places]
@@ -211,7 +211,7 @@ def _quotes_all(path: Path, header: Header) -> bool:
 
 
 def _as_numbers(column: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
-    """Text as numbers where each of its values is one with groups of digits, else as it is."""
+    """Text as numbers if each of its values is one with groups of digits; otherwise unchanged."""
     try:
         return convert(column, pa.float64(), dialect)
     except pa.ArrowInvalid:

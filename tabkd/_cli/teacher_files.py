@@ -105,7 +105,7 @@ def _xgboost_levels(booster: Any, path: Path) -> dict[str, list]:
 
 
 def _with_levels(values: pd.Series, levels: list) -> pd.Categorical:
-    """A column as these categories, in their order; what is not among them is missing."""
+    """A column as these categories, in their order; other values are missing."""
     categories = pd.Index(levels)
     return pd.Categorical.from_codes(categories.get_indexer(pd.Index(values)), categories=categories)
 
@@ -128,7 +128,7 @@ def _load_lightgbm(path: Path) -> Any:
         renamed = X.rename(columns={c: str(c).replace(" ", "_") for c in X.columns}) if named else X
         X = select_columns(renamed, names if named else None, len(names))
         text = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c].dtype)]
-        if text and not booster.pandas_categorical:  # LightGBM would number the levels of each batch anew
+        if text and not booster.pandas_categorical:  # LightGBM would number the levels of each batch again
             raise CommandError(
                 f"the teacher {str(path)!r} does not have the categories of its columns, but {text[:5]} are text. "
                 "Save it with booster_.save_model of LightGBM's Python package, fitted on a frame; or its file is "

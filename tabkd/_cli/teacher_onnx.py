@@ -1,4 +1,4 @@
-"""Teachers stored as ONNX, asked by ONNX Runtime."""
+"""Teachers stored as ONNX, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
     if any(entry.key == "tabkd" for entry in model.metadata_props):
         return _load_student(path)
     _check_external(model, path)
-    # By its path: weights in files of their own are looked for beside it.
+    # By its path: weights in other files are looked for next to it.
     session = onnxruntime.InferenceSession(
         str(path), sess_options=_quiet(onnxruntime), providers=["CPUExecutionProvider"]
     )
@@ -54,7 +54,7 @@ def load_onnx(path: Path) -> FileClassifier | FileRegressor:
 
 
 def _check_external(model: Any, path: Path) -> None:
-    """Refuse weights in files that are not there, or not in the folder of the model or below."""
+    """Refuse weights in files that do not exist, or are not in the folder of the model or below."""
     folder = path.resolve().parent
     for tensor in _tensors(model):
         for entry in tensor.external_data:

@@ -1,4 +1,4 @@
-"""A teacher's file is first read in a process of its own: what crashes or hangs there takes nothing else with it."""
+"""A teacher's file is first read in a separate process: if it crashes or hangs there, nothing else is lost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def probe(path: Path, trusted: Sequence[str], X: pd.DataFrame | None) -> None:
         The process crashed, took too long, or had an error.
     """
     seconds = SECONDS + SECONDS_PER_MEGABYTE * path.stat().st_size / 1e6
-    # -P and the folder of this package: not what happens to lie in the working directory.
+    # -P and the folder of this package: nothing that happens to be in the working directory.
     here = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-P", "-m", "tabkd._cli.teacher_probe", str(path), *trusted]
     try:
@@ -81,7 +81,7 @@ def _signal_name(number: int) -> str:
 
 
 def _as_bytes(X: pd.DataFrame | None) -> bytes:
-    """Some rows of a table in Arrow's format; nothing where it has no form there."""
+    """Some rows of a table in Arrow's format; empty if Arrow cannot hold it."""
     if X is None:
         return b""
     import pyarrow as pa

@@ -1,7 +1,7 @@
 """The trees in the files of LightGBM and XGBoost, checked before these libraries walk them.
 
-Both libraries follow whatever children and columns a file names, so that a damaged one leads out of their memory or
-around in a circle, and perhaps only for a row that comes later.
+Both libraries follow any children and columns that a file names, so a damaged file leads them out of their memory or
+into an endless loop, perhaps only for a later row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_LEVELS = 1 << 24
 
 
 def check_lightgbm(text: str) -> None:
-    """Refuse a LightGBM model with trees that are none.
+    """Refuse a LightGBM model with malformed trees.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _check_lightgbm_tree(facts: dict[str, str], n_features: int) -> None:
 
 
 def check_xgboost(content: dict[str, Any]) -> None:
-    """Refuse an XGBoost model with trees that are none.
+    """Refuse an XGBoost model with malformed trees.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def check_xgboost(content: dict[str, Any]) -> None:
         n_groups = max(int(about.get("num_class", 0)), int(about.get("num_target", 1)), 1)
         widths = [int(tree["tree_param"].get("size_leaf_vector", 0)) for tree in trees]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"it is no model of XGBoost ({type(error).__name__}: {error})") from error
+        raise ValueError(f"it is not an XGBoost model ({type(error).__name__}: {error})") from error
     whole_targets = any(width > 1 for width in widths)
     if len(groups) != len(trees) or (trees and not whole_targets and n_groups > len(trees)):
         raise ValueError(f"it has {len(trees):,} trees, which are not those of {n_groups:,} classes")
@@ -169,7 +169,7 @@ def xgboost_json(raw: bytes) -> dict[str, Any]:
 def _check_tree(
     left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_features: int, leaves: int | None = None
 ) -> Any:
-    """Refuse children that are not there or are met twice, and columns that are not there.
+    """Refuse children that do not exist or are met twice, and columns that do not exist.
 
     Without `leaves`, a node whose left child is -1 is a leaf; with `leaves`, child -1 is leaf 0, child -2 leaf 1.
     """

@@ -1,4 +1,4 @@
-"""The teachers that have a name on the command line, each ready for any table."""
+"""The teachers that the command line knows by name, each ready for any table."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def ready_teacher(
 
 
 def _labels_of_codes(known: np.ndarray, labels: np.ndarray, path: Path) -> np.ndarray:
-    """The classes of a teacher in the words of the target: its own, or those that its codes mean."""
+    """The classes of a teacher as labels of the target: its own labels, or those that its codes mean."""
     import numpy as np
 
     if set(labels.tolist()) <= set(known.tolist()):

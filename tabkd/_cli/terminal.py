@@ -1,7 +1,7 @@
 r"""Text of tables and files on a terminal: shown as it is, never obeyed.
 
 A column may be called ``speed [m/s]``, which rich takes for markup, or hold an escape sequence that a terminal carries
-out. What is no printable character is written as Python would, as in ``\x1b``.
+out. A character that is not printable is written as in Python, such as ``\x1b``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def printable(text: str) -> str:
 
 
 def console() -> Console:
-    """A console of rich's that takes text as it is, and cuts nothing where it is not a terminal."""
+    """A rich console that prints text as it is, and cuts nothing if it is not a terminal."""
     from rich.console import Console
 
     class Plain(Console):
@@ -47,7 +47,7 @@ def console() -> Console:
 
 @contextlib.contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Warnings of Python's are a line of standard error, with what they say about a table as it is."""
+    """Print a Python warning as one line on standard error, with text from tables unchanged."""
     before = warnings.formatwarning
 
     def one_line(message: Any, category: Any, filename: Any, lineno: Any, line: Any = None) -> str:

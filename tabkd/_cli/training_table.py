@@ -43,7 +43,7 @@ def read_target(target: pd.Series, task: str, choices: Choices) -> tuple[np.ndar
     Raises
     ------
     CommandError
-        Values are missing, infinite, dates, or not numbers for a regression, or nearly only numbers where no task is
+        Values are missing, infinite, dates, or not numbers for a regression, or nearly only numbers if no task is
         given.
     """
     gaps = int(target.isna().sum())
@@ -122,7 +122,7 @@ def split_rows(
 
 
 def in_time(times: pd.Series) -> pd.Series:
-    """Times as something that has an order: numbers as they are, dates and text of the form 2026-10-24 as timestamps.
+    """Times in a sortable form: numbers as they are, dates and text of the form 2026-10-24 as timestamps.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The alerts of two models at a budget: which stay, come and go, exact over all rows."""
+"""The alerts of two models at a budget: which stay, come and go, exactly, over all rows."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class ScoreComparison:
         share that goes; ``places``, at most ten levels or ranges of columns where more of the alerts come or go than
         elsewhere: ``column``, ``values``, ``direction``, ``rows``, the ``alerts`` of either model there, and ``lift``.
     psi : float or None
-        The population stability index of the new scores against the old ones, by tenths of the old ones. Where most
-        scores are nearly equal, tenths lie so close together that small differences make it large; `differences` tells.
+        The population stability index of the new scores against the old ones, by tenths of the old ones. If most scores
+        are nearly equal, the tenths are so close together that small differences make it large; see `differences`.
     distribution : dict or None
         ``edges`` between tenths of the old scores, and the shares of the rows between them by the ``old`` and the
         ``new`` scores, from which the index follows.
@@ -49,7 +49,7 @@ class ScoreComparison:
         ``old`` model, of the ``new`` one, and the ``same``.
     speed : dict or None
         For old and new rows_per_second of a batch of ``batch_size``, batch_ms, one_row_p50_us and one_row_p99_us; old
-        is not there where it is a column of scores.
+        is absent if it is a column of scores.
     reasons : dict of str to str
         Why a value is None.
     """
@@ -68,7 +68,7 @@ class ScoreComparison:
     reasons: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes by name, as what JSON can hold.
+        """The attributes by name, as plain types for JSON.
 
         Returns
         -------

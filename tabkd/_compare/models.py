@@ -1,4 +1,4 @@
-"""The two models that are compared: students, a fitted estimator, or a column of scores that are there already."""
+"""The two models that are compared: students, a fitted estimator, or a column of existing scores."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Student:
 
 
 class Estimator:
-    """A fitted estimator, which is asked with a pandas frame, or with an array where the other model was fitted on one.
+    """A fitted estimator, which gets a pandas frame, or an array if the other model was fitted on one.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class Column:
         return _checked(numbers, self.name, batch), []
 
     def timed(self, table: pa.Table) -> None:
-        """None: its scores are there already."""
+        """None: its scores already exist."""
 
 
 Model = Student | Estimator | Column
@@ -219,7 +219,7 @@ def as_old(given: Any, new: Student) -> Model:
     Parameters
     ----------
     given : ExportedStudent, path-like, estimator or str
-        What the user says; a text that begins with "column:" names a column.
+        What the user gives; a text that begins with "column:" names a column.
     new : Student
         The model that replaces it.
 

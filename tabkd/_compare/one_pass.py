@@ -57,7 +57,7 @@ class ScoredRows:
     candidates : ndarray of int64 of shape (m,)
         The rows that may be alerts, by their place among all rows.
     bins : ndarray of uint8 of shape (m, d)
-        Where they lie in each column; see `Places`.
+        Their bin in each column; see `Places`.
     n_rejected : int
         The rows that have no score.
     sample : pyarrow.Table
@@ -158,7 +158,7 @@ def _scored_by_both(old: Model, new: Student, batch: Batch) -> tuple[list[np.nda
 
 
 def _may_alert(scores: list[np.ndarray], highest: tuple[Highest, Highest] | None) -> np.ndarray:
-    """The rows of a batch that may be among the alerts of one of the models, as far as the rows so far tell."""
+    """The rows of a batch that may be among the alerts of one of the models, judging by the rows so far."""
     if highest is None:
         return np.arange(len(scores[0]))
     may = np.zeros(len(scores[0]), bool)

@@ -80,8 +80,8 @@ class Places:
         -------
         list of dict
             ``column``, ``values``, ``direction`` ("come" or "go"), ``rows`` that do so there, ``alerts`` of either
-            model there, and ``lift``: how many times as often they do so there as on the whole. At most ten, those
-            farthest beyond chance first.
+            model there, and ``lift``: how many times as often they do so there as overall. At most ten, those farthest
+            beyond chance first.
         """
         every = alerts.same + alerts.come + alerts.go
         found: list[tuple[float, dict[str, Any]]] = []

@@ -30,8 +30,8 @@ def check_additivity(
 ) -> float:
     """Compare the contributions of a file with Python's, and their sums with the scores.
 
-    Sums are checked on all rows. Where a row takes so many numbers that Python would take minutes, only some rows, from
-    the first to the last kind, are explained by Python and by `tabkd.load`, too.
+    Sums are checked on all rows. If a row takes so many numbers that Python would need minutes, only some rows of every
+    kind are also explained by Python and by `tabkd.load`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def check_additivity(
     frame : pandas.DataFrame
         The same rows.
     exported : ExportedStudent
-        What `tabkd.load` makes of the file.
+        The loaded file.
     whole : dict of str to array
         The outputs of the whole graph for the rows.
 
@@ -81,7 +81,7 @@ def _some_rows(n: int, values_per_row: int) -> np.ndarray:
 def _spread(model: Any) -> np.ndarray:
     """The unit of errors of each score, (M,): its standard deviation over the background rows."""
     student = model._student
-    # Scores that hardly vary are no more exact in float32 than others.
+    # Scores that hardly vary are not more exact in float32 than others.
     least = _LEAST_SPREAD * (student.target_scale_ if student.task_ == "regression" else 1.0)
     return np.maximum(model._raw_scores(student.background_).std(axis=0), least)
 

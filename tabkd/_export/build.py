@@ -155,7 +155,7 @@ def _named(graph: GraphProto, part: str) -> str | None:
 
 
 def _tidy(proto: ModelProto) -> None:
-    """Remove what only takes space: names of nodes, doc strings, and the shapes of intermediate values."""
+    """Remove what only takes up space: names of nodes, doc strings, and the shapes of intermediate values."""
     proto.producer_name, proto.producer_version, proto.domain = "tabkd", __version__, ""
     proto.doc_string = ""
     del proto.graph.value_info[:]

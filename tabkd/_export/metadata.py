@@ -46,7 +46,7 @@ class Measured(Protocol):
 
 
 def input_type(column: Column, center: float) -> str:
-    """The ONNX type of a column's input: the smallest one that loses no information.
+    """The ONNX type of a column's input: the smallest type that loses no information.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def describe(
 
 
 def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
-    """Write the facts into the model, in place of earlier ones.
+    """Write the facts into the model and replace earlier ones.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def attach(proto: ModelProto, facts: dict[str, Any]) -> None:
 def noted(proto: ModelProto, report: Measured) -> bytes:
     """The model as bytes, with the measured quality in its metadata and a new checksum.
 
-    The graph does not change, so that it need not be verified again.
+    The graph does not change, so it need not be verified again.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def noted(proto: ModelProto, report: Measured) -> bytes:
 
 
 def seal(proto: ModelProto) -> bytes:
-    """The model as bytes, with its checksum, by which `tabkd.load` detects damage.
+    """The model as bytes, with a checksum with which `tabkd.load` detects damage.
 
     The checksum proves that the file is undamaged, but not who made it: anyone can compute it for other bytes.
 
@@ -185,7 +185,7 @@ def _rules(frame: pd.DataFrame | None) -> str | None:
 
 
 def _cell(value: Any) -> str | int | float | None:
-    """A text, a whole number, or a number with the digits that people read; None for what is not finite."""
+    """A text, a whole number, or a number with few digits for reading; None if it is not finite."""
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):

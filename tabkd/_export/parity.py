@@ -93,7 +93,7 @@ def _error(model: Any, frame: pd.DataFrame, row: int, python: Any, onnx: Any, wh
 
 
 def _remedy(model: Any) -> str:
-    """What to do about a student whose graph gives something else."""
+    """What to do about a student whose graph gives other scores."""
     student: Student = model._student
     if isinstance(student, ForeignStudent):
         remedy = (

@@ -1,4 +1,4 @@
-"""Run the file that would be written, and say what is wrong with a graph that cannot be scored."""
+"""Run the file that would be written, and report what is wrong with a graph that cannot be scored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
     Returns
     -------
     ExportedStudent
-        What `tabkd.load` makes of the file.
+        The loaded file.
     dict of str to array
         The outputs by name, from the whole graph in ONNX Runtime.
 
@@ -44,7 +44,7 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
     ------
     ValueError
         For operators that `tabkd.load` refuses, for outputs of another shape or type than declared, and for further
-        outputs that read what the front of the student does not name.
+        outputs that read columns which the student's front does not name.
     """
     name = type(model.student_).__name__
     unknown = sorted({node.type for node in wire.nodes(content)} - OPERATORS)
@@ -57,7 +57,7 @@ def run(model: Any, content: bytes, frame: pd.DataFrame) -> tuple[ExportedStuden
         exported, whole = ExportedStudent(content), _run_whole(model, content, frame)
         for output in model._student.further_onnx_outputs():
             exported.output(frame[:1], output.name)
-    except Exception as error:  # ONNX Runtime raises classes of its own, which are no more than Exception
+    except Exception as error:  # ONNX Runtime raises its own classes, which only derive from Exception
         reason = str(error.__cause__ or error).rstrip(". ")
         raise ValueError(
             f"The graph of student {name} cannot be scored: {reason}. It has to give the tensors "

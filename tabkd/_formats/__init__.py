@@ -22,7 +22,7 @@ SUFFIXES = tuple(_BY_SUFFIX)
 
 
 def format_of(path: str | PurePath) -> Format | None:
-    """The format of a file, by its suffix; None if no format has it.
+    """The format of a file, by its suffix; None if the suffix is unknown.
 
     Examples
     --------

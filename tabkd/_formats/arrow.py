@@ -19,7 +19,7 @@ class Arrow(Format):
     instead = "another column"  # never said: every type is held
 
     def written_as(self, kind: pa.DataType) -> pa.DataType:
-        """Its own type."""
+        """The same type."""
         return kind
 
     def opened(self, stream: BinaryIO, schema: pa.Schema) -> Writer:

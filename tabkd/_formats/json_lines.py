@@ -30,7 +30,7 @@ class JsonLines(Format):
     instead = "Parquet"
 
     def written_as(self, kind: pa.DataType) -> pa.DataType:
-        """Its own type, and text for spans of time."""
+        """The same type, or text for spans of time."""
         import pyarrow as pa
 
         if is_span(kind):
@@ -155,7 +155,7 @@ def _text(values: pa.Array) -> pa.Array:
 
 
 def _around(*pieces: str | pa.Array) -> pa.Array:
-    """Pieces side by side, row by row; null where one of them is."""
+    """Pieces joined row by row; null if one of them is."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -19,7 +19,7 @@ class Parquet(Format):
     instead = "an .arrow file, or convert it"
 
     def written_as(self, kind: pa.DataType) -> pa.DataType:
-        """Its own type, and text for spans of time."""
+        """The same type, or text for spans of time."""
         import pyarrow as pa
         import pyarrow.parquet
 

@@ -1,4 +1,4 @@
-"""The graph of an ONNX model as JSON: the nodes that lead from what rows give to the outputs, and their constants."""
+"""The graph of an ONNX model as JSON: the nodes that lead from the rows to the outputs, and their constants."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def graph_json(graph: GraphProto, entries: Collection[str], outputs: dict[str, s
     graph : onnx.GraphProto
         The graph.
     entries : collection of str
-        The values that rows give, where the part begins.
+        The values from rows, with which the part begins.
     outputs : dict of str to str
-        The values where it ends, by what they are called in the JSON.
+        The values with which it ends, by their names in the JSON.
 
     Returns
     -------
     part : dict
-        The JSON, in which a value is a number, its place in the list of all values.
+        The JSON, in which a value is represented by its position in the list of all values.
     places : dict of str to int
         The numbers of the entries that the part uses.
 

@@ -1,4 +1,4 @@
-"""JSON that may stand inside of a script element."""
+"""JSON that is safe inside a script element."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _LEAST, _MOST = -(2**31), 2**31 - 1
 def packed(values: np.ndarray) -> dict[str, Any]:
     """An array as a JSON object with its type, shape and bytes.
 
-    Whole numbers are stored in as few bytes as they need, and ends of slices beyond int32 are clipped to it.
+    Whole numbers are stored in as few bytes as they need, and ends of slices are clipped to the range of int32.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def packed(values: np.ndarray) -> dict[str, Any]:
 
 
 def packed_list(values: np.ndarray) -> dict[str, Any]:
-    """A one-dimensional array, which JavaScript takes as an array of numbers and not as a tensor."""
+    """A one-dimensional array, which JavaScript reads as an array of numbers and not as a tensor."""
     out = packed(values)
     del out["shape"]
     return out

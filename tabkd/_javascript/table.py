@@ -1,4 +1,4 @@
-"""What rows are read by: the columns of a student's metadata, and where their values enter the graph."""
+"""How rows are read: the columns in a student's metadata, and where their values enter the graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabkd._tables.column import code_with_zeros
 
 
 def column_name(column: dict[str, Any], container: str) -> str:
-    """The key of a column in a row; like in Python, the columns of an array are x0, x1, …"""
+    """The key of a column in a row; as in Python, the columns of an array are x0, x1, …"""
     return f"x{column['name']}" if container == "numpy" else str(column["name"])
 
 
@@ -26,7 +26,7 @@ def columns_json(facts: dict[str, Any], tables: list[tuple[list, Any]]) -> list[
     Raises
     ------
     NotImplementedError
-        If two columns have one name as text, by which JavaScript knows them.
+        If two columns have the same name as text, which is how JavaScript knows them.
     """
     names = [column_name(column, facts["container"]) for column in facts["columns"]]
     refuse_twice("columns", names)
@@ -45,7 +45,7 @@ def columns_json(facts: dict[str, Any], tables: list[tuple[list, Any]]) -> list[
 
 
 def refuse_twice(what: str, names: list[str]) -> None:
-    """Refuse a name that stands twice.
+    """Refuse a name that occurs twice.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def refuse_twice(what: str, names: list[str]) -> None:
 
 
 def numbers_json(facts: dict[str, Any], is_matrix: bool) -> dict[str, Any]:
-    """How numeric columns are prepared for the graph, like in `tabkd.scoring._numbers`."""
+    """How numeric columns are prepared for the graph, as in `tabkd.scoring._numbers`."""
     values, filled = facts["values"], facts["filled"]
     whole = is_matrix and not filled
     n = len(facts["columns"])

@@ -1,4 +1,4 @@
-"""An exported student as one JavaScript text, with nothing to load beside it."""
+"""An exported student as one JavaScript text that needs nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK_VALUES, _MOST_ROWS = 1 << 18, 512
 
 
 def javascript(content: bytes, *, contributions: bool = True) -> str:
-    """A student as a script that defines `student`, and exports it where there are modules as in Node.
+    """A student as a script that defines `student`, and exports it if there are modules, as in Node.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ def javascript(content: bytes, *, contributions: bool = True) -> str:
     Returns
     -------
     str
-        ECMAScript 2019, which every current browser runs. It may stand inside of ``<script>``.
+        ECMAScript 2019, which every current browser runs. It is safe inside ``<script>``.
 
     Raises
     ------
     ValueError
         If the bytes are not an ONNX model that tabkd wrote.
     NotImplementedError
-        If JavaScript cannot run the graph, or tell two of its names apart.
+        If JavaScript cannot run the graph, or cannot distinguish two of its names.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def runtime() -> str:
 def model_json(content: bytes, *, contributions: bool = True) -> str:
     """What `tabkd.load` takes in JavaScript: the graph and the metadata of a student as JSON.
 
-    Parameters, errors and safety inside of ``<script>`` are those of `javascript`.
+    Parameters, errors and safety inside ``<script>`` are those of `javascript`.
     """
     from onnx import load_from_string
 
@@ -110,7 +110,7 @@ def _numbers_name(facts: dict[str, Any], matrix: bool) -> str | None:
 
 
 def _entry(how: dict[str, Any], place: int | None) -> dict[str, Any] | None:
-    """How a tensor is made of rows, with its place in the graph; None if the graph does not use it."""
+    """How a tensor is made from rows, with its place in the graph; None if the graph does not use it."""
     return None if place is None else how | {"value": place}
 
 

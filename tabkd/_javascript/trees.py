@@ -13,8 +13,8 @@ from tabkd._plain_trees import check_plain_trees
 def trees(given: dict[str, Any]) -> dict[str, Any]:
     """The attributes of the operator as JSON, with one entry for each node of all trees.
 
-    Children are positions among all nodes. Those of a leaf are -1 and -1 minus its place among all leaves, whose
-    weights lie between two of the `starts`.
+    Children are positions among all nodes. Those of a leaf are -1 and -1 minus its position among all leaves, whose
+    weights are between two of the `starts`.
 
     Parameters
     ----------

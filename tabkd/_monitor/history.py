@@ -1,4 +1,4 @@
-"""What many jobs say together: tables for a terminal and a page."""
+"""Many jobs together: tables for a terminal and a page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def when(job: Job) -> str:
 
 
 def notes(jobs: Sequence[Job]) -> list[str]:
-    """What a reader has to know of the jobs as a whole."""
+    """What a reader has to know about the jobs as a whole."""
     said = []
     if without := [job for job in jobs if not job.has_time]:
         said.append(

@@ -1,4 +1,4 @@
-"""The jobs of a model, read from their summaries and put in order of time."""
+"""The jobs of a model, read from their summaries and sorted by time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REMEDY = "give files that `tabkd score --summary` wrote"
 
 
 class Job(NamedTuple):
-    """What the summary of a job says.
+    """The summary of a job.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class Job(NamedTuple):
     time : datetime
         When the job began.
     has_time : bool
-        Whether the summary says so; if not, it is the time of the file.
+        Whether the summary has the time; if not, it is the time of the file.
     model, digest : str
-        The path of the model, and the SHA-256 of its file; empty where the summary does not say it.
+        The path of the model, and the SHA-256 of its file; empty if the summary does not have it.
     read, scored, rejected : int
         Numbers of rows.
     alerts : int or None
@@ -37,7 +37,7 @@ class Job(NamedTuple):
     segments : dict of str to dict of str to float or None
         For each segment column, that of the scores of each level.
     warnings : list of str
-        What the job warned of.
+        The warnings of the job.
     """
 
     path: str
@@ -164,7 +164,7 @@ def _time(path: Path, facts: Mapping[str, Any]) -> datetime:
 
 
 def _check_one_model(jobs: Sequence[Job]) -> None:
-    """Refuse jobs of several models: by the hash of the file, or where that is not known, by its path."""
+    """Refuse jobs of several models: by the hash of the file or, if that is not known, by its path."""
     first = jobs[0]
     for job in jobs[1:]:
         if (job.digest != first.digest) if job.digest and first.digest else (job.model != first.model):

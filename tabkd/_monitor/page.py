@@ -18,7 +18,7 @@ _PSI = "Dashed lines: some change from 0.1 on, much from 0.25 on."
 
 
 def document(jobs: Sequence[Job]) -> Document:
-    """All that the jobs say.
+    """The whole page.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def _verdict(jobs: Sequence[Job]) -> Verdict:
 
 
 def _cards(jobs: Sequence[Job]) -> list[tuple[str, str, str]]:
-    """The last job beside the one before it."""
+    """The last job compared with the one before it."""
     before, last = jobs[-2:]
     cards = [
         ("PSI of scores", cell(last.scores)[0], f"before: {cell(before.scores)[0]}"),

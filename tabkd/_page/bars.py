@@ -35,7 +35,7 @@ def paired(values: Mapping[str, Mapping[str, float]], text: Mapping[str, str]) -
     values : mapping of str to mapping of str to float
         For each name, a number not below zero for each class of the style sheet.
     text : mapping of str to str
-        What is written behind the bars of a name.
+        The text after the bars of a name.
     """
     most = max((value for part in values.values() for value in part.values()), default=0) or 1.0
     x = Axis(0.0, most, _LABEL, WIDTH - 80)
@@ -54,7 +54,7 @@ def paired(values: Mapping[str, Mapping[str, float]], text: Mapping[str, str]) -
 
 
 def swarm(points: Mapping[str, Sequence[Sequence[float | None]]], x_label: str) -> Markup:
-    """A row of dots for each name: contributions, coloured by where the value stands among those of its column."""
+    """A row of dots for each name: contributions, coloured by the rank of the value in its column."""
     found = [point[0] or 0.0 for part in points.values() for point in part]
     x = Axis(*padded(min(found), max(found)), _LABEL, WIDTH - RIGHT)
     zero = x.place(0)

@@ -30,7 +30,7 @@ def lines(
     x_label, y_label : str
         The names of the axes.
     diagonal : bool
-        Whether to draw where both axes are equal.
+        Whether to draw the line where both axes are equal.
     marks : dict of str to (x, y), optional
         A mark on each curve.
     dots : bool

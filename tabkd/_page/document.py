@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_installed() -> None:
-    """Refuse to make a page where the package that it is made with is missing.
+    """Refuse to make a page if the package for it is missing.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def core(document: Document) -> str:
 
 
 def template(name: str, package: str = __package__ or "") -> Any:
-    """A template that is a file of a package; what it is given is escaped.
+    """A template that is a file of a package; its values are escaped.
 
     Parameters
     ----------

@@ -20,9 +20,9 @@ class Section:
     tables : list of dict
         From `table`.
     key : dict of str to str
-        What the colours of the figures stand for: a class of the style sheet, and a name.
+        The meaning of the colours in the figures: a class of the style sheet, and a name.
     html : Markup
-        What comes in place of all this, without its heading.
+        What replaces all of this, without its heading.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
     title : str
         A short sentence.
     notes : sequence of str
-        Why, and what else there is to know.
+        The reasons, and anything else to know.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class Document:
     cards : list of (name, value, note)
         The headlines.
     scripts : list of Markup
-        Elements at the end of a page, which a part of another page does not have.
+        Elements at the end of a page, left out if it is a part of another page.
     """
 
     title: str
@@ -93,7 +93,7 @@ def table(
     rows : iterable of sequences
         The cells: a text, or a pair of a text and its class in the style sheet.
     title : str
-        What is shown where it is folded.
+        What is shown when it is folded.
     is_open : bool
         Whether it is not folded.
     bold : iterable of int
@@ -113,7 +113,7 @@ def table(
 
 
 def number(value: float | None) -> str:
-    """Four digits, or a dash for what is not known.
+    """Four digits, or a dash for an unknown number.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share in percent, or a dash for what is not known."""
+    """A share in percent, or a dash for an unknown one."""
     return "–" if value is None or value != value else f"{value:.1%}"
 
 
@@ -133,5 +133,5 @@ def _cell(cell: Any) -> tuple[str, str]:
     return text, kind or ("text" if len(text) > _LONG else "")
 
 
-# Longer texts stand on the left of their cells, and may be broken.
+# Longer texts are left-aligned, and may be broken.
 _LONG = 24

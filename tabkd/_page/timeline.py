@@ -21,7 +21,7 @@ def timeline(
     limits: Sequence[float] = (),
     least: float = 0.0,
 ) -> Markup:
-    """A dot for each value, joined in order of time; a line ends where a value is not known.
+    """A dot for each value, joined in time order; a line ends where a value is not known.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class Node(NamedTuple):
     depth : int
         The number of splits above it; nodes are in the order of a walk, each before its children.
     by : str
-        What the split above it says of its rows.
+        The condition of the split above it.
     share : float
         The share of rows that reach it.
     answer : str
@@ -66,7 +66,7 @@ def tree(nodes: Sequence[Node], answer: str) -> Markup:
 
 
 def _texts(node: Node, x: float, y: float, is_open: bool, has_more: bool) -> str:
-    """What a node says above its line, its share as a bar below, and its answer where nothing more is drawn."""
+    """The text of a node above its line, its share as a bar below, and its answer if nothing more is drawn."""
     said = escape(short(node.by or "all rows", _TEXT))
     bar = max((_STEP - 12) * node.share, 1.0)
     text = (
@@ -96,7 +96,7 @@ def _children(nodes: Sequence[Node]) -> list[list[int]]:
 
 
 def _opened(nodes: Sequence[Node], children: Sequence[list[int]]) -> set[int]:
-    """The splits that are drawn: from the root on those that most rows reach."""
+    """The splits that are drawn: from the root, those that most rows reach."""
     opened: set[int] = set()
     waiting = [0]
     while len(opened) < _MOST_LEAVES - 1:

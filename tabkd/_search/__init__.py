@@ -1,1 +1,1 @@
-"""The smallest student that will do: candidates, the heats in which they learn, and the budget that decides."""
+"""The smallest student that is good enough: candidates, the heats in which they learn, and the deciding budget."""

@@ -1,4 +1,4 @@
-"""What a student may cost, and what it has to keep; and the front of those that nobody beats in both."""
+"""What a student may cost, and what it has to keep; and the front of students that no other beats in both."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Budget:
 
 
 def front(candidates: Sequence[Any]) -> list[Any]:
-    """The candidates than which no other is both as small and more like the teacher, the smallest first.
+    """The candidates that no other beats in both size and fidelity, the smallest first.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def infeasible(budget: Budget, candidates: Sequence[Any]) -> ValueError:
 
 
 def _excess(budget: Budget, found: Any) -> float:
-    """How many times what is allowed a candidate costs."""
+    """The cost of a candidate as a multiple of the allowed cost."""
     pairs = ((found.n_bytes, budget.max_bytes), (found.latency_us, budget.max_latency_us))
     return max(cost / limit for cost, limit in pairs if limit is not None)
 

@@ -42,7 +42,7 @@ LADDERS: dict[str, list[dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured of a candidate.
+    """The measures of a candidate.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Measures:
     n_bytes : int
         The size of its file.
     latency_us : float
-        Microseconds of one row.
+        Microseconds for one row.
     fidelity, skill_kept : float
         On held-out rows.
     fit_time : float
@@ -68,16 +68,16 @@ class Measures:
 
 @dataclass
 class Candidate:
-    """A student with settings, and what was measured of it last.
+    """A student with settings, and its last measures.
 
     Attributes
     ----------
     params : dict
-        Parameters of a distilled estimator: `student`, and its own as ``student__…``.
+        Parameters of a distilled estimator: `student`, and those of the student as ``student__…``.
     found : Measures
         What was measured; missing before.
     below : Candidate or None
-        The same student with settings for fewer bytes, where that is known.
+        The same student with settings for fewer bytes, if known.
     """
 
     params: dict[str, Any]
@@ -164,7 +164,7 @@ def _of(estimator: Any) -> dict[str, Any]:
 
 
 def _thinned(ladders: list[list[dict[str, Any]]], n_iter: int) -> list[list[dict[str, Any]]]:
-    """At most `n_iter` steps in all: the longest ladder loses one, until they are so many."""
+    """At most `n_iter` steps in total: the longest ladder loses steps until the limit is met."""
     sizes = [len(ladder) for ladder in ladders]
     while sum(sizes) > n_iter:
         sizes[int(np.argmax(sizes))] -= 1

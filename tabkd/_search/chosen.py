@@ -1,4 +1,4 @@
-"""What a fitted search does by the student that it chose: predict, score, write the file, report."""
+"""What a fitted search does with the chosen student: predict, score, write the file, report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _has(name: str) -> Any:
 
 
 class AsChosen(BaseEstimator):
-    """The side of a search that its chosen estimator answers for.
+    """The methods of a search that use its chosen estimator.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class AsChosen(BaseEstimator):
         return self.best_estimator_
 
     def _shown(self) -> Any:
-        """What says of which kind the search is: the chosen estimator, or before the fit the teacher."""
+        """The estimator that decides the kind of the search: the chosen one, or before the fit the teacher."""
         best = getattr(self, "best_estimator_", None)
         return unfrozen(self.teacher) if best is None else best
 

@@ -26,7 +26,7 @@ _LEAST_REAL = 1_000
 
 @dataclass(frozen=True)
 class Race:
-    """What all candidates learn from, and who gets on.
+    """What all candidates learn from, and which of them continue.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Race:
     lessons : Lessons
         What the teacher has to teach.
     rng : numpy.random.RandomState
-        As it stood after teaching: every candidate begins with a copy.
+        Its state after teaching: every candidate begins with a copy.
     yardstick : Yardstick
-        What they are measured by.
+        Measures the candidates.
     budget : Budget
-        Decides who gets on.
+        Decides which candidates continue.
     """
 
     model: Any
@@ -51,7 +51,7 @@ class Race:
     def run(
         self, candidates: Sequence[Candidate], on_heat: Callable[[str, int], None], on_fit: Callable
     ) -> list[Candidate]:
-        """Measure the candidates, those that may be chosen after all lessons.
+        """Measure the candidates; those that may be chosen, after all lessons.
 
         The default student learns first. It reads no more synthetic rows than it needs to follow the teacher, and the
         others learn from the same rows.
@@ -68,7 +68,7 @@ class Race:
         Returns
         -------
         list of Candidate
-            Those that were tried: a step of a ladder is not where the one below is too large already.
+            Those that were tried: a step of a ladder is not tried if the one below is already too large.
         """
         default = next((each for each in candidates if each.is_default), None)
         if default is None:
@@ -111,7 +111,7 @@ class Race:
         return below.found is None or below.found.n_bytes > most
 
     def _substitutes(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Who may take the place of finalists that all failed: the most faithful of the others."""
+        """The candidates that replace finalists if all of these failed: the most faithful of the others."""
         others = [each for each in candidates if each.found.share < 1 and self.budget.allows(each.found)]
         return sorted(others, key=lambda each: -each.found.fidelity)[:_SUBSTITUTES]
 
@@ -138,9 +138,9 @@ def learnt(
     lessons : Lessons
         What the student learns from.
     rng : numpy.random.RandomState
-        As it stood after teaching; it stays so.
+        Its state after teaching, which does not change.
     passes : int, optional
-        Passes of a student that would choose them by itself.
+        Passes of a student that would otherwise choose them itself.
     """
     model = shallow_copy(model).set_params(**candidate.params)
     settings = model.get_params()
@@ -151,10 +151,11 @@ def learnt(
 
 
 def promising(candidates: Sequence[Candidate], budget: Budget, n: int) -> list[Candidate]:
-    """The `n` candidates among which the one that the budget asks for is to be expected.
+    """The `n` candidates that are most likely to include the one that the budget asks for.
 
-    To keep a share of the skill, the front is walked from the smallest: the first that keeps it already, and the ones
-    below it, which may yet. Otherwise the most faithful ones get on. Where all cost too much, so do the cheapest.
+    To keep a share of the skill, the front is walked from the smallest: the first that already keeps it continues, and
+    so do the ones below it, which may keep it later. Otherwise the most faithful ones continue. If all cost too much,
+    the cheapest continue.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ def promising(candidates: Sequence[Candidate], budget: Budget, n: int) -> list[C
 
 
 def preferred(candidates: Sequence[Candidate], budget: Budget) -> list[Candidate]:
-    """The candidates that meet the budget after all lessons, the one to choose first.
+    """The candidates that meet the budget after all lessons, in order of preference.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a search leaves to look at: all candidates as columns, and the front of those that nobody beats."""
+"""The results of a search: all candidates as columns, and the front of those that no other beats."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def as_columns(found: Sequence[Candidate], budget: Budget) -> dict[str, Any]:
 
 
 def as_front(candidates: Sequence[Candidate], chosen: Candidate) -> list[dict[str, Any]]:
-    """The candidates that nobody beats in bytes and fidelity, and the chosen one, as plain values.
+    """The candidates that no other beats in both bytes and fidelity, and the chosen one, as plain values.
 
     Parameters
     ----------
@@ -69,5 +69,5 @@ def as_front(candidates: Sequence[Candidate], chosen: Candidate) -> list[dict[st
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON holds; of anything else its text."""
+    """A value for JSON; anything else as text."""
     return value if isinstance(value, (int, float, str)) else str(value)

@@ -1,4 +1,4 @@
-"""The search for the smallest student that will do, by scikit-learn's conventions for searches."""
+"""The search for the smallest student that is good enough, by scikit-learn's conventions for searches."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         return self
 
     def _template(self, y: ColumnLike) -> Distilled:
-        """The distilled estimator whose student is looked for."""
+        """The distilled estimator whose student is searched for."""
         if isinstance(self.teacher, Distilled):
             return clone(self.teacher)
         task = None if self.teacher is None else task_of(unfrozen(self.teacher))
@@ -253,7 +253,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         return Race(model, lessons, rng, yardstick, budget)
 
     def _note(self, found: Sequence[Candidate], budget: Budget) -> None:
-        """Choose, and keep what was measured."""
+        """Choose, and keep the measures."""
         chosen = preferred(found, budget)
         if not chosen:
             raise infeasible(budget, found)
@@ -273,7 +273,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
         budget: Budget,
         bar: Silent,
     ) -> None:
-        """Fit the chosen settings on all rows; the next ones, where their file then is too large."""
+        """Fit the chosen settings on all rows; if their file is then too large, the next ones."""
         rng = check_random_state(model.random_state)
         lessons = model._teach(X, y, sample_weight, None, {}, rng, bar)
         lessons.limit_to(before)

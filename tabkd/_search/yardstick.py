@@ -1,4 +1,4 @@
-"""What is measured of a candidate: its exported file on this machine, and its answers to the held-out rows."""
+"""How a candidate is measured: its exported file on this machine, and its answers to the held-out rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIMED_ROWS, _TURNS = 20, 5
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What all candidates are measured by.
+    """Measures all candidates.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Yardstick:
     codes: np.ndarray
 
     def measured(self, model: Any, share: float, fit_time: float) -> Measures:
-        """Measure a distilled estimator that learnt from a share of the lessons in so many seconds."""
+        """Measure a distilled estimator that learnt from a share of the lessons in a number of seconds."""
         scores = model._scores_of_codes(self.codes)
         skill_kept = self.held_out.skill_kept(scores)
         teacher = self.held_out.scores["teacher"].reshape(scores.shape)
@@ -47,7 +47,7 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class _Note:
-    """What a file says of its student, so that a candidate's bytes are those of a file with its quality."""
+    """The quality of a student, so that a candidate's bytes are those of a file that contains it."""
 
     skill_kept: float
     metric: str
@@ -55,16 +55,16 @@ class _Note:
 
 
 def latency_us(model: Any, content: bytes, codes: np.ndarray) -> float:
-    """The median microseconds of one row, scored as a service would: a dict, or an array where columns have no names.
+    """The median microseconds of one row, scored like in a service: a dict, or an array if columns have no names.
 
     Parameters
     ----------
     model : DistilledClassifier or DistilledRegressor
-        Whose file it is.
+        The model of the file.
     content : bytes
         The file.
     codes : array of shape (n, d)
-        Where the rows come from.
+        The rows to score, encoded.
     """
     exported = ExportedStudent(content, n_jobs=1)
     predict = exported.predict if model._task.name == "regression" else exported.predict_proba

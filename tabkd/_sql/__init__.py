@@ -9,7 +9,7 @@ _OLDEST = "30.30"
 
 
 def written(content: bytes, facts: dict[str, Any], tables: list, *how: Any) -> str:
-    """What `tabkd._sql.text.sql_text` gives, or an error that says what to install for it.
+    """The result of `tabkd._sql.text.sql_text`, or an error that says what to install for it.
 
     Raises
     ------

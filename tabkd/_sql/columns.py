@@ -26,9 +26,9 @@ class Columns:
     tables : list of (list, ndarray)
         Categories and rows of each categorical column that the student reads.
     names : list of str
-        What the table calls the columns.
+        The names of the columns in the table.
     dialect : Dialect
-        What is written.
+        The dialect of the statement.
     layers : Layers
         Takes a column for each.
     """

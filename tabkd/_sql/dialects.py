@@ -18,9 +18,9 @@ class Dialect:
     Attributes
     ----------
     name : str
-        What sqlglot calls it.
+        Its name in sqlglot.
     title : str
-        What people call it.
+        Its usual name.
     has_nan : bool
         Whether its doubles can be NaN.
     nan_is_equal : bool
@@ -30,15 +30,15 @@ class Dialect:
     fenced : bool
         Whether a subselect has to be kept apart by MATERIALIZED.
     most_nested : int
-        How deep cases are nested at most.
+        The largest depth of nested cases.
     has_values : bool
         Whether a subselect may be VALUES.
     most_cases : int
-        From more categories on, they stand in a table of constants that is joined.
+        More categories are put into a table of constants that is joined.
     collation : str or None
-        What compares texts letter by letter, whatever a column has.
+        The collation that compares texts letter by letter, for any collation of the column.
     ignores_case : bool
-        Whether names in quotes are one if they differ only in the case of letters of ASCII.
+        Whether quoted names are the same if they differ only in the case of ASCII letters.
     """
 
     name: str

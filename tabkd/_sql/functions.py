@@ -20,7 +20,7 @@ _ARGUMENTS = 50
 def operation(
     kind: type[exp.Expr], function: Callable[[Any, Any], Any], result: type[Sql] = Sql
 ) -> Callable[[Any, Any], Any]:
-    """A function of two scalars that SQL writes between them; `result` is what it makes."""
+    """A function of two scalars that SQL writes between them; `result` is the type of its result."""
 
     def make(a: exp.Expr, b: exp.Expr) -> exp.Expr:
         return kind(this=enclosed(a), expression=enclosed(b))
@@ -60,7 +60,7 @@ def greatest(a: Any, b: Any) -> Any:
 
 
 def largest(values: Sequence[Any]) -> Any:
-    """The largest of many expressions, which a database may allow a function only so many of."""
+    """The largest of many expressions; a database may limit the arguments of a function."""
     while len(values) > 1:
         parts = [values[i : i + _ARGUMENTS] for i in range(0, len(values), _ARGUMENTS)]
         values = [written(_greatest, *part) if len(part) > 1 else part[0] for part in parts]
@@ -77,7 +77,7 @@ def power(a: Any, b: Any) -> Any:
 
 
 def exponential(a: Any) -> Any:
-    """The exponential, of an exponent that float32 has room for."""
+    """The exponential, if float32 can hold it."""
     bounded = least(greatest(a, -_EXPONENTS), _EXPONENTS)
     return pointwise(math.exp, lambda x: written(lambda y: exp.Exp(this=y), x), bounded)
 

@@ -27,7 +27,7 @@ def computed(
     graph : onnx.GraphProto
         The graph.
     entries : dict of str to ndarray
-        Values inside of the graph, or inputs of it, that depend on the row.
+        Values inside the graph, or its inputs, that depend on the row.
     outputs : sequence of str
         The names of the outputs.
     context : Context
@@ -36,7 +36,7 @@ def computed(
     Raises
     ------
     NotImplementedError
-        For operators, and uses of them, that have no SQL here; the message names them.
+        For operators, and uses of them, that are not implemented in SQL; the message names them.
     """
     nodes = _needed(graph, set(entries), outputs)
     if lacking := sorted({node.op_type for node in nodes} - OPERATORS.keys()):

@@ -27,11 +27,11 @@ class Layers:
         self._source = self.fresh("source", 1)
 
     def raw(self, name: str) -> exp.Column:
-        """A column of the table, by the name of the table too: SQLite reads a name that it does not know as a text."""
+        """A column of the table, qualified with the name of the table: SQLite reads an unknown name as a text."""
         return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(self._source))
 
     def fresh(self, letter: str, number: int | None = None) -> str:
-        """A name that nothing has: a letter and a number."""
+        """An unused name: a letter and a number."""
         if number is None:
             self._count += 1
             number = self._count
@@ -99,8 +99,8 @@ class Layers:
         keep : collection of str
             Columns of the table that it also gives.
         fenced : bool
-            Whether to forbid the database to put the expressions of one subselect into the next, where each would be
-            computed again and again.
+            Whether to keep the database from moving the expressions of one subselect into the next, where each would be
+            computed many times.
         has_values : bool
             Whether a subselect may be VALUES.
         """
@@ -128,7 +128,7 @@ class Layers:
 
 
 class _Join(NamedTuple):
-    """A table of constants, and the rows that belong together."""
+    """A table of constants, and the condition on which it is joined."""
 
     name: str
     columns: list[str]
@@ -136,7 +136,7 @@ class _Join(NamedTuple):
     on: exp.Expr
 
     def defined(self, has_values: bool) -> exp.Expr:
-        """What the table is, as VALUES or as a union of rows."""
+        """The definition of the table, as VALUES or as a union of rows."""
         if has_values:
             tuples = [exp.Tuple(expressions=row) for row in self.rows]
             rows = exp.Values(expressions=tuples, alias=exp.TableAlias(this=exp.to_identifier("constants")))
@@ -150,7 +150,7 @@ class _Join(NamedTuple):
         return found
 
     def alias(self, has_values: bool) -> exp.TableAlias:
-        """What it is called, with its columns where VALUES do not name them."""
+        """Its name, with its columns if VALUES do not name them."""
         names = [exp.to_identifier(name) for name in self.columns] if has_values else None
         return exp.TableAlias(this=exp.to_identifier(self.name), columns=names)
 
@@ -168,7 +168,7 @@ def _with_passed(layers: list[list[exp.Expr]], joins: list[list[_Join]]) -> list
 def _used(columns: Iterable[exp.Expr]) -> set[str]:
     """The names of subselects' columns among those that some expressions read.
 
-    Those of the user's table are quoted, and those of tables of constants have the name of the table.
+    Columns of the user's table are quoted, and those of tables of constants have the name of the table.
     """
     found = (one for column in columns for one in column.find_all(exp.Column))
     return {one.name for one in found if not (one.this.args.get("quoted") or one.table)}

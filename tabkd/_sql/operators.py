@@ -1,6 +1,6 @@
 """The operators of ONNX graphs, on tensors of numbers and of scalars that depend on a row.
 
-A tensor is an array of one row: of numbers where nothing in it depends on the row, and of objects otherwise.
+A tensor is an array of one row: of numbers if nothing in it depends on the row, and of objects otherwise.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _product(a: Tensor, b: Tensor, context: Context, start: Tensor | None = None
 
 
 def _looked_up_first(a: Tensor, b: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    """The factors of a product without what depends on categories alone, which is looked up in tables and added."""
+    """The factors of a product, except those that depend only on categories: these are looked up and added."""
     is_lookup = np.array([isinstance(one, Lookup) for one in a[0]])
     sources = {id(one.source): one.source for one in a[0, is_lookup]}
     if not sources or len({source.depth for source in sources.values()}) > 1:
@@ -152,7 +152,7 @@ def _matmul(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Te
 
 def _clip(inputs: list[Tensor], given: dict[str, Any], context: Context) -> Tensor:
     x, low, high = [*inputs, np.array(-np.inf), np.array(np.inf)][:3] if len(inputs) < 3 else inputs
-    largest = float(np.finfo(np.float32).max)  # where float32 ends, a double goes on
+    largest = float(np.finfo(np.float32).max)  # a double can be larger than the largest float32
     bounds = [(greatest, float(low.reshape(()))), (least, float(high.reshape(())))]
     for bound, number in bounds:
         if abs(number) < largest:

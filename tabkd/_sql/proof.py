@@ -1,4 +1,4 @@
-"""The parity check: a database has to reproduce the scores of `tabkd.load`, or no statement is given."""
+"""The parity check: a database has to reproduce the scores of `tabkd.load`, or no statement is returned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tabkd._sql.statement import Student, column_names, statement
 #: computes with doubles, ONNX Runtime with float32, which has seven digits.
 TOLERANCE = 1e-5
 
-# Rows of usual values, rows with odd ones, and the most rows with a value beside a threshold.
+# Rows of usual values, rows with odd ones, and the most rows with a value close to a threshold.
 _USUAL_ROWS, _ODD_ROWS, _EDGE_ROWS = 300, 300, 400
 _ROW = "row"
 
@@ -47,9 +47,9 @@ class Proof(NamedTuple):
 
 
 def prove(student: Student, dialect: Dialect, n_reasons: int, outputs: Callable[..., np.ndarray]) -> Proof:
-    """Run a student as SQL on rows of every kind, in the database of the dialect if it is one that runs here.
+    """Run a student as SQL on rows of every kind, in the database of the dialect if it can run in this process.
 
-    For other dialects the same statement is run in DuckDB, or in SQLite, which Python has, if DuckDB is not installed.
+    For other dialects the same statement is run in DuckDB or, if that is not installed, in SQLite, which Python has.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def prove(student: Student, dialect: Dialect, n_reasons: int, outputs: Callable[
     n_reasons : int
         Number of reasons.
     outputs : callable
-        Gives the scores that are expected for a table, float64 of shape (n, K), or the output of the name behind it.
+        Gives the expected scores of a table, float64 of shape (n, K), or the output whose name follows.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def _error(what: str, rows: pa.Table, row: int) -> RuntimeError:
 
 
 def probe_rows(student: Student, edges: list[tuple[int, float, float]]) -> pa.Table:
-    """Rows of a student's table: usual ones, ones with missing, unseen and far values, and ones beside thresholds."""
+    """Rows of a student's table: usual ones, ones with missing, unseen and far values, and ones close to thresholds."""
     rng = np.random.default_rng(0)
     tables = dict(zip(student.facts["rows"]["columns"], student.tables, strict=True))
     beside = [(i, value) for i, center, edge in edges for value in _beside(edge, center) if math.isfinite(value)]
@@ -192,7 +192,7 @@ def _unseen(keys: list, is_text: bool) -> Any:
 
 
 def _beside(edge: float, center: float) -> Iterator[float]:
-    """A threshold and its neighbours in float32, and the doubles about the middle between it and the next one."""
+    """A threshold and its neighbours in float32, and the doubles around the middle between it and the next one."""
     low = np.float32(edge)
     with np.errstate(over="ignore"):
         high = np.nextafter(low, np.float32(np.inf))

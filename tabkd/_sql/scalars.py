@@ -1,4 +1,4 @@
-"""What one number of a tensor is while a graph is read: a constant, a table of constants by category, or SQL.
+"""One number of a tensor while a graph is read: a constant, a table of constants by category, or SQL.
 
 Constants are computed here and tables entry by entry, so that only what depends on numbers of a row becomes SQL.
 """
@@ -49,7 +49,7 @@ class Lookup:
 
 
 def literal(number: float) -> exp.Expr:
-    """A number with all digits, in the form of a double; PostgreSQL reads a numeric, which is a double beside one."""
+    """A number with all digits, in the form of a double; PostgreSQL reads a numeric, which a double converts."""
     if not math.isfinite(number):
         raise NotImplementedError(f"SQL has no way to write the number {number}, which the graph contains.")
     text = repr(float(number)).removesuffix(".0")
@@ -76,20 +76,20 @@ def pointwise(function: Callable, write: Callable[..., Any], *args: Any) -> Any:
 
 
 def as_sql(scalar: Any) -> exp.Expr:
-    """A scalar as an expression of its own: a condition, a double, or the literal of a constant."""
+    """A scalar as a separate expression: a condition, a double, or the literal of a constant."""
     if isinstance(scalar, Lookup):
         return _looked_up(scalar)
     return scalar.written.copy() if isinstance(scalar, Sql) else literal(scalar)
 
 
 def as_output(scalar: Any) -> exp.Expr:
-    """A scalar as a double, whatever the dialect reads a number alone as."""
+    """A scalar as a double, however the dialect reads a bare number."""
     found = as_sql(scalar)
     return found if isinstance(scalar, (Sql, Lookup)) else exp.cast(found, "double")
 
 
 def _looked_up(lookup: Lookup) -> exp.Expr:
-    """The most frequent number of a table is the default, the others stand by their rows."""
+    """A lookup in which the most frequent number of a table is the default, and the others are listed by their rows."""
     rows: dict[float, list[int]] = {}
     for row, number in lookup.table.items():
         rows.setdefault(float(number), []).append(row)

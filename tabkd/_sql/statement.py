@@ -48,8 +48,8 @@ class Statement(NamedTuple):
     select : sqlglot Select
         The statement.
     edges : list of (int, float, float)
-        The values where the student jumps: the position of a column, its centre, and a float32 above that; a value up
-        to it takes another way than the next one.
+        The values where the student jumps: the position of a column, its centre, and a float32 relative to that; a
+        value up to it takes another branch than the next one.
     """
 
     select: exp.Select
@@ -66,13 +66,13 @@ def statement(
     student : Student
         The student.
     dialect : Dialect
-        What is written.
+        The dialect of the statement.
     table : sqlglot Table
-        What is read.
+        The table that is read.
     names : list of str
-        What the table calls the columns of the student.
+        The names of the student's columns in the table.
     keep : sequence of str
-        Columns of the table that are given too.
+        Columns of the table that are also selected.
     n_reasons : int
         Number of reasons.
 
@@ -119,12 +119,12 @@ def _outputs(graph: GraphProto, entries: dict[str, np.ndarray], names: list[str]
 
 
 def column_names(facts: dict[str, Any]) -> list[str]:
-    """The names of a student's columns in a table; like in Python, the columns of an array are x0, x1, …"""
+    """The names of a student's columns in a table; as in Python, the columns of an array are x0, x1, …"""
     return [f"x{c['name']}" if facts["container"] == "numpy" else str(c["name"]) for c in facts["columns"]]
 
 
 def _entries(facts: dict[str, Any], columns: Columns, rounded: bool) -> dict[str, np.ndarray]:
-    """What rows give, where `tabkd.load` cuts the graph: filled numbers and rows of categories."""
+    """The values from rows at which `tabkd.load` cuts the graph: filled numbers and rows of categories."""
     is_matrix = all(c["input"] == "X" and c["kind"] == "numeric" for c in facts["columns"])
     values, filled, rows = facts["values"], facts["filled"], facts["rows"]
     if is_matrix and not filled:

@@ -1,4 +1,4 @@
-"""`to_sql`: write the statement, prove it, and say what was proved."""
+"""`to_sql`: write the statement, prove it, and report what was proved."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sql_text(
 
 
 def _in_table(names: list[str], column_map: Mapping[str, str]) -> list[str]:
-    """What the table calls the columns."""
+    """The names of the columns in the table."""
     if unknown := [name for name in column_map if name not in names]:
         raise ValueError(
             f"{option('column_map', unknown[0])} is not a column of the model; {known_names(unknown[0], names)}"
@@ -63,7 +63,7 @@ def _in_table(names: list[str], column_map: Mapping[str, str]) -> list[str]:
 
 
 def _check_told_apart(names: list[str], dialect: Dialect) -> None:
-    """Refuse two names that the database takes for one."""
+    """Refuse two names that are the same for the database."""
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault("".join(c.lower() if c.isascii() else c for c in name), name)
@@ -75,7 +75,7 @@ def _check_told_apart(names: list[str], dialect: Dialect) -> None:
 
 
 def _kept(keep: Sequence[str]) -> list[str]:
-    """The columns to give too, each once."""
+    """The columns to select too, each once."""
     if isinstance(keep, str):
         raise TypeError(f"{option('keep', keep)} is a text, where a sequence of names was expected; write {[keep]!r}.")
     return list(dict.fromkeys(keep))

@@ -1,8 +1,8 @@
 """A `TreeEnsembleRegressor` as cases.
 
 ONNX Runtime compares float32 values, databases mostly compare doubles. A double becomes a float32 that is at most the
-threshold if and only if it lies below the middle between the threshold and the next float32, or on that middle if the
-threshold is even. So values are compared with middles, and take the same way without being rounded.
+threshold if and only if it is below the middle between the threshold and the next float32, or on that middle if the
+threshold is even. So values are compared with middles, and take the same branch without being rounded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tabkd._sql.scalars import Lookup, Sql, as_sql, depth_of, literal, total, wh
 
 
 class _Split(NamedTuple):
-    """A comparison: values that fit it go one way; all others, and missing ones, the other."""
+    """A comparison: values that fit it take one branch; all others, and missing ones, the other."""
 
     feature: int
     threshold: float
@@ -161,7 +161,7 @@ def _listed(tree: Any, values: dict[int, exp.Expr], features: list[Any]) -> exp.
 
 
 def _fits(split: _Split, feature: Any) -> exp.Expr | bool:
-    """Whether a value goes the fitting way."""
+    """Whether a value takes the fitting branch."""
     if isinstance(feature, Lookup):
         rows = [row for row, value in feature.table.items() if _is_fitting(split, value)]
         if len(rows) in (0, len(feature.table)):

@@ -1,1 +1,1 @@
-"""What a column and a table are: kinds, categories, missing values; frames to codes and back."""
+"""Columns and tables: kinds, categories, missing values; frames to codes and back."""

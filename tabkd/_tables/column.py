@@ -64,7 +64,7 @@ class Column:
 
     @property
     def missing_spellings(self) -> list[str]:
-        """The strings that stand for a missing value in this column, none of them a category."""
+        """The strings that mean a missing value in this column, none of them a category."""
         keys = set(map(str, self.categories))
         free = [spelling for spelling in MISSING_SPELLINGS if spelling not in keys]
         if free:
@@ -81,6 +81,6 @@ def code_with_zeros(categories: Iterable) -> str | None:
 
 
 def without_value(codes: np.ndarray, column: Column) -> np.ndarray:
-    """Which codes stand for no value of the column: missing ones and unseen categories."""
+    """Which codes are not a value of the column: missing ones and unseen categories."""
     missing = np.isnan(codes)
     return missing | (codes >= len(column.categories)) if column.kind == "categorical" else missing

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-#: Text that stands for a missing value in a column of numbers, as Arrow reads a CSV.
+#: Text that means a missing value in a column of numbers, as when Arrow reads a CSV.
 GAPS = frozenset(
     (
         *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),

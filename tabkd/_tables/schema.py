@@ -63,7 +63,7 @@ class TableSchema:
 
     @property
     def titles(self) -> list[str]:
-        """The names as people read them, and as files of rows have them: x0, x1, … for an array."""
+        """The names as text, as in files of rows: x0, x1, … for an array."""
         return [f"x{name}" if self.container == "numpy" else str(name) for name in self.names]
 
     @property

@@ -120,7 +120,7 @@ def _families(values: Iterable) -> set[str]:
     """The families of the values that are not missing."""
     values = list(values)
     found = {_family(kind) for kind in set(map(type, values))} - {""}
-    for family in ("floating", "decimal"):  # NaN may stand among values of any type
+    for family in ("floating", "decimal"):  # NaN may occur among values of any type
         if family in found and len(found) > 1:
             kinds = _FAMILIES[family]
             if all(is_missing(value) for value in values if isinstance(value, kinds)):

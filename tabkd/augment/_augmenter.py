@@ -1,4 +1,4 @@
-"""What an augmenter is: it learns a table and draws further rows of the same table."""
+"""The base class of augmenters, which learn a table and draw further rows of it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Augmenter(TakesTables, BaseEstimator):
         """
         validate_params(self)
         self.schema_ = schema
-        # Augmenters draw whole rows, whose values would lie far apart in the columns of a frame.
+        # Augmenters draw whole rows, whose values would be far apart in memory in the columns of a frame.
         codes = np.ascontiguousarray(_rows_of_the_table(schema, codes))
         numeric = schema.positions("numeric")
         self._whole = np.array([i for i in numeric if _is_whole(schema.columns[i], codes[:, i])], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Rows of which an augmenter draws some columns only."""
+"""Rows of which an augmenter draws only some columns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tabkd.augment._augmenter import Augmenter, base_rows, fitted_draw
 
 
 class OfColumns(Augmenter):
-    """Draw some columns anew; each row has all others from one row of the table.
+    """Draw some columns; each row has all others from one row of the table.
 
-    Where a wide table has columns on which a teacher hardly depends, near rows are near in the others, and take less
-    time to find and to draw.
+    If a teacher hardly depends on some columns of a wide table, near rows should be near in the other columns; they
+    then also take less time to find and to draw.
 
     Parameters
     ----------
     augmenter : Augmenter
-        Draws the columns; it knows of no others.
+        Draws the columns; it does not see the others.
     columns : sequence of int
         Their positions.
 

@@ -1,6 +1,6 @@
 """Synthetic rows with categories that no row of the table has, so that the student learns the teacher's answer.
 
-New data brings such categories: the next month, a new shop, a misspelt name. The rows of the table cannot show how the
+New data has such categories: the next month, a new shop, a misspelt name. The rows of the table cannot show how the
 teacher responds to them.
 """
 

@@ -35,7 +35,7 @@ class Cut(NamedTuple):
 
 
 def how_many(fraction: float, n_scored: int) -> int:
-    """How many rows are the top fraction of those that are scored: rounded up, except where only a rounding error is.
+    """How many rows are the top fraction of those that are scored: rounded up, except for a mere rounding error.
 
     Examples
     --------

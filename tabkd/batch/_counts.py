@@ -86,9 +86,9 @@ class Summary:
         are written, or if no row was scored.
     drift : dict
         ``columns``: for each column of the model its shares of missing and of strange values and its population
-        stability index. ``score_stability_index``: that of the scores. None stands for values that are not known.
-        ``segments``, where there are segment columns: for each of them a list of its most frequent levels, each with
-        ``level``, ``rows`` and the same for these rows alone.
+        stability index. ``score_stability_index``: that of the scores. Unknown values are None. ``segments``, where
+        there are segment columns: for each of them a list of its most frequent levels, each with ``level``, ``rows``
+        and the same for these rows alone.
     warnings : list of str
         Sentences about differences from the training data that are large enough to check the data.
     """

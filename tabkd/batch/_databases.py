@@ -24,7 +24,7 @@ _DUCKDB = (".duckdb", ".db")
 
 
 def is_database(given: str) -> bool:
-    """Whether an input is a database, whose rows are given by a query."""
+    """Whether an input is a database, from which a query selects rows."""
     return is_postgres(given) or Path(given).suffix.lower() in _DUCKDB
 
 
@@ -139,7 +139,7 @@ Source = File | Query
 
 
 def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None) -> list[Source]:
-    """The files that the inputs stand for, or the rows of one database.
+    """The files that the inputs refer to, or the rows of one database.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ _STRANGE = {"unseen": "a category unknown in training", "out_of_range": "a numbe
 _NOT_KNOWN = -(2**40)
 # A median is estimated from at least this many bins, and with at most this share of values out of range.
 _BINS_OF_MEDIAN, _KNOWN_RANGE = 5, 0.1
-# With fewer rows there is no warning: the index could be large by chance.
+# With fewer rows there are no warnings: the index could be large by chance.
 _LEAST_ROWS = 500
 
 
@@ -136,7 +136,7 @@ class Drift:
         return {"columns": columns, "score_stability_index": index}
 
     def _part(self, i: int) -> Mapping[str, Any] | None:
-        """What the reference says of a column; None where it has no bins."""
+        """The reference's entry for a column; None if it has no bins."""
         return None if self._bins[i] is None else self._parts[i]
 
     def _index(self, expected: Mapping[str, Any] | None, found: np.ndarray, missing: float | None) -> float | None:

@@ -393,7 +393,7 @@ class _Scoring:
 
 
 def found(sources: Sequence[Source], known: Mapping[str, Mapping]) -> list[str]:
-    """What was detected about the format of the files: one sentence for each finding, however many files share it."""
+    """What was detected about the format of the files: one sentence for each finding, even if many files share it."""
     files: dict[str, list[str]] = {}
     for source in sources:
         for what in source.found(known) if isinstance(source, File) else ():

@@ -1,4 +1,4 @@
-"""The columns kept beside the scores: one type for all inputs and the output, without a loss of information."""
+"""The columns kept next to the scores: one type for all inputs and the output, without a loss of information."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _number(kinds: Sequence[pa.DataType]) -> pa.DataType:
     if pa.uint64() in whole and not all(map(pa.types.is_unsigned_integer, whole)):
         raise ValueError("no integer is wide enough")
     kind = _widest(whole)
-    # A float does not tell the width of the whole numbers that it stands for.
+    # A float does not show the width of the whole numbers that it represents.
     return kind if len(whole) == len(kinds) else pa.int64() if pa.types.is_signed_integer(kind) else pa.uint64()
 
 
@@ -132,7 +132,7 @@ def _has_text(kind: pa.DataType) -> bool:
 
 
 def written_type(name: str, kind: pa.DataType, format: Format) -> pa.DataType:
-    """The type that a kept column is written with: its own, or text where the format does not know it.
+    """The type that a kept column is written with: its own, or text if the format does not have it.
 
     Parameters
     ----------

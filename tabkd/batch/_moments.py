@@ -71,7 +71,7 @@ def _called(value: pa.Scalar) -> str:
 
 @functools.cache
 def _infinite(width: int) -> dict[int, str]:
-    """The numbers of this many bits that stand for infinity, also as the driver of PostgreSQL shifts them."""
+    """The numbers of this many bits that mean infinity, also as shifted by PostgreSQL's driver."""
     least, most = -(1 << (width - 1)), (1 << (width - 1)) - 1
     return {
         most: "infinity",

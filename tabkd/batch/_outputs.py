@@ -96,7 +96,7 @@ class Target:
             )
 
     def check_types(self, kinds: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
-        """The types that kept columns are written with: their own, or text where the format does not know them.
+        """The types that kept columns are written with: their own, or text if the format does not have them.
 
         Raises
         ------

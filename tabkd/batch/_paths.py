@@ -1,4 +1,4 @@
-"""The files that paths, folders and globs stand for. A match that cannot be read is refused, never skipped.
+"""The files that paths, folders and globs refer to. A match that cannot be read is refused, never skipped.
 
 Hidden names, which begin with a dot or an underscore (except ``_name=value``), are skipped, as in Hive and Spark. A
 glob matches them if the part of the pattern begins with a dot or an underscore itself.
@@ -175,7 +175,7 @@ class Store:
 
 
 def matching(tree: Tree, given: str) -> list[str]:
-    """The paths that a path or a glob stands for, in the order of their names; an empty list if nothing matches.
+    """The paths that a path or a glob refers to, in the order of their names; an empty list if nothing matches.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The file of reason codes: what a user writes in place of the names of columns, and which columns count as one."""
+"""The file of reason codes: what replaces the names of columns, and which columns count as one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabkd.batch._csv_header import DELIMITERS
 
 
 class Code(NamedTuple):
-    """What stands for a column in the output: a code, and a text if the file has texts."""
+    """What replaces a column in the output: a code, and a text if the file has texts."""
 
     code: str
     text: str | None = None

@@ -92,7 +92,7 @@ class ReasonOptions:
 
 
 class Reasons:
-    """What explains the scores of a model.
+    """Explains the scores of a model.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Reasons:
     def columns(self, X: Any, scores: pa.Table) -> dict[str, pa.Array]:
         """The columns of `schema` for some rows.
 
-        Fields are null where fewer columns moved the score into the wanted direction.
+        Fields are null if fewer columns moved the score in the wanted direction.
 
         Parameters
         ----------

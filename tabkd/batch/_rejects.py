@@ -96,7 +96,7 @@ def table(rejects: Sequence[Reject]) -> pa.Table:
 
 
 def shown(value: object) -> str:
-    """A value as text, cut off where it is long."""
+    """A value as text, cut off if it is long."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
@@ -142,7 +142,7 @@ def failures_by_value(
     """
     plain = decoded(values)
     try:
-        # Distinct values stand in the order in which they come first.
+        # Distinct values are in the order of their first occurrence.
         found = pa.chunked_array([*getattr(plain, "chunks", [plain])], plain.type).combine_chunks()
         found = found.dictionary_encode(null_encoding="encode")
     except pa.ArrowNotImplementedError:  # lists, for example
@@ -155,7 +155,7 @@ def failures_by_value(
 
 
 def failures_of_type(check: Callable, values: pa.Array, most: int | None = None) -> Iterator[tuple[int, Exception]]:
-    """What `failures` gives where the type of the values is wrong: the first error stands for all that are not missing.
+    """The result of `failures` if the type of the values is wrong: the first error counts for all that are not missing.
 
     Parameters
     ----------

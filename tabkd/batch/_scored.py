@@ -32,7 +32,7 @@ class Unexplained(NamedTuple):
     Attributes
     ----------
     positions : ndarray of int64
-        Where they are in the table, in ascending order.
+        Their positions in the table, in ascending order.
     X : pyarrow.Table
         The columns of the model for these rows.
     """
@@ -160,8 +160,8 @@ class Columns:
         check_kept(exported, self.kept, [*self.doubt_schema.names, *self.reason_schema.names])
         #: The model's metadata of each of its columns, by the name of the column in the input.
         self.known = dict(zip(self._features, exported.metadata["columns"], strict=True))
-        # Columns of text without a category "": in a CSV it then stands for a missing value, as in files that quote
-        # every value.
+        # Columns of text without a category "": in a CSV it then means a missing value, as in files that quote every
+        # value.
         self._without_empty = {
             name
             for name, column in self.known.items()
@@ -408,7 +408,7 @@ def as_matrix(scores: Mapping[str, pa.Array]) -> np.ndarray:
 
 
 def _as_arrow(numbers: np.ndarray) -> pa.Array:
-    """Numbers as an array of Arrow; `pa.array` would first import what NumPy has for masked arrays."""
+    """Numbers as an Arrow array; `pa.array` would first import NumPy's masked arrays."""
     values = np.ascontiguousarray(numbers)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 

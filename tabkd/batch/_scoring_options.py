@@ -1,4 +1,4 @@
-"""The options of a job that every engine has, checked together."""
+"""The options of a job that every engine shares, checked together."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Options:
 
 
 def extras(exported: ExportedStudent, reasons: ReasonOptions, max_doubt: float | None) -> dict[str, Any]:
-    """What `Columns` adds to the scores of a model.
+    """The columns that `Columns` adds to the scores of a model.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def as_paths(inputs: Sequence[str | os.PathLike], name: str = "inputs") -> list[
     inputs : sequence of path-like
         What the user gives.
     name : str
-        The parameter by which the user gives them.
+        The parameter with which the user gives them.
 
     Raises
     ------

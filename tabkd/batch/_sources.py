@@ -276,7 +276,7 @@ class Batch(NamedTuple):
     rejects : list of Reject
         Rows that could not be read; they are not in the table.
     is_csv : bool
-        Whether the rows come from a CSV, where the text "" may stand for a missing value.
+        Whether the rows come from a CSV, where the text "" may mean a missing value.
     """
 
     table: pa.Table
@@ -327,7 +327,7 @@ def in_batches(
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files that paths, folders, globs and URLs stand for, those of each input in the order of their names.
+    """The files that paths, folders, globs and URLs refer to, those of each input in the order of their names.
 
     Raises
     ------
@@ -396,7 +396,7 @@ def _remote(url: str) -> list[File]:
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:
-    """The columns that names of folders of the form name=value stand for."""
+    """The columns that folders with names of the form name=value define."""
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
     return {unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
 

@@ -15,11 +15,11 @@ _EVERY = 0.1
 
 
 class StoppedError(RuntimeError):
-    """A job was stopped before it had finished."""
+    """A job was stopped before it finished."""
 
 
 def apart(call: Callable[[], T]) -> T:
-    """Run a call that may take long in another thread, so that this one can handle signals, and return its result."""
+    """Run a possibly long call in another thread, so that this one can handle signals, and return its result."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         called = pool.submit(call)
         while not called.done():

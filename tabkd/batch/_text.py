@@ -109,8 +109,8 @@ def convert(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> Valu
 def wrong_values(values: Values, kind: pa.DataType, dialect: Dialect = PLAIN) -> np.ndarray:
     """The positions of the values that `convert` refuses, in their order.
 
-    One pass finds the values that are clearly invalid. Only the others are converted one by one, so that a column of
-    invalid values takes about as long as a column of valid ones.
+    One pass finds the values that are clearly invalid. Only the others are converted one by one, so a column of invalid
+    values takes about as long as a column of valid ones.
     """
     plainly = _plainly_wrong(decoded(values), kind, dialect)
     others = np.flatnonzero(~plainly)

@@ -1,4 +1,4 @@
-"""A hidden folder beside the output for unfinished files; only one job at a time can use it."""
+"""A hidden folder next to the output for unfinished files; only one job at a time can use it."""
 
 from __future__ import annotations
 

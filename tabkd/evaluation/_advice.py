@@ -50,7 +50,7 @@ class Evidence:
     small_bytes : int or None
         The size of the LightGBM; None if none was fitted.
     reason : str or None
-        Why the rows are too few, or the measure is not defined on them.
+        Why there are too few rows, or the measure is not defined on them.
     """
 
     facts: Facts
@@ -85,7 +85,7 @@ class Evidence:
 
 
 def advise(contest: Contest, comparison: Comparison, undefined: str | None = None) -> tuple[Verdict, Advice]:
-    """The verdict, and what to say about it.
+    """The verdict and its explanation.
 
     Parameters
     ----------

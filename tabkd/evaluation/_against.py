@@ -1,4 +1,4 @@
-"""How often the student goes against its teacher when one column of a row is moved."""
+"""How often the student moves against its teacher when one column of a row is moved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOLERANCE = 0.01
 def against_teacher(
     model: DistilledClassifier | DistilledRegressor, codes: np.ndarray, random_state: int
 ) -> dict[str, Any] | None:
-    """Count how often teacher and student answer to a move of one numeric column in opposite directions.
+    """Count how often teacher and student respond to a move of one numeric column in opposite directions.
 
     In some rows each numeric column is moved up by a tenth of its values. A move counts against the student if its
     score and the teacher's change in opposite directions, each by more than a hundredth of the standard deviation of
@@ -39,8 +39,9 @@ def against_teacher(
     Returns
     -------
     dict or None
-        share: of the moves that go against the teacher; moves: their number; columns: the share of each column that has
-        such moves, the largest first. None for more than two classes or several targets, and without a column to move.
+        share: the share of moves that go against the teacher; moves: their number; columns: the share of each column
+        with such moves, the largest first. None for more than two classes or several targets, and without a column to
+        move.
     """
     rows, columns, values = moves(codes, model.schema_.positions("numeric"), np.random.default_rng(random_state))
     single = model._task.is_single(model._student.n_outputs_)

@@ -29,7 +29,7 @@ def choose(metric: str, contest: Contest, random_state: int = 0) -> Choice:
     contest : Contest
         The contestants that it will compare.
     random_state : int
-        The seed of the resamples by which a teacher's calibration is judged.
+        The seed of the resamples with which the teacher's calibration is judged.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def for_values(metric: str, objective: Objective, y: np.ndarray) -> Choice:
 def uncalibrated(scores: Scores, random_state: int = 0) -> str | None:
     """Why the teacher's probabilities cannot be read as frequencies; None if they can.
 
-    Either they are no better than a constant by log-loss, or their means are so far from the frequencies of the test
+    Either they are not better than a constant by log-loss, or their means are so far from the frequencies of the test
     rows that this costs a quarter of the skill, and more than chance explains.
 
     Parameters

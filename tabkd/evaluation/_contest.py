@@ -73,7 +73,7 @@ class Contest:
         Parameters
         ----------
         criterion : Criterion
-            The criterion that the constant is best by.
+            The criterion by which the constant is best.
         """
         if criterion.constant is None:
             return self
@@ -190,7 +190,7 @@ def _twin(
 
 
 def _flat(y: ColumnLike) -> np.ndarray:
-    """Labels as an array of shape (n,), also if they are a column."""
+    """Labels as an array of shape (n,), even if they are a column."""
     y = np.asarray(y)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 

@@ -1,4 +1,4 @@
-"""What it takes to run the teacher and the student: bytes, packages, trees and memory."""
+"""The cost of running the teacher and the student: bytes, packages, trees and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RUNTIME = ["numpy", "onnxruntime"]
 
 
 def costs(teacher: Any, n_bytes: int | None, memory: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What teacher and student take to run.
+    """The cost of running teacher and student.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def costs(teacher: Any, n_bytes: int | None, memory: Mapping[str, dict[str, Any]
     Returns
     -------
     dict
-        For teacher and student: bytes (of the teacher's pickle), packages, and for the teacher trees, None where there
-        are none or they are not known; memory and memory_reason. A teacher that cannot be pickled has no bytes, and no
+        For teacher and student: bytes (of the teacher's pickle), packages, and for the teacher trees, None if there are
+        none or they are not known; memory and memory_reason. A teacher that cannot be pickled has no bytes, and no
         packages.
     """
     sink = _Sink()

@@ -1,4 +1,4 @@
-"""The measures that contestants are compared by, each as a loss of every row."""
+"""The measures by which contestants are compared, each as a loss of every row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_SHARE = 1e-6
 
 @dataclass(frozen=True)
 class Criterion:
-    """A measure that contestants are compared by.
+    """A measure by which contestants are compared.
 
     Attributes
     ----------

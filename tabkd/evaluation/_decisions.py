@@ -1,14 +1,13 @@
 """The decisions that change when the student replaces its teacher: which rows of a review budget stay, come and go.
 
-The intervals are exact binomial ones (Clopper and Pearson), which hold for a handful of alerts and where none changes;
-a bootstrap of ten alerts of which none changes would say that none ever does. Both models alert the same number of
-rows, so that as many come as go, and one interval serves both.
+The intervals are exact binomial ones (Clopper and Pearson). They hold for a handful of alerts, even if none changes; a
+bootstrap of ten unchanged alerts would say that none ever changes. Both models have the same number of alerts, so as
+many come as go, and one interval covers both.
 
 References
 ----------
 C. Clopper, E. Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial", Biometrika
-26, 1934.
-L. Kish, "Survey Sampling", 1965: the number of rows of equal weight that weighted rows are worth.
+26, 1934. L. Kish, "Survey Sampling", 1965: the number of equally weighted rows that weighted rows are worth.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ def cut_of(scores: Scores, name: str, budget: float) -> Cut:
 
 
 def too_few(n: float) -> str:
-    """Why so many alerts have no interval."""
+    """Why this number of alerts has no interval."""
     return f"{n:.3g} test row{'s' if n != 1 else ''} in the budget; an interval needs {LEAST_ALERTS}"
 
 
@@ -133,7 +132,7 @@ def _scaled_weights(scores: Scores) -> np.ndarray:
 
 
 def _effective(alerted: np.ndarray, weights: np.ndarray) -> float:
-    """The number of rows of equal weight that the alerts are worth, by Kish."""
+    """The number of equally weighted rows that the alerts are worth, by Kish."""
     return float((alerted @ weights) ** 2 / (alerted @ weights**2))
 
 

@@ -1,4 +1,4 @@
-"""Displays in the manner of scikit-learn, for people who draw figures of their own with matplotlib."""
+"""Displays in the manner of scikit-learn, for users who draw their own figures with matplotlib."""
 
 from __future__ import annotations
 

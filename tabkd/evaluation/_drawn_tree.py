@@ -16,7 +16,7 @@ _LEVELS = 3
 
 
 def drawn_tree(student: Any) -> dict[str, Any] | None:
-    """The nodes from left to right, each before its children, and what they answer; None for other students.
+    """The nodes from left to right, each before its children, and their answers; None for other students.
 
     Parameters
     ----------

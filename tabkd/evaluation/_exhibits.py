@@ -1,4 +1,4 @@
-"""What the page of a report shows besides its findings, each made when a page first asks for it."""
+"""What the page of a report shows besides its findings, each made when a page first needs it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Ingredients(NamedTuple):
     scores : Scores
         All scores.
     exported : ExportedStudent, predictor or None
-        The exported student; a page cannot hold a predictor of the caller's own.
+        The exported student; a page cannot hold the caller's own predictor.
     budget : float or None
         A share of the rows that is reviewed.
     random_state : int
@@ -64,7 +64,7 @@ class Exhibits:
     Parameters
     ----------
     given : Ingredients
-        What they are made of; the model may be fitted again later, which changes nothing here.
+        What they are made of; they do not change if the model is fitted again later.
     """
 
     def __init__(self, given: Ingredients):
@@ -79,12 +79,12 @@ class Exhibits:
 
     @cached_property
     def importance(self) -> dict[str, Any] | None:
-        """Contributions over test rows; None where the student has none."""
+        """Contributions over test rows; None if the student has none."""
         return importance(self._given.model, self._given.codes, self._given.random_state)
 
     @cached_property
     def rules(self) -> dict[str, list] | None:
-        """The columns of a table of rules or points, and their values; None where there are none."""
+        """The columns of a table of rules or points, and their values; None if there are none."""
         frame = self._given.model._student.rules_frame()
         if frame is None:
             return None
@@ -98,7 +98,7 @@ class Exhibits:
 
     @cached_property
     def form(self) -> dict[str, Any] | None:
-        """The columns, some rows to start from, and the student as a file; None where it was not exported."""
+        """The columns, some rows to start from, and the student as a file; None if it was not exported."""
         given = self._given
         return (
             _form(given.model, given.codes, given.found, given.exported) if hasattr(given.exported, "content") else None
@@ -127,7 +127,7 @@ def _form(model: Distilled, codes: np.ndarray, found: SingleScore | None, export
 
 
 def _explained_content(model: Distilled, exported: ExportedStudent) -> bytes:
-    """The file, or one with contributions where the student has them and the file has not."""
+    """The file, or one with contributions if the student has them and the file does not."""
     if CONTRIBUTIONS in exported.metadata:
         return exported.content
     try:
@@ -137,7 +137,7 @@ def _explained_content(model: Distilled, exported: ExportedStudent) -> bytes:
 
 
 def _field(schema: TableSchema, i: int, examples: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a column can be: its levels, with those of the examples, or its range."""
+    """The possible values of a column: its levels, with those of the examples, or its range."""
     title, column = schema.titles[i], schema.columns[i]
     entry: dict[str, Any] = {"name": title, "integer": column.integer}
     if column.kind == "categorical":

@@ -72,7 +72,7 @@ def _logits(P: np.ndarray) -> np.ndarray:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
-    """Pearson's correlation; NaN where one side is constant."""
+    """Pearson's correlation; NaN if one side is constant."""
     a, b = a - mean(a, weights), b - mean(b, weights)
     scale = np.sqrt((weights * a**2).sum() * (weights * b**2).sum())
     return float((weights * a * b).sum() / scale) if scale > 0 else np.nan

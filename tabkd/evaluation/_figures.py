@@ -1,4 +1,4 @@
-"""What the figures of a report show, as numbers: curves, calibration, distributions, and scores against each other."""
+"""The figures of a report as numbers: curves, calibration, distributions, and scores against each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of a report: plain values, which know nothing of how they are shown or stored."""
+"""The fields of a report: plain values, independent of how they are shown or stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Findings:
-    """What was found of a distillation; :class:`tabkd.evaluation.Report` describes the fields."""
+    """The findings about a distillation; :class:`tabkd.evaluation.Report` describes the fields."""
 
     task: Literal["classification", "regression"]
     teacher: str

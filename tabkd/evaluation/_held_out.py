@@ -26,7 +26,7 @@ class HeldOut:
     scores : Scores
         Of the teacher and of the best constant, with the truth.
     criterion : Criterion
-        What skill is measured by.
+        The measure of skill.
     """
 
     scores: Scores
@@ -35,8 +35,9 @@ class HeldOut:
     def fidelity(self, student: np.ndarray) -> float:
         """The share of the teacher's answers that a candidate explains: one for all of it, zero for a constant.
 
-        For classes it is by the divergence from the teacher, against that of the teacher's mean answer; for values it
-        is R² to the teacher. It needs no labels. Where the teacher's answers are all equal, it is one or zero.
+        For classification it is one minus the divergence from the teacher divided by that of the teacher's mean answer;
+        for regression it is R² to the teacher. It needs no labels. If the teacher's answers are all equal, it is one or
+        zero.
 
         Parameters
         ----------
@@ -54,7 +55,7 @@ class HeldOut:
         return float(found) if np.isfinite(found) else float(np.allclose(student, teacher, atol=1e-4))
 
     def skill_kept(self, student: np.ndarray) -> float:
-        """The share of the teacher's skill that a candidate has, by the labels; NaN where the teacher has none.
+        """The share of the teacher's skill that a candidate has, by the labels; NaN if the teacher has none.
 
         Parameters
         ----------
@@ -70,7 +71,7 @@ class HeldOut:
 
 
 def held_out(model: Any, answers: np.ndarray, test: Rows, known: Rows, random_state: int = 0) -> HeldOut:
-    """What candidates are measured by.
+    """The held-out rows that candidates are measured on.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def held_out(model: Any, answers: np.ndarray, test: Rows, known: Rows, random_st
     known : Rows
         The labels and weights of the rows that the teacher was fitted on.
     random_state : int
-        The seed of the resamples by which the teacher's calibration is judged.
+        The seed of the resamples with which the teacher's calibration is judged.
     """
     make = _classes if model._task.name == "classification" else _values
     contest = make(model, answers, test, known)

@@ -28,9 +28,8 @@ def importance(model: Distilled, codes: np.ndarray, random_state: int) -> dict[s
     -------
     dict or None
         rows: how many; columns: the mean of the absolute contribution of each column, over all scores, the largest
-        first; points: for one score and the columns in front, the contribution in some rows, and where the value stands
-        among those of the column, from 0 to 1 (None for a category or a missing value). None for a student without
-        contributions.
+        first; points: for one score and the first columns, the contribution in some rows, and the rank of the value in
+        its column, from 0 to 1 (None for a category or a missing value). None for a student without contributions.
     """
     rows = np.random.default_rng(random_state).permutation(len(codes))[:_ROWS]
     try:

@@ -1,4 +1,4 @@
-"""What the test rows can tell: losses resampled by rows, and the intervals of their differences and ratios."""
+"""How much the test rows can tell: losses resampled by rows, and intervals of their differences and ratios."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Interval:
 class Resampled:
     """The mean loss of one contestant, and its means on resampled test rows.
 
-    Two contestants of one :func:`resample` share their rows, so that the difference of their `draws` is a paired
-    bootstrap of the difference.
+    Two contestants of one :func:`resample` share their rows, so the difference of their `draws` is a paired bootstrap
+    of the difference.
 
     Attributes
     ----------
@@ -156,8 +156,8 @@ def kept_share(
     Returns
     -------
     Interval
-        NaN throughout where the teacher gains nothing over the reference. The ends are infinite where the
-        gain cannot be distinguished from zero at this confidence: a ratio is then unbounded (Fieller, 1954).
+        All NaN if the teacher gains nothing over the reference. The ends are infinite where the gain cannot be
+        distinguished from zero at this confidence: a ratio is then unbounded (Fieller, 1954).
     """
     losses = {"reference": reference, "student": student, "teacher": teacher}
     drawn = resample(losses, sample_weight, n_resamples=n_resamples, random_state=random_state)
@@ -205,7 +205,7 @@ def _drawn_means(losses: np.ndarray, weights: np.ndarray | None, n_resamples: in
     ).bootstrap_distribution
     if weights is None:
         return drawn
-    # A resample in which no row has a weight says nothing: it stands at the mean of the rest.
+    # A resample in which no row has a weight says nothing: it gets the mean of the others.
     total = np.where(drawn[-1] > 0, drawn[-1], np.nan)
     found = drawn[:-1] / total
     return np.where(np.isnan(total), np.nanmean(found, axis=1, keepdims=True), found)

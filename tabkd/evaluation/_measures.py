@@ -1,4 +1,4 @@
-"""What is read from the scores: every measure of every contestant, and why one is not defined."""
+"""The measures from the scores: every measure of every contestant, and why one is not defined."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Measures:
     skill_kept : Interval
         With NaN where it is not defined.
     recovered_gap : Interval or None
-        Likewise; None where no student was fitted on the labels.
+        Likewise; None if no student was fitted on the labels.
     undefined : dict of str to str
-        For each value that is not defined, why.
+        The reason for each value that is not defined.
     """
 
     metrics: dict[str, dict[str, float]]
@@ -45,7 +45,7 @@ def measured(scores: Scores, comparison: Comparison) -> Measures:
     scores : Scores
         Of the contestants.
     comparison : Comparison
-        The same contestants by what decides.
+        The same contestants by the deciding measure.
     """
     metrics, fidelity = _metrics(scores), _fidelity(scores)
     key, values = comparison.criterion.key, comparison.values

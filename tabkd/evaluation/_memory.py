@@ -48,8 +48,8 @@ class NotMeasuredError(Exception):
 def memory(teacher: Any, content: bytes, X: Any, method: str) -> dict[str, dict[str, Any]]:
     """The peak memory of a process that loads a model and scores some rows at once.
 
-    It has all that the process needs: the interpreter, the packages, the model and the rows. A student reads rows from
-    Arrow or an array, a teacher the frame or array that it was fitted on.
+    It includes all that the process needs: the interpreter, the packages, the model and the rows. A student reads rows
+    from Arrow or an array, a teacher the frame or array that it was fitted on.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def memory(teacher: Any, content: bytes, X: Any, method: str) -> dict[str, dict[
     X : frame or array
         Test rows.
     method : str
-        What scores them.
+        The name of the method that scores them.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def memory(teacher: Any, content: bytes, X: Any, method: str) -> dict[str, dict[
 
 
 def not_measured(reason: str) -> dict[str, Any]:
-    """What stands for the memory of a model that is not known."""
+    """The entries for a model whose memory is not known."""
     return {"memory": None, "memory_reason": reason}
 
 

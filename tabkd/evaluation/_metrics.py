@@ -1,8 +1,8 @@
 """The measures of a distillation: pure functions of labels, probabilities and predictions.
 
-Probabilities are of shape (n, K), their columns in the order of `classes`; `codes` are the positions of
-the true classes. `sample_weight` says how much each row counts, equally without it. A measure that is not defined on
-a test set (one class only, say) is NaN, never an error.
+Probabilities are of shape (n, K), their columns in the order of `classes`; `codes` are the positions of the true
+classes. `sample_weight` says how much each row counts; without it all rows count equally. A measure that is not defined
+on a test set (one class only, say) is NaN, never an error.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def class_codes(y: ArrayLike, classes: ArrayLike) -> np.ndarray:
     y : array of shape (n,)
         Labels.
     classes : array of shape (K,)
-        Those that there are.
+        All labels.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def brier_losses(codes: np.ndarray, P: np.ndarray) -> np.ndarray:
 
 
 def mean(values: np.ndarray, sample_weight: np.ndarray | None = None) -> Any:
-    """The mean over the rows: one number for values (n,), an array (K,) for values (n, K).
+    """The mean over the rows: a number for values (n,), an array (K,) for values (n, K).
 
     Parameters
     ----------
@@ -132,8 +132,7 @@ def at_budget(
 ) -> tuple[float, float]:
     """Recall and precision among the `budget` share of the rows with the highest scores.
 
-    Rows that tie at the edge count by their share: what a reviewer finds on average who takes them in
-    random order.
+    Rows that tie at the edge count by a share, as on average for a reviewer who takes them in random order.
 
     Parameters
     ----------
@@ -161,9 +160,8 @@ def expected_calibration_error(
 ) -> float:
     """Mean distance between confidence and frequency over bins that hold equally many rows.
 
-    The confidence is the probability of the second class for two classes, and of the predicted class for
-    more. Bins of equal mass (Nixon et al., 2019) and not of equal width, so that rare positives do not
-    share one bin.
+    The confidence is the probability of the second class for two classes, and of the predicted class for more. Bins
+    have equal mass (Nixon et al., 2019) and not equal width, so that rare positives do not all share one bin.
 
     Parameters
     ----------
@@ -232,7 +230,8 @@ def classification_metrics(
 
 
 def ranked_classes(codes: np.ndarray, n_classes: int, sample_weight: np.ndarray | None = None) -> list[int]:
-    """The classes that a ranking is measured by: of two the second, of more each that some rows have and some not.
+    """The classes by which a ranking is measured: the second of two; of more, each class that some but not all rows
+    have.
 
     Parameters
     ----------
@@ -294,7 +293,7 @@ def per_class_recall(
 def regression_metrics(
     y: ArrayLike, prediction: ArrayLike, sample_weight: np.ndarray | None = None
 ) -> dict[str, float]:
-    """R², RMSE and MAE; the mean over the outputs where there are several. No R² for an output of one value.
+    """R², RMSE and MAE, averaged over several outputs. No R² for an output with a single value.
 
     Parameters
     ----------

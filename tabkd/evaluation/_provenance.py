@@ -32,7 +32,7 @@ _LONGEST = 300
 
 
 def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | None) -> dict[str, Any]:
-    """What another person needs to do the same again.
+    """Everything that another person needs to repeat the work.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ def provenance(model: Distilled, codes: np.ndarray, exported: ExportedStudent | 
     -------
     dict
         settings: the parameters of the model and of its student, as text; versions of Python and packages; platform;
-        test_rows and model: SHA-256 of the encoded test rows and of the file; own_rows: what `own_rows_` of the model
-        says of the soft targets of the labelled rows; labelling: likewise `labelling_`, of the synthetic rows; network:
-        for an MLP, the units of its hidden layers and the share of the answers to the real rows that it leaves
-        unexplained, or None.
+        test_rows and model: SHA-256 of the encoded test rows and of the file; own_rows: the model's `own_rows_`, about
+        the soft targets of the labelled rows; labelling: its `labelling_`, about the synthetic rows; network: for an
+        MLP, the units of its hidden layers and the share of the answers to the real rows that it leaves unexplained, or
+        None.
     """
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:

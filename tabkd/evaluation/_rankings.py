@@ -25,7 +25,7 @@ def auc_losses(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> 
     positive : array of bool of shape (n,)
         Which rows are to be ranked high.
     score : array of shape (n,)
-        What they are ranked by.
+        The scores that rank them.
     weights : array of shape (n,)
         How much each row counts.
 

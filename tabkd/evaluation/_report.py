@@ -1,4 +1,4 @@
-"""The report: what was found, and the ways to look at it."""
+"""The report: the findings, and the ways to look at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a report: what the contest, the test rows and the exported file say, as fields by name."""
+"""The parts of a report from the contest, the test rows and the exported file, as fields by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MeasuredRows:
     X : frame or array
         The rows.
     scores : Scores
-        What every contestant predicted for them.
+        The predictions of every contestant for them.
     budgets : sequence of float
         Shares of the rows that are reviewed.
     random_state : int
@@ -111,7 +111,7 @@ def of_rows(rows: MeasuredRows) -> dict[str, Any]:
 
 
 def of_file(rows: MeasuredRows, exported: Any, n_bytes: int | None, timing: bool) -> dict[str, Any]:
-    """What it takes to run teacher and student, and what was done."""
+    """The cost of running teacher and student, and what was done."""
     model, is_timed = rows.model, exported is not None and timing
     return {
         "n_bytes": n_bytes,

@@ -1,4 +1,4 @@
-"""The scores of every contestant on the test rows: made once, and kept for all that is read from them later."""
+"""The scores of every contestant on the test rows: made once, and kept for everything that needs them later."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Scores(Mapping[str, np.ndarray]):
     truth : array of shape (n,) or (n, n_outputs)
         For classes the position of each row's label in `classes`, otherwise the real values.
     sample_weight : array of shape (n,) or None
-        How much each row counts; None where no weights were given.
+        How much each row counts; None if no weights were given.
     classes : array of shape (K,)
         The labels, in the order of the columns of the scores; empty for a regression.
 
@@ -66,7 +66,7 @@ class Scores(Mapping[str, np.ndarray]):
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights of the rows, of shape (n,): ones where none were given."""
+        """The weights of the rows, of shape (n,): ones if none were given."""
         return np.ones(len(self.truth)) if self.sample_weight is None else self.sample_weight
 
     def joined_by(self, contestant: str, scores: np.ndarray) -> Scores:

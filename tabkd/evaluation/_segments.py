@@ -1,4 +1,4 @@
-"""Where student and teacher disagree most: parts of the test rows by each column, and single rows."""
+"""Where student and teacher disagree most: ranges and levels of each column, and single rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_SEGMENTS, _MOST_ROWS = 12, 8
 
 
 def segments(schema: TableSchema, codes: np.ndarray, found: SingleScore, scores: Scores) -> list[dict[str, Any]]:
-    """The parts of the rows in which the student is farthest from the teacher, the farthest first.
+    """The ranges and levels in which the student is farthest from the teacher, the farthest first.
 
     Parameters
     ----------
@@ -33,9 +33,8 @@ def segments(schema: TableSchema, codes: np.ndarray, found: SingleScore, scores:
     Returns
     -------
     list of dict
-        column, and segment, which people can read; rows; difference, the mean distance of student and teacher there;
-        times, how many times the mean over all rows that is; teacher_loss and student_loss, the mean log-loss or
-        squared error.
+        column; segment, as readable text; rows; difference, the mean distance of student and teacher there; times, its
+        multiple of the mean over all rows; teacher_loss and student_loss, the mean log-loss or squared error.
     """
     gap = np.abs(found.student - found.teacher)
     losses = {name: _losses(scores, name) for name in ("teacher", "student")}
@@ -77,7 +76,7 @@ def worst_rows(schema: TableSchema, codes: np.ndarray, found: SingleScore) -> li
 
 
 def readable_row(schema: TableSchema, codes: np.ndarray) -> dict[str, Any]:
-    """A row as values of JSON, by the names of its columns; None for missing and for unseen ones."""
+    """A row as JSON values, by the names of its columns; None for missing and unseen values."""
     values: dict[str, Any] = {}
     for column, title, code in zip(schema.columns, schema.titles, codes.tolist(), strict=True):
         if np.isnan(code) or (column.kind == "categorical" and code >= len(column.categories)):

@@ -1,4 +1,4 @@
-"""A report as people see it: tables on a terminal, and a few lines in a console."""
+"""A report as text: tables on a terminal, and a few lines in a console."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _against(found: dict) -> str:
 
 
 def _review_lines(findings: Findings) -> list[tuple[str, str]]:
-    """The alerts that stay at each budget with enough of them, and what those are worth that come and go."""
+    """The alerts that stay at each budget with enough of them, and what new and lost alerts are worth."""
     told = [entry for entry in findings.review if entry["changed_interval"] is not None]
     if not told:
         return []

@@ -1,4 +1,4 @@
-"""The one number by which teacher and student are compared row by row, and what came of the row."""
+"""The one number by which teacher and student are compared row by row, and the outcome of the row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SingleScore(NamedTuple):
     teacher, student : ndarray of shape (n,)
         The scores.
     outcome : ndarray of shape (n,)
-        Whether the event occurred that the score is the probability of, 0 or 1; or the true value.
+        Whether the event of which the score is the probability occurred, 0 or 1; or the true value.
     weights : ndarray of shape (n,)
         How much each row counts.
     name : str

@@ -35,7 +35,7 @@ class SmallLightGBM:
     Parameters
     ----------
     max_bytes : int
-        The file may be no larger; one tree is kept in any case.
+        The largest size of the file; one tree is kept in any case.
     task : {"classification", "regression"}
         Whether to predict probabilities or values.
     objective : Objective, optional
@@ -48,7 +48,7 @@ class SmallLightGBM:
     Attributes
     ----------
     n_bytes_ : int
-        What the file takes.
+        The size of the file.
     n_trees_ : int
         How many trees are kept.
     classes_ : array of shape (K,)
@@ -154,7 +154,7 @@ class SmallLightGBM:
         valid: np.ndarray | None = None,
         callbacks: Sequence[Any] = (),
     ) -> Booster:
-        """A booster fitted on the given rows, stopped early by the rows `valid` where they are given."""
+        """A booster fitted on the given rows, stopped early by the rows `valid` if given."""
         import lightgbm
 
         weights = self._weights

@@ -21,15 +21,15 @@ def speed(
 ) -> dict[str, dict[str, float]]:
     """Rows per second at a batch, and the latency of one row, of each predictor.
 
-    The predictors take turns of a few hundredths of a second, so that a busy machine slows all of them alike; a turn
-    begins with a warm-up that is not counted, and what is reported is the median.
+    The predictors take turns of a few hundredths of a second, so a busy machine slows all of them alike. A turn begins
+    with a warm-up that is not counted, and the median is reported.
 
     Parameters
     ----------
     predictors : mapping of str to callable
         Each takes rows of `X` in the form of `X`.
     X : frame or array
-        Where the rows come from; repeated where there are too few for a batch.
+        The rows to use; repeated if there are too few for a batch.
     batch_size : int
         Rows in a batch.
     seconds : float
@@ -62,9 +62,9 @@ def compare_speed(model: Any, exported: Any, X: Any, **options: Any) -> dict[str
     model : DistilledClassifier or DistilledRegressor
         Its `teacher_` is measured by its own `predict_proba` or `predict`.
     exported : ExportedStudent
-        What `tabkd.load` gave for the exported student.
+        The exported student, from `tabkd.load`.
     X : frame or array
-        Where the rows come from.
+        The rows to use.
     **options
         As :func:`speed`.
 

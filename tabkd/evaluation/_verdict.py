@@ -2,7 +2,7 @@
 
 The student is compared with its rivals, which need no teacher: a LightGBM of its bytes and the same student, both
 fitted on the labels. Differences are those of mean losses, with paired bootstrap intervals. A difference within one
-percent of the teacher's gain over a constant is none in practice.
+percent of the teacher's gain over a constant does not matter in practice.
 
 ===========================================================================  =============
 the first that holds                                                         verdict
@@ -176,7 +176,7 @@ def decide(facts: Facts) -> Decision:
     Parameters
     ----------
     facts : Facts
-        What it is decided by.
+        The facts that decide.
     """
     standings = {name: rival.standing(facts.margin) for name, rival in facts.rivals.items()}
 

@@ -23,9 +23,9 @@ def warnings_of(scores: Scores, criterion: Criterion, n_bytes: int | None) -> li
     scores : Scores
         Of teacher and student.
     criterion : Criterion
-        What decides.
+        The deciding measure.
     n_bytes : int or None
-        Of the exported student; None where it was not exported.
+        Of the exported student; None if it was not exported.
     """
     found = (_of_lost_classes(lost_classes(scores)), _of_size(n_bytes), _of_nonpositive(scores, criterion))
     return [sentence for sentence in found if sentence]

@@ -1,4 +1,4 @@
-"""Models of MLflow that hold a student as the ONNX file which tabkd wrote."""
+"""MLflow models that hold a student as the ONNX file that tabkd wrote."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def _check_predict_fn(name: str, exported: ExportedStudent) -> None:
 
 
 def _requirements() -> list[str]:
-    """What a host that only scores has to install."""
+    """The packages that a host which only scores has to install."""
     return [f"tabkd-core=={__version__}", f"onnxruntime=={version('onnxruntime')}"]
 
 

@@ -7,7 +7,7 @@ _OLDEST = "3.17"
 
 
 def check_mlflow() -> None:
-    """Refuse to work without MLflow, and with one that mixes up rows.
+    """Refuse to work without MLflow, or with a version that mixes up rows.
 
     Raises
     ------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PythonFunction:
-    """What `mlflow.pyfunc.load_model` calls.
+    """The object that `mlflow.pyfunc.load_model` calls.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class PythonFunction:
         data : pandas.DataFrame
             The rows; anything else that `ExportedStudent.predict` takes if the model has no signature.
         params : mapping, optional
-            Unused: a student has no parameters of inference.
+            Unused: a student has no inference parameters.
 
         Returns
         -------

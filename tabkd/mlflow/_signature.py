@@ -25,7 +25,7 @@ def signature_of(exported: ExportedStudent, predict_fn: str) -> ModelSignature:
     exported : ExportedStudent
         The student.
     predict_fn : {"predict", "predict_proba"}
-        What the model answers with.
+        What the model returns.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def signature_of(exported: ExportedStudent, predict_fn: str) -> ModelSignature:
 
 
 def has_names(exported: ExportedStudent) -> bool:
-    """Whether columns have names; otherwise they go by their position, as in an array.
+    """Whether columns have names; otherwise they are matched by position, as in an array.
 
     Raises
     ------
@@ -85,11 +85,11 @@ def score_names(exported: ExportedStudent, predict_fn: str) -> list[str] | None:
 
 
 def _type(column: dict[str, Any]) -> str:
-    """The type of MLflow that takes the values of a column without changing them, or "any".
+    """The MLflow type that takes the values of a column without changing them, or "any".
 
-    In columns of type long and boolean, MLflow's server turns 3.5 into 3 and null into false without a word, and Spark
-    hands whole numbers over as floats as soon as one of them is missing. MLflow also refuses the dtypes of pandas for
-    categories and for integers with missing values.
+    In columns of type long and boolean, MLflow's server turns 3.5 into 3 and null into false without a warning, and
+    Spark passes whole numbers as floats if one of them is missing. MLflow also refuses the pandas dtypes for categories
+    and for integers with missing values.
     """
     if column["type"] == "STRING":
         return "string" if column["dtype"] in _TEXT else "any"

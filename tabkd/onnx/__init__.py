@@ -1,4 +1,4 @@
-"""Graphs: the tools by which a student writes its graph, and the errors if it cannot be verified or proved."""
+"""Graphs: the tools with which a student writes its graph, and the errors if it cannot be verified or proved."""
 
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Front, Inputs

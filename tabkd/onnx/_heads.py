@@ -16,7 +16,7 @@ def write_probabilities(graph: Graph, targets: str, temperature: float, on_simpl
         return targets
     weights = targets if on_simplex else graph.node("Relu", [targets])
     if temperature != 1:
-        # Divided by the largest first, so that the power cannot underflow in all classes.
+        # First divided by the largest, so that the power cannot underflow in all classes.
         largest = graph.node("Max", [graph.reduce("ReduceMax", weights), graph.constant(_TINY)])
         weights = graph.node("Pow", [graph.node("Div", [weights, largest]), graph.constant(np.float32(temperature))])
     total = graph.reduce("ReduceSum", weights)

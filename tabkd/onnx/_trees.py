@@ -1,7 +1,7 @@
 """Decision trees as one ONNX node, whose values ONNX Runtime compares in float32.
 
 A float32 value x is at most the float64 threshold t if and only if it is at most the largest float32 that does not
-exceed t. So with thresholds rounded down, each value takes the same way as in Python.
+exceed t. So with thresholds rounded down, each value takes the same branch as in Python.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Nodes:
     values: np.ndarray
 
     def filled(self, fill: np.ndarray) -> Nodes:
-        """The same tree without filling before it: NaN takes the way of the number that would replace it.
+        """The same tree without filling before it: NaN takes the branch of the number that would replace it.
 
         Filling a matrix takes ONNX Runtime as long as the tree itself.
         """
@@ -131,7 +131,7 @@ def thresholds(trees: Sequence[Nodes]) -> dict[int, np.ndarray]:
 def write_ensemble(
     graph: Graph, table: str, trees: Iterable[tuple[Nodes, Sequence[int]]], n_targets: int, sparse: bool = False
 ) -> str:
-    """The sum of trees, each given with the targets that its values are added to; `sparse` leaves zeros out."""
+    """The sum of trees, each with the targets that its values are added to; `sparse` leaves out zeros."""
     return graph.node("TreeEnsembleRegressor", [table], **ensemble_attributes(trees, n_targets, sparse))
 
 

@@ -1,4 +1,4 @@
-"""Columns of Arrow tables, converted for the reader; pyarrow is not imported here: anyone with a table has it."""
+"""Columns of Arrow tables, converted for the reader; without an import of pyarrow, which anyone with a table has."""
 
 from __future__ import annotations
 

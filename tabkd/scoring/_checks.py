@@ -1,4 +1,4 @@
-"""Checks of JSON values, which combine to the schema of a whole document."""
+"""Checks of JSON values, which combine into the schema of a whole document."""
 
 from __future__ import annotations
 

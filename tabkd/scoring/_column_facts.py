@@ -1,4 +1,4 @@
-"""What a file says of each column of the table. What is usual is left out, and supplied where the file is read."""
+"""The facts in a file about each column of the table. Usual values are left out, and supplied when the file is read."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _GIVEN = record(optional=tuple(_FIELDS)[1:], **_FIELDS)
 
 
 def column_facts(value: object, place: str) -> dict[str, Any]:
-    """Check what a file says of a column, and supply what it leaves out.
+    """Check the facts about a column, and supply those that a file leaves out.
 
     Raises
     ------
     WrongError
-        If a value is none that a column can have.
+        If a column cannot have such a value.
 
     Examples
     --------
@@ -45,13 +45,13 @@ def column_facts(value: object, place: str) -> dict[str, Any]:
 
 
 def shortened(column: dict[str, Any]) -> dict[str, Any]:
-    """What a file says of a column: all that `column_facts` does not supply."""
+    """The facts about a column that `column_facts` would not supply."""
     usual = _usual(column)
     return {key: value for key, value in column.items() if key not in usual or value != usual[key]}
 
 
 def _usual(column: dict[str, Any]) -> dict[str, Any]:
-    """What a column of this name and type mostly has."""
+    """The usual facts about a column with this name and type."""
     kind = column.get("type", "FLOAT")
     is_text = kind == "STRING"
     return {

@@ -22,7 +22,7 @@ class Contributions:
     values : array of shape (n, d) or (n, d, K)
         The contributions; K scores for more than two classes or several targets.
     base_values : array of shape (n,) or (n, K)
-        What they start from: the sum of a row's contributions and its base value is its score.
+        The baseline: the sum of a row's contributions and its base value is its score.
     data : array of shape (n, d)
         The values of the columns.
     feature_names : list of str
@@ -56,9 +56,10 @@ def as_explanation(
     feature_names: list[str],
     output_names: list[str] | None = None,
 ) -> Any:
-    """Contributions (n, M, d) with their baseline (M,): a `shap.Explanation` where shap is imported, else its like.
+    """Contributions (n, M, d) with their baseline (M,): a `shap.Explanation` if shap is imported, otherwise an
+    equivalent.
 
-    The plots of shap refuse objects of any other class. shap is not imported here, because few users have it.
+    shap's plots refuse objects of any other class. shap is not imported here, because few users have it.
     """
     found = np.moveaxis(values, 1, 2)
     base_values = np.tile(baseline, (len(values), 1))

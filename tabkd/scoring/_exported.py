@@ -1,4 +1,4 @@
-"""Scoring with an exported student: ONNX Runtime and NumPy are all it needs."""
+"""Scoring with an exported student, which needs only ONNX Runtime and NumPy."""
 
 from __future__ import annotations
 
@@ -424,7 +424,7 @@ class ExportedStudent:
         return self._graph.scores(feeds, self._output, self.n_jobs)[0].tolist()
 
     def _plain_feeds(self, X: Any) -> dict[str, np.ndarray] | None:
-        """The inputs of the graph for a matrix or a dict that needs no reading as a table; None for any other."""
+        """The inputs of the graph for a matrix or a dict that need not be read as a table; None for any other."""
         if isinstance(X, dict):
             plain = None if self._graph.uses_nothing else self._plain_row(X)
             return None if plain is None else self._named(*plain)

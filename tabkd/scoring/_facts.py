@@ -1,4 +1,4 @@
-"""The metadata of a student, read from its file; anything that tabkd would not write is refused with a clear error.
+"""The metadata of a student, read from its file; anything that tabkd would not write is refused.
 
 A checksum proves that a file is undamaged, but not who made it. So all metadata is checked: `FACTS` describes each
 value, `_check_sums` how values depend on each other, and `check_fit` how they depend on the graph.

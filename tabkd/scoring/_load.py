@@ -63,7 +63,7 @@ def load(path: str | os.PathLike, n_jobs: int | None = None) -> ExportedStudent:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse a file without an end, or too large for the memory, before it is read."""
+    """Refuse a file that is endless, or too large for memory, before it is read."""
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         raise ValueError(f"{str(path)!r} is a folder; give the .onnx file in it.")

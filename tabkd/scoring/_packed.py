@@ -29,7 +29,7 @@ def unpacked(text: str) -> Any:
     Raises
     ------
     ValueError
-        If the text is not what `packed` makes, or stands for a larger value.
+        If `packed` did not make the text, or the value is too large.
     """
     try:
         reader = zlib.decompressobj()

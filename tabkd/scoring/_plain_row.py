@@ -1,4 +1,4 @@
-"""One row from a dict, without the detour by a table, which takes longer to read than the row to score."""
+"""One row from a dict, without a table, which would take longer to read than the row to score."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class PlainRow:
     def __call__(self, row: dict) -> tuple[np.ndarray, np.ndarray] | None:
         """The numbers and the rows of the categories, of shapes (1, m) and (1, j).
 
-        It is None for a dict that has to be read with care, because a name is missing, a type is unusual, or a number
-        may be too large; `read_rows` reads such a dict, or says what is wrong with it.
+        None for a dict that has to be read with care, because a name is missing, a type is unusual, or a number may be
+        too large; `read_rows` reads such a dict, or reports what is wrong with it.
         """
         try:
             numbers = [row[name] for name in self._numbers]

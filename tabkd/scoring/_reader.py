@@ -127,7 +127,7 @@ class Reader:
         return read_rows(X, self._columns, self._keys)
 
     def plain_row(self, as_matrix: bool) -> PlainRow:
-        """The short way for a dict of plain values; `as_matrix` for a graph that takes all columns as one matrix."""
+        """The fast reader for a dict of plain values; `as_matrix` for a graph that takes all columns as one matrix."""
         numeric = [i for i, column in enumerate(self._columns) if column.kind == "numeric"]
         taken = numeric if as_matrix else list(self._values)
         return PlainRow(
@@ -139,7 +139,7 @@ class Reader:
         )
 
     def check_names(self, X: Any) -> None:
-        """Refuse a table without the columns of the model; its rows are not looked at."""
+        """Refuse a table without the columns of the model; its rows are not checked."""
         if isinstance(X, Rows):
             return
         if is_arrow(X):

@@ -253,7 +253,7 @@ def varints(content: bytes) -> list[int]:
 
 
 def signed(value: int) -> int:
-    """The int64 that a varint stands for."""
+    """The int64 that a varint encodes."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

@@ -426,7 +426,7 @@ def _check_inputs(inputs: Sequence[str]) -> None:
 
 
 def _check_output(output: str) -> None:
-    """Refuse an output that Spark does not write.
+    """Refuse an output that Spark cannot write.
 
     Raises
     ------

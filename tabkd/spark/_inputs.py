@@ -154,7 +154,7 @@ def of_files(rows: DataFrame, urls: Sequence[str], *, others: bool = False) -> D
 
 
 def local_paths(inputs: Sequence[str]) -> list[str]:
-    """The files and folders of this machine that Spark's inputs stand for; URLs of other places stay as they are.
+    """The files and folders of this machine that Spark's inputs refer to; URLs of other places stay as they are.
 
     Raises
     ------
@@ -171,12 +171,12 @@ def local_paths(inputs: Sequence[str]) -> list[str]:
 
 
 def is_csv(path: str) -> bool:
-    """Whether a file or a folder has CSV, by its name; otherwise it has Parquet."""
+    """Whether a file or a folder contains CSV, by its name; otherwise it contains Parquet."""
     return path.rstrip("/").lower().endswith(".csv")
 
 
 def _here(given: str) -> list[str]:
-    """The local paths that a path or a Hadoop pattern stands for; none for a URL of another place."""
+    """The local paths that a path or a Hadoop pattern refers to; none for a URL of another place."""
     if "://" in given:
         return []
     if alternatives := re.search(r"\{([^{}]*)\}", given):

@@ -1,6 +1,6 @@
 """Students: scikit-learn regressors on soft targets, small enough to ship.
 
-A student of your own is a subclass of `Student`: see its example.
+To write your own student, derive a class from `Student`: see its example.
 """
 
 from tabkd.students._additive.student import AdditiveStudent

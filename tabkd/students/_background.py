@@ -49,7 +49,7 @@ def mixed(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n, d)
-        Rows whose values all stand in `rows`, each in its column.
+        Rows whose values all occur in `rows`, each in its column.
     """
     first, second = rows[rng.integers(len(rows), size=(2, n))]
     return np.where(rng.random(first.shape) < rng.random((n, 1)) / 2, second, first)

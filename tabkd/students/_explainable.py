@@ -110,7 +110,7 @@ class Explainable:
     def values_per_explanation(self) -> int:
         """Count the numbers that the graph of the contributions holds for a row at a time.
 
-        `tabkd.ExportedStudent` chooses by it how many rows it explains at once.
+        It decides how many rows `tabkd.ExportedStudent` explains at once.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A regressor of another library as a student: fitted on the table in its own form, converted by skl2onnx."""
+"""A regressor of another library as a student: fitted on the table as the library needs it, converted by skl2onnx."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ForeignStudent(Student):
         return Front(numeric, np.zeros(len(numeric)), tables)
 
     def edges(self) -> list[Edges]:
-        """None is known."""
+        """No edges are known."""
         return []
 
     def write_onnx(self, graph: Graph, inputs: Inputs) -> Tensors:
@@ -97,7 +97,7 @@ class ForeignStudent(Student):
         return [graph.variable(columns[i][0], 1, str(name), columns[i][1]) for i, name in enumerate(self.schema_.names)]
 
     def refusal(self, reason: str) -> NotImplementedError:
-        """The error where the regressor cannot be converted, with the reason."""
+        """The error if the regressor cannot be converted, with the reason."""
         return NotImplementedError(
             f"student {type(self.estimator_).__name__} cannot be written as ONNX: {reason}. Use one of tabkd's "
             f"students ({student_names()}), or a regressor that skl2onnx supports."
@@ -115,7 +115,7 @@ def as_student(estimator: Any) -> Student:
 
 
 def _levels(column: Column) -> list[str] | np.ndarray:
-    """The values that the codes of a categorical column stand for; an unseen category counts as a missing one."""
+    """The values of the codes of a categorical column; an unseen category counts as a missing one."""
     if column.numeric_categories:
         return np.array([*column.keys, np.nan, np.nan], dtype=np.float32)
     return [*column.keys, *column.missing_spellings[:1] * 2]

@@ -1,4 +1,4 @@
-"""The scores that contributions add up to, from what a student computes."""
+"""The scores that contributions add up to, from the scores that a student computes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 def centring(n_logits: int) -> np.ndarray:
     """The matrix (n_logits, M) that turns the logits of classes into raw scores.
 
-    The single logit of two classes stays as it is. Two logits become the log-odds of the second class, and more are
-    reduced by their mean.
+    The single logit of two classes is unchanged. Two logits become the log-odds of the second class, and the mean is
+    subtracted from more.
 
     Examples
     --------

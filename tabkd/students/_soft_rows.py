@@ -1,4 +1,4 @@
-"""What students learn from: rows with soft targets, in memory or as a stream."""
+"""The rows that students learn from, with soft targets: in memory or as a stream."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def held_back(stream: SoftStream, most: int) -> tuple[SoftRows, SoftStream, Soft
 
 
 class _Behind(SoftStream):
-    """The rows of a stream but its first n ones, which are in its first chunk."""
+    """The rows of a stream without its first n ones, which are in its first chunk."""
 
     def __init__(self, stream: SoftStream, n: int) -> None:
         super().__init__(stream.n_rows - n, noise=stream.noise)

@@ -320,12 +320,12 @@ class Student(Explainable, StudentGraph, RegressorMixin, TakesTables, BaseEstima
 
 
 def predicted(student: Student, codes: np.ndarray) -> np.ndarray:
-    """What a student predicts for codes (n, d), float64 (n, K).
+    """A student's predictions for codes (n, d), float64 (n, K).
 
     Raises
     ------
     ValueError
-        Where it returned another shape or numbers that are not finite.
+        If it returned another shape or numbers that are not finite.
     """
     targets = np.asarray(student.predict_codes(codes), dtype=np.float64)
     name, expected = type(student.estimator_).__name__, (len(codes), student.n_outputs_)
@@ -345,7 +345,7 @@ def predicted(student: Student, codes: np.ndarray) -> np.ndarray:
 
 
 def _spread(real: SoftRows, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the standard deviation of real targets; 0 and 1 for probabilities, which stay as they are."""
+    """The mean and the standard deviation of real targets; 0 and 1 for probabilities, which are not scaled."""
     if task == "classification":
         return np.zeros(real.targets.shape[1]), np.ones(real.targets.shape[1])
     scale = real.targets.std(axis=0)

@@ -1,4 +1,4 @@
-"""The part of `Student` that writes its graph: its tensors, its further outputs, and what it reads of the table."""
+"""The part of `Student` that writes its graph: its tensors, its further outputs, and the columns that it reads."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Edges(NamedTuple):
 
 
 class Encoder(Protocol):
-    """The encoder by which a student reads a table, such as `TableEncoder` and `OrdinalTable`."""
+    """The encoder with which a student reads a table, such as `TableEncoder` and `OrdinalTable`."""
 
     def front(self) -> Front:
         """The parts of the table that are read."""
@@ -110,7 +110,7 @@ class StudentGraph(Convertible):
     def write_values(self, graph: Graph, scores: str) -> str:
         """Write scores in standard deviations of the target as values of the target.
 
-        It undoes ``(targets - target_mean_) / target_scale_``; probabilities stay as they are.
+        It undoes ``(targets - target_mean_) / target_scale_``; probabilities are unchanged.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class StudentGraph(Convertible):
         Returns
         -------
         str
-            The targets, float32 (n, K), or float64 where `is_wide`.
+            The targets, float32 (n, K), or float64 if `is_wide`.
         """
         return write_values(graph, scores, self.target_scale_, self.target_mean_, self.is_wide)
 

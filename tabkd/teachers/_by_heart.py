@@ -1,4 +1,4 @@
-"""Rows that a frozen teacher knows by heart: scores of students on them are too good.
+"""Rows that a frozen teacher has memorized: scores of students on them are too good.
 
 A teacher that has seen the labels of rows is right about them far more often than its own probabilities say, and more
 often than a student that learns from it; it is also more certain of them than of other rows. The first two properties
@@ -31,7 +31,7 @@ _EPS = 1e-12
 
 
 class KnownRows(NamedTuple):
-    """How certain a teacher is of rows that it knows by heart.
+    """How certain a teacher is of rows that it has memorized.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndar
     """The rows, if the probabilities fit their labels better than they could fit those of new rows; otherwise None.
 
     Only the likeliest class is compared with the label: a forest that spreads the rest over many classes is less
-    certain than it could be, also of new rows.
+    certain than it could be, of new rows too.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def known_rows(probabilities: np.ndarray, codes: np.ndarray, of_student: np.ndar
 
 
 def warn_if_scored(known: KnownRows, teacher: Any, schema: TableSchema, X: Any, classes: np.ndarray | None) -> None:
-    """Warn if scored rows, `X` of shape (n, d), are like those that a frozen teacher knows by heart."""
+    """Warn if scored rows, `X` of shape (n, d), are like those that a frozen teacher has memorized."""
     codes = schema.encode(X)
     some = codes[:: -(-len(codes) // _MOST_ROWS)]
     if known.are_like(soft_targets_of_codes(teacher, schema, some, classes)):

@@ -44,7 +44,7 @@ def translated(names: Iterable, classes: Iterable, spellings: Iterable[str] = AS
     names : iterable
         Stated classes, or names of columns.
     classes : iterable
-        The classes in the words of the result.
+        The classes in the form of the result.
     spellings : iterable of str
         The formats in which a name may hold the text of a class.
 
@@ -74,7 +74,7 @@ def check_known(known: Sequence, classes: Iterable, name: str) -> None:
     Parameters
     ----------
     known : sequence
-        The classes of the teacher, in the words of `classes`.
+        The classes of the teacher, in the form of `classes`.
     classes : iterable
         Labels that the teacher has to know.
     name : str
@@ -94,7 +94,7 @@ def check_known(known: Sequence, classes: Iterable, name: str) -> None:
 
 
 def check_distinct(known: Sequence, name: str) -> None:
-    """Refuse classes of which two are the same, or of which some are text and some are not.
+    """Refuse classes if two are the same, or only some are text.
 
     Parameters
     ----------

@@ -46,9 +46,9 @@ class Seen(NamedTuple):
 def teacher_directions(teacher: Any, schema: TableSchema) -> np.ndarray:
     """The direction in which a fitted teacher of one score is constrained to go with each column of the table.
 
-    It is found where the constrained column of the teacher is a column of the table, unchanged or rising with it:
-    behind pipelines and column transformers with scalers and imputers. Where several models vote, all that read a
-    column have to agree on it.
+    It is found if the constrained column of the teacher is a column of the table, unchanged or rising with it: after
+    pipelines and column transformers with scalers and imputers. If several models vote, all that read a column have to
+    agree on it.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def _directions(model: Any, seen: list[Seen] | None, schema: TableSchema) -> np.
 
 
 class Member(NamedTuple):
-    """A model that a wrapper asks, and the columns that it gives it; None where they are not known."""
+    """A model inside a wrapper, and the columns that it gets; None if they are not known."""
 
     model: Any
     seen: list[Seen] | None
@@ -130,13 +130,13 @@ def _parts(model: Any) -> list[Any]:
 
 
 def _agreed(each: np.ndarray, reads: np.ndarray) -> np.ndarray:
-    """The direction of each column in which all models that read it go, 0 where they do not agree; both (m, d)."""
+    """The direction of each column on which all models that read it agree, 0 if they do not; both (m, d)."""
     low, high = (extreme(each, axis=0, where=reads, initial=first) for extreme, first in ((np.min, 1), (np.max, -1)))
     return np.where(reads.any(axis=0) & (low == high), low, 0).astype(np.int8)
 
 
 def _turns_back_rising(transformer: Any) -> bool:
-    """Whether what a fitted transformer of the target turns back rises with what it is given."""
+    """Whether the inverse of a fitted transformer of the target rises with its input."""
     if isinstance(transformer, Pipeline):
         return all(_turns_back_rising(step) for _, step in transformer.steps)
     kind = type(transformer).__name__
@@ -158,7 +158,7 @@ def _of_name(name: str, schema: TableSchema) -> Seen:
 
 
 def _through(step: Any, seen: list[Seen] | None) -> list[Seen] | None:
-    """The columns behind a fitted transformer; None where it does not say how many there are."""
+    """The columns after a fitted transformer; None if it does not say how many there are."""
     if seen is None or step is None or step == "passthrough":
         return seen
     if isinstance(step, Pipeline):

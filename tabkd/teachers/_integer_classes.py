@@ -1,4 +1,4 @@
-"""XGBoost's classifier on any labels: it is the only one that requires the classes 0 … K − 1."""
+"""XGBoost's classifier for any labels: it is the only one that requires the classes 0 … K − 1."""
 
 from __future__ import annotations
 

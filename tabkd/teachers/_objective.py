@@ -85,7 +85,7 @@ _PARAMETERS = {
     "quantile": ("quantile", "quantile_alpha", "alpha"),
     "tweedie": ("power", "tweedie_variance_power", "variance_power"),
 }
-# Weights of classes that lie closer together than this favour none: "balanced", where the classes are equally frequent.
+# Weights of classes that are closer together than this favour none: "balanced", if the classes are equally frequent.
 _FAVOURED = 1.05
 _NUMBER = re.compile(r"\d+\.?\d*(?:e-?\d+)?|\.\d+")
 
@@ -151,7 +151,7 @@ def _parameter(estimator: Any, params: dict[str, Any], name: str) -> float | Non
 
 
 def _number(value: object, default: float | None) -> float | None:
-    """A parameter as a number, also if it is text or the only entry of a list; None for anything else."""
+    """A parameter as a number, even if it is text or the only entry of a list; None for anything else."""
     if value is None:
         return default
     try:

@@ -1,4 +1,4 @@
-"""Forests that answer on all cores, with the very same answers.
+"""Forests that answer on all cores, with exactly the same answers.
 
 A forest of scikit-learn with `n_jobs=None` answers on one core. Its own threads, one for each of some trees, add up the
 answers in the order in which they finish, so that the last digits differ from call to call. Here each thread answers a
@@ -31,14 +31,15 @@ def on_all_cores(teacher: Any, n_jobs: int | None) -> Any:
     Parameters
     ----------
     teacher : fitted estimator
-        A forest of scikit-learn with `n_jobs=None`, also frozen, at the end of a pipeline, or in a stack or a vote.
+        A scikit-learn forest with `n_jobs=None`, possibly frozen, at the end of a pipeline, or in a stack or a voting
+        ensemble.
     n_jobs : int or None
         The number of threads; None for all cores.
 
     Returns
     -------
     estimator
-        A shallow copy that gives the same answers; any other teacher itself. The teacher stays as it is.
+        A shallow copy that gives the same answers; any other teacher itself. The teacher is unchanged.
 
     Examples
     --------

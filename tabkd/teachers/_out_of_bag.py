@@ -1,4 +1,4 @@
-"""Out-of-bag soft targets: what those members of a bagged ensemble say of a row that were not fitted on it."""
+"""Out-of-bag soft targets: the answers to a row of those members of a bagged ensemble that were not fitted on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def out_of_bag_targets(teacher: Any, X: Any, classes: np.ndarray | None = None) 
     Parameters
     ----------
     teacher : fitted estimator
-        A forest or a bagging ensemble of scikit-learn, also frozen or at the end of a pipeline.
+        A scikit-learn forest or bagging ensemble, possibly frozen or at the end of a pipeline.
     X : frame or array of shape (n, d)
         The rows that it was fitted on, in their order.
     classes : array of shape (K,), optional
@@ -33,8 +33,8 @@ def out_of_bag_targets(teacher: Any, X: Any, classes: np.ndarray | None = None) 
     Returns
     -------
     array of shape (n, K), float64, or None
-        None where the teacher is another one, has no bootstrap samples of n rows, or has fewer than ten members
-        without a row.
+        None if the teacher is another one, has no bootstrap samples of n rows, or has fewer than ten members without a
+        row.
 
     References
     ----------

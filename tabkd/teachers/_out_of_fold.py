@@ -28,7 +28,7 @@ def out_of_fold_targets(
     """The answers of copies of the teacher, each fitted on all folds except one and asked about the rows of that one.
 
     Every copy is fitted on the labels as the user wrote them. scikit-learn's `cross_val_predict` would number them
-    first, so that parameters that name classes, such as `class_weight`, would mean other classes or none.
+    first, so parameters that name classes, such as `class_weight`, would mean other classes or none.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def out_of_fold_targets(
     split_params : dict, optional
         Arguments of the splitter, such as `groups`.
     first : array of shape (m, K), optional
-        The answers to the rows of the first fold, where they are known already.
+        The answers to the rows of the first fold, if they are already known.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The ensemble beside the student: every measure, and what it takes to run both."""
+"""The ensemble compared with the student: every measure, and the cost of running both."""
 
 from __future__ import annotations
 

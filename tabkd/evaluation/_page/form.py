@@ -17,7 +17,7 @@ LARGEST = 400_000
 
 
 class Form:
-    """A field for each column, and the student as a script that answers to what they hold.
+    """A field for each column, and the student as a script that scores their values.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Form:
     Attributes
     ----------
     section : Section
-        The form; where the student cannot be in the page, why not.
+        The form, or the reason why the student cannot be in the page.
     scripts : list of Markup
         The student, and what runs the form.
     """
@@ -61,7 +61,7 @@ _FORM = 2_000
 
 
 def _script(content: bytes, room: int) -> tuple[str, str]:
-    """The student as a script, and why it has no contributions where they do not fit."""
+    """The student as a script, and why it has no contributions if they do not fit."""
     explained = javascript(content, contributions=True)
     if (size := len(explained.encode())) <= room:
         return explained, ""

@@ -1,4 +1,4 @@
-"""The student itself: its functions, pairs and rules, its tree, and what its scores are made of."""
+"""The student itself: its functions, pairs and rules, its tree, and what makes up its scores."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _parts(frame: list[dict[str, Any]], are_pairs: bool) -> dict[str, list[dict[
 
 
 def _place(row: dict[str, Any], suffix: str = "") -> str:
-    """The number or the category of a node, or what stands for missing and other ones."""
+    """The number or the category of a node, or the word for missing and other values."""
     if row["kind" + suffix] == "at":
         return f"{row['from' + suffix]:.4g}"
     level = row.get("level" + suffix)

@@ -30,7 +30,7 @@ def drift(findings: Findings) -> Section | None:
 
 
 def done(findings: Findings) -> Section | None:
-    """Settings, versions and hashes, and the command that does it again."""
+    """Settings, versions and hashes, and the command that repeats it."""
     origin = findings.provenance
     if origin is None:
         return None

@@ -26,7 +26,7 @@ _VERDICTS = {
 
 
 def page(findings: Findings) -> str:
-    """One file of HTML with everything in it: style, figures, and the student itself where it was exported.
+    """One file of HTML with everything in it: style, figures, and the student itself if it was exported.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from tabkd.evaluation._findings import Findings
 
 
 def monotone(findings: Findings) -> Section | None:
-    """The columns whose direction is proved, and those in which student and teacher go apart."""
+    """The columns whose direction is proved, and those in which student and teacher move apart."""
     apart = findings.against_teacher if findings.against_teacher and findings.against_teacher["columns"] else None
     if not findings.monotone and apart is None:
         return None

@@ -52,7 +52,7 @@ def classes(findings: Findings) -> Section | None:
 
 
 def segments(findings: Findings) -> Section | None:
-    """The parts of the test rows, and the single rows, in which they are farthest apart."""
+    """The ranges and levels of columns, and the single rows, in which they are farthest apart."""
     if not findings.segments:
         return None
     section = Section(

@@ -1,8 +1,8 @@
 """Forward selection of groups of features in a least-squares fit: each time the group that lowers the error the most.
 
-Only moments are held, so that memory does not follow the rows. Features that are in the fit are swept out of the
-moments (Beaton, "The Use of Special Matrix Operators in Statistical Calculus", 1964), which leaves those of the others
-given them.
+Only moments are held, so memory does not grow with the rows. Features that are in the fit are swept out of the moments
+(Beaton, "The Use of Special Matrix Operators in Statistical Calculus", 1964), which leaves the conditional moments of
+the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, design: Callable, codes: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Self:
-        """The moments of the features that `design` makes of codes (n, d)."""
+        """The moments of the features that `design` makes from codes (n, d)."""
         width = design(codes[:1]).shape[1]
         total = np.zeros((width, width + targets.shape[1]))
         for start in range(0, len(codes), _BLOCK_ROWS):
@@ -53,11 +53,11 @@ def entering(learnt: Moments, seen: Moments, groups: list[np.ndarray], most: int
     Parameters
     ----------
     learnt, seen : Moments
-        Those of the rows that the fit is made on, and of rows that it is judged on.
+        Those of the rows to fit, and of the rows to judge the fit.
     groups : list of int ndarray
         The features of each group; the first group is in the fit from the start.
     most : int
-        Most groups that enter.
+        Largest number of groups that enter.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _swept(left: np.ndarray, rest: np.ndarray, group: np.ndarray) -> tuple[np.nd
 
 
 def _gain(left: np.ndarray, rest: np.ndarray, group: np.ndarray) -> float:
-    """By how much the error falls when a group enters."""
+    """The decrease of the error when a group enters."""
     return float((rest[group] * np.linalg.solve(left[np.ix_(group, group)], rest[group])).sum())
 
 

@@ -95,7 +95,7 @@ def _by_right(graph: Graph, left: str, right: str, terms: AdditiveTerms) -> str:
 
 
 def _sparse(graph: Graph, weights: np.ndarray) -> str:
-    """A matrix of which most is zero: the other numbers and their positions, if that takes fewer bytes.
+    """A mostly zero matrix: the other numbers and their positions, if that takes fewer bytes.
 
     A position takes two bytes in the file. ONNX Runtime makes the matrix when a session is created.
     """
@@ -109,7 +109,7 @@ def _sparse(graph: Graph, weights: np.ndarray) -> str:
 
 
 def _numbers(graph: Graph, values: np.ndarray, hint: str) -> str:
-    """A constant: of many multiples of `STEP` the whole numbers above the least one, which take about two bytes each.
+    """A constant: many multiples of `STEP` as whole numbers above the least one, which take about two bytes each.
 
     float32 holds these exactly. ONNX Runtime turns them back when a session is created.
     """

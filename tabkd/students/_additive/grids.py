@@ -1,4 +1,4 @@
-"""The grid of a pair of columns: the features of the one times the features of the other.
+"""The grid of a pair of columns: the features of one times the features of the other.
 
 A numeric column has ramps ``clip((x - low) / (high - low), 0, 1)``, each centred at a threshold, so that the products
 of two columns span functions that are bilinear between the ends of the ramps. A categorical column has its most

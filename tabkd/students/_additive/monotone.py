@@ -1,9 +1,9 @@
 """Functions of pairs that keep a score rising, or falling, in a constrained column.
 
-Along a unit of a constrained column, the score moves by the weight of the unit, and by what its products with units of
-other columns add. That is linear between the corners of another column: the places where its units begin or end, its
-levels, and missing values. So the score rises everywhere if the weight outweighs the sum of the least that the corners
-of each other column add. Every function of the terms that rises along each unit can be written in this way.
+Along a unit of a constrained column, the score moves by the weight of the unit plus its products with units of other
+columns. These are linear between the corners of another column: the places where its units begin or end, its levels,
+and missing values. So the score rises everywhere if the weight outweighs the sum of the smallest products at the
+corners of each other column. Every function of the terms that rises along each unit can be written in this way.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Side(NamedTuple):
 
 
 class Directions(NamedTuple):
-    """The sign that the score has to move by along each feature (z,), 0 for any, and both sides of its products."""
+    """The sign with which the score has to move along each feature (z,), 0 for any, and both sides of its products."""
 
     signs: np.ndarray
     left: Side
@@ -66,7 +66,7 @@ class Directions(NamedTuple):
 
 
 def _depths(side: Side, products: Any, xp: Any) -> Any:
-    """How far products (k, r) go against the sign of each feature at most: (z,), at least 0."""
+    """How far products (k, r) move at most against the sign of each feature: (z,), at least 0."""
     added = side.signs[:, None, None] * xp.einsum("kr,jcr->kjc", products, side.corners)
     return xp.append(-added.min(axis=2).sum(axis=1), 0)[side.place]
 

@@ -1,4 +1,4 @@
-"""Which pairs of columns the teacher combines: trees on what the main effects leave, whose branches use two columns.
+"""Which pairs of columns the teacher combines: trees on the residuals of main effects, whose branches use two columns.
 
 LightGBM grows them with a constraint for each pair, so that every leaf is a region of two columns and the trees are a
 sum of functions of two columns (Lou, Caruana, Gehrke, Hooker, "Accurate Intelligible Models with Pairwise
@@ -27,7 +27,7 @@ _MAX_COLUMNS = 32
 
 @dataclass
 class Interaction:
-    """What the trees found of a pair: the gain of its splits, and the gain at each threshold of each column."""
+    """What the trees found about a pair: the gain of its splits, and the gain at each threshold of each column."""
 
     gain: float = 0.0
     cuts: dict[int, dict[float, float]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ def interactions(
     random_state: int,
     n_jobs: int | None,
 ) -> tuple[dict[tuple[int, int], Interaction], np.ndarray]:
-    """Find the pairs of columns that explain what a sum over columns leaves of the targets.
+    """Find the pairs of columns that explain the residuals of a sum over columns.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def interactions(
 
 
 def _columns(first_trees: Callable, n_columns: int) -> np.ndarray:
-    """The columns that may be in a pair; of many, those that a few free trees gain most by."""
+    """The columns that may be in a pair; of many, those with the largest gain in a few unconstrained trees."""
     if n_columns <= _MAX_COLUMNS:
         return np.arange(n_columns)
     gains = first_trees().feature_importance("gain")

@@ -1,7 +1,7 @@
-"""Which pairs of columns an additive student has: those that explain the most beyond what is there already.
+"""Which pairs of columns an additive student has: those that explain the most beyond the other terms.
 
-Trees suggest candidates. Their grids enter a weighted least-squares fit to the teacher's scores one by one, beside the
-main effects of all their columns; rows held out say how many of them help.
+Trees suggest candidates. Their grids enter a weighted least-squares fit to the teacher's scores one by one, next to the
+main effects of all their columns; held-out rows show how many of them help.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def chosen_grids(
     is_classifier : bool
         Whether the targets are probabilities.
     is_constrained : bool
-        Whether a column has to rise or fall: a pair then says less, so that "auto" takes all that help.
+        Whether a column has to rise or fall: a pair then explains less, so "auto" takes all that help.
     rng : numpy.random.RandomState
         Draws the rows.
     n_jobs : int or None
@@ -95,7 +95,7 @@ def teacher_scores(rows: SoftRows, is_classifier: bool) -> tuple[np.ndarray, np.
 
 
 def _fitting(encoder: TableEncoder, values: np.ndarray, chosen: dict, most: int) -> Grids:
-    """The finest grids with at most so many products; without the last pairs where even the coarsest have more."""
+    """The finest grids within a number of products; without the last pairs if even the coarsest have more."""
     while chosen:
         for n_knots, n_levels in _FINENESS:
             grids = Grids.of(encoder, values, chosen, n_knots, n_levels)

@@ -1,4 +1,4 @@
-"""Drawings of the functions of an additive student, by matplotlib."""
+"""Drawings of the functions of an additive student with matplotlib."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def _draw_pair(ax: Any, figure: Any, functions: Functions, a: int, b: int, outpu
 
 
 def _labels(axis: Axis) -> list[str]:
-    """What each place of an axis is called: its level, its number, or "missing"."""
+    """The name of each place on an axis: its level, its number, or "missing"."""
     levels = {cell.start: str(cell.kind if cell.level is None else cell.level) for cell in axis.cells}
     return [levels[k] if levels[k] != "range" else f"{code:.3g}" for k, code in enumerate(axis.codes)]

@@ -1,4 +1,4 @@
-"""What the terms of an additive student say: scores, contributions, the scorecard, a plot, and the rules of a file."""
+"""The readable side of an additive student: scores, contributions, the scorecard, a plot, and the rules of a file."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ class ReadableStudent(MinibatchStudent):
 
             - ``kind`` "range": values of ``column`` between ``from`` and ``to``, where the points rise or fall linearly
               from ``points`` to ``points_to``; "category": the value ``level``; "missing" and "unseen" values.
-            - For a pair, ``kind_2``, ``column_2``, ``level_2``, ``from_2`` and ``to_2`` say the same of its second
-              column. The points are bilinear: ``points`` at ``from`` and ``from_2``, ``points_to`` at ``to`` and
-              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``. What has no
-              row of its own in a pair, such as rare categories, has the row of ``kind`` "other values".
+            - For a pair, ``kind_2``, ``column_2``, ``level_2``, ``from_2`` and ``to_2`` describe its second column in
+              the same way. The points are bilinear: ``points`` at ``from`` and ``from_2``, ``points_to`` at ``to`` and
+              ``from_2``, ``points_2`` at ``from`` and ``to_2``, ``points_to_2`` at ``to`` and ``to_2``. Values without
+              a separate row in a pair, such as rare categories, have the row of ``kind`` "other values".
             - ``output`` numbers the class or target if there are several scores.
 
         Raises
@@ -208,7 +208,7 @@ class ReadableStudent(MinibatchStudent):
         pandas.DataFrame or None
             Like `to_scorecard`, without columns that are empty. Of a numeric column, ``kind`` "at" gives the points at
             the number ``from``; between two of these they are linear, and beyond the last they stay. A missing number
-            has no row where none was missing at fit. Points are rounded to less than 1e-5 of their spread over
+            has no row if none was missing at fit. Points are rounded to less than 1e-5 of their spread over
             `background_`. None if there are more than 3000 rows.
         """
         functions = self._functions()

@@ -152,7 +152,7 @@ class Functions:
         return self.factor * (values - mean / len(self.background))
 
     def pair_axis(self, column: int) -> Axis:
-        """The pieces of a column in its pairs; what has no feature of its own there is one piece, of "other values"."""
+        """The pieces of a column in its pairs; values without a separate feature form one piece, "other values"."""
         within = np.zeros(len(self.explanation.columns), bool)
         within[self.explanation.terms.left] = within[self.explanation.terms.right] = True
         axis = self.axis(column, within & (self.explanation.columns == column))
@@ -192,7 +192,7 @@ _COLUMNS = [
 
 
 def scorecard(functions: Functions, pairs: np.ndarray, scale: Scale, *, by_nodes: bool = False) -> pd.DataFrame:
-    """The base points, the points of each part of a column and of each cell of a pair; or those where parts meet."""
+    """The base points, and the points of each part of a column and each cell of a pair, or where parts meet."""
     base = scale.offset + scale.factor * functions.base
     parts = [pd.DataFrame({"column": BASE, "kind": "base", "points": base, "output": np.arange(len(base))})]
     of_column, of_pair = (_column_nodes, _pair_nodes) if by_nodes else (_of_column, _of_pair)

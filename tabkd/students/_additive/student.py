@@ -189,7 +189,7 @@ class AdditiveStudent(ReadableStudent):
         return Directions.of(self.encoder_, self._signs()[:n_features], left, right)
 
     def _signs(self) -> np.ndarray:
-        """The sign that the score has to move by along each feature, 0 for any."""
+        """The sign with which the score has to move along each feature, 0 for any."""
         return np.where(self._is_number(), self.monotonic_cst_[self._columns()], 0)
 
     def _loss(self) -> Callable:

@@ -94,7 +94,7 @@ class AdditiveTerms:
         return replace(self, weights=weights, intercept=self.scores(means[None])[0])
 
     def rounded(self) -> AdditiveTerms:
-        """The terms as a graph has them, multiples of `STEP` in float32; the intercept stays as it is."""
+        """The terms as stored in a graph, multiples of `STEP` in float32; the intercept is unchanged."""
         weights, products = ((np.rint(part / STEP) * STEP).astype(np.float32) for part in (self.weights, self.products))
         return replace(self, weights=weights, products=products)
 
@@ -102,7 +102,7 @@ class AdditiveTerms:
 def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The features on the left and on the right of products, and which of these products the pairs have.
 
-    On the right are few columns, of which each pair has one: what a graph computes grows with their features.
+    On the right are few columns, one of each pair: the cost of a graph grows with their features.
     """
     pairs = list(pairs)
     few = _cover(pairs)
@@ -117,7 +117,7 @@ def sides(pairs: Iterable[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _cover(pairs: list[Pair]) -> set[int]:
-    """Columns of which each pair has one: again and again the one in the most further pairs for its features."""
+    """Columns such that each pair has one: repeatedly the one in the most remaining pairs for its features."""
     size = {column: len(own) for pair in pairs for column, own in zip(pair.columns, pair[1:], strict=True)}
     chosen: set[int] = set()
     while left := [column for pair in pairs if not chosen & set(pair.columns) for column in pair.columns]:

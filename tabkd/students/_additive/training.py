@@ -42,7 +42,7 @@ class Terms(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """What each step keeps: which products (left, right) may have a weight, and how the score moves with features."""
+    """The limits of a step: which products (left, right) may have a weight, and how the score moves with features."""
 
     products: np.ndarray
     directions: Directions | None
@@ -60,7 +60,7 @@ class AdditiveTrainer:
     left, right : int ndarrays
         The features whose products have weights.
     allowed : Allowed
-        What the weights keep.
+        What the weights respect.
     loss : callable
         Takes scores and targets (n, M) as JAX arrays and returns the loss of each row (n,).
     """
@@ -95,9 +95,9 @@ def binary_cross_entropy(scores: Any, targets: Any) -> Any:
 
 
 def _outweighing(terms: Any, directions: Directions | None) -> Any:
-    """Terms in training, whose weights along constrained features are what exceeds the least, as terms of the model.
+    """Terms in training, whose weights along constrained features are the excess over the least, as terms of the model.
 
-    So a step may change a product and what outweighs it at once.
+    So a step may change a product and the weight that outweighs it at the same time.
     """
     if directions is None:
         return terms

@@ -1,8 +1,8 @@
 """The units that the graph of an additive student computes, and its terms as weights of these.
 
 A level is read as the number of its row, so that numbers and levels are one product and one clip: the unit of a step is
-1 from a row on, and a feature, which is 1 at a single row, is the difference of two steps. Where there is one score, a
-level is also read as its main effect, so that steps are needed for pairs alone. One more unit is always 1.
+1 from a row on, and a feature, which is 1 at a single row, is the difference of two steps. If there is one score, a
+level is also read as its main effect, so steps are needed only for pairs. One more unit is always 1.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
             row_of[row_of < 0] = self.n_levels_ + j
 
     def _n_knots(self, values: np.ndarray) -> int:
-        """How many knots fit: k knots make k + 1 units, and the range and missing values of a column take one each."""
+        """How many knots fit: k knots make k + 1 units, and a column's range and its missing values take one each."""
         taken = self.n_levels_ + 2 * values.shape[1] + int(np.isnan(values).any(axis=0).sum())
         return int(np.clip(self.max_units - taken, self.n_knots // 3, self.n_knots))
 

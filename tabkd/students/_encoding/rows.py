@@ -152,14 +152,14 @@ class EncoderRows:
         return found[self.unit_column_]
 
     def with_units(self, column: np.ndarray, low: np.ndarray, high: np.ndarray) -> Self:
-        """A copy with further units ``clip((x - low) / (high - low), 0, 1)``, placed behind the other units.
+        """A copy with further units ``clip((x - low) / (high - low), 0, 1)``, placed after the other units.
 
         Parameters
         ----------
         column : int ndarray of shape (k,)
             The column of `numeric_values` that each unit reads.
         low, high : ndarrays of shape (k,)
-            Where each unit begins and ends.
+            The values at which each unit begins and ends.
 
         Returns
         -------

@@ -11,7 +11,7 @@ from tabkd.students._encoding.level_means import level_positions
 
 
 class StoredRows:
-    """Give an encoder constants in place of the columns that `tabkd.onnx.Inputs` gives it.
+    """Give an encoder constants instead of the columns from `tabkd.onnx.Inputs`.
 
     ONNX Runtime encodes them once, when it opens the graph.
 

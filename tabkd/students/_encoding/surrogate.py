@@ -104,7 +104,7 @@ def used_columns(rows: SoftRows, random_state: int, n_jobs: int | None = None) -
     Returns
     -------
     ndarray of shape (d,), bool
-        Whether splits in the column gain more than next to nothing.
+        Whether splits in the column have a gain worth mentioning.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def used_columns(rows: SoftRows, random_state: int, n_jobs: int | None = None) -
 
 
 def worthwhile(gains: np.ndarray) -> np.ndarray:
-    """Whether the splits in a column gain more than next to nothing, bool (d,), by the gains (d,) of all columns."""
+    """Whether the splits in a column have a gain worth mentioning, bool (d,), by the gains (d,) of all columns."""
     return gains > _LEAST_GAIN * gains.mean()
 
 

@@ -193,7 +193,7 @@ class MLPStudent(MinibatchStudent):
     def _fit_as_needed(
         self, size: Size, real: SoftRows, unlearnt: SoftRows, first: SoftStream | None, rest: SoftStream, can_grow: bool
     ) -> None:
-        """Train little on the first chunk, then as usual, then a wider network, until the teacher is followed."""
+        """Train briefly on the first chunk, then as usual, then a wider network, until it follows the teacher."""
         most = most_unexplained(rest.noise)
         hopeless = _HOPELESS * most if can_grow else np.inf
 
@@ -413,7 +413,7 @@ class MLPStudent(MinibatchStudent):
         return raw_scaling(self.task_, self.n_outputs_, self.target_mean_, self.target_scale_)
 
     def _explainer(self) -> Explainer:
-        """The walks, made when they are first asked for: they take a second or more, and few models need them."""
+        """The walks, made when they are first needed: they take a second or more, and few models need them."""
         if self._walks is None:
             factors, _ = self._raw_scaling()  # a constant, which may be large, contributes nothing
             first = np.vstack([self.coefs_[0][: len(self.encoder_.unit_column_)], self.level_weights_])
@@ -429,5 +429,5 @@ class MLPStudent(MinibatchStudent):
         return self._stored(np.vstack([units, self.encoder_.level_units_ @ levels]))[len(units) :]
 
     def _stored(self, weights: np.ndarray) -> np.ndarray:
-        """The weights of a layer as the file has them."""
+        """The weights of a layer as stored in the file."""
         return in_bytes(weights) if self._size.weight_bits == 8 else weights

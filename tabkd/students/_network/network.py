@@ -47,7 +47,7 @@ class Network:
         self.is_linear = len(self.layers) == 1 or len(self.players) < 2
 
     def column_sums(self, codes: np.ndarray) -> np.ndarray:
-        """What each player brings to the first layer, float32 of shape (n, p, units)."""
+        """The contribution of each player to the first layer, float32 of shape (n, p, units)."""
         units, weights = self.encoder.units(codes), self.layers[0][0]
         sums = np.zeros((len(codes), len(self.players), weights.shape[1]), np.float32)
         n_units = units.shape[1]
@@ -66,7 +66,7 @@ class Network:
         return hidden
 
     def write_sums(self, graph: Graph, inputs: Inputs | StoredRows) -> str:
-        """Write `column_sums`, as a product with a matrix that has columns of its own for each player."""
+        """Write `column_sums`, as a product with a matrix that has separate columns for each player."""
         weights = self.layers[0][0]
         p, units = len(self.players), weights.shape[1]
         parts = [part for part in self.encoder.write_features(graph, inputs) if part is not None]

@@ -1,7 +1,7 @@
 """Weights of one byte each: whole numbers from -127 to 127 times a step, one step for each unit of a layer.
 
-Only the file is smaller. ONNX Runtime turns the weights back into float32 when it opens the file, so that scoring is as
-fast and as exact as ever; and Python predicts with the same weights.
+Only the file is smaller. ONNX Runtime turns the weights back into float32 when it opens the file, so scoring is as fast
+and as exact as before; Python predicts with the same weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MANY = 150
 
 
 def in_bytes(weights: Any, xp: Any = np) -> Any:
-    """The nearest weights that take one byte each; weights that do already stay as they are.
+    """The nearest weights that take one byte each; weights that already do are unchanged.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def write_layer(graph: Graph, name: str, weights: np.ndarray, bias: np.ndarray) 
 
 
 def write_weights(graph: Graph, weights: np.ndarray) -> str:
-    """Write weights: as bytes those of `in_bytes`, if there are many, and others as float32."""
+    """Write weights: those of `in_bytes` as bytes if there are many, and others as float32."""
     weights = weights.astype(np.float32)
     if weights.size < _MANY or (in_bytes(weights) != weights).any():
         return graph.float32(weights, "weights")

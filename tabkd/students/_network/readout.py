@@ -1,4 +1,4 @@
-"""How contributions are read from the scores of walks, and how a better reading is learnt."""
+"""How contributions are read from the scores of walks, and how a better readout is learnt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large the MLP is and how long it learns: as asked for, or as the teacher needs it."""
+"""How large the MLP is and how long it learns: as requested, or as the teacher needs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Size(NamedTuple):
     Attributes
     ----------
     hidden_layer_sizes : tuple of int or None
-        Number of units of each hidden layer; None for as many as the input leaves room for.
+        Number of units of each hidden layer; None for as many as the input allows.
     n_knots, max_units : int
         Parameters of `TableEncoder`.
     weight_bits : int
         Bits of a weight in the file.
     effort : Effort
-        What ``max_iter="auto"`` stands for.
+        The meaning of ``max_iter="auto"``.
     """
 
     hidden_layer_sizes: tuple[int, ...] | None
@@ -63,7 +63,7 @@ class Size(NamedTuple):
         return Size(None, self.n_knots + more, self.max_units + more, 8, _WIDER_EFFORT)
 
     def layers(self, n_inputs: int) -> tuple[int, ...]:
-        """The units of each hidden layer behind so many inputs."""
+        """The units of each hidden layer for a number of inputs."""
         if self.hidden_layer_sizes is not None:
             return self.hidden_layer_sizes
         fitting = (width for width in _WIDER if width * (n_inputs + width // 2) <= _MOST_WEIGHTS)

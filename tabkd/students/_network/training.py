@@ -1,7 +1,7 @@
 """Training the MLP in JAX and Optax: one compiled scan over the minibatches of a block of rows.
 
 Everything about a table is an argument of the compiled function, and all blocks have the same number of rows. So JAX
-compiles once for each shape of table and network, not once for every fit.
+compiles once for each shape of table and network, and not once for every fit.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Trainer:
         The smallest and the largest value of each weight, for each layer; none without limits. The initial weights and
         those after each step are set to the nearest values within.
     stored : callable, optional
-        Takes weights and their module and returns what a file will hold of them. The outputs are computed with these,
+        Takes weights and their module and returns them as a file will hold them. The outputs are computed with these,
         and the gradients are applied to the weights themselves (Bengio, Léonard, Courville, "Estimating or Propagating
         Gradients Through Stochastic Neurons", 2013).
     """

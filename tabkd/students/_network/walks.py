@@ -1,19 +1,19 @@
 """Shapley values of a network by walks from background rows to a row.
 
 A walk takes a background row and gives it the columns of the row to explain, one after the other in the order of a
-permutation; what a step changes in the score is the contribution of its column, so that the steps of a walk add up to
-the difference of the two scores. The mean over all permutations and background rows is the Shapley value (Castro,
-Gómez, Tejada, "Polynomial calculation of the Shapley value based on sampling", 2009). Few walks are enough, because:
+permutation; the change of the score in a step is the contribution of its column, so the steps of a walk add up to the
+difference of the two scores. The mean over all permutations and background rows is the Shapley value (Castro, Gómez,
+Tejada, "Polynomial calculation of the Shapley value based on sampling", 2009). Few walks are enough, because:
 
 - Every permutation is walked forwards and backwards, which is exact for effects of single columns and of pairs
   (Mitchell, Cooper, Frank, Holmes, "Sampling Permutations for Shapley Value Estimation", 2022).
 - The background rows of the walks are herded, so that they are distributed like all background rows.
-- What the few walks get wrong is learnt once, from rows that many more walks explain, as a linear function of the
+- The error of the few walks is learnt once, from rows that many more walks explain, as a linear function of the
   scores on the way (Covert, Kim, Lee, Zou, Hashimoto, "Stochastic Amortization", 2024, learn contributions from noisy
   ones in the same way). Contributions add up exactly nevertheless.
 
-The first layer of a network adds up what each column brings to it, so that a step costs one addition there. The walks
-are fixed when a student is fitted: Python and the graph take the same ones.
+The first layer of a network adds up the inputs of all columns, so a step costs one addition there. The walks are fixed
+when a student is fitted: Python and the graph take the same ones.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Walks(NamedTuple):
     ranks : int64 ndarray of shape (q, p)
         When a walk takes each player, from 0.
     stored : float32 ndarray of shape (q, p, units)
-        What the players bring to the first layer in the background row of each walk.
+        The contributions of the players to the first layer in the background row of each walk.
     """
 
     ranks: np.ndarray
@@ -62,7 +62,7 @@ class Walks(NamedTuple):
         return (self.ranks[:, None, :] < steps[:, None]).astype(np.float32)
 
     def readout(self, network: Network) -> Readout:
-        """The contributions as the mean of what the steps change, forwards and backwards."""
+        """The contributions as the mean change in the steps, forwards and backwards."""
         last, steps = self.ranks.shape[1] - 1, np.arange(1, self.ranks.shape[1])[:, None]
         after, before = self.ranks[:, None, :] + 1 == steps, self.ranks[:, None, :] == steps
         differences = (after.astype(np.float64) - before).reshape(-1, last + 1) / (2 * len(self.ranks))
@@ -173,7 +173,7 @@ class Explainer:
 
 
 def _size(network: Network, n_background: int) -> tuple[int, bool]:
-    """How many walks explain a row, and whether their steps get weights of their own."""
+    """How many walks explain a row, and whether their steps get separate weights."""
     p = len(network.players)
     if network.is_linear:
         return 1, False
@@ -186,7 +186,7 @@ def _size(network: Network, n_background: int) -> tuple[int, bool]:
 
 
 def _in_threads(work: Callable, starts: range) -> list:
-    """What `work` gives for each of the starts; BLAS has too little to do at a time for threads of its own."""
+    """The results of `work` for each of the starts; BLAS has too little work at a time to use its own threads."""
     if len(starts) < 2:
         return [work(start) for start in starts]
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads(None)) as threads:

@@ -1,4 +1,4 @@
-"""What training by minibatches reads: rows in blocks, features, learning rates and losses."""
+"""The inputs of training by minibatches: rows in blocks, features, learning rates and losses."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class EncodedRows:
     real, synthetic : SoftRows and SoftStream
         The rows.
     learnt : callable
-        Turns targets (n, K) into what is to be learnt (n, M).
+        Turns targets (n, K) into those of the training (n, M).
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ class Learner(Protocol):
 def lessons(
     real: Batches, synthetic: Iterable[Batches], n_synthetic: int, rng: np.random.RandomState
 ) -> Iterator[Batches]:
-    """Rows that are passed over together: each chunk of synthetic rows with its share of real rows.
+    """Rows that are learnt together: each chunk of synthetic rows with its share of real rows.
 
     Without synthetic rows, the real ones are the only lesson.
     """
@@ -64,7 +64,7 @@ def n_blocks_in_all(n_real: int, n_synthetic: int, passes: int, batch_size: int)
 
 
 def hold_out(rows: SoftRows, rng: np.random.RandomState) -> tuple[SoftRows, SoftRows]:
-    """Nine tenths of the rows for training and one tenth for early stopping; fewer than ten rows serve as both."""
+    """Nine tenths of the rows for training and one tenth for early stopping; fewer than ten rows are used for both."""
     order = rng.permutation(len(rows))
     n = len(rows) // 10
     return (rows.take(order[n:]), rows.take(order[:n])) if n else (rows, rows)
@@ -101,14 +101,14 @@ class Progress:
 
 
 class Trial(Progress):
-    """Gives up after a quarter of the training, if so much is left to learn that the rest will not do.
+    """Gives up after a quarter of the training if too much is left to learn for the rest of it.
 
     Parameters
     ----------
     left : callable
-        Computes what layers leave to learn.
+        Computes how much layers leave to learn.
     most : float
-        What may be left after a quarter.
+        How much may be left after a quarter.
     """
 
     def __init__(self, left: Callable, most: float) -> None:
@@ -116,7 +116,7 @@ class Trial(Progress):
         self._left, self._most, self._is_decided = left, most, False
 
     def is_hopeless(self, trainer: Learner, share: float) -> bool:
-        """Decide after the first pass that ends behind the first quarter."""
+        """Decide after the first pass that ends after the first quarter."""
         if self._is_decided or share < _TRIAL_SHARE:
             return False
         self._is_decided = True

@@ -15,7 +15,7 @@ _FEWEST_PASSES, _MOST_PASSES = 2, 200
 
 
 class Effort(NamedTuple):
-    """What "auto" stands for.
+    """The meaning of "auto".
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Effort(NamedTuple):
 
 
 def n_passes(max_iter: int | Literal["auto"], n_rows: int, effort: Effort) -> int:
-    """The number of passes over `n_rows` rows that `max_iter` stands for."""
+    """The number of passes over `n_rows` rows that `max_iter` means."""
     if max_iter == "auto":
         most = min(max(effort.usual_passes, round(effort.least_rows / n_rows)), _MOST_PASSES)
         fewest = _FEWEST_PASSES if n_rows < effort.n_rows else 1
@@ -51,7 +51,7 @@ class Schedule(NamedTuple):
     def of(
         cls, max_iter: int | Literal["auto"], n_rows: int, batch_size: int, peak_rate: float, effort: Effort
     ) -> Self:
-        """The schedule for so many rows, given how many passes `max_iter` asks for."""
+        """The schedule for a number of rows, with the passes that `max_iter` asks for."""
         return cls(n_passes(max_iter, n_rows, effort), batch_size, peak_rate)
 
     def rates(self, rows: EncodedRows) -> np.ndarray:
@@ -74,7 +74,7 @@ def school(
     schedule : Schedule
         Their passes and the learning rates.
     progress : Progress
-        Ends the training early, or not, and gives it up.
+        Decides whether to end or give up the training early.
     rng : numpy.random.RandomState
         Draws the order of the rows.
 

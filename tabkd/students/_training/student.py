@@ -79,7 +79,7 @@ class MinibatchStudent(Student):
         return self.n_knots, self.max_units
 
     def _effort(self) -> Effort:
-        """What "auto" passes over where there are synthetic rows."""
+        """How many rows "auto" passes over if there are synthetic rows."""
         return Effort()
 
     def _held_out(
@@ -107,7 +107,7 @@ class MinibatchStudent(Student):
         return cross_entropy if self.task_ == "classification" else squared_error
 
     def _learnt(self, targets: np.ndarray) -> np.ndarray:
-        """What is to be learnt (n, M) of targets (n, K)."""
+        """The targets of the training (n, M), from targets (n, K)."""
         return (targets - self.target_mean_) / self.target_scale_
 
     def _prior(self, real: SoftRows) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a student leaves unexplained of its teacher's answers."""
+"""The share of its teacher's answers that a student leaves unexplained."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def unexplained(answers: Callable[[np.ndarray], np.ndarray], rows: SoftRows, sca
     answers : callable
         Gives the student's answers (n, K) to codes (n, d).
     rows : SoftRows
-        The rows, of which an even sample is taken.
+        The rows; an even sample of them is used.
     scale : ndarray of shape (K,) or None
         The unit of each value, for the squared error; None for probabilities, whose error is the Kullback-Leibler
         divergence from the targets.

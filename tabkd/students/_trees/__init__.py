@@ -1,1 +1,1 @@
-"""Students of trees: one tree, or a sum of some."""
+"""Students made of trees: one tree, or a sum of some."""

@@ -173,9 +173,9 @@ class BoostedTreesStudent(SumOfTrees):
         return params
 
     def _order_leaves(self, table: np.ndarray, weights: np.ndarray) -> None:
-        """Set the leaves of each tree that breaks a constraint to the nearest values in order.
+        """Set the leaves of each tree that violates a constraint to the nearest values in order.
 
-        LightGBM's basic method breaks none, but keeps many splits from being of use.
+        LightGBM's basic method violates none, but makes many splits useless.
         """
         for i, nodes in enumerate(self._last_values()):
             if np.array_equal(proved_by_leaves([nodes], self.monotonic_cst_), self.monotonic_cst_):
@@ -292,7 +292,7 @@ def _check_varies(table: np.ndarray, n_real: int) -> None:
 
 
 def _base_score(real: SoftRows, task: str) -> np.ndarray:
-    """What the trees start from: nothing for scaled targets, else the log-odds or logs of the mean probabilities."""
+    """The start of the trees: zero for scaled targets, otherwise the log-odds or logs of the mean probabilities."""
     if task == "regression":
         return np.zeros(real.targets.shape[1])
     logs = log_frequencies(real)

@@ -1,4 +1,4 @@
-"""What the path to a node of a tree asks of one column."""
+"""The condition that the path to a node of a tree sets for one column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Condition(NamedTuple):
-    """What a path asks of the value of one column.
+    """The condition that a path sets for the value of one column.
 
     Attributes
     ----------

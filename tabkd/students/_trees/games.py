@@ -1,12 +1,12 @@
 """Exact Shapley values of trees.
 
-A tree is a sum over its nodes: what a node adds counts for a row that fulfils every condition on the way to it. So is
-its game, in which columns that are left out take their values from a background row. The game of one node depends only
-on which of the conditions the row fulfils, and which the background row fulfils (Lundberg et al., "From local
-explanations to global understanding with explainable AI for trees", 2020, "interventional TreeSHAP"): let a be the
-number of columns whose condition only the row fulfils, and b that of columns whose condition only the background row
-fulfils. If each column is fulfilled by one of them, then one of the first has the Shapley value
-(a - 1)! b! / (a + b)!, and one of the second - a! (b - 1)! / (a + b)!; otherwise all are zero.
+A tree is a sum over its nodes: a node counts for each row that fulfils every condition on the path to it. So is its
+game, in which columns that are left out take their values from a background row. The game of one node depends only on
+which of the conditions the row fulfils, and which the background row fulfils (Lundberg et al., "From local explanations
+to global understanding with explainable AI for trees", 2020, "interventional TreeSHAP"): let a be the number of columns
+whose condition only the row fulfils, and b that of columns whose condition only the background row fulfils. If each
+column is fulfilled by one of them, then one of the first has the Shapley value (a - 1)! b! / (a + b)!, and one of the
+second - a! (b - 1)! / (a + b)!; otherwise all are zero.
 
 The mean over the background rows is thus a table with a row for each set of conditions that a row may fulfil. The graph
 holds these tables, and looks up a row of each.
@@ -33,14 +33,14 @@ _MOST_NUMBERS = 1 << 22
 
 @dataclass(frozen=True)
 class Game:
-    """What a node adds to the scores of the rows that reach it, and how that is shared among the columns of its path.
+    """The amount that a node adds to the scores of rows that reach it, and how the columns of its path share it.
 
     Attributes
     ----------
     path : dict of int to Condition
         The condition of each column of the path.
     value : ndarray of shape (M,)
-        What the node adds to the scores.
+        The amount that the node adds to the scores.
     background : float32 ndarray of shape (m, d)
         The background rows as the tree reads them.
     """
@@ -177,7 +177,7 @@ def write_shared(graph: Graph, table: str, parts: Sequence[Part], d: int, fill: 
     d : int
         The number of columns.
     fill : ndarray of shape (d,)
-        What missing numbers would be filled with.
+        The numbers that would replace missing ones.
     """
     ordered = [replace(part, games=sorted(part.games, key=lambda game: len(game.path))) for part in parts]
     n_games = sum(len(part.games) for part in ordered)

@@ -1,7 +1,7 @@
 """The order of a tree's leaves: pairs between which only one column decides.
 
 A tree is monotone in a column if and only if each such pair has its values in order. So the proof compares them all,
-and a tree becomes monotone by an isotonic regression of its leaves.
+and an isotonic regression of its leaves makes a tree monotone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LEAST_PULL = 1e-9
 
 
 def proved_by_leaves(trees: Iterable[Nodes], wanted: np.ndarray) -> np.ndarray:
-    """The constraints that every tree keeps, so that their sum does.
+    """The constraints that every tree obeys, and therefore their sum.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def proved_by_leaves(trees: Iterable[Nodes], wanted: np.ndarray) -> np.ndarray:
     Returns
     -------
     int8 array of shape (d,)
-        `wanted`, with 0 for each column whose direction some tree breaks.
+        `wanted`, with 0 for each column whose direction some tree violates.
     """
     proved = wanted.copy()
     for nodes in trees:
@@ -54,7 +54,7 @@ def rises(nodes: Nodes, column: int, sign: int) -> bool:
 
 
 def ordered_values(nodes: Nodes, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The values of a tree whose leaves are set to the nearest ones in order, so that it keeps the constraints.
+    """The values of a tree whose leaves are set to the nearest ones in order, so that it obeys the constraints.
 
     This is an exact isotonic regression by recursive partition: a block of leaves takes its weighted mean, and is cut
     in two where that brings the leaves above the cut nearest to their own values. For squared error and for
@@ -72,7 +72,7 @@ def ordered_values(nodes: Nodes, wanted: np.ndarray, weights: np.ndarray) -> np.
     Returns
     -------
     array of shape (nodes,)
-        The values, changed for leaves alone.
+        The values, changed only for leaves.
 
     References
     ----------
@@ -105,7 +105,7 @@ def _upper_part(block: np.ndarray, order: np.ndarray, pull: np.ndarray) -> np.nd
     block : array of shape (m,)
         Leaves, in ascending order.
     order : array of shape (pairs, 2)
-        Leaves of the block, of which the first must not lie above the second.
+        Pairs of leaves of the block, the first of which must not be above the second.
     pull : array of shape (m,)
         How much each leaf gains if it rises.
     """
@@ -135,7 +135,7 @@ class _Order:
             self.least[node], self.most[node] = self.least[children].min(), self.most[children].max()
 
     def pairs(self, wrong_only: bool = False) -> Iterator[tuple[int, int]]:
-        """The pairs of leaves of which the first must not lie above the second; all, or only those where it does."""
+        """The pairs of leaves whose first must not be above the second; all, or only those where it is."""
         stack = list(self._splits())
         while stack:
             low, high, region = stack.pop()
@@ -151,7 +151,7 @@ class _Order:
     def _splits(self) -> Iterator[tuple[int, int, Region]]:
         """The two children of each split on the column, lower values first, and the region that they share.
 
-        Two rows are compared there that differ in the column alone, so that it has an interval for each of them.
+        Two rows that differ only in the column are compared there, so the column has an interval for each of them.
         """
         stack: list[tuple[int, Region]] = [(0, {self.column: _ANYWHERE._replace(missing=False)})]
         while stack:

@@ -38,7 +38,7 @@ class OrdinalTable:
         The number that is subtracted from each column in float64, see `tabkd.students._encoding.float32`; zero for
         categorical columns.
     fill_ : ndarray of shape (d,), float32
-        What a missing number becomes: NaN if the column had missing values at fit, otherwise its median.
+        The replacement of a missing number: NaN if the column had missing values at fit, otherwise its median.
     ranks_ : dict of int to ndarray of shape (n_categories + 2,), float32
         For each categorical column the value of each category, then of an unseen one, then of a missing one.
     """

@@ -1,6 +1,6 @@
 """The rules of a tree in words: which rows reach a leaf, by the names of columns and categories.
 
-The conditions of a path are merged into one interval or one set for each column. Every row fulfils exactly one rule.
+The conditions of a path are merged into one interval or one set for each column. Exactly one rule applies to each row.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVERY_ROW = "every row"
 _MOST_DIGITS = 17
 # Names that nobody could tell from the rest of a rule: blank ones, numbers, and those with its signs or words in them.
 _UNCLEAR = re.compile(r"""^$|^\s|\s$|^[-+\d.]+$|[,{}<>='"]|\b(and|or|in|is)\b""")
-# A split may move by this share of the gap that it lies in, to become a shorter number.
+# A split may move by this share of the gap around it, to become a shorter number.
 _MOVABLE = 0.25
 
 
@@ -121,7 +121,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Path:
-    """What is known of the columns of a row that reaches a node.
+    """What is known about the columns of a row that reaches a node.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Path:
     table : OrdinalTable
         How the tree reads them.
     asked : dict of int to Condition
-        For each column that was split, in the order of the splits: what its values fulfil as the tree reads them.
+        For each column that was split, in the order of the splits: the condition on its values as the tree reads them.
     """
 
     schema: TableSchema
@@ -138,13 +138,13 @@ class Path:
     asked: dict[int, Condition]
 
     def split(self, i: int, threshold: float, left: bool, missing_left: bool) -> Path:
-        """The path behind a split of column i, on its left or right side."""
+        """The path after a split of column i, on its left or right side."""
         given = self.asked.get(i, Condition())
         behind = given.left_of(threshold, missing_left) if left else given.right_of(threshold, missing_left)
         return Path(self.schema, self.table, {**self.asked, i: behind})
 
     def condition(self, i: int) -> Range | Levels:
-        """What is known of column i."""
+        """The condition on column i."""
         low, high, missing = self.asked[i]
         column, ranks = replace(self.schema.columns[i], name=self.schema.titles[i]), self.table.ranks_.get(i)
         if ranks is None:
@@ -158,7 +158,7 @@ class Path:
         return Levels(column, categories, unseen, missing, column.has_missing or bool(ranks[-1] != ranks[-2]))
 
     def conditions(self) -> dict[str, Range | Levels]:
-        """What is known of each column that was split, by the name that people read."""
+        """The condition on each column that was split, by the name that people read."""
         return {self.schema.titles[i]: self.condition(i) for i in self.asked}
 
     def text(self, most: int | None = None) -> str:
@@ -180,7 +180,7 @@ class Step:
     path : Path
         The path to it.
     by : Range or Levels or None
-        What the last split says of the rows that reach the node; None for the root.
+        The condition of the last split on the rows that reach the node; None for the root.
     """
 
     node: int
@@ -195,7 +195,7 @@ def steps(nodes: Nodes, schema: TableSchema, table: OrdinalTable) -> Iterator[St
     Parameters
     ----------
     nodes : Nodes
-        The tree; its missing values go the way of what fills them.
+        The tree; a missing value takes the branch of its fill.
     schema : TableSchema
         The columns.
     table : OrdinalTable
@@ -221,7 +221,7 @@ def _child(nodes: Nodes, step: Step, left: bool) -> Step:
 
 
 def readable_thresholds(nodes: Nodes, schema: TableSchema, table: OrdinalTable, rows: np.ndarray) -> np.ndarray:
-    """The thresholds of a tree, moved to short numbers in the user's unit; every row keeps its way.
+    """The thresholds of a tree, moved to short numbers in the user's unit; every row still reaches the same leaf.
 
     Parameters
     ----------

@@ -35,11 +35,11 @@ class SumOfTrees(Student):
         """The matrix (scores of the parts, M) that turns contributions to these scores into those to raw scores."""
 
     def _filled_trees(self) -> list[Nodes]:
-        """The trees as they are exported: a missing number takes the way of its fill."""
+        """The trees as they are exported: a missing number takes the branch of its fill."""
         return [nodes.filled(self.encoder_.fill_) for nodes in self._trees()]
 
     def _last_values(self) -> list[Nodes]:
-        """The exported trees with the values of the last target alone: the only one, or that of the second class."""
+        """The exported trees with only the values of the last target: the only one, or that of the second class."""
         return [replace(nodes, values=nodes.values[:, -1:]) for nodes in self._filled_trees()]
 
     def edges(self) -> list[Edges]:

@@ -401,7 +401,7 @@ class TreeStudent(SumOfTrees):
         return draw_tree(self.decision_tree_, texts, ax, **kwargs)
 
     def _nodes(self) -> Nodes:
-        """The tree, in which a missing number goes the way of what would fill it."""
+        """The tree, in which a missing number takes the branch of its fill."""
         return self._filled_trees()[0]
 
     def _trees(self) -> list[Nodes]:
