@@ -32,14 +32,14 @@ from tabkd._reference import edges_at, moved_apart
 LEVELS = {"50%": 0.5, "90%": 0.9, "99%": 0.99}
 #: The level of the doubt of a row.
 DOUBT = "90%"
-# Where bands of probabilities always meet: what is true of most rows need not be of the few with high scores.
+# Where bands of probabilities always meet: what is true of most rows need not be true of the few with high scores.
 _ALWAYS = (0.01, 0.1, 0.5, 0.9, 0.99)
 # Where they meet if there are enough rows.
 _TENTHS = tuple(k / 10 for k in range(1, 10))
 _PROBABILITIES = (0.001, 0.002, 0.005, 0.02, 0.05, *_TENTHS, 0.95, 0.98, 0.995, 0.998, 0.999)
 # Where bands of values meet if there are enough rows: the shares of the training rows below.
 _SHARES = (0.01, 0.02, 0.05, *_TENTHS, 0.95, 0.98, 0.99)
-# Enough rows: a band with fewer than 99 has no point of its own at 99 %.
+# Enough rows: a band with fewer than 99 has no separate point at 99 %.
 _ENOUGH = 120
 
 
@@ -173,7 +173,7 @@ def _sharing(rows: np.ndarray, band: int, least: int) -> range:
         if total > least:
             starts.append(i)
             total = 0
-    # Those that are left have too few rows, and join the lowest bands that have enough.
+    # The remaining ones have too few rows, and join the lowest bands that have enough.
     ends = [len(rows), *starts[:-1]]
     starts = [*starts[:-1], 0]
     return next(range(start, end) for start, end in zip(starts, ends, strict=True) if start <= band)

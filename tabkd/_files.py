@@ -144,7 +144,7 @@ class Draft:
         check_text(self.path)
         with writing(path):
             self._before = self._there()
-            # A file that only its owner could read must stay so, even while its replacement is being written.
+            # A file that only its owner could read must stay private, even while its replacement is being written.
             mode = 0o666 if self._before is None else 0o600
             name = f".{self.path.stem[:_LONGEST_STEM]}-{secrets.token_hex(4)}{self.path.suffix}"
             self.temporary = self.path.parent / name

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Rows that a teacher is asked about to time it, one part after the other: a call has costs of its own, which count less
-# in a larger part.
+# Rows that a teacher is asked about to time it, one part after the other: a call has overhead, which counts less in a
+# larger part.
 _TRIALS = (256, 1_024, 4_096, 16_384)
 # The share of the budget after which its rate is known well enough.
 _TRIAL_SHARE = 0.1
 # A budget never leaves fewer rows: by default a quarter of them are away from the rows of the table, and a twentieth
 # have an unseen category, so fewer rows would teach the student hardly anything about either.
 _LEAST_ROWS = 1_000
-# Labels that take less time need no word before.
+# Labels that take less time are not announced.
 _FEW_SECONDS = 10
 
 

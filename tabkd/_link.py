@@ -293,7 +293,7 @@ def choose_link(asked: str, objective: Objective, answers: np.ndarray, teacher: 
     _check_answers(name, answers, teacher)
     if name == "logit":
         return Logit._of(answers)
-    # With the power of gamma all rows weigh the same.
+    # With the power of gamma all rows have the same weight.
     return Log._of(answers, power=objective.power if weighted else 2.0)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-# Names in a message; difflib compares with each of the known ones, which are at most so many.
+# Names in a message, and the most known names that difflib compares.
 _SHOWN, _MOST = 10, 2000
-# How much of two names is the same, at least.
+# The smallest similarity of two names.
 _ALIKE = 0.75
 
 

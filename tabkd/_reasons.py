@@ -37,7 +37,7 @@ def check_has_reasons(facts: dict[str, Any]) -> None:
     """
     if CONTRIBUTIONS not in facts:
         raise ValueError(
-            f"{option('reasons')} needs contributions, which the model does not have. Export it again by "
+            f"{option('reasons')} needs contributions, which the model does not have. Export it again with "
             "model.to_onnx(path, contributions=True) or `tabkd distill --contributions`."
         )
     n = facts["n_outputs"]

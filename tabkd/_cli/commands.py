@@ -10,7 +10,7 @@ import click
 from tabkd._cli.signals import ignore_signals
 from tabkd._cli.streams import flush, occupy_closed_streams
 
-# Each is an object in the module of its name.
+# Each is an object in the module with the same name.
 _COMMANDS = ("distill", "score", "inspect", "export", "compare", "monitor", "demo")
 
 

@@ -16,7 +16,7 @@ from tabkd._options import option
 if TYPE_CHECKING:
     from tabkd.scoring import ExportedStudent
 
-# Those of tabkd._sql.dialects, which cannot be imported where sqlglot is missing.
+# Those of tabkd._sql.dialects, which cannot be imported if sqlglot is missing.
 _DIALECTS = ("duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery", "tsql")
 
 
@@ -34,7 +34,7 @@ def _as_js(exported: ExportedStudent, **how: Any) -> str:
     return javascript(exported.content)
 
 
-#: What writes a student, by target.
+#: The functions that write a student, by target.
 TARGETS: dict[str, Callable[..., str]] = {"sql": _as_sql, "js": _as_js}
 
 

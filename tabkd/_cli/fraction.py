@@ -12,7 +12,7 @@ class Fraction(click.FloatRange):
     """A range that does not contain NaN; Click's does."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number that a text stands for."""
+        """The number that a text represents."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{value!r} is not a number.", param, ctx)

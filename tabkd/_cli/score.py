@@ -261,7 +261,7 @@ def _tell(facts: dict[str, Any], log: str, are_alerts: bool, summary: Path | Non
     if summary is not None:
         try:
             atomic_write_bytes(summary, json_bytes(facts))
-        except Exception as error:  # whatever it is, the rows are written
+        except Exception as error:  # with any error, the rows are written
             failed = error
     output = facts["output"]
     if log == "json":

@@ -187,6 +187,6 @@ def _test_table(path: Path, options: TableOptions, task: str, no_features: Seque
     wanted = {option: names for option, names in choices.options().items() if option != "--drop"}
     table = _read(path, options, task, [options.target], {"--target": [options.target], **wanted})
     with named(path):
-        # What it refuses counts here, too; what it says was said of the rows to learn from.
+        # Its refusals count here too; its notices were already printed for the rows to learn from.
         notices(table.frame.drop(columns=list(no_features), errors="ignore"), choices.categorical, choices.dialect)
     return table, [*table.how_read, *table.rows_left_out, f"Measured on the {len(table.y):,} rows of {path}."]

@@ -30,7 +30,7 @@ _ROWS = 65_536
 # Bytes of a file that are looked at to see how it is written.
 _BYTES_TO_SEE = 1 << 16
 
-#: What pandas calls the index of a frame in the Parquet file of it.
+#: The name of a frame's index in a Parquet file from pandas.
 _STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -237,7 +237,7 @@ def _for_pandas(column: pa.ChunkedArray) -> pa.ChunkedArray:
     column = plain(column)
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64())
-    # pandas has no categories that are missing.
+    # In pandas a category cannot be missing.
     if pa.types.is_dictionary(column.type) and any(chunk.dictionary.null_count for chunk in column.chunks):
         return decoded(column)
     return column

@@ -29,7 +29,7 @@ def read_teacher(path: Path, trusted: Sequence[str] = ()) -> Any:
         return _load_skops(path, trusted) if suffix == ".skops" else LOADERS[suffix](path)
     except CommandError:
         raise
-    except Exception as error:  # each library has errors of its own for a broken file
+    except Exception as error:  # each library has its own errors for a broken file
         reason = one_line(error).partition(" Stack trace:")[0][:300]
         raise CommandError(f"cannot read the teacher {str(path)!r} as {suffix}: {reason}") from error
 

@@ -18,7 +18,7 @@ from tabkd._cli.errors import CommandError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What reading a teacher and predicting a few rows may take, and what more for each megabyte of its file.
+#: Seconds that reading a teacher and predicting a few rows may take, and additional ones for each megabyte of its file.
 SECONDS, SECONDS_PER_MEGABYTE = 60.0, 0.5
 # Rows that are predicted.
 _N_ROWS = 200
@@ -121,7 +121,7 @@ def _main(path: str, trusted: Sequence[str], rows: bytes) -> str | None:
             teacher.predict_proba(X) if hasattr(teacher, "predict_proba") else teacher.predict(X)
         except CommandError:
             raise
-        except Exception as error:  # each library has errors of its own
+        except Exception as error:  # each library has its own errors
             reason = one_line(error).partition(" Stack trace:")[0][:300]
             return f"the teacher {path!r} cannot predict rows of the table: {reason}"
     except CommandError as error:
@@ -133,5 +133,5 @@ if __name__ == "__main__":
     _limit_memory()
     found = _main(sys.argv[1], sys.argv[2:], sys.stdin.buffer.read())
     print("\n" + json.dumps({"error": found}), flush=True)
-    # Not the library's own way out, which a damaged model may not survive either.
+    # Not through the library's cleanup, which may crash too on a damaged model.
     os._exit(0)

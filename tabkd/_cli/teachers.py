@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tabkd._tables.schema import TableSchema
 
-#: Levels that scikit-learn's histogram gradient boosting takes of a category, at most.
+#: The most levels of a category in scikit-learn's histogram gradient boosting.
 _MAX_NATIVE_LEVELS = 255
 # The parameter of a teacher that takes monotone constraints.
 _CONSTRAINTS = {
@@ -182,11 +182,11 @@ def _extra_trees(task: str, schema: TableSchema, n_jobs: int | None, seed: int) 
 
 
 def _ensemble(task: str, schema: TableSchema, n_jobs: int | None, seed: int) -> Any:
-    # The distilled estimators' own default, of which they take care themselves.
+    # The default of the distilled estimators, which they make themselves.
     return None
 
 
-#: What makes each teacher that has a name.
+#: The functions that make the teachers with a name.
 TEACHERS: dict[str, Callable] = {
     "lightgbm": _lightgbm,
     "xgboost": _xgboost,

@@ -103,14 +103,14 @@ def split_rows(
     positions = np.arange(len(frame))
     if task == "classification":
         _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-        # A class of one row cannot be on both sides; it is learnt from.
+        # A class with one row cannot be on both sides; the row is used for learning.
         alone = np.flatnonzero(counts[codes] == 1)
         positions = np.setdiff1d(positions, alone)
         enough = min(n_test, len(positions) - n_test) >= (counts > 1).sum()
         strata = codes[positions] if enough else None
     if n_test >= len(positions):
         raise CommandError(
-            f"of {len(frame)} rows, {len(alone)} have a class of their own: too few to split. If the target "
+            f"of {len(frame)} rows, {len(alone)} are the only row of their class: too few to split. If the target "
             "is a quantity, use --task regression."
         )
     rows, held_out = train_test_split(positions, test_size=n_test, random_state=seed, stratify=strata)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tabkd._files import atomic_write_bytes
 from tabkd._page.document import check_installed, core, is_installed, page
 
-# What is flat in an entry of `review`.
+# The flat items of an entry of `review`.
 _FLAT = ("budget", "alerts", "old_threshold", "new_threshold", "same", "come", "go", "changed")
 
 

@@ -15,7 +15,7 @@ from tabkd.batch._scored import Columns, as_matrix
 from tabkd.batch._sources import Batch
 from tabkd.scoring import ExportedStudent, load
 
-#: What comes before the name of a column of scores.
+#: The prefix of the name of a column of scores.
 COLUMN = "column:"
 # More rejects than any input has: `compare` counts them for both models together.
 _ANY = 2**40

@@ -13,9 +13,9 @@ from tabkd._bins import Bins, categories_of, numbers_of
 from tabkd._review import Overlap
 from tabkd.scoring import ExportedStudent
 
-#: Most places that are named, and fewest alerts that a place is named for.
+#: Most places that are named, and fewest alerts of a named place.
 MOST_PLACES, LEAST_IN_PLACE = 10, 5
-# Standard deviations beyond what chance would put into a place: about one in a thousand places has more.
+# Standard deviations beyond the chance number of a place: about one place in a thousand has more.
 _BEYOND_CHANCE = 3.0
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from tabkd._options import option
 from tabkd.batch._segments import MOST_SEGMENTS, REST, levels_of
 
-# Most levels that are counted: more are an id and no segment.
+# Most levels that are counted: with more, the column is an id and not a segment.
 _MOST_LEVELS = 10_000
 
 

@@ -104,7 +104,7 @@ def _remedy(model: Any) -> str:
         remedy = "Update onnxruntime and skl2onnx; if that does not help, please report it with this row."
     else:
         remedy = (
-            "predict_codes and write_onnx have to compute the same, in float32. If the targets lie far from zero, use "
+            "predict_codes and write_onnx have to compute the same, in float32. If the targets are far from zero, use "
             "write_values; if far or missing values cannot be exact, set answers_any_row = False. See "
             "tabkd.students.Student."
         )

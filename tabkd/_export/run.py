@@ -18,7 +18,7 @@ from tabkd.scoring._graph import new_session
 from tabkd.scoring._safety import OPERATORS
 from tabkd.students import Student
 
-# Rows at a time: contributions take a network's memory thousands of times for each.
+# Rows at a time: contributions of one row take thousands of times a network's memory.
 _SLICE = 64
 
 
@@ -106,7 +106,7 @@ def _feed(series: pd.Series, column: dict[str, Any]) -> np.ndarray:
     if column["type"] != "STRING":
         return _numbers(series.to_numpy(np.float64), column["type"])[:, None]
     values = series.to_numpy(object)
-    # ONNX Runtime spells None "None"; where that is a category, a missing value has another spelling.
+    # ONNX Runtime spells None "None"; if that is a category, a missing value has another spelling.
     if "None" not in column["missing"]:
         values = np.array([column["missing"][0] if v is None else v for v in values], dtype=object)
     return values[:, None]

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from tabkd._page.svg import short
 
-# Leaves and splits in a row that are drawn: the way of most rows.
+# The most leaves and consecutive splits that are drawn: the path of most rows.
 _MOST_LEAVES, _DEEPEST = 24, 7
 _STEP, _LINE, _BAR, _TEXT = 152, 26, 60, 25
 

@@ -147,7 +147,7 @@ class AsChosen(BaseEstimator):
         """
         best = self._best()
         if "exported" not in options:
-            # The file that the budget is about, without contributions.
+            # The file to which the budget applies, without contributions.
             options["exported"] = ExportedStudent(best.to_onnx().SerializeToString())
         return replace(best.report(X_test, y_test, **options), front=self.front_)
 

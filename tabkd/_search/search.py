@@ -290,7 +290,7 @@ class DistillationSearch(AsChosen, MetaEstimatorMixin, TakesTables, BaseEstimato
                 f"On all rows, the file of {candidate} has {n_bytes:,} bytes, more than "
                 f"{option('max_bytes', budget.max_bytes)}. Allow more bytes, or add smaller students."
             )
-        # Nobody else fits this copy.
+        # No other code fits this copy.
         fitted._is_copy, fitted._known_rows = False, None
         self.best_estimator_ = fitted
         if candidate is not preferred[0]:

@@ -42,7 +42,7 @@ class Columns:
         layers: Layers,
     ):
         self._columns, self._names, self._dialect, self._layers = facts["columns"], names, dialect, layers
-        #: The position and the centre of each numeric column, by its name in the subselects.
+        #: The position and the centre of each numeric column, keyed by its name in the subselects.
         self.read: dict[str, tuple[int, float]] = {}
         self._tables = dict(zip(facts["rows"]["columns"], tables, strict=True))
 

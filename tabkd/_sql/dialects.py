@@ -90,7 +90,7 @@ class Dialect:
         return statement.sql(dialect=self.name, pretty=True, comments=False)
 
 
-# SQL Server takes texts for equal that differ in blanks at their end: in a case the first counts, in a join all would.
+# For SQL Server, texts are equal if they differ only in trailing blanks: in a case the first counts, in a join all do.
 #: The dialects by name.
 DIALECTS = {
     dialect.name: dialect

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from tabkd._sql.scalars import Condition, Lookup, Sql, as_sql, enclosed, pointwise, total, whole, written
 
-# Exponents outside of these give numbers that float32 does not have; some databases refuse larger ones.
+# Exponents outside these give numbers beyond float32; some databases refuse larger ones.
 _EXPONENTS = 100.0
 # SQLite takes 127 at most, or fewer if it was built so.
 _ARGUMENTS = 50

@@ -43,7 +43,7 @@ from tabkd._sql.scalars import (
 from tabkd._sql.trees import trees
 
 Tensor = np.ndarray
-# A table of more rows is looked up once, as a column: what follows from it would be as many tables of that size.
+# A larger table is looked up once, as a column: otherwise each later step would have a table of that size.
 _MANY = 32
 # From more products on, tables of constants are smaller and faster than cases.
 _FEW = 4

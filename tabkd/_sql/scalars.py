@@ -149,7 +149,7 @@ def _product(scalar: Sql, weight: float) -> exp.Expr:
     return exp.Mul(this=enclosed(as_sql(scalar)), expression=literal(weight))
 
 
-# Additions in a row: databases limit how deep an expression is, and each addition is one deeper than the one before.
+# Consecutive additions: databases limit the depth of an expression, and each addition makes it deeper.
 _ADDED = 32
 
 

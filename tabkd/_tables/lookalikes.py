@@ -29,7 +29,7 @@ _CODES_SHARE = 0.2
 _SAMPLE = 1000
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-# A month without a day must be spelt out or cut after three letters: "market 12" is none.
+# A month without a day must be spelt out or abbreviated to three letters: "market 12" does not count.
 _MONTH_OF_YEAR = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"

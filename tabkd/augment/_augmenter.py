@@ -173,7 +173,7 @@ class Augmenter(TakesTables, BaseEstimator):
         """
         check_is_fitted(self)
         n_samples = check_scalar(n_samples, "n_samples", (int, np.integer), min_val=0)
-        # A copy, since what `_sample` returns may be rows of the table.
+        # A copy, because `_sample` may return rows of the table.
         codes = np.array(self._sample(n_samples, check_random_state(random_state)), dtype=np.float64)
         check_drawn(self, codes, (n_samples, len(self.schema_.columns)))
         return self._within_table(codes)

@@ -61,7 +61,7 @@ class Marginal(Augmenter):
 
     def _fit(self, codes: np.ndarray) -> None:
         self._codes = codes
-        # Values are drawn from this: the columns of `codes`, or as many of their values in other proportions.
+        # Values are drawn from this: the columns of `codes`, or the same number of their values in other proportions.
         self._pool = codes if self.power == 1 else np.column_stack([_flattened(c, self.power) for c in codes.T])
 
     def _sample(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:

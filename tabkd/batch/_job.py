@@ -222,7 +222,7 @@ def score_dataset(
         else:
             explain, waiting = columns.explained, None
             if top_fraction is not None and reasons:
-                # Only rows that may be among the top ones wait, with what explains them, for the cut.
+                # Only rows that may be among the top ones, with the columns that explain them, wait for the cut.
                 explain = Candidates(columns.second_class, scoring.most_rows(top_fraction)).of
                 waiting = columns.model_schema
             with Parts(Path(folder), job, waiting) as parts:

@@ -120,7 +120,7 @@ class Target:
         For a table it is in the working directory, where a resumed job finds it again.
         """
         kept = Path(self._resume_name()) if is_postgres(self.path) else None
-        # What an earlier job left there is removed, also without `resume`.
+        # What an earlier job left there is removed, even without `resume`.
         if kept is not None and (resume or folder_of(kept).exists()):
             return workplace(kept, keep=resume, name=self.table, lasting=commit_note.NAME)
         if self.path == sinks.STDOUT or is_postgres(self.path):

@@ -102,7 +102,7 @@ def _remedy(field: pa.Field) -> str:
     return f"Make it a column of type {_NAMES.get(column.kind, column.kind)}, or {another}."
 
 
-# What the catalogue calls otherwise than SQL does.
+# The types that have other names in the catalogue than in SQL.
 _NAMES = {
     "bool": "boolean",
     "int2": "smallint",

@@ -141,7 +141,7 @@ class PostgresTable(contextlib.AbstractContextManager):
             )
         if self._ask("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = $1::oid", table) not in ("r", "p"):
             raise ValueError(f"{option('table', self._table)} is a view or another kind of relation; give a table.")
-        # From here on nobody can change its columns.
+        # From here on no other connection can change its columns.
         lock = f"LOCK TABLE {self._quoted()} IN ROW EXCLUSIVE MODE"
         with self._working("waiting for"):
             apart(lambda: self._cursor.execute(lock))

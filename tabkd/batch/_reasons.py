@@ -130,7 +130,7 @@ class Reasons:
         if options.n > len(reasons):
             what = "columns and groups" if options.groups else "columns"
             if len(reasons) < len(members):
-                what += " with codes of their own"
+                what += " with different codes"
             raise ValueError(
                 f"{option('reasons')} is {options.n}, but the model has {len(reasons)} {what}; give at most as many."
             )

@@ -151,7 +151,7 @@ class Columns:
         called = Counter(column_map.get(name, name) for name in names)
         if twice := [name for name in self._features if called[name] > 1]:
             raise ValueError(
-                f"{option('column_map')} makes {twice[0]!r} of the input stand for more than one column of the model: "
+                f"{option('column_map')} maps {twice[0]!r} of the input to more than one column of the model: "
                 f"{', '.join(n for n in names if column_map.get(n, n) == twice[0])}. Give each a different column."
             )
         self._is_classifier = exported.metadata["task"] == "classification"

@@ -11,9 +11,9 @@ import pyarrow as pa
 from tabkd.batch._drift import Drift
 from tabkd.scoring._arrow_columns import decoded
 
-#: The most levels that have an entry of their own; all others share one.
+#: The most levels that have a separate entry; all others share one.
 MOST_SEGMENTS = 20
-#: What the rest is called, and what the rows without a value.
+#: The names of the rest, and of the rows without a value.
 REST, MISSING = "all others", "missing"
 # Most levels that are counted before it is known which ones are frequent in all rows.
 _MOST_COUNTED = 100
@@ -56,7 +56,7 @@ def segment_counts(
     for column in columns:
         names, codes = levels_of(table.column(column))
         found[column] = {}
-        # Of an id, which has a level for each row, only some are counted on their own.
+        # Only some levels of an id, which has one for each row, are counted separately.
         frequent = np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable")[:_MOST_COUNTED]
         groups = {names[k]: codes == k for k in np.sort(frequent).tolist()}
         if len(names) > len(frequent):

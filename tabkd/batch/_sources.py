@@ -313,7 +313,7 @@ def in_batches(
             stored = plain_type(column.type)
             wanted = read_as(name, stored, known)
             if wanted == stored and name in known and column.null_count == len(column):
-                # Its type may be one that the model does not take.
+                # The model may not accept its type.
                 column = pa.chunked_array([pa.nulls(len(column), read_as(name, pa.null(), known))])
             if wanted != stored:
                 others[name] = wanted

@@ -87,5 +87,5 @@ def quoted(name: str) -> str:
 
 def selected(columns: Sequence[str], query: str) -> str:
     """A statement that selects columns, given as SQL expressions, from the rows of a query."""
-    # The query is on lines of its own because it may end with a comment.
+    # The query is on separate lines because it may end with a comment.
     return f"SELECT {', '.join(columns)} FROM (\n{query}\n) AS rows"

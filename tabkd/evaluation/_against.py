@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # The most moves, and the most rows that are moved: the teacher is asked about as many rows again.
 _MOST_MOVES, _MOST_ROWS = 2000, 200
-# How far a value is moved up: past so large a share of the column's values.
+# How far a value is moved up: past this share of the column's values.
 _STEP = 0.1
 # A change that counts, in standard deviations of the teacher's answers.
 _TOLERANCE = 0.01

@@ -121,7 +121,7 @@ def uncalibrated(scores: Scores, random_state: int = 0) -> str | None:
     constant = measure.log_losses(codes, np.tile(frequencies, (len(codes), 1)))
     skill = float(measure.mean(constant - shifted, weights))
     lost = mean_difference(losses, shifted, sample_weight=weights, random_state=random_state)
-    # Offsets always gain on the rows that they are fitted on: half a nat each, even if they are not needed.
+    # Offsets always gain something on the rows that they are fitted on: half a nat each, even if they are not needed.
     by_chance = (len(frequencies) - 1) / (2 * len(codes))
     if skill <= 0 or lost.low - by_chance <= _LOST_SHARE * skill:
         return None

@@ -160,7 +160,8 @@ def _regression(
     small = None
     if training is not None and training.X is not None:
         hard, least = _twin(model, training.X, known.y, known.sample_weight).predict(test.X), model._task.link.least
-        # A rival for a teacher of positive answers would not be shipped with others; some losses are not defined there.
+        # If a teacher's answers are positive, a rival with others would not be shipped; some losses are not defined for
+        # them.
         scores["hard"] = hard if least is None else np.maximum(hard, least if hard.ndim > 1 else least[0])
         if n_bytes and known.y.ndim == 1:
             # A frozen teacher may have been fitted on other values, and its loss may not allow these.

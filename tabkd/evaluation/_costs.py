@@ -11,7 +11,7 @@ import numpy as np
 
 # tabkd itself, and modules of Python that pickles refer to.
 _NOT_COUNTED = ("tabkd", "builtins", "copyreg", "_codecs", "functools", "collections", "numbers")
-# What runs an exported student.
+# The packages that run an exported student.
 _RUNTIME = ["numpy", "onnxruntime"]
 
 

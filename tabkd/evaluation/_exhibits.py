@@ -68,7 +68,7 @@ class Exhibits:
     """
 
     def __init__(self, given: Ingredients):
-        # A fit replaces the attributes of the model and leaves their values as they are.
+        # A fit replaces the attributes of the model and does not change their values.
         self._given = given._replace(model=copy.copy(given.model))
 
     @cached_property

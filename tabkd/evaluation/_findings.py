@@ -48,7 +48,7 @@ class Findings:
     provenance: dict | None = None
     review: list[dict] = field(default_factory=list)
     front: list[dict] = field(default_factory=list)
-    # Arrays have no one answer to whether they are equal, and they follow from the models and the rows.
+    # Comparing arrays does not give a single truth value, and they follow from the models and the rows.
     scores: Scores | None = field(default=None, compare=False)
-    # What only the page shows, made when it does: figures, rules, contributions, and the student itself.
+    # What only the page shows, made on demand: figures, rules, contributions, and the student itself.
     exhibits: Exhibits | None = field(default=None, compare=False)

@@ -48,7 +48,7 @@ class MeasuredRows:
 
     def __init__(self, model: Any, X: Any, scores: Scores, budgets: Sequence[float], random_state: int):
         self.model, self.X, self.scores, self.random_state = model, X, scores, random_state
-        #: Why the rows are not ranked for a review; None where they are.
+        #: Why the rows are not ranked for a review; None if they are.
         self.unranked = unranked(scores)
         self.budgets: Sequence[float] = () if self.unranked else budgets
 

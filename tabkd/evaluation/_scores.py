@@ -52,7 +52,7 @@ class Scores(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self.by_contestant)
 
-    # Those of a mapping would ask whether arrays are equal, which has no one answer.
+    # Those of a mapping would compare arrays, which does not give a single truth value.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

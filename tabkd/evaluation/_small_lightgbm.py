@@ -18,7 +18,7 @@ from tabkd.teachers._objective import Objective
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-# What is tried: few bytes make either many small trees or few large ones.
+# The settings to try: few bytes allow either many small trees or few large ones.
 _LEAVES, _RATES = (4, 8, 16, 32), (0.1, 0.3)
 # No file format needs less for a leaf and the split above it.
 _FEWEST_LEAF_BYTES = 40

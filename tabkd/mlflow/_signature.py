@@ -9,7 +9,7 @@ from tabkd.scoring import ExportedStudent
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-#: What the model answers with, as in `mlflow.sklearn`.
+#: What the model returns, as in `mlflow.sklearn`.
 PREDICT_FNS = ("predict", "predict_proba")
 
 _TEXT = frozenset({"object", "str", "string"})

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from tabkd.scoring._reader import Reader
 
-# Rows of a network at a time: few enough that the values between its layers stay in a core's own cache, which makes it
-# two to three times as fast as all rows at once; many enough that calls of ONNX Runtime cost little in comparison.
+# Rows of a network at a time: few enough that the values between its layers stay in a core's cache, which makes it two
+# to three times as fast as all rows at once; many enough that calls of ONNX Runtime cost little in comparison.
 _NETWORK_ROWS = 512
 # Trees have no layers, and score so fast that more calls would be noticeable.
 _TREE_ROWS = 8192
-# Numbers of an output that takes many for each row, which bound its blocks: they stay in a core's own cache.
+# Numbers of an output that takes many for each row, which bound its blocks: they stay in a core's cache.
 _BLOCK_VALUES = 1 << 17
 # Fewest blocks of a thread: starting a thread takes about as long as scoring them.
 _LEAST_BLOCKS = 4

@@ -135,7 +135,7 @@ def _rare_fields(attribute: bytes) -> Iterator[tuple[int, Any]]:
 def _check_tensor(tensor: bytes) -> None:
     for number, value in wire.fields(tensor):
         if number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value):
-            raise ValueError("its weights lie in another file, but a student is one file")
+            raise ValueError("its weights are in another file, but a student is one file")
 
 
 def _check_shape(node: wire.Node, constants: dict[str, bytes], makers: dict[str, wire.Node]) -> None:

@@ -39,7 +39,7 @@ _SETTINGS: dict[str, bool | str] = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": False,
     # Like the local engine: `id` is not `ID`.
     "spark.sql.caseSensitive": True,
-    # What Spark writes by default, other readers take for nanoseconds, which know no year 9999.
+    # Other readers take Spark's default for nanoseconds, which cannot represent the year 9999.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 #: The columns that `with_places` appends.

@@ -67,7 +67,7 @@ class Student(Explainable, StudentGraph, RegressorMixin, TakesTables, BaseEstima
     schema_ : TableSchema
         What the codes mean. ``schema_.positions("numeric")`` and ``schema_.positions("categorical")`` are the positions
         of the columns of each kind. A code is a number, or a position in ``schema_.columns[i].categories``, whose
-        length stands for an unseen category. A missing value is NaN.
+        length means an unseen category. A missing value is NaN.
     n_outputs_ : int
         Number K of target columns.
     task_ : {"classification", "regression"}

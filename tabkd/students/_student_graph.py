@@ -17,7 +17,7 @@ from tabkd.onnx._inputs import Front, Inputs
 
 # A target this many standard deviations from zero is given in float64.
 _WIDE = 32
-# What further outputs cannot be called: the other outputs, the input of a numeric table, and the field of the targets.
+# Names that further outputs cannot have: the other outputs, the input of a numeric table, and the field of the targets.
 _TAKEN = ("label", "probabilities", "variable", "contributions", "X", "targets")
 
 

@@ -117,7 +117,7 @@ def _probabilities(teacher: Any, classes: list, some_classes: bool) -> Callable[
         known = translated(known, classes)
         if not some_classes:
             check_known(known, classes, name)
-        # The last column, of zeros, stands for every class that the teacher does not know.
+        # The last column, of zeros, is used for every class that the teacher does not know.
         order = [known.index(label) if label in known else len(known) for label in classes]
         given = np.clip(np.column_stack([given, np.zeros(len(given))])[:, order], 0, None)
         if not given.any(axis=1).all():

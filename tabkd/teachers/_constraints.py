@@ -17,14 +17,14 @@ from sklearn.pipeline import Pipeline
 from tabkd._tables.schema import TableSchema
 from tabkd.teachers._integer_classes import IntegerClasses
 
-# What libraries call the parameter: scikit-learn, then XGBoost, LightGBM and CatBoost, then further names in LightGBM.
+# The names of the parameter: in scikit-learn, then in XGBoost, LightGBM and CatBoost, then further ones in LightGBM.
 _NAMES = ("monotonic_cst", "monotone_constraints", "monotone_constraint", "mc")
-# Transformers whose columns rise with those that they are made of, one for one. Imputers keep each value that is there.
+# Transformers whose columns rise with those that they are made from, one for one. Imputers keep each present value.
 _ORDERLY = {
     *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "QuantileTransformer", "PowerTransformer"),
     *("SimpleImputer", "KNNImputer", "IterativeImputer"),
 }
-# Functions that rise wherever they are defined, for targets that a FunctionTransformer turns back.
+# Functions that rise wherever they are defined, for targets that a FunctionTransformer transforms back.
 _RISING = (np.exp, np.expm1, np.exp2, np.log, np.log1p, np.log2, np.log10, np.sqrt, np.cbrt, np.sinh, np.arcsinh)
 
 
@@ -177,7 +177,7 @@ def _through(step: Any, seen: list[Seen] | None) -> list[Seen] | None:
     if kind not in _ORDERLY:
         return _mixed(seen, len(names))
     given = list(getattr(step, "feature_names_in_", [f"x{i}" for i in range(len(seen))]))
-    # What has no such name indicates missing values, which is the same for all values that are there.
+    # Columns without such a name indicate missing values, and are the same for all present values.
     return [seen[given.index(name)] if name in given else Seen(frozenset(), False) for name in names]
 
 

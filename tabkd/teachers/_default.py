@@ -448,7 +448,7 @@ def _mean_prediction(lightgbm: lightgbm.Booster, xgboost: xgboost.Booster, codes
 def _split(stratum: np.ndarray, fraction: float, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
     """The rows to fit on and the rows that decide when to stop; very small classes are used only for the fit."""
     order = rng.permutation(len(stratum))
-    # Within each class, shuffled rows are dealt out evenly: every k-th goes to validation.
+    # Within each class, shuffled rows are split evenly: every k-th goes to validation.
     order = order[np.argsort(stratum[order], kind="stable")]
     _, start, counts = np.unique(stratum[order], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(start, counts)

@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tabkd._sklearn import safe_indexing
 from tabkd._threads import n_threads
 
-# By name: the classes are imported where a teacher is one.
+# By name: the classes are already imported if a teacher is one.
 _FORESTS = {f"{kind}{task}" for kind in ("RandomForest", "ExtraTrees") for task in ("Classifier", "Regressor")}
 _OF_SEVERAL = {f"{kind}{task}" for kind in ("Stacking", "Voting") for task in ("Classifier", "Regressor")}
 # Fewer rows are not worth a thread.

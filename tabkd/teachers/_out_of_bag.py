@@ -11,10 +11,10 @@ from sklearn.pipeline import Pipeline
 from tabkd._sklearn import safe_indexing
 from tabkd.teachers._teacher import unfrozen
 
-# By name: the classes are imported where a teacher is one. Ensembles of other libraries inherit what the samples are
-# read from, and draw them in ways of their own.
+# By name: the classes are already imported if a teacher is one. Ensembles of other libraries inherit the attributes
+# from which the samples are read, but draw them in other ways.
 _KINDS = {f"{kind}{task}" for kind in ("RandomForest", "ExtraTrees", "Bagging") for task in ("Classifier", "Regressor")}
-# Fewer members than this say too little of a row.
+# Fewer members than this say too little about a row.
 _LEAST_MEMBERS = 10
 
 
@@ -61,7 +61,7 @@ def out_of_bag_targets(teacher: Any, X: Any, classes: np.ndarray | None = None) 
     if before:
         X = before.transform(X)
     n = X.shape[0]
-    # Members are fitted without names of columns.
+    # Members are fitted without column names.
     X = np.asarray(X) if hasattr(X, "columns") else X
     total, count = np.float64(0), np.zeros(n)
     for member, columns, sample in _members(model):

@@ -259,7 +259,7 @@ REFUSED = [
     ({"reasons": 1, "reason_codes": CODES + "Shops,4\n"}, "nor a group; did you mean 'shop'?"),
     (
         {"reasons": 3, "reason_codes": "column,code\namount,1\nshop,2\npaid,1\n"},
-        "reasons is 3, but the model has 2 columns with codes of their own; give at most as many",
+        "reasons is 3, but the model has 2 columns with different codes; give at most as many",
     ),
     (
         {"reasons": 1, "reason_codes": "column,code,text\namount,1,Much\nshop,2,Shop\npaid,1,Little\n"},

@@ -155,7 +155,7 @@ def test_columns_of_other_names(path, frame, expected, tmp_path):
         scores_of(path, inputs, output)
     with pytest.raises(ValueError, match="'price' is not a column of the model"):
         scores_of(path, inputs, output, column_map={"price": "AMT"})
-    with pytest.raises(ValueError, match=r"'shop' of the input stand for more than one .* amount, shop"):
+    with pytest.raises(ValueError, match=r"'shop' of the input to more than one .* amount, shop"):
         scores_of(path, inputs, output, column_map={"amount": "shop"})
     _, scores = scores_of(path, inputs, output, column_map={"amount": "AMT"})
     np.testing.assert_allclose(scores["probability_True"], expected["probability_True"])

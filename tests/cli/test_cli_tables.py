@@ -114,7 +114,7 @@ def test_the_command_takes_the_options_and_says_what_it_found(rows, tmp_path):
     arguments = ("--target", "fraud", "--teacher", "lightgbm", "--output", tmp_path / "out", *SMALL)
     output = run("distill", tmp_path / "t.csv", *arguments, "--decimal", ",", "--thousands", ".").stdout
     assert f"'{tmp_path / 't.csv'}' is read in UTF-16, by its byte order mark." in output
-    assert "is read with the delimiter ';', which gives the columns that are needed." in output
+    assert "is read with the delimiter ';', which gives the needed columns." in output
     assert len([n for n in json.loads((tmp_path / "out" / "report.json").read_text())["notes"] if "is read" in n]) == 2
     model = tmp_path / "out" / "student.onnx"
     options = {"decimal": ",", "thousands": "."}

@@ -273,7 +273,7 @@ def test_weights_in_another_file_are_refused(whole, tmp_path, monkeypatch):
     for tensor in tensors:
         (tmp_path / "weights.bin").write_bytes(external(tensor).tobytes())
     monkeypatch.chdir(tmp_path)
-    assert "its weights lie in another file" in loads_or_says_why(resealed(model), frame)
+    assert "its weights are in another file" in loads_or_says_why(resealed(model), frame)
 
 
 def test_an_attribute_and_an_inner_graph_with_weights_in_another_file_are_refused(whole):
@@ -287,7 +287,7 @@ def test_an_attribute_and_an_inner_graph_with_weights_in_another_file_are_refuse
     ):
         model = onnx.load_from_string(content)
         model.graph.node.append(node)
-        assert "its weights lie in another file" in loads_or_says_why(resealed(model), frame)
+        assert "its weights are in another file" in loads_or_says_why(resealed(model), frame)
 
 
 def model_input(content):

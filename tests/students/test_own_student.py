@@ -289,7 +289,7 @@ def test_targets_far_from_zero_keep_their_digits_by_write_values(table, tmp_path
     assert len(np.unique(model.predict(X))) > 300
     model.to_onnx(tmp_path / "far.onnx")
     np.testing.assert_allclose(tabkd.load(tmp_path / "far.onnx").predict(X), model.predict(X), rtol=0, atol=1e-5)
-    with pytest.raises(ParityError, match="If the targets lie far from zero, use write_values"):
+    with pytest.raises(ParityError, match="If the targets are far from zero, use write_values"):
         distilled("regression", RidgeStudent(), far).to_onnx()
 
 

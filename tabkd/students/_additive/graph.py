@@ -12,7 +12,7 @@ from tabkd.students._additive.terms import STEP, AdditiveTerms, Explanation
 from tabkd.students._additive.units import AdditiveUnits
 from tabkd.students._encoding.graph import write_ramps
 
-# From so many numbers on, two bytes less of each outweigh the nodes that turn them back.
+# From this many numbers on, saving two bytes each outweighs the nodes that convert them back.
 _MANY = 150
 
 

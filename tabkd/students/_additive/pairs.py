@@ -16,12 +16,13 @@ from tabkd.students._additive.pair_trees import Interaction, interactions
 from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows
 
-# Rows that pairs are sought on; of many columns fewer, so that there are at most so many values. One in five rows is
-# held out.
+# Rows on which pairs are searched; fewer with many columns, so that the number of values is limited. One in five rows
+# is held out.
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS, _HELD_OUT = 30_000, 10_000_000, 2_000, 5
 # Candidates, by the gain of their trees, and the ramps and levels of each of their columns.
 _MAX_CANDIDATES, _TRIED_KNOTS, _TRIED_LEVELS = 24, 4, 6
-# Most pairs of "auto", and what the fewest may explain less than the best number, as a share of the teacher's variance.
+# Most pairs of "auto", and how much less the fewest may explain than the best number, as a share of the teacher's
+# variance.
 _MAX_AUTO, _SHORT = 16, 0.002
 # Most numbers in the grids of all pairs, each of which takes six bytes of a file; and the ramps of all columns and the
 # levels of each that are tried until they fit.

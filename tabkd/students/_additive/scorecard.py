@@ -179,11 +179,11 @@ class Functions:
         )
 
 
-#: What the first row has as its column.
+#: The column name of the first row.
 BASE = "(base)"
 #: Most rows of a scorecard in the metadata of a file.
 MOST_ROWS = 3000
-#: The columns of a scorecard; "output" is left out where there is one score.
+#: The columns of a scorecard; "output" is left out if there is one score.
 _COLUMNS = [
     *("column", "kind", "level", "from", "to"),
     *("column_2", "kind_2", "level_2", "from_2", "to_2"),

@@ -10,7 +10,7 @@ import numpy as np
 from tabkd.students._additive.grids import Pair
 
 #: Weights are multiples of this share of a unit of log-odds, or of a standard deviation: then a file stores them as
-#: whole numbers of two bytes. The score moves by less than noise.
+#: whole numbers of two bytes. The effect on the score is below noise.
 STEP = 2.0**-10
 
 

@@ -62,7 +62,7 @@ class AdditiveUnits:
             side[0] = True
         weights = units.terms(replace(terms, left=terms.left[:0])).weights
         kept = used[0] | used[1] | (weights != 0).any(axis=1)
-        # Those on the left alone, on both sides, on the right alone, and on neither.
+        # Those only on the left, on both sides, only on the right, and on neither.
         order = np.argsort(np.select([used[0] & used[1], used[0], used[1]], [1, 0, 2], 3), kind="stable")
         order = order[kept[order]]
         ranges = [(int(side[order].argmax()), int(side[order].argmax() + side.sum())) for side in used]

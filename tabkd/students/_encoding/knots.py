@@ -15,7 +15,7 @@ from tabkd.students._encoding.surrogate import MANY_COLUMNS, surrogates
 # Rows that the surrogate is fitted on. Its time grows with rows × columns, so many columns get fewer rows, but enough
 # that their steps are not lost in the noise.
 _MAX_ROWS, _MAX_VALUES, _MIN_ROWS = 100_000, 10_000_000, 20_000
-# Many columns have few knots each, for which fewer trees do.
+# Many columns have few knots each, which need fewer trees.
 _N_TREES, _N_TREES_OF_MANY = 120, 60
 # A knot closer to its neighbour than this share of the column's spread is dropped: float32 could not resolve it.
 CLOSEST = 1e-5

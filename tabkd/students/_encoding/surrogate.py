@@ -14,14 +14,14 @@ from tabkd.students._soft_rows import SoftRows, is_simplex
 if TYPE_CHECKING:
     import lightgbm
 
-#: Beyond so many columns, a table is wide: time is worth saving on each of them.
+#: A table with more columns is wide: it is worth saving time on each column.
 MANY_COLUMNS = 64
-# Bins of a column. Many columns get few knots each, for which fewer bins do, and their histograms stay in the cache.
+# Bins of a column. Many columns get few knots each, which need fewer bins, and their histograms stay in the cache.
 _MAX_BIN, _MAX_BIN_OF_MANY = 255, 63
 _MAX_TARGETS = 10
 # Rows and trees that show which columns are used at all.
 _USED_ROWS, _USED_TREES = 10_000, 30
-# Next to nothing: this share of the mean gain of all columns.
+# A gain worth mentioning: more than this share of the mean gain of all columns.
 _LEAST_GAIN = 1e-3
 
 

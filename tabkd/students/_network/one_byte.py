@@ -14,9 +14,9 @@ from tabkd.onnx._graph import Graph
 from tabkd.onnx._types import TensorType
 
 _MOST = 127
-# A step has so many bits that a whole number times a step is exact in float32.
+# A step has this many bits, so that a whole number times a step is exact in float32.
 _STEP_BITS = 16
-# From so many weights on, three bytes less of each outweigh the nodes that turn them back.
+# From this many weights on, saving three bytes each outweighs the nodes that convert them back.
 _MANY = 150
 
 

@@ -45,7 +45,7 @@ class Readout(NamedTuple):
         weighs : bool
             Whether the scores get other weights. If not, only the mean error is subtracted.
         """
-        # The errors of all rows have the same sum, so that the weights of the regression add up to zero.
+        # The errors of all rows have the same sum, so the weights of the regression add up to zero.
         errors = better - self.of(changes, own)
         mean = errors.mean(axis=0)
         if not weighs:

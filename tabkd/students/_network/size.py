@@ -16,10 +16,10 @@ from tabkd.students._training.school import Effort
 _USUAL, _WIDER, _MORE_KNOTS, _MOST_WEIGHTS = (64, 32), (256, 224, 192, 160), 3, 60_000
 _LEAST_WIDE = 128
 _BRIEF_EFFORT = Effort(1_000_000)
-# With few rows, further passes gain little that a wider network does not gain as well.
+# With few rows, further passes gain little that a wider network would not also gain.
 _WIDER_EFFORT = Effort(1_000_000, 20, 500_000)
-# A student may leave this share of the teacher's answers unexplained; and where labels are far from the answers, this
-# much of that distance, up to a bound.
+# A student may leave this share of the teacher's answers unexplained; if labels are far from the answers, this share of
+# that distance, up to a bound.
 _MOST_UNEXPLAINED, _MOST_OF_NOISE, _MOST_FOR_NOISE = 0.015, 0.15, 0.1
 
 

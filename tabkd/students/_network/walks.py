@@ -32,7 +32,7 @@ from tabkd.students._network.readout import Readout
 
 # Steps of all walks of one direction together; for several scores more, because they share what is learnt.
 _STEPS, _STEPS_OF_SEVERAL = 112, 512
-# The fewest walks; and the fewest where nothing but their mean error is learnt, because it would be too many weights.
+# The fewest walks; and the fewest if only their mean error is learnt, because there would be too many weights.
 _LEAST_WALKS, _LEAST_PLAIN_WALKS, _MOST_WEIGHTS = 8, 16, 1 << 16
 # The rows to learn from, the scores of all of them, and the steps that explain all of them.
 _ROWS, _ROW_VALUES, _REFERENCE_STEPS = 4096, 1 << 23, 1 << 21

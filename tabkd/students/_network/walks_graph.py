@@ -64,7 +64,7 @@ def _write_differences(graph: Graph, explainer: Explainer, ranks: str) -> str:
     network, (q, p) = explainer.network, explainer.walks.ranks.shape
     if explainer.weighs:
         return graph.float32(_of_columns(explainer, explainer.readout.differences), "differences")
-    # Those of plain walks follow from the ranks, which take less space.
+    # The weights of plain walks follow from the ranks, which take less space.
     depth, onoff = graph.constant(np.array(p + 1)), graph.float32([0.0, 1 / (2 * q)])
 
     def hot(when: str) -> str:

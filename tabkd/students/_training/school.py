@@ -10,7 +10,7 @@ from tabkd.students._training.batches import STEPS, learning_rates
 from tabkd.students._training.encoded import EncodedRows
 from tabkd.students._training.lessons import Learner, Progress, blocks, n_blocks_in_all
 
-# The most passes that "auto" makes; and the fewest, unless one gives all rows that are to be passed over.
+# The most passes that "auto" makes; and the fewest, unless one pass has enough rows.
 _FEWEST_PASSES, _MOST_PASSES = 2, 200
 
 

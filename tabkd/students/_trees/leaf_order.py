@@ -17,11 +17,11 @@ from tabkd.onnx._trees import Nodes, rounded_down
 from tabkd.students._encoding.float32 import LARGEST
 from tabkd.students._trees.condition import Condition
 
-#: What a path asks of each column that it compares.
+#: The condition of a path on each column that it compares.
 Region: TypeAlias = dict[int, Condition]
 # Every value that a tree reads.
 _ANYWHERE = Condition(high=LARGEST)
-# Less of a pull, relative to all, is rounding.
+# A smaller pull, relative to all, is rounding.
 _LEAST_PULL = 1e-9
 
 

@@ -24,7 +24,7 @@ from tabkd.students._trees.ordinal import OrdinalTable
 EVERY_ROW = "every row"
 # The digits that a float64 can need.
 _MOST_DIGITS = 17
-# Names that nobody could tell from the rest of a rule: blank ones, numbers, and those with its signs or words in them.
+# Names that look like other parts of a rule: blank ones, numbers, and those that contain its signs or words.
 _UNCLEAR = re.compile(r"""^$|^\s|\s$|^[-+\d.]+$|[,{}<>='"]|\b(and|or|in|is)\b""")
 # A split may move by this share of the gap around it, to become a shorter number.
 _MOVABLE = 0.25
