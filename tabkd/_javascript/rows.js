@@ -26,7 +26,7 @@ function pick(row, name, at) {
 function asNumber(value, name, row) {
   if (value === null) return NaN;
   if (typeof value === "string") {
-    throw wrong(name, value, row, "The column was numeric at fit. Convert it, as by Number(...), or give null.");
+    throw wrong(name, value, row, "The column was numeric at fit. Convert it with Number(...), or give null.");
   }
   const number = Number(value);
   if (number === Infinity || number === -Infinity) {

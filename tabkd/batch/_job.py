@@ -72,7 +72,8 @@ def score_dataset(
     Parameters
     ----------
     model : ExportedStudent or path-like
-        An exported student, or its path. inputs : sequence of str or path-like Files, folders, globs or URLs; see
+        An exported student, or its path.
+    inputs : sequence of str or path-like Files, folders, globs or URLs; see
         `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server, as in
         ``postgresql://user@host/name``, or a DuckDB file.
     output : str or path-like
@@ -262,7 +263,8 @@ def score_batches(
     Parameters
     ----------
     model : ExportedStudent or path-like
-        An exported student, or its path. batches : iterable Arrow tables or batches, pandas or polars frames, or arrays
+        An exported student, or its path.
+    batches : iterable Arrow tables or batches, pandas or polars frames, or arrays
         of shape (n, d).
     keep : sequence of str
         Columns of the batches to return next to the scores.
