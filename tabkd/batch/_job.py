@@ -264,8 +264,8 @@ def score_batches(
     ----------
     model : ExportedStudent or path-like
         An exported student, or its path.
-    batches : iterable Arrow tables or batches, pandas or polars frames, or arrays
-        of shape (n, d).
+    batches : iterable
+        Arrow tables or batches, pandas or polars frames, or arrays of shape (n, d).
     keep : sequence of str
         Columns of the batches to return next to the scores.
     reasons, reason_codes, reasons_for, reason_groups : optional

@@ -184,7 +184,7 @@ def test_soft_labels_of_a_teacher(rows, teacher, frame):
     np.testing.assert_array_equal(found[["probability_bad", "probability_good"]], teacher.predict_proba(frame[COLUMNS]))
     with pytest.raises(ValueError, match="no column 'amount'"):
         label(rows.drop("amount"), teacher, COLUMNS)
-    with pytest.raises(ValueError, match="'probability_bad' already"):
+    with pytest.raises(ValueError, match="already has a column 'probability_bad'"):
         label(rows.withColumnRenamed("note", "probability_bad"), teacher, COLUMNS)
     large = rows.withColumn("big", when(rows["id"] > 0, lit(2**60 + 1)))
     assert label(large, teacher, COLUMNS).agg({"big": "min"}).collect()[0][0] == 2**60 + 1
