@@ -73,9 +73,9 @@ def score_dataset(
     ----------
     model : ExportedStudent or path-like
         An exported student, or its path.
-    inputs : sequence of str or path-like Files, folders, globs or URLs; see
-        `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server, as in
-        ``postgresql://user@host/name``, or a DuckDB file.
+    inputs : sequence of str or path-like
+        Files, folders, globs or URLs; see `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server,
+        as in ``postgresql://user@host/name``, or a DuckDB file.
     output : str or path-like
         A .parquet, .csv, .arrow, .feather or .jsonl file (see `tabkd._formats`), "-" for CSV on standard output, the
         address of a PostgreSQL server, or with `partition_by` a folder.
