@@ -47,6 +47,9 @@ def max_rows_option(default: int) -> Callable:
     type=_folder,
     help="Folder for a virtual environment with AutoGluon, made where it is not there; else without.",
 )
+@click.option(
+    "--realmlp", type=_folder, help="Folder for a virtual environment with pytabkit, as for AutoGluon; else without."
+)
 @click.option("--time-limit", default=120, help="Seconds that AutoGluon may take to fit its ensemble.")
 @click.option(
     "--teacher",
@@ -64,6 +67,7 @@ def fidelity(
     max_rows: int,
     output: Path | None,
     autogluon: Path | None,
+    realmlp: Path | None,
     time_limit: int,
     teacher: str,
     preset: str,
@@ -83,7 +87,7 @@ def fidelity(
         print(autogluon_teacher.run(tables, seeds, Runs(output, "strongest"), autogluon, time_limit, preset))
         return
     runs = Runs(output, "fidelity")
-    fidelity.run(tables, seeds, runs, autogluon, time_limit)
+    fidelity.run(tables, seeds, runs, autogluon, time_limit, realmlp)
     print(fidelity_tables.write(runs))
 
 

@@ -30,9 +30,11 @@ LIGHTGBM = "LightGBM of equal bytes"
 CATBOOST, EBM = "CatBoost on labels", "EBM on labels"
 # The module that each needs.
 OPTIONAL = {CATBOOST: "catboost", EBM: "interpret"}
+# Fitted by an interpreter of its own, as AutoGluon's are.
+REALMLP = "RealMLP on labels"
 # What the worker calls them.
 AUTOGLUON = {"AutoGluon GBM student": "GBM", "AutoGluon RF student": "RF", "AutoGluon ensemble": "ensemble"}
-ON_THE_LABELS = (SKLEARN_MLP, LIGHTGBM, CATBOOST, EBM)
+ON_THE_LABELS = (SKLEARN_MLP, LIGHTGBM, CATBOOST, EBM, REALMLP)
 # Who else is compared where AutoGluon's ensemble is the teacher.
 DEFAULT_TEACHER, OF_DEFAULT_TEACHER = "our default teacher", "the MLP of our default teacher"
 CONTESTANTS = (TEACHER, *STUDENTS, *ON_LABELS.values(), *ON_THE_LABELS, *AUTOGLUON, DEFAULT_TEACHER, OF_DEFAULT_TEACHER)
@@ -57,7 +59,14 @@ class Contest:
         self.teacher_scores = _scores(self.teacher, self.split.X_test)
 
 
-def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | None, time_limit: int) -> None:
+def run(
+    problems: Iterable[Problem],
+    seeds: int,
+    runs: Runs,
+    autogluon: Path | None,
+    time_limit: int,
+    realmlp: Path | None = None,
+) -> None:
     """Measure what `runs` does not have yet: each contestant on each split of each problem."""
     for problem in problems:
         for seed in range(seeds):
@@ -66,7 +75,7 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | N
             def missing(names, key=key):
                 return any(not runs.find(**key, contestant=name) for name in names)
 
-            groups = {names: fit for names, fit in _groups(autogluon, time_limit).items() if missing(names)}
+            groups = {names: fit for names, fit in _groups(autogluon, time_limit, realmlp).items() if missing(names)}
             if not groups:
                 continue
             known = runs.find(**key, contestant=STUDENT)
@@ -78,7 +87,7 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, autogluon: Path | N
                     print(_line(runs.records[-1]), file=sys.stderr, flush=True)
 
 
-def _groups(autogluon: Path | None, time_limit: int) -> dict[tuple[str, ...], Callable]:
+def _groups(autogluon: Path | None, time_limit: int, realmlp: Path | None) -> dict[tuple[str, ...], Callable]:
     """What is fitted together, by the contestants that come of it; the student first, whose bytes others have too."""
     groups: dict[tuple[str, ...], Callable] = {(TEACHER,): _teacher}
     groups |= {(name, ON_LABELS[name]): partial(_distilled, name) for name in STUDENTS}
@@ -86,6 +95,8 @@ def _groups(autogluon: Path | None, time_limit: int) -> dict[tuple[str, ...], Ca
     alone: dict[str, Callable] = {SKLEARN_MLP: rivals.sklearn_mlp}
     optional = {CATBOOST: rivals.catboost, EBM: rivals.ebm}
     alone |= {name: optional[name] for name in rivals.available(OPTIONAL)}
+    if realmlp is not None:
+        alone[REALMLP] = partial(_realmlp, realmlp)
     groups |= {(name,): partial(_rival, name, fit) for name, fit in alone.items()}
     if autogluon is not None:
         groups[tuple(AUTOGLUON)] = partial(_autogluon, autogluon, time_limit)
@@ -128,6 +139,12 @@ def _rival(name: str, fit: Callable[[Split], Answer], contest: Contest) -> dict[
 def _lightgbm(contest: Contest) -> dict[str, Answer]:
     assert contest.student_bytes is not None
     return {LIGHTGBM: rivals.small_lightgbm(contest.split, contest.student_bytes)}
+
+
+def _realmlp(environment: Path, split: Split) -> Answer:
+    from benchmarks import realmlp
+
+    return realmlp.answer(split, realmlp.environment(environment))
 
 
 def _autogluon(environment: Path, time_limit: int, contest: Contest) -> dict[str, Answer]:

@@ -52,8 +52,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         fitted on these rows; with folds, of copies that were not. "auto" takes the out-of-bag answers of forests and
         bagging. For any other teacher it fits a copy without a fifth of the rows and, if this shows that the teacher
         has memorized its rows, one copy for each fifth. A frozen teacher that has memorized them is asked about rows
-        close to them. The answers of the default teacher, which stops early, are taken as they are. `own_rows_` says
-        what was found.
+        close to them. The answers of the default teacher, which stops early, are taken as they are, and so are those
+        of any teacher if labels have little noise. `own_rows_` says what was found.
     monotonic_cst : "teacher", array of shape (d,), dict of column to direction, or None, default="teacher"
         The columns with which the probability of the second class may only rise (1) or only fall (-1); 0 is for
         unconstrained columns, which a dict may leave out. The student obeys them on every row, and `to_onnx` proves it.
@@ -77,8 +77,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         The fitted student; its targets are the probabilities of the classes.
     own_rows_ : OwnRows
         Where the soft targets of the labelled rows came from (`source`), and how much better the teacher is on its own
-        rows than it would be on others (`optimism`) or how much more its answers change there (`spikes`); None if not
-        measured.
+        rows than it would be on others (`optimism`), how much more its answers change there (`spikes`), and how far
+        labels are from answers of copies (`noise`); None if not measured.
     labelling_ : Labelling
         How many synthetic rows the teacher labelled (`n_rows`), and the most that it would have labelled without a time
         limit (`n_wanted`). If the time limit reduced their number, also how fast it answered (`rows_per_second`);

@@ -27,14 +27,13 @@ from tabkd._learning_rows import (
     Lessons,
     SyntheticRows,
     Teaching,
-    label_noise,
     lowest_targets,
     n_synthetic_rows,
     real_rows,
 )
 from tabkd._monotone import is_explicit
 from tabkd._named_parts import NamedParts
-from tabkd._own_rows import OwnRows, Refit, unlearnt_answers
+from tabkd._own_rows import OwnRows, Refit, label_noise, unlearnt_answers
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
 from tabkd._signed import Signed

@@ -298,40 +298,6 @@ class SyntheticRows(TaughtRows):
         return with_unseen(self._draw(n, rng), self._unseen, rng)
 
 
-def label_noise(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray, is_scaled: bool) -> float:
-    """How far labels are from the answers to their rows, as a share of the spread of the answers.
-
-    Parameters
-    ----------
-    answers, targets : array of shape (n, K)
-        The teacher's answers, and the targets that the labels alone give.
-    weights : array of shape (n,)
-        The weights of the rows.
-    is_scaled : bool
-        Whether each output is scaled by its own spread, as for values, or all have one unit, as for probabilities.
-
-    Returns
-    -------
-    float
-        A mean squared distance over the mean squared distance from the mean answer; infinite if all answers are equal,
-        or no row has a weight.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tabkd._learning_rows import label_noise
-    >>> label_noise(np.array([[1.0], [3.0]]), np.array([[1.5], [2.5]]), np.ones(2), is_scaled=True)
-    0.25
-    """
-    if not weights.any():
-        return math.inf
-    mean = np.average(answers, axis=0, weights=weights)
-    errors, spreads = (np.average((answers - from_) ** 2, axis=0, weights=weights) for from_ in (targets, mean))
-    if not spreads.all() if is_scaled else not spreads.any():
-        return math.inf
-    return float((errors / spreads).mean() if is_scaled else errors.sum() / spreads.sum())
-
-
 def lowest_targets(real: SoftRows, synthetic: SoftStream) -> np.ndarray:
     """The lowest target of each output, shape (K,), among the rows that a student has read."""
     read = [synthetic.lowest] if isinstance(synthetic, TaughtRows) else [c.targets.min(axis=0) for c in synthetic]

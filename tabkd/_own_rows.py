@@ -3,11 +3,13 @@
 A fully grown forest, or a booster without early stopping, repeats the labels of its own rows. A student that learns
 these answers learns the noise in the labels. A copy that is fitted without some rows shows how much better the teacher
 is on them than it ought to be. The answers of a frozen teacher close to its own rows, for which no labels are needed,
-show whether it has memorized these.
+show whether it has memorized these. Labels with little noise are better than the answers of copies, so then the
+student learns the teacher's answers as they are.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from textwrap import shorten
@@ -30,6 +32,8 @@ _LEAST_ROWS = 50
 _FOLDS = 5
 # By how much a teacher's squared error on a row may be smaller for having been fitted on it.
 _MOST_OPTIMISM = 0.25
+# Labels with less noise do not mislead: they are closer to the truth than what copies without a row answer to it.
+_LEAST_NOISE = 0.35
 # Own rows at which a teacher's answers are compared with those to rows close to them.
 _MOST_ROWS = 4000
 # Rows among which those near to these are looked for.
@@ -56,11 +60,20 @@ class OwnRows(NamedTuple):
     spikes : float or None
         The mean squared change of the teacher's answers from one of its own rows to a row close to it, divided by that
         between two such close rows. None if it was not measured.
+    noise : float or None
+        How far labels are from answers that do not come from members or copies fitted on them; see `label_noise`. If
+        it is small, the source is the teacher. None if there are no such answers, or all of them are equal.
     """
 
     source: str
     optimism: float | None = None
     spikes: float | None = None
+    noise: float | None = None
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether a student that learns the labels would learn much noise."""
+        return self.noise is None or self.noise >= _LEAST_NOISE
 
 
 class Refit(NamedTuple):
@@ -115,9 +128,50 @@ class Refit(NamedTuple):
         train, test = folds[0]
         first = fold_targets(self.teacher, self.X, self.y, train, test, self.params, self.task.classes)
         optimism = _optimism(answers[test], first, self.task.targets(self.y[test]))
-        if optimism <= _MOST_OPTIMISM:
-            return answers, OwnRows("teacher", optimism)
-        return self.out_of_fold(folds, n_jobs, first=first), OwnRows("out-of-fold", optimism)
+        found = OwnRows("out-of-fold", optimism, noise=self.noise(first, test))
+        if optimism <= _MOST_OPTIMISM or not found.is_noisy:
+            return answers, found._replace(source="teacher")
+        return self.out_of_fold(folds, n_jobs, first=first), found
+
+    def noise(self, answers: np.ndarray, rows: slice | np.ndarray = slice(None)) -> float | None:
+        """How far the labels of some rows are from answers (n, K) to them; None if all answers are equal."""
+        right = self.task.targets(self.y[rows])
+        noise = label_noise(answers, right, np.ones(len(right)), is_scaled=self.task.classes is None)
+        return noise if math.isfinite(noise) else None
+
+
+def label_noise(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray, is_scaled: bool) -> float:
+    """How far labels are from the answers to their rows, as a share of the spread of the answers.
+
+    Parameters
+    ----------
+    answers, targets : array of shape (n, K)
+        The teacher's answers, and the targets that the labels alone give.
+    weights : array of shape (n,)
+        The weights of the rows.
+    is_scaled : bool
+        Whether each output is scaled by its own spread, as for values, or all have one unit, as for probabilities.
+
+    Returns
+    -------
+    float
+        A mean squared distance over the mean squared distance from the mean answer; infinite if all answers are equal,
+        or no row has a weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabkd._own_rows import label_noise
+    >>> label_noise(np.array([[1.0], [3.0]]), np.array([[1.5], [2.5]]), np.ones(2), is_scaled=True)
+    0.25
+    """
+    if not weights.any():
+        return math.inf
+    mean = np.average(answers, axis=0, weights=weights)
+    errors, spreads = (np.average((answers - from_) ** 2, axis=0, weights=weights) for from_ in (targets, mean))
+    if not spreads.all() if is_scaled else not spreads.any():
+        return math.inf
+    return float((errors / spreads).mean() if is_scaled else errors.sum() / spreads.sum())
 
 
 def _optimism(answers: np.ndarray, unseen: np.ndarray, right: np.ndarray) -> float:
@@ -164,7 +218,7 @@ def unlearnt_answers(
     """
     out_of_bag = out_of_bag_targets(fitted, again.X, again.task.classes)
     if out_of_bag is not None:
-        return out_of_bag, OwnRows("out-of-bag")
+        return _less_noisy(answers, out_of_bag, OwnRows("out-of-bag", noise=again.noise(out_of_bag)))
     if len(codes) < _LEAST_ROWS:
         return answers, OwnRows("teacher")
     try:
@@ -188,7 +242,13 @@ def unlearnt_answers(
     if ratio <= _LEAST_RATIO or errors <= _LEAST_ERRORS:
         return answers, OwnRows("teacher", spikes=ratio)
     neighbours = distinct_neighbours(schema, codes, max(1, min(_BESIDE, _MOST_BESIDE // len(codes))), n_jobs)
-    return answers_beside(ask, codes, neighbours, rng), OwnRows("beside", spikes=ratio)
+    beside = answers_beside(ask, codes, neighbours, rng)
+    return _less_noisy(answers, beside, OwnRows("beside", spikes=ratio, noise=again.noise(beside)))
+
+
+def _less_noisy(answers: np.ndarray, unseen: np.ndarray, found: OwnRows) -> tuple[np.ndarray, OwnRows]:
+    """The answers (n, K) that the teacher has not memorized; but its own answers if labels have little noise."""
+    return (unseen, found) if found.is_noisy else (answers, found._replace(source="teacher"))
 
 
 def spikes(

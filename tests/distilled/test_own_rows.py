@@ -26,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from tabkd._own_rows import OwnRows
 from tabkd.teachers import DefaultTeacherClassifier
 from tabkd.teachers._out_of_bag import out_of_bag_targets
 from tests.distilled.quick import classifier, regressor
@@ -142,6 +143,7 @@ def test_where_the_targets_of_the_real_rows_come_from(noisy, teacher, source, so
     X, y, _, _ = noisy
     found = classifier(teacher).fit(X, y).own_rows_
     assert (found.source, found.spikes) == (source, None)
+    assert found.noise > 0.35
     assert (found.optimism is None) == (source == "out-of-bag")
     of_frozen = classifier(FrozenEstimator(teacher.fit(X, y))).fit(X, y).own_rows_
     assert (of_frozen.source, of_frozen.optimism) == (source_of_frozen, None)
@@ -157,9 +159,9 @@ def test_a_frozen_teacher_is_asked_as_it_is_about_rows_that_it_has_not_seen(nois
 
 def test_the_default_teacher_is_asked_as_it_is(noisy):
     X, y, _, _ = noisy
-    assert classifier(None).fit(X[:200], y[:200]).own_rows_ == ("teacher", None, None)
+    assert classifier(None).fit(X[:200], y[:200]).own_rows_ == OwnRows("teacher")
     frozen = FrozenEstimator(DefaultTeacherClassifier(random_state=0).fit(X[:200], y[:200]))
-    assert classifier(frozen).fit(X[:200], y[:200]).own_rows_ == ("teacher", None, None)
+    assert classifier(frozen).fit(X[:200], y[:200]).own_rows_ == OwnRows("teacher")
 
 
 def test_a_regression_is_freed_of_noise_too():
@@ -169,6 +171,29 @@ def test_a_regression_is_freed_of_noise_too():
     assert regressor(RandomForestRegressor(60, random_state=0)).fit(X, y).own_rows_.source == "out-of-bag"
     assert regressor(Ridge()).fit(X, y).own_rows_.source == "teacher"
     assert regressor(Ridge()).fit(X, np.column_stack([y, -y])).own_rows_.source == "teacher"
+
+
+CLEAN = {
+    "boosting": LGBMRegressor(n_estimators=200, n_jobs=1, verbosity=-1),
+    "forest": RandomForestRegressor(60, random_state=0),
+    "extra trees": ExtraTreesRegressor(60, random_state=0),
+}
+
+
+@pytest.mark.parametrize("teacher", CLEAN.values(), ids=CLEAN)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_labels_with_little_noise_are_learnt(teacher, frozen):
+    X, y = make_friedman1(600, random_state=0)
+    found = regressor(FrozenEstimator(teacher.fit(X, y)) if frozen else teacher).fit(X, y).own_rows_
+    assert found.source == "teacher"
+    assert frozen or 0 < found.noise < 0.35
+
+
+def test_a_teacher_of_labels_with_little_noise_has_one_copy():
+    X, y = make_classification(300, 4, n_informative=2, n_redundant=0, class_sep=2, flip_y=0, random_state=0)
+    classifier(Counting(ExtraTreesClassifier(5, random_state=0)), augmenter=None).fit(X, y)
+    assert len(Counting.fits) == 2
+    Counting.fits.clear()
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -220,7 +245,7 @@ def test_folds_of_the_user_are_asked_alone(noisy, monkeypatch):
     X, y, _, _ = noisy
     asked = []
     monkeypatch.setattr("tabkd._distilled.soft_targets", lambda *arguments: asked.append(arguments))
-    assert classifier(cv=3, augmenter=None).fit(X, y).own_rows_ == ("out-of-fold", None, None)
+    assert classifier(cv=3, augmenter=None).fit(X, y).own_rows_ == OwnRows("out-of-fold")
     assert not asked
 
 
@@ -233,7 +258,7 @@ def test_where_a_class_is_rarer_than_the_folds_the_teacher_is_asked_beside_its_r
 
 def test_few_rows_show_nothing(noisy):
     X, y, _, _ = noisy
-    assert classifier(DecisionTreeClassifier()).fit(X[:49], y[:49]).own_rows_ == ("teacher", None, None)
+    assert classifier(DecisionTreeClassifier()).fit(X[:49], y[:49]).own_rows_ == OwnRows("teacher")
 
 
 def test_other_words_than_auto_are_refused(noisy):

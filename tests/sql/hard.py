@@ -15,9 +15,11 @@ from sklearn.pipeline import make_pipeline
 
 from tabkd import DistilledClassifier, DistilledRegressor, ExportedStudent
 from tabkd._cli.table_codes import TableCodes
+from tabkd.batch._reasons import ReasonOptions, Reasons
 from tests.export.hard import FAST, fast_students
 from tests.small_tables import targets
 
+N_REASONS = 3
 TASKS = ("binary", "multiclass", "regression", "two targets")
 TEXTS = ["it's", 'a"b', "ü\\n", "", "NULL", "007", "nan ", "日本"]
 
@@ -140,3 +142,27 @@ def assert_scores(found, student, frame):
     unit = 1 if is_classifier else scores.std()
     np.testing.assert_allclose(found.to_numpy(float), in_doubles(student, frame), rtol=0, atol=1e-12 * unit)
     np.testing.assert_allclose(found.to_numpy(float), scores, rtol=0, atol=1e-5 * unit)
+
+
+def split(found):
+    """The scores, and the reasons, in the order of the rows."""
+    found = found.sort_values("row", ignore_index=True)
+    names = [f"{kind}_{k}" for kind in ("reason", "contribution") for k in range(1, N_REASONS + 1)]
+    assert list(found)[-2 * N_REASONS :] == names
+    return found.drop(columns=names), found[names]
+
+
+def assert_reasons(found, student, frame):
+    """Each reason moves its row as much as the one of `tabkd score`, of which two may be equal."""
+    scores, reasons = split(found)
+    assert_scores(scores, student, frame)
+    given = pa.Table.from_pandas(scores.drop(columns="row"), preserve_index=False)
+    expected = Reasons(student, ReasonOptions(N_REASONS)).columns(frame, given)
+    unit = np.nanmean(np.abs(expected["contribution_1"].to_numpy(zero_copy_only=False).astype(float)))
+    for k in map(str, range(1, N_REASONS + 1)):
+        reason, size = reasons["reason_" + k], reasons["contribution_" + k]
+        sizes = expected["contribution_" + k].to_numpy(zero_copy_only=False).astype(float)
+        np.testing.assert_allclose(size.astype(float), sizes, rtol=1e-4, atol=1e-4 * unit)
+        is_same = reason.fillna("") == expected["reason_" + k].fill_null("").to_pylist()
+        assert is_same.mean() > 0.95
+        assert reason.isna().equals(size.isna())

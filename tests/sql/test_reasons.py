@@ -15,42 +15,23 @@ from tabkd import DistilledRegressor, ExportedStudent
 from tabkd._sql.dialects import DIALECTS
 from tabkd._sql.proof import prove
 from tabkd._sql.statement import Student
-from tabkd.batch._reasons import ReasonOptions, Reasons
 from tests.export.hard import FAST
-from tests.sql.hard import arrow, assert_scores, exported, in_duckdb, in_sqlite, new_rows
-
-N = 3
-
-
-def split(found):
-    """The scores, and the reasons, in the order of the rows."""
-    found = found.sort_values("row", ignore_index=True)
-    names = [f"{kind}_{k}" for kind in ("reason", "contribution") for k in range(1, N + 1)]
-    assert list(found)[-2 * N :] == names
-    return found.drop(columns=names), found[names]
-
-
-def assert_reasons(found, student, frame):
-    """Each reason moves its row as much as the one of `tabkd score`, of which two may be equal."""
-    scores, reasons = split(found)
-    assert_scores(scores, student, frame)
-    given = pa.Table.from_pandas(scores.drop(columns="row"), preserve_index=False)
-    expected = Reasons(student, ReasonOptions(N)).columns(frame, given)
-    unit = np.nanmean(np.abs(expected["contribution_1"].to_numpy(zero_copy_only=False).astype(float)))
-    for k in map(str, range(1, N + 1)):
-        reason, size = reasons["reason_" + k], reasons["contribution_" + k]
-        sizes = expected["contribution_" + k].to_numpy(zero_copy_only=False).astype(float)
-        np.testing.assert_allclose(size.astype(float), sizes, rtol=1e-4, atol=1e-4 * unit)
-        is_same = reason.fillna("") == expected["reason_" + k].fill_null("").to_pylist()
-        assert is_same.mean() > 0.95
-        assert reason.isna().equals(size.isna())
+from tests.sql.hard import (
+    N_REASONS,
+    arrow,
+    assert_reasons,
+    exported,
+    in_duckdb,
+    in_sqlite,
+    new_rows,
+)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("run", [in_duckdb, in_sqlite])
 def test_an_additive_student_gives_its_reasons(run, task):
     one, frame = exported("additive", task, contributions=True), new_rows()
-    statement = one.to_sql(run.__name__.removeprefix("in_"), keep=["row"], reasons=N)
+    statement = one.to_sql(run.__name__.removeprefix("in_"), keep=["row"], reasons=N_REASONS)
     assert_reasons(run(statement, arrow(frame)), one, frame)
 
 
@@ -58,7 +39,7 @@ def test_postgresql_gives_the_reasons(server):
     import adbc_driver_postgresql.dbapi as driver
 
     one, frame = exported("additive", "multiclass", contributions=True), new_rows()
-    statement = one.to_sql("postgres", table="reasons", keep=["row"], reasons=N)
+    statement = one.to_sql("postgres", table="reasons", keep=["row"], reasons=N_REASONS)
     with driver.connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("reasons", arrow(frame))
         cursor.execute(statement)
