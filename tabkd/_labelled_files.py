@@ -15,7 +15,8 @@ from tabkd._near_names import known_names
 from tabkd._tables.column import Column
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
-from tabkd.batch._sources import Batch, File, find_files
+from tabkd.batch._found_files import find_files
+from tabkd.batch._sources import Batch, File
 from tabkd.scoring._arrow_columns import decoded, plain_type
 from tabkd.teachers._answers import label_names
 

@@ -48,18 +48,24 @@ _INCOMPLETE = "standard output is incomplete"
     nargs=-1,
     required=True,
     metavar="INPUT...",
-    help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens; or a database, "
-    "postgresql://… or a .duckdb file. In a folder, names that begin with . or _ and files of other formats are left "
-    "out.",
+    help="The rows: .parquet, .csv and .arrow files, folders and globs of them, URLs that fsspec opens; the folder of "
+    "a Delta table; or a database, postgresql://… or a .duckdb file. In a folder, names that begin with . or _ and "
+    "files of other formats are left out.",
 )
 @click.option(
     "--output",
     required=True,
     metavar="OUT",
-    help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; or a "
-    "folder with --partition-by.",
+    help=f"Where the scores go: a {suffixes_in_words()} file; - for CSV on standard output; postgresql://…; a Delta "
+    "table, whose name ends in .delta if it is new; or a folder with --partition-by.",
 )
 @click.option("--query", metavar="SQL", help="The query that selects the rows of a database.")
+@click.option(
+    "--delta-version",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The version of a Delta table to score; without it the latest one.",
+)
 @click.option("--table", help="The PostgreSQL table that receives the scores, in one transaction.")
 @click.option("--append", is_flag=True, help="Add to an existing table.")
 @click.option(
@@ -156,6 +162,7 @@ def score(
     inputs: Sequence[str],
     output: str,
     query: str | None,
+    delta_version: int | None,
     table: str | None,
     append: bool,
     column_map: Sequence[str],
@@ -190,6 +197,7 @@ def score(
         if segment and summary is None:
             raise CommandError(f"--segment {segment[0]!r} needs --summary, the file for its drift.")
         local = {"segment": segment or None, "query": query, "table": table, "append": append, "batch_size": batch_size}
+        local |= {"delta_version": delta_version}
         if engine == "spark":
             _check_options_of_spark(local)
         else:

@@ -18,6 +18,7 @@ from tabkd._cli.errors import CommandError
 from tabkd._options import option
 from tabkd.batch._csv_header import Header, HeaderError, read_header
 from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
+from tabkd.batch._paths import delta_error, delta_table_of
 from tabkd.batch._rejects import failures, shown
 from tabkd.batch._sources import check_names
 from tabkd.batch._text import convert, unspaced
@@ -35,7 +36,9 @@ _STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def check_suffix(path: Path) -> str:
-    """The suffix of a table's path, one of `SUFFIXES`."""
+    """The suffix of a table's path, one of `SUFFIXES`; a Delta table and its files are refused."""
+    if (table := delta_table_of(path)) is not None:
+        raise CommandError(str(delta_error(table)))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise CommandError(f"{str(path)!r} has the suffix {suffix!r}; tables are {' or '.join(SUFFIXES)} files.")

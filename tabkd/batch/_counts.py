@@ -91,6 +91,8 @@ class Summary:
         and the same for these rows alone.
     warnings : list of str
         Sentences about differences from the training data that are large enough to check the data.
+    delta_versions : dict of str to int
+        For each Delta table among the inputs the version that was read.
     """
 
     read: int
@@ -100,6 +102,7 @@ class Summary:
     threshold: float | None
     drift: dict[str, Any]
     warnings: list[str]
+    delta_versions: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, counts: Counts, drift: Drift, threshold: float | None = None) -> Summary:

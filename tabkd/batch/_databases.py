@@ -1,4 +1,4 @@
-"""Rows of a query: from PostgreSQL through ADBC, which streams them, and from a DuckDB file."""
+"""Rows of a query, from PostgreSQL through ADBC, which streams them, or a DuckDB file; and the sources of a job."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from tabkd._options import option
 from tabkd.batch import _duckdb_file as duckdb_file
 from tabkd.batch import _postgres as postgres
 from tabkd.batch._addresses import check_form, is_postgres, shown, without_password
+from tabkd.batch._delta import uri_of
+from tabkd.batch._delta_rows import DeltaRows
+from tabkd.batch._found_files import check_once, files_at, place_of
 from tabkd.batch._moments import without_moments_beyond
-from tabkd.batch._sources import Batch, File, find_files, in_batches, read_as
+from tabkd.batch._paths import DELTA_LOG, Kind, Local
+from tabkd.batch._sources import Batch, File, in_batches, read_as
 from tabkd.batch._sql import Reading, one_statement, selected
 from tabkd.batch._stopping import apart, cancelling
 
@@ -135,11 +139,16 @@ def _plain(batch: pa.RecordBatch) -> pa.Table:
     return pa.Table.from_arrays(batch.columns, batch.schema.names)
 
 
-Source = File | Query
+Source = File | DeltaRows | Query
 
 
-def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bool] | None = None) -> list[Source]:
-    """The files that the inputs refer to, or the rows of one database.
+def find_sources(
+    inputs: Sequence[str],
+    query: str | None,
+    stop: Callable[[], bool] | None = None,
+    delta_version: int | None = None,
+) -> list[Source]:
+    """The files that the inputs refer to and the Delta tables among them, or the rows of one database.
 
     Parameters
     ----------
@@ -149,19 +158,24 @@ def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bo
         The query whose rows are read, for a database.
     stop : callable, optional
         See `Query`.
+    delta_version : int, optional
+        The version of the one Delta table; None for the latest one of each.
 
     Raises
     ------
     FileNotFoundError
         If an input does not exist.
     ValueError
-        If a database is given without a query or with other inputs, or a query without a database.
+        If a database is given without a query or with other inputs, a query without a database, or a version without
+        one Delta table.
     """
     for given in inputs:
         check_form(given)
     databases = [given for given in inputs if is_database(given)]
     if not databases and query is None:
-        return list(find_files(inputs))
+        return _files_and_tables(inputs, delta_version)
+    if delta_version is not None:
+        raise ValueError(f"{option('delta_version', delta_version)} is for a Delta table, not for a query.")
     if not databases:
         kinds = f"postgresql://user@host/name, or a {' or '.join(_DUCKDB)} file"
         raise ValueError(f"{option('query')} is for a database: {kinds}.")
@@ -171,3 +185,23 @@ def find_sources(inputs: Sequence[str], query: str | None, stop: Callable[[], bo
     if len(inputs) > 1:
         raise ValueError(f"{address!r} is a database, which must be the only input; got {len(inputs)} inputs.")
     return [Query(inputs[0], query, stop)]
+
+
+def _files_and_tables(inputs: Sequence[str], delta_version: int | None) -> list[Source]:
+    """The files and the Delta tables of all inputs, in the order of the inputs."""
+    found: list[Source] = []
+    for given in inputs:
+        place = place_of(given)
+        if place.tree.kind(f"{place.path.rstrip('/')}/{DELTA_LOG}") is Kind.FOLDER:
+            address = uri_of(place.path) if isinstance(place.tree, Local) else given
+            found.append(DeltaRows(address, place.path, place.filesystem, delta_version))
+        else:
+            found += files_at(place)
+    check_once((source.path, source.filesystem) for source in found if not isinstance(source, Query))
+    tables = [source for source in found if isinstance(source, DeltaRows)]
+    if delta_version is not None and len(tables) != 1:
+        raise ValueError(
+            f"{option('delta_version', delta_version)} is the version of one Delta table, and the inputs have "
+            f"{len(tables)}; leave it out, or score each table in a job of its own."
+        )
+    return found

@@ -20,6 +20,7 @@ from tabkd._progress import Silent
 from tabkd.batch._alerts import Candidates, find_cut, how_many, top
 from tabkd.batch._counts import Counts, Summary
 from tabkd.batch._databases import Source, find_sources
+from tabkd.batch._delta_rows import DeltaRows
 from tabkd.batch._dialect import Dialect
 from tabkd.batch._outputs import Outputs, Target, check_not_read
 from tabkd.batch._overlap import ahead, behind
@@ -50,6 +51,7 @@ def score_dataset(
     max_rejects: int = 0,
     resume: bool = False,
     query: str | None = None,
+    delta_version: int | None = None,
     table: str | None = None,
     append: bool = False,
     partition_by: Sequence[str] = (),
@@ -74,11 +76,13 @@ def score_dataset(
     model : ExportedStudent or path-like
         An exported student, or its path.
     inputs : sequence of str or path-like
-        Files, folders, globs or URLs; see `tabkd.batch._sources`. Or one database: the address of a PostgreSQL server,
+        Files, folders, globs or URLs (see `tabkd.batch._found_files`), and folders of Delta tables, each read at one
+        version. Or one database: the address of a PostgreSQL server,
         as in ``postgresql://user@host/name``, or a DuckDB file.
     output : str or path-like
         A .parquet, .csv, .arrow, .feather or .jsonl file (see `tabkd._formats`), "-" for CSV on standard output, the
-        address of a PostgreSQL server, or with `partition_by` a folder.
+        address of a PostgreSQL server, with `partition_by` a folder, or a Delta table: the folder of one that is there,
+        or a new one whose name ends in ``.delta``.
     keep : sequence of str
         Columns of the input to write next to the scores.
     column_map : mapping of str to str, optional
@@ -97,9 +101,12 @@ def score_dataset(
     resume : bool, default=False
         Keep finished rows in a hidden folder until the job is done, and continue from them if a job with the same
         model, inputs and options was interrupted. The output is the same, byte for byte. The folder is next to the
-        output or, for a table, in the working directory.
+        output or, for a table of PostgreSQL, in the working directory. Rows that the same job has committed to a
+        table before are not written again.
     query : str, optional
         The query that selects the rows of a database.
+    delta_version : int, optional
+        The version of the Delta table among the inputs; None for its latest one when the job starts.
     table : str, optional
         The table of a PostgreSQL server that the scores are copied into, in one transaction.
     append : bool, default=False
@@ -200,7 +207,7 @@ def score_dataset(
             f"{option('resume', True)} needs files: a query may give other rows, or another order, the second time."
         )
     columns = options.columns(exported)
-    sources = in_dialect(find_sources(inputs, query, stop), options.dialect)
+    sources = in_dialect(find_sources(inputs, query, stop, delta_version), options.dialect)
     target = Target(output, rejects, table, append, tuple(options.partition_by))
     target.check([source.path for source in sources], max_rejects, resume)
     if not isinstance(model, ExportedStudent):
@@ -215,7 +222,7 @@ def score_dataset(
     # The outputs before the parts: anything in their way is reported before the first row.
     with (
         target.folder(resume) as folder,
-        Outputs(target, folder, _digest(job), columns.schema, stop or _never) as outputs,
+        Outputs(target, folder, _digest(job), columns.schema, stop or _never, resume) as outputs,
     ):
         if not resume and top_fraction is None:
             scoring.run(columns.explained, lambda scored: outputs.write(scored.rows))
@@ -368,7 +375,8 @@ class _Scoring:
     def summary(self) -> Summary:
         """The summary of the job."""
         done = Summary.of(self._counts, self._columns.drift)
-        return replace(done, warnings=[*self._found, *done.warnings])
+        versions = {source.path: source.version for source in self._sources if isinstance(source, DeltaRows)}
+        return replace(done, warnings=[*self._found, *done.warnings], delta_versions=versions)
 
     def most_rows(self, fraction: float) -> int | None:
         """The largest number of rows that a fraction of all rows can be; None if it is not known."""

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, Self
 from urllib.parse import quote
@@ -20,6 +21,9 @@ from tabkd.batch import _commit_note as commit_note
 from tabkd.batch import _rejects as rejected
 from tabkd.batch import _sinks as sinks
 from tabkd.batch._addresses import check, check_form, is_postgres, key_of, shown
+from tabkd.batch._delta import SUFFIX as DELTA
+from tabkd.batch._delta_table import DeltaTable, is_table
+from tabkd.batch._delta_types import kept_type
 from tabkd.batch._kept import written_type
 from tabkd.batch._postgres_table import PostgresTable
 from tabkd.batch._scored import Rows
@@ -36,6 +40,11 @@ class Target:
     append: bool = False
     partition_by: tuple[str, ...] = ()
 
+    @cached_property
+    def is_delta(self) -> bool:
+        """Whether it is a Delta table: one that is there, or one to be made, whose name says so."""
+        return not is_postgres(self.path) and (PurePath(self.path).suffix.lower() == DELTA or is_table(self.path))
+
     def check(self, inputs: Sequence[str], max_rejects: int, resume: bool) -> None:
         """Refuse an output that cannot be written or would overwrite the input.
 
@@ -49,9 +58,17 @@ class Target:
         if is_postgres(self.path):
             check(self.path)
             self._check_table()
-        elif self.table is not None or self.append:
-            given = option("table") if self.table is not None else option("append", True)
-            raise ValueError(f"{given} needs an output in PostgreSQL, such as postgresql://user@host/database.")
+        elif self.table is not None:
+            raise ValueError(
+                f"{option('table')} needs an output in PostgreSQL, such as postgresql://user@host/database."
+            )
+        elif self.is_delta:
+            self._check_delta(inputs)
+        elif self.append:
+            raise ValueError(
+                f"{option('append', True)} needs an output in PostgreSQL or a Delta table, and {shown(self.path)!r} is "
+                f"neither. The name of a new Delta table ends in {DELTA}."
+            )
         elif self.partition_by:
             self._check_folder()
         elif self.path != sinks.STDOUT:
@@ -82,14 +99,38 @@ class Target:
         if not all(self.table.rsplit(".", 1)):
             raise ValueError(f"{option('table', self.table)} has an empty name; give NAME, or SCHEMA.NAME.")
 
+    def _check_delta(self, inputs: Sequence[str]) -> None:
+        path, given = Path(self.path), option("output", self.path)
+        if self.partition_by:
+            raise ValueError(
+                f"{given} is a Delta table, which has its partitions since it was made; leave "
+                f"{option('partition_by')} out. To choose them, make an empty table with them, and add to it by "
+                f"{option('append', True)}."
+            )
+        if "://" in self.path or "%" in os.path.realpath(path):
+            what = "is a URL" if "://" in self.path else "has a '%' in its path, which delta-rs decodes"
+            raise ValueError(f"{given} {what}; give another folder of this machine.")
+        if is_within(path, inputs):
+            raise ValueError(f"{given} is the table to be scored; choose another.")
+        if not is_table(self.path):
+            self._check_empty()
+        self._check_rejects_outside()
+
     def _check_folder(self) -> None:
         path = Path(self.path)
         if self.path == sinks.STDOUT or formats.format_of(path) is not None:
             raise ValueError(f"{option('output', self.path)} is not a folder, and {option('partition_by')} writes one.")
-        if self.rejects is not None and path.resolve() in Path(self.rejects).resolve().parents:
+        self._check_rejects_outside()
+        self._check_empty()
+
+    def _check_rejects_outside(self) -> None:
+        if self.rejects is not None and Path(self.path).resolve() in Path(self.rejects).resolve().parents:
             raise ValueError(
                 f"{option('rejects', self.rejects)} is in the folder of the output; choose a place outside it."
             )
+
+    def _check_empty(self) -> None:
+        path = Path(self.path)
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(
                 f"{option('output', self.path)} already exists and is not an empty folder; choose another."
@@ -105,6 +146,8 @@ class Target:
         """
         if is_postgres(self.path):
             return dict(kinds)
+        if self.is_delta:
+            return {name: kept_type(name, kind) for name, kind in kinds.items()}
         for name in self.partition_by:
             if not _names_folders(kinds[name]):
                 raise ValueError(
@@ -133,11 +176,13 @@ class Target:
         return f"{quote(str(self.table), safe='')[:100]}-{key_of(self.path, str(self.table))}"
 
     def sink(
-        self, folder: Path, job: str, schema: pa.Schema, stop: Callable[[], bool]
-    ) -> PostgresTable | sinks.Folder | sinks.File:
+        self, folder: Path, job: str, schema: pa.Schema, stop: Callable[[], bool], resume: bool
+    ) -> PostgresTable | DeltaTable | sinks.Folder | sinks.File:
         """The sink for the rows of scores, which have this schema."""
         if is_postgres(self.path):
             return PostgresTable(self.path, str(self.table), self.append, folder, job, schema, stop)
+        if self.is_delta:
+            return DeltaTable(self.path, self.append, resume, folder, job, schema)
         if self.partition_by:
             return sinks.Folder(self.path, folder, self.partition_by)
         return sinks.File(self.path, folder)
@@ -198,6 +243,8 @@ class Outputs(contextlib.AbstractContextManager):
         The schema of the rows of scores.
     stop : callable
         Returns whether to stop; called while a database works.
+    resume : bool
+        Whether this may be the continuation of an earlier process.
 
     Raises
     ------
@@ -205,9 +252,17 @@ class Outputs(contextlib.AbstractContextManager):
         At the end of the block, if the rejects cannot be moved to their place.
     """
 
-    def __init__(self, target: Target, folder: str | Path, job: str, schema: pa.Schema, stop: Callable[[], bool]):
+    def __init__(
+        self,
+        target: Target,
+        folder: str | Path,
+        job: str,
+        schema: pa.Schema,
+        stop: Callable[[], bool],
+        resume: bool = False,
+    ):
         self._stack = contextlib.ExitStack()
-        self._scores = target.sink(Path(folder), job, schema, stop)
+        self._scores = target.sink(Path(folder), job, schema, stop, resume)
         self._rejects: sinks.File | None = None
         self._target, self._folder = target, Path(folder)
         self._n_rows = self._n_rejects = 0
@@ -251,7 +306,7 @@ class Outputs(contextlib.AbstractContextManager):
                     f"written. With {option('resume', True)}, leave it out to start again."
                 )
         for sink in (self._rejects, self._scores):
-            if isinstance(sink, (sinks.File, sinks.Folder)):
+            if isinstance(sink, (sinks.File, sinks.Folder, DeltaTable)):
                 sink.finish()
 
     def __exit__(self, *error: Any) -> bool | None:

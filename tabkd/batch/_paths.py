@@ -13,10 +13,13 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
 from tabkd._files import check_text
+
+#: The folder in a Delta table that says which of its files hold the rows.
+DELTA_LOG = "_delta_log"
 
 
 class Kind(Enum):
@@ -58,6 +61,9 @@ class Tree(Protocol):
 
     def check_readable(self, path: str) -> None:
         """Refuse a file that cannot be opened."""
+
+    def delta_table(self, path: str) -> str | None:
+        """The Delta table that a path is or lies in; None if there is none, or it takes many requests to know."""
 
 
 class Local:
@@ -120,6 +126,10 @@ class Local:
         except OSError as error:
             raise _unreadable(path, error) from error
 
+    def delta_table(self, path: str) -> str | None:
+        """The Delta table that a path is or lies in; links are followed."""
+        return delta_table_of(path)
+
 
 class Store:
     """The paths of a remote store that fsspec supports.
@@ -173,6 +183,9 @@ class Store:
     def check_readable(self, path: str) -> None:
         """Do nothing: one request per file would take long, and all files are opened before the first row."""
 
+    def delta_table(self, path: str) -> None:
+        """None: every folder above would take a request. A table is recognised when its folder is listed."""
+
 
 def matching(tree: Tree, given: str) -> list[str]:
     """The paths that a path or a glob refers to, in the order of their names; an empty list if nothing matches.
@@ -203,8 +216,10 @@ def files(tree: Tree, path: str, wanted: Callable[[str], bool]) -> list[Found]:
     ------
     OSError, ValueError
         If one of them cannot be read: a folder or file without read permission, a link that leads nowhere, a pipe, a
-        socket or a device.
+        socket or a device. If they are of a Delta table, whose files also hold rows that it has removed.
     """
+    if (table := tree.delta_table(path)) is not None:
+        raise delta_error(table)
     kind = tree.kind(path)
     if kind is not Kind.FOLDER:
         _check_kind(path, kind)
@@ -218,9 +233,26 @@ def is_hidden(name: str) -> bool:
     return name.startswith((".", "_")) and "=" not in name
 
 
+def delta_table_of(path: str | os.PathLike) -> str | None:
+    """The Delta table that a path of this machine is or lies in; None if there is none."""
+    place = Path(os.path.realpath(path))
+    return next((str(folder) for folder in (place, *place.parents) if os.path.isdir(folder / DELTA_LOG)), None)
+
+
+def delta_error(table: str) -> ValueError:
+    """The error for files of a Delta table where plain files are read."""
+    return ValueError(
+        f"{table!r} is a Delta table, whose Parquet files also hold rows that it has removed, so its files are not "
+        "read as they are. `tabkd score` and `tabkd compare` read the table if its folder itself is the input and "
+        "Spark is not; for all else write its rows to Parquet files first."
+    )
+
+
 def _within(tree: Tree, folder: str, names: tuple[str, ...], above: tuple, wanted: Callable) -> Iterator[Found]:
     """The files of a folder and of all folders below it; links are followed."""
     for entry in tree.entries(folder):
+        if entry.name == DELTA_LOG and entry.kind is Kind.FOLDER:
+            raise delta_error(folder)
         if is_hidden(entry.name):
             continue
         if entry.kind is Kind.FOLDER:

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as of
 
+from tabkd.batch._canonical_text import LARGEST_DECIMAL, check, days, numbers, whole_numbers
+
 # The Arrow type that the driver sends for a PostgreSQL type.
 _SENT = {
     "bool": pa.bool_(),
@@ -33,7 +35,6 @@ _SENT = {
 # Types with the same bytes as text; the server checks the values.
 _LIKE_TEXT = ("varchar", "bpchar", "name", "json", "xml", "citext", "enum")
 _INTEGERS = ("int2", "int4", "int8")
-_LARGEST_DECIMAL = 38
 _DIGITS_OF_SECONDS = 6
 
 
@@ -79,7 +80,7 @@ def kind_of(given: pa.DataType) -> str | None:
         element = kind_of(given.value_type)
         return f"_{element}" if element in _SENT and element != "interval" else None
     if of.is_decimal(given):
-        return "numeric" if given.precision <= _LARGEST_DECIMAL and given.scale >= 0 else None
+        return "numeric" if given.precision <= LARGEST_DECIMAL and given.scale >= 0 else None
     if of.is_timestamp(given):
         return "timestamp" if given.tz is None else "timestamptz"
     tests = {
@@ -127,62 +128,37 @@ def sent(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     kind = _sent_as(values.type, column)
     given = values if kind == values.type else values.cast(kind)
     if of.is_float32(kind) and of.is_float64(values.type):  # where Arrow rounds
-        _check(pc.or_(pc.equal(given.cast(values.type), values), pc.is_nan(values)), "it has more digits than a real")
+        check(pc.or_(pc.equal(given.cast(values.type), values), pc.is_nan(values)), "it has more digits than a real")
     if of.is_timestamp(kind) or of.is_date32(kind):  # which the driver moves to PostgreSQL's epoch, and may overflow
         number, most = (pa.int64(), 2**62) if of.is_timestamp(kind) else (pa.int32(), 2**30)
-        _check(pc.less(pc.abs_checked(given.cast(number)), most), "it is infinite, or its year is out of range")
+        check(pc.less(pc.abs_checked(given.cast(number)), most), "it is infinite, or its year is out of range")
     if column.limit is not None and of.is_string(kind):
-        _check(pc.less_equal(pc.utf8_length(given), column.limit), "it is too long")
+        check(pc.less_equal(pc.utf8_length(given), column.limit), "it is too long")
     if column.limit is not None and of.is_temporal(kind):
         step = 10 ** (_DIGITS_OF_SECONDS - column.limit)
         ticks = given.cast(pa.int64())
-        _check(pc.equal(pc.multiply(pc.divide(ticks, step), step), ticks), "its seconds have too many digits")
+        check(pc.equal(pc.multiply(pc.divide(ticks, step), step), ticks), "its seconds have too many digits")
     return given
 
 
 def _sent_as(given: pa.DataType, column: Column) -> pa.DataType:
     if column.kind == "numeric":
         scale = given.scale if of.is_decimal(given) else 0
-        return pa.decimal128(_LARGEST_DECIMAL, scale if column.limit is None else min(scale, column.limit))
+        return pa.decimal128(LARGEST_DECIMAL, scale if column.limit is None else min(scale, column.limit))
     if column.kind.startswith("_"):
         return pa.list_(_SENT[column.kind[1:]])
     return _SENT.get(column.kind, pa.string())
 
 
-def _numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers in PostgreSQL's own notation, as decimals with this number of digits."""
-    pattern = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?$"
-    _check(pc.match_substring_regex(text, pattern), "it is not a number written like 42 or -42.5")
-    behind = pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))
-    return text.cast(pa.decimal128(_LARGEST_DECIMAL, pc.max(behind).as_py() or 0))
-
-
-def _whole_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Whole numbers in their canonical notation only, so that a code such as 007 does not become 7."""
-    _check(pc.match_substring_regex(text, r"^(?:0|-?[1-9]\d*)$"), "it is not a whole number written like 42 or -42")
-    return text.cast(pa.int64())
-
-
-def _days(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    is_day = pc.and_(pc.match_substring_regex(text, r"^\d{4}-\d{2}-\d{2}$"), pc.invert(pc.starts_with(text, "0000")))
-    _check(is_day, "it is not a date written like 2026-10-24")
-    return text.cast(pa.date32())
-
-
 def _uuids(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    _check(pc.match_substring_regex(text, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), "it is not a UUID")
+    check(pc.match_substring_regex(text, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), "it is not a UUID")
     given = [None if value is None else bytes.fromhex(value.replace("-", "")) for value in text.to_pylist()]
     return pa.chunked_array([pa.array(given, pa.binary(16))])
 
 
-def _check(good: pa.ChunkedArray, otherwise: str) -> None:
-    if not pc.all(good).as_py() and len(good) > good.null_count:
-        raise pa.ArrowInvalid(otherwise)
-
-
 _FROM_TEXT = {
-    **dict.fromkeys(_INTEGERS, _whole_numbers),
-    "numeric": _numbers,
-    "date": _days,
+    **dict.fromkeys(_INTEGERS, whole_numbers),
+    "numeric": numbers,
+    "date": days,
     "uuid": _uuids,
 }

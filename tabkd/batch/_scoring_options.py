@@ -165,10 +165,12 @@ def check_same_job(known: Mapping[str, Any], job: Mapping[str, Any], folder: str
     """
     if known != job:
         other = [option(name) for name, value in job.items() if known.get(name) != value]
+        read = [state for state in known.get("input", ()) if "delta_version" in state and state not in job["input"]]
+        versions = (f"{option('delta_version', state['delta_version'])} of {state['path']!r}" for state in read)
         raise ValueError(
             f"{option('resume', True)}: {folder!r} holds an unfinished job of another "
-            f"{' and '.join(other) or 'tabkd'}. Repeat the options of that job, or leave {option('resume', True)} out "
-            "to start again."
+            f"{' and '.join(other) or 'tabkd'}{', which read ' if read else ''}{', '.join(versions)}. Repeat the "
+            f"options of that job, or leave {option('resume', True)} out to start again."
         )
 
 

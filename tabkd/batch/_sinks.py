@@ -21,8 +21,8 @@ from tabkd import _formats as formats
 from tabkd._files import Draft, check_replaceable, check_text, give_permissions, sync, writing
 from tabkd._formats.format import Format, Writer
 from tabkd._options import option
+from tabkd.batch._found_files import NO_VALUE
 from tabkd.batch._rejects import shown
-from tabkd.batch._sources import NO_VALUE
 from tabkd.batch._workplace import ROWS
 
 #: The value of `output` that means standard output.
@@ -190,7 +190,7 @@ class Folder(contextlib.AbstractContextManager):
 
     def __enter__(self) -> Self:
         with writing(self._path):
-            _check_folder(self._path)
+            check_folder(self._path)
             if self._folder.exists():  # of a job that was killed
                 shutil.rmtree(self._folder)
             self._folder.mkdir()
@@ -278,7 +278,7 @@ class Folder(contextlib.AbstractContextManager):
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
     """Refuse early a path that a folder cannot replace at the end of the job.
 
     Raises

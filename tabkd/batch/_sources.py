@@ -1,20 +1,14 @@
-"""The rows to score: Parquet, CSV and Arrow files, and folders and globs of them, local or on a store of fsspec.
-
-The order is always the same: files in the order of their names, and rows in the order of their file.
-"""
+"""The rows of one Parquet, CSV or Arrow file, and how the rows of any source become batches."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import NamedTuple
-from urllib.parse import unquote
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,22 +19,17 @@ import pyarrow.parquet
 from tabkd._options import option
 from tabkd._tables.column import code_with_zeros
 from tabkd.batch import _csv_rows as csv_rows
-from tabkd.batch import _paths as paths
-from tabkd.batch._addresses import has_key_of, without_password
-from tabkd.batch._addresses import shown as shown_url
 from tabkd.batch._csv_header import Header, HeaderError, read_header
 from tabkd.batch._dialect import PLAIN, Dialect, name_encoding
 from tabkd.batch._rejects import Reject, shown
 from tabkd.batch._text import are_missing, convert, converted, may_be_text
 from tabkd.scoring._arrow_columns import decoded, is_text, plain, plain_type
 
-_FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
-#: The suffixes of the files that are read.
-SUFFIXES = tuple(_FORMATS)
+#: The formats of the files that are read, by suffix.
+FORMATS = {".parquet": "Parquet", ".csv": "CSV", ".arrow": "Arrow", ".feather": "Arrow"}
 _ROWS_TOGETHER = 1_000_000
-_ROWS_AT_A_LOOK = 65_536
-#: The value of a Hive partition of missing values.
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+#: Rows that are read together where only their values are looked at.
+ROWS_AT_A_LOOK = 65_536
 
 
 @dataclass(frozen=True)
@@ -67,7 +56,7 @@ class File:
     @property
     def kind(self) -> str:
         """The format of the file, by its suffix."""
-        return _FORMATS[PurePosixPath(self.path).suffix.lower()]
+        return FORMATS[PurePosixPath(self.path).suffix.lower()]
 
     def types(self, known: Mapping[str, Mapping]) -> dict[str, pa.DataType]:
         """The columns with their types in `batches`, except that these may be dictionaries; no rows are read.
@@ -86,14 +75,14 @@ class File:
         if self.kind == "CSV":
             columns = [(name, csv_rows.type_of(known.get(name))) for name in self._header(known).names]
         elif self.kind == "Parquet":
-            columns = [(field.name, field.type) for field in self._footer.schema.to_arrow_schema()]
+            columns = [(field.name, field.type) for field in self.footer.schema.to_arrow_schema()]
         else:
             with self._opened() as file:
                 columns = [(field.name, field.type) for field in pa.ipc.open_file(file).schema]
         check_names(f"the table {self.path!r}", [name for name, _ in columns])
         for name, kind in columns:
-            if known.get(name, {}).get("type") == "STRING" and not may_be_text(plain_type(kind)):
-                self._check_missing(name)
+            if is_wrongly_typed(name, kind, known):
+                check_missing(name, self.path, self._tables([name], {}, ROWS_AT_A_LOOK))
         types = {name: read_as(name, kind, known) for name, kind in columns}
         return types | {name: value.type for name, value in self._partition_values(known).items()}
 
@@ -105,19 +94,6 @@ class File:
         with self._opened() as file:
             return read_header(file, self.dialect, [name for name in known if name not in self.partition])
 
-    def _check_missing(self, name: str) -> None:
-        """Refuse a column that is not text although the model expects text, unless all of its values are missing."""
-        n_rows = 0
-        for table in self._tables([name], {}, _ROWS_AT_A_LOOK):
-            values = decoded(table.column(name))
-            if not are_missing(values):
-                i = next(i for i in range(len(values)) if not are_missing(values[i : i + 1]))
-                raise ValueError(
-                    f"column {name!r} of {self.path!r} is {values.type}, but text in the model: row {n_rows + i:,} has "
-                    f"{shown(values[i].as_py())!r}. Store the column as text, as it was in training."
-                )
-            n_rows += len(values)
-
     def state(self) -> dict:
         """What identifies the file, for JSON: its path, size and modification time."""
         info = self.filesystem.get_file_info(self.path)
@@ -125,7 +101,7 @@ class File:
 
     def n_rows(self) -> int | None:
         """The number of rows according to the file's metadata; None if it has no such metadata."""
-        return self._footer.num_rows if self.kind == "Parquet" else None
+        return self.footer.num_rows if self.kind == "Parquet" else None
 
     def most_rows(self, known: Mapping[str, Mapping]) -> int | None:
         """The largest possible number of rows; None if it is not known without reading them."""
@@ -135,7 +111,8 @@ class File:
         return self.state()["bytes"] // len(self._header(known).names)
 
     @cached_property
-    def _footer(self) -> pa.parquet.FileMetaData:
+    def footer(self) -> pa.parquet.FileMetaData:
+        """The metadata of a Parquet file."""
         with self._opened() as file:
             return pa.parquet.read_metadata(file)
 
@@ -165,16 +142,19 @@ class File:
             yield batch._replace(table=self._with_partition(batch.table, known).select(list(columns)))
 
     def _tables(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[pa.Table]:
-        return self._parquet(columns, known, rows) if self.kind == "Parquet" else self._arrow(columns, rows)
+        return self.parquet(columns, known, rows) if self.kind == "Parquet" else self._arrow(columns, rows)
 
-    def _parquet(self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int) -> Iterator[pa.Table]:
+    def parquet(
+        self, columns: Sequence[str], known: Mapping[str, Mapping], rows: int, **options: Any
+    ) -> Iterator[pa.Table]:
+        """The stored columns of a Parquet file, batch by batch, read with further options of `ParquetFile`."""
         # Text as dictionaries, the way most files store it, so that each value is looked up once.
-        stored = self._footer.schema.to_arrow_schema()
+        stored = self.footer.schema.to_arrow_schema()
         text = [
             name for name in columns if known.get(name, {}).get("type") == "STRING" and is_text(stored.field(name).type)
         ]
         with self._opened() as file:
-            source = pa.parquet.ParquetFile(file, metadata=self._footer, read_dictionary=text)
+            source = pa.parquet.ParquetFile(file, metadata=self.footer, read_dictionary=text, **options)
             if source.metadata.num_rows == 0:
                 yield source.schema_arrow.empty_table().select(columns)
             for groups in _row_groups(source.metadata):
@@ -221,6 +201,31 @@ class File:
             raise ValueError(f"cannot read {self.path!r} as {self.kind}: {reason}") from error
 
 
+def is_wrongly_typed(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> bool:
+    """Whether a stored column has a type that cannot be text, although the model expects text."""
+    return known.get(name, {}).get("type") == "STRING" and not may_be_text(plain_type(kind))
+
+
+def check_missing(name: str, path: str, tables: Iterable[pa.Table]) -> None:
+    """Refuse a column that is not text although the model expects text, unless all of its values are missing.
+
+    Raises
+    ------
+    ValueError
+        If it has a value; the message names the first one.
+    """
+    n_rows = 0
+    for table in tables:
+        values = decoded(table.column(name))
+        if not are_missing(values):
+            i = next(i for i in range(len(values)) if not are_missing(values[i : i + 1]))
+            raise ValueError(
+                f"column {name!r} of {path!r} is {values.type}, but text in the model: row {n_rows + i:,} has "
+                f"{shown(values[i].as_py())!r}. Store the column as text, as it was in training."
+            )
+        n_rows += len(values)
+
+
 def in_dialect(sources: Sequence, dialect: Dialect) -> list:
     """The sources, with CSV files read in the dialect of the user.
 
@@ -231,7 +236,8 @@ def in_dialect(sources: Sequence, dialect: Dialect) -> list:
     """
     if (given := dialect.given()) and not all(isinstance(source, File) for source in sources):
         raise ValueError(
-            f"{option(next(iter(given)))} is for files, not for rows of a database or in memory; leave it out."
+            f"{option(next(iter(given)))} is for files, not for rows of a database or Delta table or in memory; leave "
+            "it out."
         )
     return [replace(source, dialect=dialect) for source in sources] if given else list(sources)
 
@@ -303,11 +309,33 @@ def read_as(name: str, kind: pa.DataType, known: Mapping[str, Mapping]) -> pa.Da
 
 
 def in_batches(
-    tables: Iterable[pa.Table], known: Mapping[str, Mapping], source: str, dialect: Dialect = PLAIN
+    tables: Iterable[pa.Table],
+    known: Mapping[str, Mapping],
+    source: str,
+    dialect: Dialect = PLAIN,
+    present: np.ndarray | None = None,
 ) -> Iterator[Batch]:
-    """The tables as batches: text is parsed if the model expects numbers, and rows get their positions."""
+    """The tables as batches: text is parsed if the model expects numbers, and rows get their positions.
+
+    Parameters
+    ----------
+    tables : iterable of pyarrow.Table
+        All rows of the source in their order.
+    known : mapping of str to mapping
+        The metadata of the model's columns, by name.
+    source : str
+        The name of the source.
+    dialect : Dialect
+        The format of numbers in text.
+    present : ndarray of bool, shape (n,), optional
+        Which rows of the source belong to the table; the others are left out. None for all.
+    """
     n_rows = 0
     for table in tables:
+        positions = np.arange(n_rows, n_rows + table.num_rows)
+        n_rows += table.num_rows
+        if present is not None:
+            table, positions = table.filter(pa.array(present[positions])), positions[present[positions]]
         columns, others = {}, {}
         for name, column in zip(table.schema.names, map(plain, table.columns), strict=True):
             stored = plain_type(column.type)
@@ -318,94 +346,7 @@ def in_batches(
             if wanted != stored:
                 others[name] = wanted
             columns[name] = column
-        positions = np.arange(n_rows, n_rows + table.num_rows)
         # A table without columns would lose its rows.
         found = pa.table(columns) if columns else table
         found, positions, rejects = converted(found, others, positions, source, dialect)
         yield Batch(found, source, positions, rejects)
-        n_rows += table.num_rows
-
-
-def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files that paths, folders, globs and URLs refer to, those of each input in the order of their names.
-
-    Raises
-    ------
-    FileNotFoundError
-        If an input has no files.
-    OSError, ValueError
-        If a file has the suffix of another format or is given twice, or a match cannot be read; see
-        `tabkd.batch._paths.files`.
-    """
-    if not inputs:
-        raise ValueError("inputs is empty; give the files, folders or URLs to score.")
-    files = []
-    for given in inputs:
-        path = given.removeprefix("file://").removeprefix("local://")
-        files += _remote(path) if "://" in path else _files(paths.Local(), path, pa.fs.LocalFileSystem())
-    seen: set[tuple] = set()
-    for file in files:
-        is_local = isinstance(file.filesystem, pa.fs.LocalFileSystem)
-        place: tuple = (file.filesystem.type_name, file.path)
-        if is_local:  # a link to a file is the same file
-            status = os.stat(file.path)
-            place = (status.st_dev, status.st_ino)
-        if place in seen:
-            raise ValueError(f"{file.path!r} is given twice; its rows would be scored twice.")
-        seen.add(place)
-    return files
-
-
-def _files(tree: paths.Tree, given: str, filesystem: pa.fs.FileSystem) -> list[File]:
-    matched = paths.matching(tree, given)
-    if not matched:
-        if glob.has_magic(given):
-            raise FileNotFoundError(f"no file matches {given!r}; check the pattern.")
-        raise FileNotFoundError(f"the table {given!r} does not exist; check the path.")
-    files = []
-    for path in matched:
-        found = paths.files(tree, path, lambda name: PurePosixPath(name).suffix.lower() in _FORMATS)
-        if not found:
-            raise FileNotFoundError(
-                f"the folder {path!r} has no {_or(SUFFIXES)} file; names that begin with . or _ are left out."
-            )
-        for file in found:
-            _check_suffix(file.path)
-            files.append(File(file.path, filesystem, _partition(file.folders)))
-    return files
-
-
-def _remote(url: str) -> list[File]:
-    """The files of a URL, through fsspec and the driver of the store."""
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise ValueError(
-            f"{shown(url)!r} needs fsspec and the driver of its store, for example pip install s3fs."
-        ) from error
-    try:
-        store, path = url_to_fs(url)
-    except Exception as error:  # the driver of a store may raise any error
-        raise ValueError(f"{shown_url(url)!r} cannot be opened: {without_password(str(error), url)}") from None
-    if has_key_of(path, url):
-        raise ValueError(
-            f"{shown_url(url)!r} has a password or key that is part of the path there, so files and messages would "
-            "show it. Use the settings of the store, such as its environment variables."
-        )
-    return _files(paths.Store(store), path, pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
-
-
-def _partition(folders: Sequence[str]) -> dict[str, str | None]:
-    """The columns that folders with names of the form name=value define."""
-    pairs = (folder.partition("=") for folder in folders if "=" in folder)
-    return {unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
-
-
-def _check_suffix(path: str) -> None:
-    suffix = PurePosixPath(path).suffix
-    if suffix.lower() not in _FORMATS:
-        raise ValueError(f"{path!r} has the suffix {suffix!r}; tables are {_or(SUFFIXES)} files.")
-
-
-def _or(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"

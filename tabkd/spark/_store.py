@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabkd._files import atomic_write_bytes, sync
-from tabkd.batch._paths import is_hidden
+from tabkd.batch._paths import DELTA_LOG, delta_error, is_hidden
 from tabkd.batch._workplace import PARTS, folder_of, workplace
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Store:
         """What identifies each file and its version, as JSON values, for the files of a path or a Hadoop pattern.
 
         Hidden names are left out; see `tabkd.batch._paths.is_hidden`.
+
+        Raises
+        ------
+        ValueError
+            If they are of a Delta table, whose files also hold rows that it has removed.
         """
         found = []
         for matched in self._files.globStatus(self._path(pattern)) or ():
@@ -72,6 +77,8 @@ class Store:
             while listed.hasNext():
                 status = listed.next()
                 path = status.getPath().toString()
+                if f"/{DELTA_LOG}/" in path:
+                    raise delta_error(path.partition(f"/{DELTA_LOG}/")[0])
                 if not any(map(is_hidden, path.removeprefix(top).split("/"))):
                     found.append({"path": path, "bytes": status.getLen(), "changed": status.getModificationTime()})
         return found

@@ -19,9 +19,9 @@ from click.testing import CliRunner
 
 import tabkd
 from tabkd._cli import app
+from tabkd.batch._found_files import find_files
 from tabkd.batch._job import StoppedError, score_dataset
 from tabkd.batch._rejects import TooManyRejectsError
-from tabkd.batch._sources import find_files
 from tabkd.batch._workplace import BusyError
 
 N_ROWS = 20_000

@@ -25,9 +25,9 @@ from tabkd import DistilledClassifier
 from tabkd._cli import app
 from tabkd._cli.table_codes import TableCodes
 from tabkd._formats import SUFFIXES
+from tabkd.batch._found_files import find_files
 from tabkd.batch._job import score_dataset
 from tabkd.batch._overlap import ahead, behind
-from tabkd.batch._sources import find_files
 from tests.batch.readers import READERS
 
 N_ROWS = 1000

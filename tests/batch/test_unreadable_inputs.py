@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from tabkd.batch._found_files import find_files
 from tabkd.batch._job import score_dataset
-from tabkd.batch._sources import find_files
 from tabkd.spark._inputs import local_paths
 from tests.batch.processes import open_folder
 

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from tabkd._cli import app
 from tabkd._formats import SUFFIXES
 from tabkd.batch import _sinks as sinks
+from tabkd.batch._found_files import find_files
 from tabkd.batch._job import StoppedError, score_dataset
-from tabkd.batch._sources import find_files
 
 N_ROWS = 3000
 

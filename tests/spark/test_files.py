@@ -11,6 +11,7 @@ import pytest
 from tabkd import batch
 from tabkd.spark import score_dataset
 from tabkd.spark._parts import Parts
+from tabkd.spark._store import Store
 
 pytestmark = [
     # Spark leaves sockets to the end of the process.
@@ -89,3 +90,16 @@ def test_what_the_output_cannot_hold_is_refused_before_the_first_row(spark, fram
         score_dataset(path, inputs, tmp_path / "out.csv", keep=["kept"])
     with pytest.raises(ValueError, match=r"partition_by='kept' is .*, whose values cannot name folders"):
         score_dataset(path, inputs, tmp_path / "out", partition_by=["kept"])
+
+
+def test_a_delta_table_is_not_read_as_parquet(spark, frame, path, tmp_path):
+    # Spark's own reader would take the removed rows, too, and leaves out what begins with an underscore.
+    (tmp_path / "rows" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "rows" / "_delta_log" / f"{0:020d}.json").touch()
+    frame[:50].to_parquet(tmp_path / "rows" / "0.parquet")
+    for given in ("rows", "rows/*.parquet", "."):
+        with pytest.raises(ValueError, match=r"rows' is a Delta table, whose Parquet files also hold rows that it has"):
+            score_dataset(path, [str(tmp_path / given)], tmp_path / "out", keep=["id"])
+    # As of a store, whose paths are not of this machine.
+    with pytest.raises(ValueError, match=r"rows' is a Delta table"):
+        Store(spark, str(tmp_path)).files(str(tmp_path / "rows"))
