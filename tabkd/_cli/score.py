@@ -64,7 +64,7 @@ _INCOMPLETE = "standard output is incomplete"
     "--delta-version",
     type=click.IntRange(min=0),
     metavar="N",
-    help="The version of a Delta table to score; without it the latest one.",
+    help="The version of a Delta table to score; by default the latest one.",
 )
 @click.option("--table", help="The PostgreSQL table that receives the scores, in one transaction.")
 @click.option("--append", is_flag=True, help="Add to an existing table.")

@@ -71,9 +71,9 @@ def matched(shown: str, table: DeltaTable, rows: pa.Schema) -> pa.Schema:
         found = made_for(column.type)
         if found is None or not fits(row.type, found):
             raise ValueError(
-                f"{adding}: the column {row.name!r} of {shown!r} is {column.type}, which does not hold values of type "
-                f"{row.type} as they are. Make it a column of type {made_for(row.type)}, or write to a new table and "
-                "insert its rows into this one with the casts that you want."
+                f"{adding}: the column {row.name!r} of {shown!r} is {column.type}, which cannot hold values of type "
+                f"{row.type} exactly. Make it a column of type {made_for(row.type)}, or write to a new table and "
+                "insert its rows into this one with your own casts."
             )
     if needed := [column.name for column in columns if not column.nullable and column.name not in rows.names]:
         raise ValueError(

@@ -92,7 +92,7 @@ class DeltaTable(contextlib.AbstractContextManager):
         self.was_written = self._resume and self._last(table) is not None
         if not (self.was_written or self._append):
             raise ValueError(
-                f"{option('output', self._shown)} is there already; give another, or {option('append', True)} to add "
+                f"{option('output', self._shown)} already exists; give another, or {option('append', True)} to add "
                 "to it."
             )
         if not self.was_written:
@@ -136,8 +136,8 @@ class DeltaTable(contextlib.AbstractContextManager):
         except pa.ArrowException:
             row, error = next(failures(lambda part: converted(part, field.type), values))
             raise ValueError(
-                f"the column {field.name!r} of the table {self._shown!r} is {field.type}, which does not hold "
-                f"{shown(values[row].as_py())!r} of type {values.type} as it is: {error}"
+                f"the column {field.name!r} of the table {self._shown!r} is {field.type}, which cannot hold "
+                f"{shown(values[row].as_py())!r} of type {values.type} exactly: {error}"
             ) from error
         if not field.nullable and stored.null_count:
             raise ValueError(
@@ -179,7 +179,7 @@ class DeltaTable(contextlib.AbstractContextManager):
             if not self._is_new:
                 remedy = (
                     " If another writer has changed the table meanwhile, run the job again; with "
-                    f"{option('resume', True)} it would go on from its scored rows."
+                    f"{option('resume', True)} it would continue from its scored rows."
                 )
             raise ValueError(
                 f"cannot write to {self._shown!r}: {one_line(error)}. Nothing was added.{remedy}"
@@ -199,7 +199,7 @@ class DeltaTable(contextlib.AbstractContextManager):
 
     def _commit(self) -> None:
         """Commit the rows to the existing table."""
-        assert self._pulled is not None, "a job writes one batch at least, be it of no rows"
+        assert self._pulled is not None, "a job writes at least one batch, even if it has no rows"
         pulled, self._pulled = self._pulled, None
         with self._failing():
             try:

@@ -1,4 +1,4 @@
-"""The files to score: those that paths, folders, globs and URLs stand for, local or on a store of fsspec.
+"""The files to score: those that paths, folders, globs and URLs refer to, local or on a store of fsspec.
 
 The order is always the same: files in the order of their names, and rows in the order of their file.
 """
@@ -26,7 +26,7 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files that paths, folders, globs and URLs stand for, those of each input in the order of their names.
+    """The files that paths, folders, globs and URLs refer to, those of each input in the order of their names.
 
     Raises
     ------
@@ -135,14 +135,14 @@ def _remote(url: str) -> Place:
         raise ValueError(f"{shown_url(url)!r} cannot be opened: {without_password(str(error), url)}") from None
     if has_key_of(path, url):
         raise ValueError(
-            f"{shown_url(url)!r} has a password or key that is part of the path there, so that files and "
-            "messages would show it. Give it by the settings of the store, such as its environment variables."
+            f"{shown_url(url)!r} has a password or key that is part of the path there, so files and messages would "
+            "show it. Use the settings of the store, such as its environment variables."
         )
     return Place(path, paths.Store(store), pa.fs.PyFileSystem(pa.fs.FSSpecHandler(store)))
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str | None]:
-    """The columns that names of folders of the form name=value stand for."""
+    """The columns that folders with names of the form name=value define."""
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
     return {unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
 

@@ -97,7 +97,7 @@ def test_a_job_is_resumed_on_the_same_version_only(path, frame, rows, tmp_path, 
     with pytest.raises(StoppedError):
         scored(path, [rows], tmp_path / "out.parquet", stop=StopAfter(12), **options)
     write(rows, pa.table(frame[:10]), mode="append")
-    told = r"holds an unfinished job of another input, which read delta_version=2 of '.*rows é'\. Give what that job"
+    told = r"holds an unfinished job of another input, which read delta_version=2 of '.*rows é'\. Repeat the options"
     with pytest.raises(ValueError, match=told):
         scored(path, [rows], tmp_path / "out.parquet", **options)
     done, found = scored(path, [rows], tmp_path / "out.parquet", delta_version=2, **options)
@@ -367,6 +367,6 @@ def test_spark_scores_no_version_of_a_table(path, rows, tmp_path):
     arguments = ["score", path, rows, "--output", tmp_path / "out", "--engine", "spark"]
     result = CliRunner().invoke(app, list(map(str, [*arguments, "--delta-version", 0])))
     assert result.exit_code == 1
-    assert "--delta-version is not for --engine spark" in result.stderr
+    assert "--delta-version does not work with --engine spark" in result.stderr
     result = CliRunner().invoke(app, list(map(str, arguments)))
     assert "is a Delta table, whose Parquet files also hold rows" in result.stderr

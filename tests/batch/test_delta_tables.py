@@ -101,7 +101,7 @@ def test_the_command_adds_to_a_table_and_says_so(path, rows, table):
     assert f"Wrote {place}: 2,000 rows in, 2,000 rows out" in result.stdout
     again = CliRunner().invoke(app, list(map(str, arguments[:-1])))
     assert again.exit_code == 1
-    assert "scores' is there already; give another, or --append to add to it" in again.stderr
+    assert "scores' already exists; give another, or --append to add to it" in again.stderr
     assert len(read(place)) == N_ROWS
 
 
@@ -185,9 +185,9 @@ def test_kept_values_of_every_type_come_back(path, frame, tmp_path):
     [
         ([], "the table .*scores' has no column 'id', for values of type int64"),
         ([("ID", pa.int64())], "no column 'id', .* Its column 'ID' is written otherwise"),
-        ([("id", pa.string())], "the column 'id' of .*scores' is string, .* of type int64 as they are. .* type int64"),
-        ([("id", pa.float32())], "is float, which does not hold values of type int64"),
-        ([("id", pa.decimal128(18, 0))], r"is decimal128\(18, 0\), which does not hold values of type int64"),
+        ([("id", pa.string())], "the column 'id' of .*scores' is string, .* of type int64 exactly. .* type int64"),
+        ([("id", pa.float32())], "is float, which cannot hold values of type int64"),
+        ([("id", pa.decimal128(18, 0))], r"is decimal128\(18, 0\), which cannot hold values of type int64"),
         ([("id", pa.timestamp("us", "UTC"))], "is timestamp"),
         ([("id", pa.int64()), ("day", pa.date32(), False)], "the column 'day' of .* is NOT NULL"),
         (
@@ -240,7 +240,7 @@ def test_whole_numbers_go_where_they_fit(path, frame, table, tmp_path, kind):
         score(path, tmp_path / "rows.parquet", place, append=True)
         assert set(read(place)["id"][100:]) == {Decimal(2**60 + 1)}
     else:
-        match = f"'id' of the table .*scores' is {kind}, which does not hold '{2**60 + 1}' of type int64"
+        match = f"'id' of the table .*scores' is {kind}, which cannot hold '{2**60 + 1}' of type int64"
         refused(path, tmp_path / "rows.parquet", place, match, append=True)
 
 
@@ -249,7 +249,7 @@ def test_ids_of_a_csv_go_into_a_column_of_integers_or_are_refused(path, frame, t
     frame[:50].to_csv(tmp_path / "rows.csv", index=False)
     score(path, tmp_path / "rows.csv", place, append=True)
     frame[:50].assign(id=[f"{i:04d}" for i in range(50)]).to_csv(tmp_path / "codes.csv", index=False)
-    refused(path, tmp_path / "codes.csv", place, "is int64, which does not hold '0000' of type string", append=True)
+    refused(path, tmp_path / "codes.csv", place, "is int64, which cannot hold '0000' of type string", append=True)
     assert read(place)["id"].tolist() == list(range(50))
 
 
@@ -257,7 +257,7 @@ def test_values_that_lose_digits_or_are_missing_are_refused(path, frame, table, 
     at = pa.array([1], pa.timestamp("ns"))
     given = pa.table(frame[:1]).append_column("at", at)
     pa.parquet.write_table(given, tmp_path / "rows.parquet")
-    refused(path, tmp_path / "rows.parquet", tmp_path / "s.delta", "does not hold '1970.*would lose", keep=["id", "at"])
+    refused(path, tmp_path / "rows.parquet", tmp_path / "s.delta", "cannot hold '1970.*would lose", keep=["id", "at"])
     place = table(("id", pa.int64(), False))
     frame[:3].assign(id=[1, None, 2]).astype({"id": "Int64"}).to_parquet(tmp_path / "rows.parquet")
     refused(path, tmp_path / "rows.parquet", place, "'id' of the table .* is NOT NULL", append=True)
@@ -444,18 +444,18 @@ def test_what_is_no_table_is_refused(path, rows, tmp_path):
         path,
         rows,
         tmp_path / "plain",
-        "append=True is for an output of PostgreSQL or a Delta table, and none is at "
-        r".*plain'. The name of a new Delta table ends in \.delta",
+        "append=True needs an output in PostgreSQL or a Delta table, and "
+        r".*plain' is neither. The name of a new Delta table ends in \.delta",
         append=True,
     )
-    refused(path, rows, tmp_path / "none", "none is at", append=True)
+    refused(path, rows, tmp_path / "none", "is neither", append=True)
     refused(path, rows, tmp_path / "plain", "has the suffix ''")
-    refused(path, rows, tmp_path / "full.delta", "is there already and not an empty folder", append=True)
-    refused(path, rows, tmp_path / "file.delta", "is there already and not an empty folder")
+    refused(path, rows, tmp_path / "full.delta", "already exists and is not an empty folder", append=True)
+    refused(path, rows, tmp_path / "file.delta", "already exists and is not an empty folder")
     refused(path, rows, tmp_path / "50%" / "s.delta", "has a '%' in its path")
     refused(path, rows, "s3://bucket/s.delta", "is a URL; give another folder of this machine")
     refused(path, rows, tmp_path / "s.delta", "leave partition_by out", partition_by=["shop"])
-    refused(path, rows, tmp_path / "s.delta", "table is for an output of PostgreSQL", table="t")
+    refused(path, rows, tmp_path / "s.delta", "table needs an output in PostgreSQL", table="t")
     refused(path, rows, tmp_path / "no" / "s.delta", "Make the folder first")
 
 
