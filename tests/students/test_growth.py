@@ -202,7 +202,7 @@ def test_rows_without_weight_make_no_noise():
 
 
 def test_a_weak_teacher_excuses_no_student_that_learns_nothing():
-    assert [most_unexplained(noise) for noise in (0.0, 0.2, 1.0, 58.0)] == [0.015, 0.015, 0.15, 0.2]
+    assert [most_unexplained(noise) for noise in (0.0, 0.2, 1.0, 58.0)] == [0.015, pytest.approx(0.03), 0.15, 0.2]
 
 
 @pytest.mark.parametrize("n", [1, 9, 10, 40, 199, 200])

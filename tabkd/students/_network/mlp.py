@@ -107,9 +107,8 @@ class MLPStudent(MinibatchStudent):
     Notes
     -----
     Held-out synthetic rows decide what "auto" means; labels are not needed. A student has learnt enough if it leaves at
-    most 1.5 % of the teacher's answers to them unexplained; or 15 % of the squared noise, but at most 20 %. The
-    noise is how far the labels of real rows are from the answers, as a share of the spread of the answers: a teacher
-    that is often wrong need not be followed so closely.
+    most 1.5 % of the teacher's answers to them unexplained; or 15 % of the share by which the labels of real rows
+    differ from the answers, but at most 20 %, because a teacher that is often wrong need not be followed so closely.
 
     At first a network passes over a million rows, with only the first chunk of synthetic ones. (This stage is skipped
     if the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training

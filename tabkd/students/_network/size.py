@@ -19,7 +19,7 @@ _BRIEF_EFFORT = Effort(1_000_000)
 # With few rows, further passes gain little that a wider network would not also gain.
 _WIDER_EFFORT = Effort(1_000_000, 20, 500_000)
 # A student may leave this share of the teacher's answers unexplained; if labels are far from the answers, this share of
-# that distance squared, up to a bound.
+# that distance, up to a bound.
 _MOST_UNEXPLAINED, _MOST_OF_NOISE, _MOST_FOR_NOISE = 0.015, 0.15, 0.2
 
 
@@ -73,4 +73,4 @@ class Size(NamedTuple):
 
 def most_unexplained(noise: float) -> float:
     """The share of the teacher's answers that a student may leave unexplained, for the `noise` of a `SoftStream`."""
-    return max(_MOST_UNEXPLAINED, min(_MOST_OF_NOISE * noise**2, _MOST_FOR_NOISE))
+    return max(_MOST_UNEXPLAINED, min(_MOST_OF_NOISE * noise, _MOST_FOR_NOISE))
