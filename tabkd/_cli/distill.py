@@ -342,11 +342,22 @@ def run(split: Split, settings: Settings, folder: Path, console: Console, comman
         review=settings.review or BUDGETS,
     )
     check_flips(settings.max_flips, report.review)
+    report = dataclasses.replace(report, warnings=[*_untrue(split, settings), *report.warnings])
     student = noted(proto, report)
     _check_size(student, settings)
     report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student, command), front=front)
     write(folder, student, about(split, settings.seed, seconds) | report.to_dict(), report.to_html())
     return report
+
+
+def _untrue(split: Split, settings: Settings) -> list[str]:
+    """Warn that a teacher from a file may have been fitted on the rows that it is measured on."""
+    if settings.teacher in TEACHERS or split.is_own_test:
+        return []
+    return [
+        f"The teacher {settings.teacher} may have been fitted on the test rows, which come from the same table. Then "
+        "its skill is too high here, and that of the student too; give --test FILE with rows that it was not fitted on."
+    ]
 
 
 def _check_size(student: bytes, settings: Settings) -> None:

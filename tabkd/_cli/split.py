@@ -82,6 +82,8 @@ class Split:
         The labels or values.
     notes : list of str
         How the rows were read and chosen.
+    is_own_test : bool
+        Whether the rows to measure on come from a table of their own.
     """
 
     task: str
@@ -91,6 +93,7 @@ class Split:
     X_test: pd.DataFrame
     y_test: np.ndarray
     notes: list[str]
+    is_own_test: bool
 
 
 def read_split(options: TableOptions) -> Split:
@@ -118,7 +121,7 @@ def read_split(options: TableOptions) -> Split:
     columns.check_features(X_train, X_test)
     if table.task == "classification":
         columns.check_classes(train.y, test.y, options.target)
-    return Split(table.task, options.target, X_train, train.y, X_test, test.y, [*notes, *how])
+    return Split(table.task, options.target, X_train, train.y, X_test, test.y, [*notes, *how], options.test is not None)
 
 
 @dataclass(frozen=True)

@@ -171,8 +171,8 @@ def _skill_unseen(decision: Decision, evidence: Evidence) -> Advice:
 def _no_rival(decision: Decision, evidence: Evidence) -> Advice:
     return Advice(
         _UNCLEAR,
-        "the student was not compared with a rival. Pass X_train and y_train, and as exported the student that "
-        "tabkd.load returns.",
+        "the student was not compared with a rival. Pass X_train and y_train to `report` or `evaluate`; `evaluate` "
+        "also needs `exported`, the student that tabkd.load returns.",
     )
 
 

@@ -144,8 +144,8 @@ class Report(Findings):
     >>> report.verdict
     'cannot tell'
     >>> report.advice
-    'Cannot tell whether to distil: the student was not compared with a rival. Pass X_train and y_train, and as exported
-    the student that tabkd.load returns.'
+    'Cannot tell whether to distil: the student was not compared with a rival. Pass X_train and y_train to `report` or
+    `evaluate`; `evaluate` also needs `exported`, the student that tabkd.load returns.'
     >>> report.scores["student"].shape
     (269, 2)
     >>> bool((report.scores.truth == y[300:]).all())

@@ -48,6 +48,15 @@ def test_a_teacher_from_its_file(numbers, teacher_files, tmp_path, name):
     run("distill", table, *arguments, *SMALL)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["metrics"]["teacher"]["accuracy"] > 0.95
+    assert "may have been fitted on the test rows" in report["warnings"][0]
+
+
+def test_a_teacher_from_its_file_is_measured_on_rows_of_another_table(numbers, teacher_files, tmp_path):
+    table, test = write(numbers, tmp_path / "t.parquet"), write(numbers[:100], tmp_path / "test.parquet")
+    arguments = ("--target", "y", "--teacher", teacher_files / "t.json", "--output", tmp_path / "out")
+    run("distill", table, "--test", test, *arguments, *SMALL)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert not any("fitted on the test rows" in warning for warning in report["warnings"])
 
 
 def test_a_forest_of_skops_is_read_when_its_types_are_trusted(numbers, teacher_files, tmp_path):
