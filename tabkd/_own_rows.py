@@ -3,8 +3,8 @@
 A fully grown forest, or a booster without early stopping, repeats the labels of its own rows. A student that learns
 these answers learns the noise in the labels. A copy that is fitted without some rows shows how much better the teacher
 is on them than it ought to be. The answers of a frozen teacher close to its own rows, for which no labels are needed,
-show whether it has memorized these. Labels with little noise are better than the answers of copies, so then the
-student learns the teacher's answers as they are.
+show whether it has memorized these. Labels with little noise mislead little, so then the student learns the teacher's
+answers as they are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEAST_ROWS = 50
 _FOLDS = 5
 # By how much a teacher's squared error on a row may be smaller for having been fitted on it.
 _MOST_OPTIMISM = 0.25
-# Labels with less noise do not mislead: they are closer to the truth than what copies without a row answer to it.
+# Labels with less noise mislead less than answers of copies that lack the row.
 _LEAST_NOISE = 0.35
 # Own rows at which a teacher's answers are compared with those to rows close to them.
 _MOST_ROWS = 4000
@@ -61,8 +61,8 @@ class OwnRows(NamedTuple):
         The mean squared change of the teacher's answers from one of its own rows to a row close to it, divided by that
         between two such close rows. None if it was not measured.
     noise : float or None
-        How far labels are from answers that do not come from members or copies fitted on them; see `label_noise`. If
-        it is small, the source is the teacher. None if there are no such answers, or all of them are equal.
+        How far labels are from the answers of members or copies that were not fitted on them, or from those close to
+        the rows; see `label_noise`. If it is small, the source is the teacher. None if it was not measured.
     """
 
     source: str

@@ -342,7 +342,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console, comman
         review=settings.review or BUDGETS,
     )
     check_flips(settings.max_flips, report.review)
-    report = dataclasses.replace(report, warnings=[*_untrue(split, settings), *report.warnings])
+    report = dataclasses.replace(report, warnings=[*_may_have_seen(split, settings), *report.warnings])
     student = noted(proto, report)
     _check_size(student, settings)
     report = dataclasses.replace(report, n_bytes=len(student), provenance=again(report, student, command), front=front)
@@ -350,7 +350,7 @@ def run(split: Split, settings: Settings, folder: Path, console: Console, comman
     return report
 
 
-def _untrue(split: Split, settings: Settings) -> list[str]:
+def _may_have_seen(split: Split, settings: Settings) -> list[str]:
     """Warn that a teacher from a file may have been fitted on the rows that it is measured on."""
     if settings.teacher in TEACHERS or split.is_own_test:
         return []

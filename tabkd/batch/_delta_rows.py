@@ -58,7 +58,7 @@ class DeltaRows:
     filesystem : pyarrow.fs.FileSystem
         Where it is.
     version : int
-        The version whose rows are read, whatever is committed meanwhile.
+        The version whose rows are read, even if others are committed meanwhile.
 
     Raises
     ------
