@@ -6,8 +6,9 @@ import os
 import sys
 from numbers import Integral
 
-# Below this many rows the threads of OpenMP wait for each other longer than they work.
-_FEW_ROWS = 5_000
+# Below so many values LightGBM, and below so many rows XGBoost, gains little from threads. They meet many times for
+# each tree and spin while they wait; if another program keeps a core busy, each meeting takes milliseconds.
+_FEW_VALUES, _FEW_ROWS = 500_000, 5_000
 
 
 def check_n_jobs(n_jobs: int | None) -> None:
@@ -46,8 +47,11 @@ def _n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def lightgbm_threads(n_jobs: int | None, n_rows: int) -> int:
-    """LightGBM's `num_threads`: if `n_jobs` is None, one for few rows, otherwise 0 for all cores."""
-    if n_jobs is not None:
-        return n_threads(n_jobs)
-    return 1 if n_rows < _FEW_ROWS else 0
+def lightgbm_threads(n_jobs: int | None, n_values: int) -> int:
+    """LightGBM's `num_threads`: if `n_jobs` is None, one for few values (rows × columns), otherwise all cores."""
+    return n_threads(1 if n_jobs is None and n_values < _FEW_VALUES else n_jobs)
+
+
+def xgboost_threads(n_jobs: int | None, n_rows: int) -> int:
+    """XGBoost's `nthread`: if `n_jobs` is None, one for few rows, otherwise all cores."""
+    return n_threads(1 if n_jobs is None and n_rows < _FEW_ROWS else n_jobs)

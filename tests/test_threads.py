@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 
-from tabkd._threads import n_threads
+from tabkd._threads import lightgbm_threads, n_threads, xgboost_threads
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 3, -1, -2, -100, np.int64(2)])
@@ -31,3 +31,12 @@ def in_parallel(function):
 
 def test_workers_of_workers_of_joblib_start_no_threads():
     assert in_parallel(lambda: in_parallel(lambda: n_threads(None))) == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("threads", "few", "many"), [(lightgbm_threads, 499_999, 500_000), (xgboost_threads, 4_999, 5_000)]
+)
+def test_small_fits_of_boosters_start_no_threads_unless_asked_to(threads, few, many):
+    assert (threads(None, few), threads(None, many)) == (1, n_threads(None))
+    assert threads(3, few) == threads(3, many) == 3
+    assert threads(-1, few) == n_threads(-1)

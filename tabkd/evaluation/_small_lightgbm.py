@@ -167,7 +167,7 @@ class SmallLightGBM:
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": lightgbm_threads(self.n_jobs, len(rows)),
+            "num_threads": lightgbm_threads(self.n_jobs, len(rows) * codes.shape[1]),
         }
         if self._trees_per_round > 1:
             params["num_class"] = self._trees_per_round

@@ -14,7 +14,7 @@ from tabkd._monotone import check_single, directions
 from tabkd._options import option
 from tabkd._sklearn import N_JOBS, Interval, validate_params
 from tabkd._tables.schema import TableSchema
-from tabkd._threads import lightgbm_threads
+from tabkd._threads import lightgbm_threads, xgboost_threads
 from tabkd._typing import RandomState, TableLike
 from tabkd._validation import TakesTables, check_labels, check_table, check_targets
 from tabkd._weights import check_weights
@@ -119,7 +119,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": lightgbm_threads(self.n_jobs, len(train)),
+            "num_threads": lightgbm_threads(self.n_jobs, len(train) * codes.shape[1]),
         }
         if n_classes > 2:
             params["num_class"] = n_classes
@@ -151,7 +151,7 @@ class _BoostedMean(TakesTables, BaseEstimator):
             "seed": seed,
             "verbosity": 0,
         }
-        params["nthread"] = lightgbm_threads(self.n_jobs, len(train))
+        params["nthread"] = xgboost_threads(self.n_jobs, len(train))
         if n_classes > 2:
             params["num_class"] = n_classes
         if any(self._directions):

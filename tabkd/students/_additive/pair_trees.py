@@ -71,7 +71,7 @@ def interactions(
     import lightgbm
 
     n, n_columns = table.shape
-    threads = lightgbm_threads(n_jobs, n)
+    threads = lightgbm_threads(n_jobs, table.size)
     names = list(range(n_numeric, n_columns))
     max_bin = int(np.clip(_BINS_IN_ALL // n_columns, _MIN_BINS, _MAX_BINS))
     settings = {"verbosity": -1, "max_bin": max_bin, "min_data_in_bin": 1, "num_threads": threads}

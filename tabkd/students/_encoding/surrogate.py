@@ -62,7 +62,7 @@ def surrogates(
     if len(values) > max_rows:
         rows = rng.choice(len(values), max_rows, replace=False)
         values, levels, targets, weights = values[rows], levels[rows], targets[rows], weights[rows]
-    threads = lightgbm_threads(n_jobs, len(values))
+    threads = lightgbm_threads(n_jobs, values.size + levels.size)
     directions, objective = _directions(targets, rng)
     m, n_columns = values.shape[1], values.shape[1] + levels.shape[1]
     max_bin = _MAX_BIN if n_columns <= MANY_COLUMNS else _MAX_BIN_OF_MANY

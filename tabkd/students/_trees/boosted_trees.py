@@ -165,7 +165,7 @@ class BoostedTreesStudent(SumOfTrees):
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": lightgbm_threads(self.n_jobs, n_rows),
+            "num_threads": lightgbm_threads(self.n_jobs, n_rows * len(self.schema_.columns)),
         }
         if self.monotonic_cst_.any():
             params["monotone_constraints"] = self.monotonic_cst_.tolist()
