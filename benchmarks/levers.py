@@ -39,6 +39,19 @@ class WithBrier(MLPStudent):
         return brier
 
 
+def adam():
+    """Adam for all weights."""
+    import optax
+
+    return optax.scale_by_adam(b2=0.99)
+
+
+class WithAdam(MLPStudent):
+    """An MLP that learns by Adam alone."""
+
+    _optimizer = staticmethod(adam)
+
+
 class WithLogitMatching(MLPStudent):
     """An MLP that matches logits."""
 

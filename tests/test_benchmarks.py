@@ -125,7 +125,7 @@ def test_every_lever_makes_a_student_that_keeps_skill(tmp_path, monkeypatch):
                 # A wider network would need more passes.
                 student = clone(student).set_params(max_iter=20, hidden_layer_sizes=(64, 32))
             short[name] = {**changed, "student": student, "n_synthetic": 20}
-    assert len(short) == 17
+    assert len(short) == 18
     monkeypatch.setattr(ablation, "VARIANTS", short)
     tables = []
     for task, load in (("classification", load_breast_cancer), ("regression", load_diabetes)):

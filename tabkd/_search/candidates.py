@@ -14,16 +14,15 @@ from tabkd._options import option
 from tabkd.students import STUDENTS
 from tabkd.students._registry import student_names
 
-#: From few to many bytes; a student without a ladder is tried with its defaults. An MLP's weights take one byte each,
-#: except those of the default student, with which the others are compared.
+#: From few to many bytes; a student without a ladder is tried with its defaults.
 LADDERS: dict[str, list[dict[str, Any]]] = {
     "mlp": [
-        {"hidden_layer_sizes": (16,), "n_knots": 32, "max_units": 96, "weight_bits": 8},
-        {"hidden_layer_sizes": (24, 12), "n_knots": 64, "max_units": 144, "weight_bits": 8},
-        {"hidden_layer_sizes": (32, 16), "n_knots": 96, "max_units": 192, "weight_bits": 8},
-        {"hidden_layer_sizes": (48, 24), "n_knots": 128, "max_units": 224, "weight_bits": 8},
-        {"hidden_layer_sizes": (64, 32), "n_knots": 128, "max_units": 288, "weight_bits": 8},
-        {"hidden_layer_sizes": (128, 64), "n_knots": 128, "max_units": 288, "weight_bits": 8},
+        {"hidden_layer_sizes": (16,), "n_knots": 32, "max_units": 96},
+        {"hidden_layer_sizes": (24, 12), "n_knots": 64, "max_units": 144},
+        {"hidden_layer_sizes": (32, 16), "n_knots": 96, "max_units": 192},
+        {"hidden_layer_sizes": (48, 24), "n_knots": 128, "max_units": 224},
+        {"hidden_layer_sizes": (64, 32), "n_knots": 128, "max_units": 288},
+        {"hidden_layer_sizes": (128, 64), "n_knots": 128, "max_units": 288},
         {},
     ],
     "additive": [

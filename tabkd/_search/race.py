@@ -15,7 +15,7 @@ from tabkd._learning_rows import Lessons
 from tabkd._search.budget import Budget, front
 from tabkd._search.candidates import Candidate
 from tabkd._search.yardstick import Yardstick
-from tabkd.students._training.school import Effort, n_passes
+from tabkd.students._training.school import n_passes
 
 # Shares of the lessons in the heats, and how many candidates get to the second and to the final.
 _SHARES = (1 / 16, 1 / 4)
@@ -119,7 +119,7 @@ class Race:
         start = time.perf_counter()
         passes = None
         if share < 1 and lessons.synthetic.n_rows:
-            passes = n_passes("auto", len(self.lessons.real) + self.lessons.synthetic.n_rows, Effort())
+            passes = n_passes("auto", len(self.lessons.real) + self.lessons.synthetic.n_rows)
         model = learnt(self.model, candidate, lessons, self.rng, passes)
         candidate.found = self.yardstick.measured(model, share, time.perf_counter() - start)
 

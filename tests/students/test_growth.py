@@ -12,9 +12,7 @@ from tabkd._own_rows import label_noise
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream, TreeStudent
 from tabkd.students._network.size import Size, most_unexplained
-from tabkd.students._network.training import Trainer
 from tabkd.students._soft_rows import held_back
-from tabkd.students._training.lessons import Trial
 from tabkd.students._training.school import n_passes
 from tabkd.students._training.unexplained import unexplained
 from tabkd.teachers import DefaultTeacherRegressor
@@ -37,7 +35,7 @@ def rows(answer, n, seed):
 
 
 def bumpy(X):
-    return even(X) + 0.12 * rough(X)
+    return even(X) + 0.3 * np.sin(60 * X[:, 0])
 
 
 def probabilities(X):
@@ -91,7 +89,7 @@ def test_verbose_tells_the_stages(capsys):
     X = rows(even, 400, 0).codes
     student = MLPStudent(n_knots=8, n_jobs=1, max_iter=3)
     DistilledRegressor(LinearRegression(), student=student, n_synthetic=600, random_state=0, verbose=1).fit(X, X[:, 0])
-    assert "MLP (256, 128), 3 × 940 rows: " in capsys.readouterr().out
+    assert "MLP (64, 32), 3 × 940 rows: " in capsys.readouterr().out
 
 
 def test_sizes_that_are_given_are_kept_whatever_is_left_unexplained():
@@ -110,7 +108,7 @@ def test_without_synthetic_rows_the_student_stays_small():
 def test_a_student_need_not_follow_answers_further_than_they_are_right(noise, sizes):
     student = fitted(bumpy, stream(bumpy, noise=noise))
     assert student.hidden_layer_sizes_ == sizes
-    assert 0.015 < student.unexplained_ < 0.1
+    assert (0.015 < student.unexplained_ < 0.2) == (sizes == USUAL)
 
 
 @pytest.mark.parametrize("params", [{}, {"hidden_layer_sizes": USUAL}])
@@ -133,7 +131,6 @@ def test_a_hard_teacher_is_learnt_from_all_chunks(params):
         f"MLP {sizes}, {student.n_iter_} × 2,400 rows: {student.unexplained_:.1%} of the teacher unexplained "
         "(1.5% is good enough)"
     )
-    # Two narrow networks are tried only if the second may do.
     assert len(optional.notes) == 2
 
 
@@ -219,38 +216,14 @@ def test_rows_without_weight_show_nothing():
     assert fitted(rough, unweighted).hidden_layer_sizes_ == USUAL
 
 
-@pytest.mark.parametrize(("n_rows", "brief", "usual"), [(2_000, 200, 200), (40_000, 25, 100), (5_000_000, 1, 1)])
-def test_a_brief_training_has_a_quarter_of_the_passes(n_rows, brief, usual):
-    size = Size.of("auto", 128, 288, 32)
-    assert [n_passes("auto", n_rows, some.effort) for some in (size.brief(), size)] == [brief, usual]
-    assert n_passes(7, n_rows, size.effort) == 7
-
-
-class Layers:
-    """A trainer that learns nothing."""
-
-    layers = 1.0
-
-
-@pytest.mark.parametrize(("left", "is_hopeless"), [(0.04, True), (0.02, False)])
-def test_a_trial_is_decided_once_after_a_quarter_of_the_training(left, is_hopeless):
-    asked = []
-    trial = Trial(lambda layers: asked.append(layers) or left, 0.03)
-    assert not trial.is_hopeless(Layers, 0.24)
-    assert trial.is_hopeless(Layers, 0.3) is is_hopeless
-    assert not trial.is_hopeless(Layers, 0.6)
-    assert asked == [1.0]
-
-
-def test_a_network_that_is_far_too_narrow_is_given_up_early(monkeypatch):
-    steps = []
-    taken = Trainer.step
-    monkeypatch.setattr(
-        Trainer, "step", lambda self, *given: steps.append(len(self.layers[0][1])) or taken(self, *given)
-    )
-    fitted(rough, max_iter=8)
-    usual, wider = (steps.count(sizes[0]) for sizes in (USUAL, WIDER))
-    assert 0 < usual < wider / 3
+@pytest.mark.parametrize(
+    ("n_rows", "brief", "usual", "wider"), [(2_000, 200, 200, 200), (40_000, 19, 50, 12), (5_000_000, 1, 1, 1)]
+)
+def test_a_brief_training_has_fewer_passes_and_that_of_a_wider_network_still_fewer(n_rows, brief, usual, wider):
+    size = Size.of("auto", 128, 288, 8)
+    stages = [size.brief(), size, size.wider()]
+    assert [n_passes("auto", n_rows, some.rows_in_all) for some in stages] == [brief, usual, wider]
+    assert n_passes(7, n_rows, size.rows_in_all) == 7
 
 
 def test_the_same_seed_gives_the_same_wider_student():

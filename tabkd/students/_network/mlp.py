@@ -13,6 +13,7 @@ from tabkd._sklearn import Interval, Options, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
+from tabkd.students._network.muon import muon
 from tabkd.students._network.network import Network
 from tabkd.students._network.one_byte import in_bytes, write_layer
 from tabkd.students._network.signs import Limits, hidden_roles, limits, reaches
@@ -24,16 +25,14 @@ from tabkd.students._raw_scores import raw_scaling
 from tabkd.students._soft_rows import SoftRows, SoftStream, held_back
 from tabkd.students._student_graph import Tensors
 from tabkd.students._training.encoded import encoded_units
-from tabkd.students._training.lessons import Learner, Progress, Trial
-from tabkd.students._training.school import Effort
+from tabkd.students._training.lessons import Learner
 from tabkd.students._training.student import MinibatchStudent
 from tabkd.students._training.unexplained import unexplained
 
 # Rows that a prediction encodes at a time, so that their units stay in the processor's cache.
 _PREDICT_ROWS = 4096
-# Synthetic rows that show whether a network is large enough; and by what factor it may be off after a quarter of its
-# training, because the rest at most halves what is left.
-_LEAST_HELD_BACK, _MOST_HELD_BACK, _HOPELESS = 20, 4096, 2
+# Synthetic rows that show whether a network is large enough.
+_LEAST_HELD_BACK, _MOST_HELD_BACK = 20, 4096
 
 
 class MLPStudent(MinibatchStudent):
@@ -47,7 +46,7 @@ class MLPStudent(MinibatchStudent):
     ----------
     hidden_layer_sizes : int, tuple of int or "auto", default="auto"
         Number of units of each hidden layer. "auto" is (64, 32), or wider if the teacher needs it (see Notes): from
-        (128, 64) for many inputs to (256, 128) for few, with three times the knots and weights of one byte.
+        (128, 64) for many inputs to (256, 128) for few, with three times the knots.
     n_knots : int, default=128
         Most piecewise-linear units of all numeric columns together; see `TableEncoder`.
     max_levels : int, default=64
@@ -55,21 +54,20 @@ class MLPStudent(MinibatchStudent):
     max_units : int, default=288
         Most units of the input in total; with `hidden_layer_sizes` it bounds the size of the exported network. The
         additional knots of the wider network do not count.
-    batch_size : int, default=128
-        Rows of a minibatch.
-    learning_rate_init : float, default=0.005
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch. "auto" is 512, or 256 or 128 for few rows.
+    learning_rate_init : float, default=0.02
         The highest learning rate. It is reached after a twentieth of the steps; then the rate falls to zero as a half
         cosine.
-    weight_decay : float, default=1e-4
-        Decoupled weight decay.
-    weight_bits : {8, 32}, default=32
-        Bits of a weight in the exported file: 32 for float32. With 8, trained weights are rounded to one of 255 numbers
-        for each unit, which makes files of wide networks a third as large; scoring is as fast, and ONNX Runtime
+    weight_decay : float, default=0.1
+        Decoupled weight decay: a step takes the learning rate times this share off each weight.
+    weight_bits : {8, 32}, default=8
+        Bits of a weight in the exported file: 32 for float32. With 8, each weight is one of 255 numbers of its unit,
+        and training computes with these. The file has about a third of the bytes; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
-        Passes over every row. "auto" passes over about one, four or two million rows in total (see Notes), at least
-        once and at most 200 times over each. Without synthetic rows it holds out a tenth of the rows for early
-        stopping.
+        Passes over every row. "auto" passes over half a million to two million rows in total (see Notes), at least once
+        and at most 200 times over each. Without synthetic rows it holds out a tenth of the rows for early stopping.
     monotonic_cst : array of shape (d,), dict of column to direction, or None, default=None
         1 for each column with which predictions may only rise, -1 with which they may only fall, and 0 for a free one,
         which a dict may leave out. A prediction is the value of the only target, or the probability of the second of
@@ -110,12 +108,14 @@ class MLPStudent(MinibatchStudent):
     most 1.5 % of the teacher's answers to them unexplained; or 15 % of the share by which the labels of real rows
     differ from the answers, but at most 20 %, because a teacher that is often wrong need not be followed so closely.
 
-    At first a network passes over a million rows, with only the first chunk of synthetic ones. (This stage is skipped
-    if the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training
-    starts again, and passes over four million rows of all chunks, and at least once over each. With
-    `hidden_layer_sizes` "auto", this second stage is skipped if the first one leaves more than twice the allowed share
-    unexplained, and stopped after a quarter if it still does. Then, or if too much is unexplained at the end, a wider
-    network passes over a million rows, at most twenty times over each.
+    At first a network passes over 750,000 rows, with only the first chunk of synthetic ones. (This stage is skipped if
+    the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training
+    starts again with all chunks: with `hidden_layer_sizes` "auto", a wider network passes over half a million rows;
+    otherwise one of the given sizes passes over two million. Without the first stage, "auto" begins with (64, 32) and
+    two million rows.
+
+    The hidden layers' weights are learnt by Muon (Jordan et al., 2024), with steps as large as those of Adam (Liu et
+    al., 2025), and biases and the last layer by Adam.
 
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
     rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each
@@ -126,6 +126,8 @@ class MLPStudent(MinibatchStudent):
     ----------
     H. Daniels, M. Velikova, "Monotone and Partially Monotone Neural Networks", IEEE Transactions on Neural Networks
     21(6), 2010.
+    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+    J. Liu et al., "Muon is Scalable for LLM Training", 2025.
     I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
 
     Examples
@@ -141,13 +143,14 @@ class MLPStudent(MinibatchStudent):
     _parameter_constraints = {
         **MinibatchStudent._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "weight_bits": [Options(Integral, {8, 32})],
     }
     _activation = staticmethod(relu)
+    _optimizer = staticmethod(muon)
     _walks: Explainer | None = None
     _size: Size
-    _trial: Trial | None = None
 
     def __init__(
         self,
@@ -156,10 +159,10 @@ class MLPStudent(MinibatchStudent):
         n_knots: int = 128,
         max_levels: int = 64,
         max_units: int = 288,
-        batch_size: int = 128,
-        learning_rate_init: float = 0.005,
-        weight_decay: float = 1e-4,
-        weight_bits: Literal[8, 32] = 32,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 0.02,
+        weight_decay: float = 0.1,
+        weight_bits: Literal[8, 32] = 8,
         max_iter: int | Literal["auto"] = "auto",
         monotonic_cst: Any = None,
         n_jobs: int | None = None,
@@ -193,46 +196,33 @@ class MLPStudent(MinibatchStudent):
     def _fit_as_needed(
         self, size: Size, real: SoftRows, unlearnt: SoftRows, first: SoftStream | None, rest: SoftStream, can_grow: bool
     ) -> None:
-        """Train briefly on the first chunk, then as usual, then a wider network, until it follows the teacher."""
+        """Train briefly on the first chunk, then longer or a wider network, until it follows the teacher."""
+        stages = [(size.brief(), first)] if first is not None else []
+        if first is None or not can_grow:
+            stages.append((size, rest))
+        if can_grow:
+            stages.append((size.wider(), rest))
         most = most_unexplained(rest.noise)
-        hopeless = _HOPELESS * most if can_grow else np.inf
-
-        def is_enough(stage: Size, rows: SoftStream, trial: Trial | None = None) -> bool:
-            self._fit_sized(stage, real, rows, trial)
+        for stage, rows in stages:
+            self._fit_sized(stage, real, rows)
             self.unexplained_ = self._share_left(unlearnt)
             rest.note(
                 f"MLP {self.hidden_layer_sizes_}, {self.n_iter_} × {len(real) + rows.n_rows:,} rows: "
                 f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} is good enough)"
             )
-            return self.unexplained_ <= most
-
-        def left(weights: Layers) -> float:
-            self._set_weights(weights)
-            return self._share_left(unlearnt)
-
-        if first is not None and is_enough(size.brief(), first):
-            return
-        if first is None or self.unexplained_ <= hopeless:
-            trial = Trial(left, hopeless) if can_grow and first is None else None
-            if is_enough(size, rest, trial):
+            if self.unexplained_ <= most:
                 return
-        if can_grow:
-            is_enough(size.wider(), rest)
 
-    def _fit_sized(self, size: Size, real: SoftRows, synthetic: SoftStream, trial: Trial | None = None) -> None:
-        self._size, self._trial = size, trial
+    def _fit_sized(self, size: Size, real: SoftRows, synthetic: SoftStream) -> None:
+        self._size = size
         super()._fit_rows(real, synthetic)
-        self._trial = None
 
     def _share_left(self, rows: SoftRows) -> float:
         scale = None if self.task_ == "classification" else self.target_scale_
         return unexplained(self.predict_codes, rows, scale)
 
-    def _progress(self, held_out: SoftRows | None) -> Progress:
-        return self._trial or super()._progress(held_out)
-
-    def _effort(self) -> Effort:
-        return self._size.effort
+    def _rows_in_all(self) -> int:
+        return self._size.rows_in_all
 
     def _unit_limits(self) -> tuple[int, int]:
         return self._size.n_knots, self._size.max_units
@@ -243,7 +233,8 @@ class MLPStudent(MinibatchStudent):
         layers = initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
         units = encoded_units(self.encoder_)
         stored = in_bytes if self._size.weight_bits == 8 else None
-        return Trainer(layers, units, self._loss(), self.weight_decay, self._activation, self._limits(), stored)
+        how = self._loss(), self.weight_decay, self._activation, self._limits(), stored, self._optimizer
+        return Trainer(layers, units, *how)
 
     def _set_weights(self, weights: Layers) -> None:
         self.coefs_, self.intercepts_ = (list(part) for part in zip(*weights, strict=True))

@@ -9,15 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_scalar
 
-from tabkd.students._training.school import Effort
-
 # The hidden layers of "auto"; and of the wider network, which has so many times the knots, the units of the first layer
-# that are tried, and the most weights (of one byte each).
+# that are tried, and the most weights.
 _USUAL, _WIDER, _MORE_KNOTS, _MOST_WEIGHTS = (64, 32), (256, 224, 192, 160), 3, 60_000
 _LEAST_WIDE = 128
-_BRIEF_EFFORT = Effort(1_000_000)
-# With few rows, further passes gain little that a wider network would not also gain.
-_WIDER_EFFORT = Effort(1_000_000, 20, 500_000)
+# The rows that each passes over in total; first the usual one does so briefly.
+_BRIEF_ROWS, _USUAL_ROWS, _WIDER_ROWS = 750_000, 2_000_000, 500_000
 # A student may leave this share of the teacher's answers unexplained; if labels are far from the answers, this share of
 # that distance, up to a bound.
 _MOST_UNEXPLAINED, _MOST_OF_NOISE, _MOST_FOR_NOISE = 0.015, 0.15, 0.2
@@ -34,15 +31,15 @@ class Size(NamedTuple):
         Parameters of `TableEncoder`.
     weight_bits : int
         Bits of a weight in the file.
-    effort : Effort
-        The meaning of ``max_iter="auto"``.
+    rows_in_all : int
+        How many rows ``max_iter="auto"`` passes over in total.
     """
 
     hidden_layer_sizes: tuple[int, ...] | None
     n_knots: int
     max_units: int
     weight_bits: int
-    effort: Effort = Effort()
+    rows_in_all: int = _USUAL_ROWS
 
     @classmethod
     def of(cls, hidden_layer_sizes: str | int | Sequence[int], n_knots: int, max_units: int, weight_bits: int) -> Size:
@@ -55,12 +52,12 @@ class Size(NamedTuple):
 
     def brief(self) -> Size:
         """The same with little training."""
-        return self._replace(effort=_BRIEF_EFFORT)
+        return self._replace(rows_in_all=_BRIEF_ROWS)
 
     def wider(self) -> Size:
-        """The size of the wider network: with weights of one byte, its file has hardly more bytes."""
+        """The size of the wider network."""
         more = (_MORE_KNOTS - 1) * self.n_knots
-        return Size(None, self.n_knots + more, self.max_units + more, 8, _WIDER_EFFORT)
+        return Size(None, self.n_knots + more, self.max_units + more, self.weight_bits, _WIDER_ROWS)
 
     def layers(self, n_inputs: int) -> tuple[int, ...]:
         """The units of each hidden layer for a number of inputs."""

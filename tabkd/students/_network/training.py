@@ -1,4 +1,4 @@
-"""Training the MLP in JAX and Optax: one compiled scan over the minibatches of a block of rows.
+"""Training the MLP in JAX: one compiled scan over the minibatches of a block of rows.
 
 Everything about a table is an argument of the compiled function, and all blocks have the same number of rows. So JAX
 compiles once for each shape of table and network, and not once for every fit.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tabkd.students._network.muon import muon
 from tabkd.students._network.signs import Limits
 from tabkd.students._training.batches import Batches, Units, features
 
@@ -58,6 +59,8 @@ class Trainer:
         Takes weights and their module and returns them as a file will hold them. The outputs are computed with these,
         and the gradients are applied to the weights themselves (Bengio, Léonard, Courville, "Estimating or Propagating
         Gradients Through Stochastic Neurons", 2013).
+    optimizer : callable, default=muon
+        Gives the Optax transformation of the gradients, whose state begins with zeros.
     """
 
     def __init__(
@@ -69,16 +72,17 @@ class Trainer:
         activation: Callable,
         limits: Sequence[Limits] = (),
         stored: Callable | None = None,
+        optimizer: Callable = muon,
     ) -> None:
         import jax
 
-        self._run = compiled(loss, activation, stored)
+        self._run = compiled(loss, activation, stored, optimizer)
         self._units = units
         self._decay = np.float32(weight_decay)
         self._limits = list(limits)
         self._params = within(layers, self._limits)
-        # Adam begins with zeros. JAX would compile a function for each shape to make them.
-        state = jax.eval_shape(_optimizer().init, self._params)
+        # The optimiser begins with zeros. JAX would compile a function for each shape to make them.
+        state = jax.eval_shape(optimizer().init, self._params)
         self._state = jax.tree.map(lambda array: np.zeros(array.shape, array.dtype), state)
 
     def step(self, batches: Batches, rates: np.ndarray) -> jax.Array:
@@ -107,19 +111,13 @@ def within(layers: Any, limits: Sequence[Limits]) -> Any:
     return [(w.clip(low, high), b) for (w, b), (low, high) in zip(layers, limits, strict=True)]
 
 
-def _optimizer() -> Any:
-    import optax
-
-    return optax.scale_by_adam(b2=0.99)
-
-
 @cache
-def compiled(loss: Callable, activation: Callable, stored: Callable | None = None) -> Callable:
+def compiled(loss: Callable, activation: Callable, stored: Callable | None, optimizer: Callable) -> Callable:
     """The scan over a block; jit compiles it once for each shape in a process."""
     import jax
     import jax.numpy as jnp
 
-    optimizer = _optimizer()
+    steps_of = optimizer()
 
     def outputs(layers: Any, units: Any, batch: Any) -> Any:
         hidden = features(units, batch)
@@ -142,7 +140,7 @@ def compiled(loss: Callable, activation: Callable, stored: Callable | None = Non
             layers, state = carry
             batch, rate = inputs
             value, gradients = jax.value_and_grad(mean_loss)(layers, units, batch)
-            updates, state = optimizer.update(gradients, state, layers)
+            updates, state = steps_of.update(gradients, state, layers)
             layers = [
                 (w - rate * (dw + decay * w), b - rate * db) for (w, b), (dw, db) in zip(layers, updates, strict=True)
             ]

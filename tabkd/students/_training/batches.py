@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-#: Minibatches in one call of the compiled function.
-STEPS = 32
+# Rows in one call of the compiled function.
+_BLOCK_ROWS = 4096
 # Up to this many inputs, a product with a sparse matrix is as fast as selecting the input of each unit.
 _FEW_INPUTS = 32
 
@@ -22,12 +22,28 @@ class Units(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """A block of rows, each array of shape (STEPS, batch_size, ...)."""
+    """A block of rows, each array of shape (steps, batch_size, ...)."""
 
     inputs: np.ndarray
     levels: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+
+
+def usual_batch_size(n_rows: int) -> int:
+    """What "auto" means: 512, or 256 or 128 if there would be fewer than 32 minibatches of `n_rows` rows.
+
+    Examples
+    --------
+    >>> [usual_batch_size(n_rows) for n_rows in (1_000, 8_192, 16_383, 16_384)]
+    [128, 256, 256, 512]
+    """
+    return next((size for size in (512, 256) if n_rows >= 32 * size), 128)
+
+
+def steps_of_block(batch_size: int) -> int:
+    """The number of minibatches in a block."""
+    return max(1, _BLOCK_ROWS // batch_size)
 
 
 def features(units: Units, batch: Batches) -> Any:

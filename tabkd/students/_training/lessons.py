@@ -8,14 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from tabkd.students._soft_rows import SoftRows
-from tabkd.students._training.batches import STEPS, Batches
+from tabkd.students._training.batches import Batches, steps_of_block
 
 # Fewest real rows for each synthetic one.
 _REAL_SHARE = 0.25
 # Passes without progress on held-out rows before training ends.
 _PATIENCE = 5
-# The share of the training after which a trial is decided.
-_TRIAL_SHARE = 0.25
 
 
 class Learner(Protocol):
@@ -46,21 +44,22 @@ def lessons(
 
 
 def blocks(lesson: Batches, batch_size: int, rng: np.random.RandomState) -> Iterator[Batches]:
-    """The rows of a lesson, shuffled, in blocks of `STEPS` minibatches.
+    """The rows of a lesson, shuffled, in blocks of minibatches.
 
     All blocks have the same size, so that training is compiled once: the last block is filled with rows of the first,
     or dropped in this pass if less than half of it is there.
     """
-    n_rows, size = len(lesson.weights), STEPS * batch_size
+    n_rows, steps = len(lesson.weights), steps_of_block(batch_size)
+    size = steps * batch_size
     order = np.resize(rng.permutation(n_rows), max(1, round(n_rows / size)) * size)
-    for rows in order.reshape(-1, STEPS, batch_size):
+    for rows in order.reshape(-1, steps, batch_size):
         yield Batches(*(part.take(rows, axis=0) for part in lesson))
 
 
 def n_blocks_in_all(n_real: int, n_synthetic: int, passes: int, batch_size: int) -> int:
     """The approximate number of blocks in `passes` passes over all lessons."""
     n_rows = n_synthetic + _n_real(n_synthetic, n_real, n_synthetic) if n_synthetic else n_real
-    return max(1, round(passes * n_rows / (STEPS * batch_size)))
+    return max(1, round(passes * n_rows / (steps_of_block(batch_size) * batch_size)))
 
 
 def hold_out(rows: SoftRows, rng: np.random.RandomState) -> tuple[SoftRows, SoftRows]:
@@ -94,33 +93,6 @@ class Progress:
         if self.best is None or loss < self._least:
             self._least, self.best, self._age = loss, layers, 0
         return self._age >= _PATIENCE
-
-    def is_hopeless(self, trainer: Learner, share: float) -> bool:
-        """Whether to give up after a pass, when this share of the training is over."""
-        return False
-
-
-class Trial(Progress):
-    """Gives up after a quarter of the training if too much is left to learn for the rest of it.
-
-    Parameters
-    ----------
-    left : callable
-        Computes how much layers leave to learn.
-    most : float
-        How much may be left after a quarter.
-    """
-
-    def __init__(self, left: Callable, most: float) -> None:
-        super().__init__(None)
-        self._left, self._most, self._is_decided = left, most, False
-
-    def is_hopeless(self, trainer: Learner, share: float) -> bool:
-        """Decide after the first pass that ends after the first quarter."""
-        if self._is_decided or share < _TRIAL_SHARE:
-            return False
-        self._is_decided = True
-        return self._left(trainer.layers) > self._most
 
 
 def _n_real(n_chunk: int, n_real: int, n_synthetic: int) -> int:

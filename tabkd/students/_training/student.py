@@ -15,10 +15,10 @@ from tabkd._typing import RandomState
 from tabkd.students._encoding.encoder import TableEncoder
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student
-from tabkd.students._training.batches import cross_entropy, squared_error
+from tabkd.students._training.batches import cross_entropy, squared_error, usual_batch_size
 from tabkd.students._training.encoded import EncodedRows
 from tabkd.students._training.lessons import Learner, Progress, hold_out
-from tabkd.students._training.school import Effort, Schedule, school
+from tabkd.students._training.school import USUAL_ROWS, Schedule, n_passes, school
 
 
 class MinibatchStudent(Student):
@@ -43,7 +43,7 @@ class MinibatchStudent(Student):
     n_knots: int
     max_levels: int
     max_units: int
-    batch_size: int
+    batch_size: int | Literal["auto"]
     learning_rate_init: float
     max_iter: int | Literal["auto"]
     n_jobs: int | None
@@ -56,8 +56,9 @@ class MinibatchStudent(Student):
         trainer = self._trainer(real, rng)
         rows = EncodedRows(self.encoder_, real, synthetic, self._learnt)
         n_rows = rows.n_real + rows.n_synthetic
-        effort = self._effort() if rows.n_synthetic else Effort()
-        schedule = Schedule.of(self.max_iter, n_rows, self.batch_size, self.learning_rate_init, effort)
+        in_all = self._rows_in_all() if rows.n_synthetic else USUAL_ROWS
+        batch_size = self._batch_size(n_rows)
+        schedule = Schedule(n_passes(self.max_iter, n_rows, in_all), batch_size, self.learning_rate_init)
         progress = self._progress(held_out)
         weights, self.n_iter_ = school(trainer, rows, schedule, progress, rng)
         self.encoder_.set_learnt(rows.unseen)
@@ -78,9 +79,13 @@ class MinibatchStudent(Student):
         """The parameters `n_knots` and `max_units` of the encoder."""
         return self.n_knots, self.max_units
 
-    def _effort(self) -> Effort:
-        """How many rows "auto" passes over if there are synthetic rows."""
-        return Effort()
+    def _batch_size(self, n_rows: int) -> int:
+        """The rows of a minibatch, if there are `n_rows` in total."""
+        return usual_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
+
+    def _rows_in_all(self) -> int:
+        """How many rows "auto" passes over in total if there are synthetic rows."""
+        return USUAL_ROWS
 
     def _held_out(
         self, real: SoftRows, synthetic: SoftStream, rng: np.random.RandomState

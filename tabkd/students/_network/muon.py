@@ -1,0 +1,69 @@
+"""The steps of a network: Muon for the weights of hidden layers, Adam for all others.
+
+The momentum M of a weight matrix is replaced by a matrix with the same singular vectors whose singular values are all
+about one, so that a step moves the layer's output along rare directions as far as along frequent ones. A student's
+targets have no noise, so those directions are worth learning.
+
+K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024: the iteration and its coefficients.
+J. Liu et al., "Muon is Scalable for LLM Training", 2025, equation 4: steps of a matrix as large as those of Adam.
+
+Optax has Muon in `contrib`, whose interface still changes; besides, its state does not begin with zeros, which
+`Trainer` relies on to have nothing to compile for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The decay of Adam's squared gradients and of Muon's momentum; how large a step's entries are on average.
+_SQUARES, _MOMENTUM, _STEP_SIZE = 0.99, 0.95, 0.2
+# Newton-Schulz: so many iterations of a quintic polynomial with these coefficients bring all singular values near one.
+_ITERATIONS, _COEFFICIENTS = 5, (3.4445, -4.7750, 2.0315)
+
+
+def muon() -> Any:
+    """The Optax transformation of the gradients of a network's layers, a list of (weights, bias)."""
+    import jax.numpy as jnp
+    import optax
+
+    adam = optax.scale_by_adam(b2=_SQUARES)
+
+    def init(layers: Any) -> Any:
+        return adam.init(layers), [jnp.zeros_like(weights) for weights, _ in layers[:-1]]
+
+    def update(gradients: Any, state: Any, layers: Any = None) -> Any:
+        of_adam, momenta = state
+        *hidden, last = gradients
+        momenta = [_mean(momentum, dw) for momentum, (dw, _) in zip(momenta, hidden, strict=True)]
+        (*steps, last), of_adam = adam.update(gradients, of_adam, layers)
+        steps = [
+            (_step(_mean(momentum, dw)), of_bias)
+            for momentum, (dw, _), (_, of_bias) in zip(momenta, hidden, steps, strict=True)
+        ]
+        return [*steps, last], (of_adam, momenta)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _mean(momentum: Any, gradient: Any) -> Any:
+    """The moving mean of gradients; taken twice it looks ahead (Nesterov)."""
+    return _MOMENTUM * momentum + (1 - _MOMENTUM) * gradient
+
+
+def _step(momentum: Any) -> Any:
+    """The step of a weight matrix (fan_in, fan_out), before the learning rate."""
+    return orthogonal(momentum) * (_STEP_SIZE * max(momentum.shape) ** 0.5)
+
+
+def orthogonal(matrix: Any) -> Any:
+    """A JAX matrix with its singular values moved to about one; zeros stay."""
+    import jax.numpy as jnp
+
+    a, b, c = _COEFFICIENTS
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if is_tall else matrix
+    x = x / (jnp.linalg.norm(x) + 1e-12)
+    for _ in range(_ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x.T if is_tall else x

@@ -1,0 +1,58 @@
+"""The steps of a network: Muon for the weights of hidden layers, Adam for all others."""
+
+import numpy as np
+import optax
+import pytest
+
+from tabkd.students import MLPStudent
+from tabkd.students._network.muon import muon, orthogonal
+
+
+def adam():
+    return optax.scale_by_adam(b2=0.99)
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (16, 16), (9, 1), (1, 1)])
+def test_singular_values_become_about_one_and_singular_vectors_stay(shape):
+    matrix = random(*shape) * np.geomspace(1, 30, shape[1], dtype=np.float32)
+    found = np.asarray(orthogonal(matrix))
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    turned = left.T @ found @ right.T
+    assert found.shape == shape
+    assert ((np.diag(turned) > 0.3) & (np.diag(turned) < 1.3)).all()
+    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-3)
+
+
+def test_a_layer_without_a_gradient_stays():
+    np.testing.assert_array_equal(orthogonal(np.zeros((5, 3), np.float32)), 0)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_hidden_weights_take_steps_of_muon_and_all_others_those_of_adam(scale):
+    shapes = [(30, 20), (20, 10), (10, 3)]
+    layers = [(random(*shape), random(shape[1])) for shape in shapes]
+    gradients = [(scale * random(*shape, seed=1), scale * random(shape[1], seed=2)) for shape in shapes]
+    (found, _), (usual, _) = (one.update(gradients, one.init(layers), layers) for one in (muon(), adam()))
+    for (step, of_bias), (_, bias_of_adam) in zip(found[:-1], usual[:-1], strict=True):
+        # As long as those of Adam with a cosine schedule, whatever the size of the gradient (Liu et al., equation 4).
+        assert 0.13 < np.sqrt(np.mean(np.square(step))) < 0.25
+        np.testing.assert_array_equal(of_bias, bias_of_adam)
+    for ours, theirs in zip(found[-1], usual[-1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+class WithAdam(MLPStudent):
+    _optimizer = staticmethod(adam)
+
+
+def test_a_network_follows_its_teacher_further_than_with_adam():
+    X = np.random.RandomState(0).rand(3000, 4)
+    y = np.sin(8 * X[:, 0] * X[:, 1]) + np.abs(X[:, 2] - X[:, 3])
+    settings = {"hidden_layer_sizes": (32, 16), "n_knots": 32, "max_iter": 20, "batch_size": 256, "random_state": 0}
+    students = [student(**settings).fit(X[:2000], y[:2000]) for student in (MLPStudent, WithAdam)]
+    with_muon, with_adam = (1 - student.score(X[2000:], y[2000:]) for student in students)
+    assert with_muon < 0.8 * with_adam
