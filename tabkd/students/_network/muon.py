@@ -7,8 +7,8 @@ targets have no noise, so those directions are worth learning.
 K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024: the iteration and its coefficients.
 J. Liu et al., "Muon is Scalable for LLM Training", 2025, equation 4: steps of a matrix as large as those of Adam.
 
-Optax has Muon in `contrib`, whose interface still changes; besides, its state does not begin with zeros, which
-`Trainer` relies on to have nothing to compile for it.
+Muon in `optax.contrib` begins with a state that is not all zeros, and `Trainer` needs zeros, so that nothing has to be
+compiled for the state.
 """
 
 from __future__ import annotations
