@@ -1,8 +1,8 @@
 """The steps of a network: Muon for the weights of hidden layers, Adam for all others.
 
 The momentum M of a weight matrix is replaced by a matrix with the same singular vectors whose singular values are all
-about one, so that a step moves the layer's output along rare directions as far as along frequent ones. A student's
-targets have no noise, so those directions are worth learning.
+about one, so that a step moves the layer's output along rare directions as far as along frequent ones. A teacher's
+answers have less noise than labels, so those directions are worth learning.
 
 K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024: the iteration and its coefficients.
 J. Liu et al., "Muon is Scalable for LLM Training", 2025, equation 4: steps of a matrix as large as those of Adam.
