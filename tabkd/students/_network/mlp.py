@@ -106,9 +106,10 @@ class MLPStudent(MinibatchStudent):
     -----
     Held-out synthetic rows decide what "auto" means; labels are not needed. A student has learnt enough if it leaves at
     most 1.5 % of the teacher's answers to them unexplained; or 15 % of the share by which the labels of real rows
-    differ from the answers, but at most 20 %, because a teacher that is often wrong need not be followed so closely.
+    differ from the answers, because a teacher that is often wrong need not be followed so closely; or 8 divided by the
+    number of real rows, because few rows show a teacher only roughly; but at most 20 %.
 
-    At first a network passes over 750,000 rows, with only the first chunk of synthetic ones. (This stage is skipped if
+    At first a network passes over a million rows, with only the first chunk of synthetic ones. (This stage is skipped if
     the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training
     starts again with all chunks: with `hidden_layer_sizes` "auto", a wider network passes over half a million rows;
     otherwise one of the given sizes passes over two million. Without the first stage, "auto" begins with (64, 32) and
@@ -202,7 +203,7 @@ class MLPStudent(MinibatchStudent):
             stages.append((size, rest))
         if can_grow:
             stages.append((size.wider(), rest))
-        most = most_unexplained(rest.noise)
+        most = most_unexplained(rest.noise, len(real))
         for stage, rows in stages:
             self._fit_sized(stage, real, rows)
             self.unexplained_ = self._share_left(unlearnt)

@@ -14,10 +14,10 @@ from sklearn.utils import check_scalar
 _USUAL, _WIDER, _MORE_KNOTS, _MOST_WEIGHTS = (64, 32), (256, 224, 192, 160), 3, 60_000
 _LEAST_WIDE = 128
 # The rows that each passes over in total; first the usual one does so briefly.
-_BRIEF_ROWS, _USUAL_ROWS, _WIDER_ROWS = 750_000, 2_000_000, 500_000
+_BRIEF_ROWS, _USUAL_ROWS, _WIDER_ROWS = 1_000_000, 2_000_000, 500_000
 # A student may leave this share of the teacher's answers unexplained; if labels are far from the answers, this share of
-# that distance, up to a bound.
-_MOST_UNEXPLAINED, _MOST_OF_NOISE, _MOST_FOR_NOISE = 0.015, 0.15, 0.2
+# that distance; of a table with few rows, which show a teacher only roughly, this over their number; all up to a bound.
+_MOST_UNEXPLAINED, _MOST_OF_NOISE, _MOST_FOR_FEW, _MOST_AT_ALL = 0.015, 0.15, 8, 0.2
 
 
 class Size(NamedTuple):
@@ -68,6 +68,14 @@ class Size(NamedTuple):
         return width, width // 2
 
 
-def most_unexplained(noise: float) -> float:
-    """The share of the teacher's answers that a student may leave unexplained, for the `noise` of a `SoftStream`."""
-    return max(_MOST_UNEXPLAINED, min(_MOST_OF_NOISE * noise, _MOST_FOR_NOISE))
+def most_unexplained(noise: float, n_real: int) -> float:
+    """The share of the teacher's answers that a student may leave unexplained.
+
+    Parameters
+    ----------
+    noise : float
+        That of a `SoftStream`.
+    n_real : int
+        The number of real rows.
+    """
+    return min(max(_MOST_UNEXPLAINED, _MOST_OF_NOISE * noise, _MOST_FOR_FEW / n_real), _MOST_AT_ALL)
