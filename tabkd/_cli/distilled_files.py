@@ -77,7 +77,7 @@ def write(folder: Path, student: bytes, summary: dict[str, Any], page: str) -> N
 
 
 def print_report(console: Console, report: Report) -> None:
-    """The measures and the headlines as two tables, the warnings, and last the verdict.
+    """The measures as a table, the headlines, the warnings, and last the verdict.
 
     Parameters
     ----------
@@ -86,13 +86,11 @@ def print_report(console: Console, report: Report) -> None:
     report : Report
         What to print.
     """
-    from rich.table import Table
-
     console.print(report.to_table())
-    headlines = Table(show_header=False, box=None, pad_edge=False)
-    for label, value in report.summary():
-        headlines.add_row(label, value)
-    console.print(headlines)
+    headlines = report.summary()
+    width = max(len(label) for label, _ in headlines)
+    for label, value in headlines:
+        console.print(f"{label:<{width}}  {value}", soft_wrap=True)
     for warning in report.warnings:
         console.print(warning, style="yellow", soft_wrap=True)
     console.print(report.advice, style="bold", soft_wrap=True)

@@ -161,7 +161,10 @@ def _share(value: float, interval: tuple[float, float] | None, reasons: Mapping[
 
 def _against(found: dict) -> str:
     name, share = next(iter(found["columns"].items()))
-    return f"{found['share']:.1%} of {found['moves']:,} moves of one column, most with {name} ({share:.1%})"
+    return (
+        f"{found['share']:.1%} of {found['moves']:,} times that one column changed, the two moved in opposite "
+        f"directions; most for {name} ({share:.1%})"
+    )
 
 
 def _review_lines(findings: Findings) -> list[tuple[str, str]]:
@@ -171,12 +174,12 @@ def _review_lines(findings: Findings) -> list[tuple[str, str]]:
         return []
     entry = told[-1]
     shown = {name: worth(value, findings.task) for name, value in entry["worth"].items()}
-    what = f"{findings.classes[1]!r} in" if findings.classes else "mean value of"
+    what = f"share of class {findings.classes[1]}" if findings.classes else "mean value"
     return [
-        ("same alerts", "; ".join(map(_same, told))),
+        *((f"same alerts at {each['budget']:.4g}", _same(each)) for each in told),
         (
-            f"new and lost at {entry['budget']:.4g}",
-            f"{entry['come']:,.3g} each: {what} {shown['come']} of the new, {shown['go']} of the lost, "
+            f"changed alerts at {entry['budget']:.4g}",
+            f"{entry['come']:,.3g} new, as many lost; {what}: {shown['come']} of the new, {shown['go']} of the lost, "
             f"{shown['same']} of the same",
         ),
     ]
@@ -186,10 +189,7 @@ def _same(entry: dict) -> str:
     low, high = (1 - end for end in reversed(entry["changed_interval"]))
     ties = entry["student_ties"]["alerts"]
     tied = f", ties decide {ties:,.3g}" if ties else ""
-    return (
-        f"{1 - entry['changed']:.1%} of {entry['alerts']:,.4g} at {entry['budget']:.4g} "
-        f"(95 % interval {low:.1%} to {high:.1%}{tied})"
-    )
+    return f"{1 - entry['changed']:.1%} of {entry['alerts']:,.4g} (95 % interval {low:.1%} to {high:.1%}{tied})"
 
 
 def worth(value: float | None, task: str) -> str:

@@ -25,9 +25,9 @@ def test_the_budgets_of_the_user_are_reported_and_those_of_all_users_without(noi
     review = json.loads((tmp_path / "out" / "report.json").read_text())["review"]
     assert [entry["budget"] for entry in review] == [0.05, 0.1]
     assert review[1]["alerts"] == 38
-    assert "same alerts" in output
-    assert "of 38 at 0.1 (95 % interval" in output
-    assert "new and lost at 0.1" in output
+    assert "same alerts at 0.1" in output
+    assert "of 38 (95 % interval" in output
+    assert "changed alerts at 0.1" in output
     of_all = json.loads((distilled[0] / "report.json").read_text())["review"]
     assert [entry["budget"] for entry in of_all] == [0.001, 0.005, 0.01, 0.05]
 

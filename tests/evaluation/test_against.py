@@ -43,7 +43,7 @@ def test_a_column_that_the_student_reads_the_other_way_round_is_found():
     assert found.against_teacher["columns"] == {"a": 1.0}
     assert 0.3 < found.against_teacher["share"] < 0.37
     assert found.to_dict()["against_teacher"] == found.against_teacher
-    assert dict(found.summary())["against teacher"].endswith("moves of one column, most with a (100.0%)")
+    assert dict(found.summary())["against teacher"].endswith("opposite directions; most for a (100.0%)")
 
 
 def test_a_student_that_moves_with_its_teacher_shows_no_line():
