@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tabkd.teachers._teacher import unfrozen
+
 # tabkd itself, and modules of Python that pickles refer to.
 _NOT_COUNTED = ("tabkd", "builtins", "copyreg", "_codecs", "functools", "collections", "numbers")
 # The packages that run an exported student.
@@ -79,6 +81,7 @@ class _Pickler(pickle.Pickler):
 
 def _trees(model: Any, seen: set[int]) -> Iterator[int]:
     """The trees of the ensembles that are part of an estimator."""
+    model = unfrozen(model)
     if id(model) in seen or isinstance(model, (str, bytes, int, float, bool, type(None), np.generic)):
         return
     seen.add(id(model))
@@ -103,7 +106,6 @@ def _trees(model: Any, seen: set[int]) -> Iterator[int]:
     elif type(getattr(model, "tree_", None)).__name__ == "Tree":
         yield 1
     elif hasattr(model, "get_params"):
-        fitted = {
-            name: part for name, part in vars(model).items() if name.endswith("_") or name in ("steps", "_Booster")
-        }
-        yield from _trees(fitted, seen)
+        for name, part in vars(model).items():
+            if name.endswith("_") or name in ("steps", "_Booster"):
+                yield from _trees(part, seen)

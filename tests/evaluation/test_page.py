@@ -12,7 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from tabkd import DistilledClassifier, DistilledRegressor
@@ -208,9 +212,16 @@ def test_drift_of_test_rows_is_found():
     assert report.drift["columns"]["amount"]["missing"] == pytest.approx(1 / 9, abs=0.01)
 
 
-def test_costs_name_trees_and_packages():
+def scaled(estimator):
+    return make_pipeline(make_column_transformer((StandardScaler(), [0]), remainder="passthrough"), estimator)
+
+
+@pytest.mark.parametrize("within", [lambda forest: forest, scaled], ids=["alone", "in a pipeline"])
+@pytest.mark.parametrize("frozen", [lambda teacher: teacher, FrozenEstimator], ids=["fitted", "frozen"])
+def test_costs_name_trees_and_packages(within, frozen):
     X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
-    found = costs(RandomForestRegressor(7, max_depth=3).fit(X, y), 1000, UNKNOWN)
+    teacher = within(RandomForestRegressor(7, max_depth=3)).fit(X, y)
+    found = costs(frozen(teacher), 1000, UNKNOWN)
     assert found["teacher"]["trees"] == 7
     assert "scikit-learn" in found["teacher"]["packages"]
     assert found["teacher"]["bytes"] > 1000

@@ -109,8 +109,8 @@ class MLPStudent(MinibatchStudent):
     differ from the answers, because a teacher that is often wrong need not be followed so closely; or 8 divided by the
     number of real rows, because few rows show a teacher only roughly; but at most 20 %.
 
-    At first a network passes over a million rows, with only the first chunk of synthetic ones. (This stage is skipped if
-    the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training
+    At first a network passes over a million rows, with only the first chunk of synthetic ones. (This stage is skipped
+    if the number of synthetic rows is not "auto", because then they were requested.) If that is not enough, training
     starts again with all chunks: with `hidden_layer_sizes` "auto", a wider network passes over half a million rows;
     otherwise one of the given sizes passes over two million. Without the first stage, "auto" begins with (64, 32) and
     two million rows.
