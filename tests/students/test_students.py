@@ -14,7 +14,6 @@ from tabkd._tables.schema import TableSchema
 from tabkd.students import STUDENTS, BoostedTreesStudent, MLPStudent, SoftRows, SoftStream, TableEncoder, TreeStudent
 from tabkd.students._encoding.knots import Splits, share_knots
 from tabkd.students._network.muon import muon
-from tabkd.students._network.one_byte import in_bytes
 from tabkd.students._network.training import compiled, relu
 from tabkd.students._training.batches import cross_entropy, features, squared_error
 from tabkd.students._training.encoded import EncodedRows, encoded_units
@@ -226,7 +225,7 @@ def test_a_second_fit_of_the_same_shape_compiles_nothing(line):
         (cross_entropy, np.hstack([line, 1 - line]), np.hstack([X, 1 - X])),
     ):
         clone_of("mlp", **params).fit(line, fitted)
-        run = compiled(loss, relu, in_bytes, muon)
+        run = compiled(loss, relu, muon)
         n_compiled = run._cache_size()
         clone_of("mlp", **params, learning_rate_init=0.01).fit(X, other)
         assert run._cache_size() == n_compiled > 0

@@ -6,8 +6,6 @@ import pytest
 from tabkd import DistilledClassifier, ExportedStudent
 from tabkd.students import MLPStudent
 from tabkd.students._network.one_byte import in_bytes
-from tabkd.students._network.training import Trainer, initial_weights, relu
-from tabkd.students._training.batches import Batches, Units, squared_error
 from tests.export.hard import mixed_table, teacher
 
 SIZES = {"hidden_layer_sizes": (32, 16), "max_levels": 20, "max_iter": 3}
@@ -49,24 +47,6 @@ def test_rounding_costs_next_to_nothing():
     assert narrow.score(X, y) > wide.score(X, y) - 1e-4
     for weights in narrow.coefs_:
         np.testing.assert_array_equal(in_bytes(weights), weights)
-
-
-def test_training_computes_with_the_weights_of_the_file_and_changes_those_behind_them():
-    rng = np.random.default_rng(0)
-    layers = initial_weights([2, 4, 1], np.zeros(1), rng)
-    units = Units(np.arange(2, dtype=np.int32), np.ones(2, np.float32), np.zeros(2, np.float32), np.zeros(0, np.int32))
-    X = rng.random((1, 64, 2)).astype(np.float32)
-    batches = Batches(X, np.zeros((1, 64, 0), np.int32), X.sum(axis=2, keepdims=True), np.ones((1, 64), np.float32))
-    trainer = Trainer(layers, units, squared_error, 0.0, relu, stored=half)
-    loss = trainer.step(batches, np.array([0.1], np.float32))
-    stored = [half(weights, np) for weights, _ in layers]
-    answers = np.maximum(X[0] @ stored[0], 0) @ stored[1]
-    assert float(loss) == pytest.approx(((answers - batches.targets[0]) ** 2).mean(), rel=1e-5)
-    assert all((new != old).any() for (new, _), (old, _) in zip(trainer.layers, layers, strict=True))
-
-
-def half(weights, xp):
-    return xp.rint(weights * 2) / 2 + 0.5
 
 
 def test_constraints_stay_proved():

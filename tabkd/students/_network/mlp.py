@@ -62,8 +62,8 @@ class MLPStudent(MinibatchStudent):
     weight_decay : float, default=0.1
         Decoupled weight decay: a step takes the learning rate times this share off each weight.
     weight_bits : {8, 32}, default=8
-        Bits of a weight in the exported file: 32 for float32. With 8, each weight is one of 255 numbers of its unit,
-        and training computes with these. The file has about a third of the bytes; scoring is as fast, and ONNX Runtime
+        Bits of a weight in the exported file: 32 for float32. With 8, each weight is rounded after training to one of
+        255 numbers of its unit. The file has about a third of the bytes; scoring is as fast, and ONNX Runtime
         reproduces the predictions as exactly.
     max_iter : int or "auto", default="auto"
         Passes over every row. "auto" passes over half a million to two million rows in total (see Notes), at least once
@@ -233,8 +233,7 @@ class MLPStudent(MinibatchStudent):
         sizes = [self.encoder_.n_features_out_, *self.hidden_layer_sizes_, self.n_outputs_]
         layers = initial_weights(sizes, self._prior(real), np.random.default_rng(rng.randint(2**31 - 1)))
         units = encoded_units(self.encoder_)
-        stored = in_bytes if self._size.weight_bits == 8 else None
-        how = self._loss(), self.weight_decay, self._activation, self._limits(), stored, self._optimizer
+        how = self._loss(), self.weight_decay, self._activation, self._limits(), self._optimizer
         return Trainer(layers, units, *how)
 
     def _set_weights(self, weights: Layers) -> None:

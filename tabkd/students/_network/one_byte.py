@@ -1,12 +1,11 @@
 """Weights of one byte each: whole numbers from -127 to 127 times a step, one step for each unit of a layer.
 
 Only the file is smaller. ONNX Runtime turns the weights back into float32 when it opens the file, so scoring is as fast
-and as exact as before; Python predicts with the same weights.
+and as exact as before; Python predicts with the same weights. Training knows nothing of it: to compute with rounded
+weights would take longer, and keep no more of the teacher's skill.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -20,23 +19,21 @@ _STEP_BITS = 16
 _MANY = 150
 
 
-def in_bytes(weights: Any, xp: Any = np) -> Any:
+def in_bytes(weights: np.ndarray) -> np.ndarray:
     """The nearest weights that take one byte each; weights that already do are unchanged.
 
     Parameters
     ----------
     weights : float32 array of shape (fan_in, fan_out)
-        The weights of a layer, an array of the module `xp`.
-    xp : module, default=numpy
-        NumPy or `jax.numpy`.
+        The weights of a layer.
 
     Returns
     -------
     float32 array of shape (fan_in, fan_out)
         Each of the same sign, or zero.
     """
-    step = _steps(weights, xp)
-    return xp.rint(weights / step) * step
+    step = _steps(weights)
+    return np.rint(weights / step) * step
 
 
 def write_layer(graph: Graph, name: str, weights: np.ndarray, bias: np.ndarray) -> str:
@@ -54,8 +51,8 @@ def write_weights(graph: Graph, weights: np.ndarray) -> str:
     return graph.node("Mul", [graph.cast(whole, TensorType.FLOAT), graph.constant(step, "step")])
 
 
-def _steps(weights: Any, xp: Any = np) -> Any:
+def _steps(weights: np.ndarray) -> np.ndarray:
     """The step of each unit, float32 of shape (fan_out,): the largest weight is `_MOST` steps, or a little less."""
-    largest = xp.abs(weights).max(axis=0, initial=0) / _MOST
-    fraction, exponent = xp.frexp(xp.where(largest > 0, largest, 1).astype(np.float32))
-    return xp.ldexp(xp.ceil(xp.ldexp(fraction, _STEP_BITS)), exponent - _STEP_BITS)
+    largest = np.abs(weights).max(axis=0, initial=0) / _MOST
+    fraction, exponent = np.frexp(np.where(largest > 0, largest, 1).astype(np.float32))
+    return np.ldexp(np.ceil(np.ldexp(fraction, _STEP_BITS)), exponent - _STEP_BITS)

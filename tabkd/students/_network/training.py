@@ -55,10 +55,6 @@ class Trainer:
     limits : list of Limits, default=()
         The smallest and the largest value of each weight, for each layer; none without limits. The initial weights and
         those after each step are set to the nearest values within.
-    stored : callable, optional
-        Takes weights and their module and returns them as a file will hold them. The outputs are computed with these,
-        and the gradients are applied to the weights themselves (Bengio, Léonard, Courville, "Estimating or Propagating
-        Gradients Through Stochastic Neurons", 2013).
     optimizer : callable, default=muon
         Gives the Optax transformation of the gradients, whose state begins with zeros.
     """
@@ -71,12 +67,11 @@ class Trainer:
         weight_decay: float,
         activation: Callable,
         limits: Sequence[Limits] = (),
-        stored: Callable | None = None,
         optimizer: Callable = muon,
     ) -> None:
         import jax
 
-        self._run = compiled(loss, activation, stored, optimizer)
+        self._run = compiled(loss, activation, optimizer)
         self._units = units
         self._decay = np.float32(weight_decay)
         self._limits = list(limits)
@@ -112,7 +107,7 @@ def within(layers: Any, limits: Sequence[Limits]) -> Any:
 
 
 @cache
-def compiled(loss: Callable, activation: Callable, stored: Callable | None, optimizer: Callable) -> Callable:
+def compiled(loss: Callable, activation: Callable, optimizer: Callable) -> Callable:
     """The scan over a block; jit compiles it once for each shape in a process."""
     import jax
     import jax.numpy as jnp
@@ -126,11 +121,7 @@ def compiled(loss: Callable, activation: Callable, stored: Callable | None, opti
         weights, bias = layers[-1]
         return hidden @ weights + bias
 
-    def as_stored(weights: Any) -> Any:
-        return weights if stored is None else weights + jax.lax.stop_gradient(stored(weights, jnp) - weights)
-
     def mean_loss(layers: Any, units: Any, batch: Any) -> Any:
-        layers = [(as_stored(weights), bias) for weights, bias in layers]
         each = loss(outputs(layers, units, batch), batch.targets)
         return (each * batch.weights).sum() / jnp.maximum(batch.weights.sum(), 1e-12)
 
