@@ -162,8 +162,8 @@ def _share(value: float, interval: tuple[float, float] | None, reasons: Mapping[
 def _against(found: dict) -> str:
     name, share = next(iter(found["columns"].items()))
     return (
-        f"{found['share']:.1%} of {found['moves']:,} times that one column changed, the two moved in opposite "
-        f"directions; most for {name} ({share:.1%})"
+        f"in {found['share']:.1%} of {found['moves']:,} changes of one column, the two moved in opposite directions; "
+        f"most for {name} ({share:.1%})"
     )
 
 

@@ -203,7 +203,7 @@ def test_a_weak_teacher_excuses_no_student_that_learns_nothing():
     assert most == [0.015, pytest.approx(0.03), 0.15, 0.2]
 
 
-def test_a_table_of_few_rows_needs_no_wide_network():
+def test_of_a_table_with_few_rows_more_may_be_left():
     most = [most_unexplained(0.0, n_rows) for n_rows in (1, 100, 400, 534)]
     assert most == [0.2, pytest.approx(0.08), pytest.approx(0.02), 0.015]
 

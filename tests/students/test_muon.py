@@ -19,7 +19,7 @@ def random(*shape, seed=0):
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40), (16, 16), (9, 1), (1, 1)])
 def test_singular_values_become_about_one_and_singular_vectors_stay(shape):
     left, _, right = np.linalg.svd(random(*shape), full_matrices=False)
-    values = np.geomspace(1, 0.02, len(right), dtype=np.float32)  # the first is up to the matrix's norm
+    values = np.geomspace(1, 0.02, len(right), dtype=np.float32)  # divided by their norm, at least 0.01
     found = np.asarray(orthogonal(left * values @ right))
     turned = left.T @ found @ right.T
     assert found.shape == shape

@@ -1,8 +1,8 @@
 """Weights of one byte each: whole numbers from -127 to 127 times a step, one step for each unit of a layer.
 
 Only the file is smaller. ONNX Runtime turns the weights back into float32 when it opens the file, so scoring is as fast
-and as exact as before; Python predicts with the same weights. Training knows nothing of it: to compute with rounded
-weights would take longer, and keep no more of the teacher's skill.
+and as exact as before; Python predicts with the same weights. They are rounded after training, which therefore has no
+rounding to compile.
 """
 
 from __future__ import annotations
