@@ -28,6 +28,7 @@ def test_the_budgets_of_the_user_are_reported_and_those_of_all_users_without(noi
     assert "same alerts at 0.1" in output
     assert "of 38 (95 % interval" in output
     assert "changed alerts at 0.1" in output
+    assert " \n" not in output[output.index("skill kept") :]
     of_all = json.loads((distilled[0] / "report.json").read_text())["review"]
     assert [entry["budget"] for entry in of_all] == [0.001, 0.005, 0.01, 0.05]
 
