@@ -239,6 +239,28 @@ def doubt(
     print(run(tables, seeds, Runs(output, "doubt"), student, quick))
 
 
+@app.command("few-labels")
+@data_dir_option
+@datasets_option
+@seeds_option(3)
+@max_rows_option(20_000)
+@click.option("--student", default="mlp", help="The student to measure.")
+@output_option
+@quick_option
+def few_labels(
+    data_dir: Path | None, datasets: str, seeds: int, max_rows: int, student: str, output: Path | None, quick: bool
+) -> None:
+    """Skill kept with few synthetic rows: random ones, or half of them chosen because first students dispute them."""
+    from benchmarks.few_labels import run
+    from benchmarks.problems import problems
+    from benchmarks.runs import Runs
+
+    if quick:
+        seeds, max_rows, datasets = 1, 1000, datasets or ("" if data_dir else "breast_cancer,diabetes")
+    tables = problems(data_dir, datasets.split(",") if datasets else None, max_rows)
+    print(run(tables, seeds, Runs(output, "few-labels"), student, quick))
+
+
 @app.command()
 @data_dir_option
 @datasets_option

@@ -17,6 +17,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from tabkd._disputed_rows import is_worth_choosing, with_disputed
 from tabkd._doubt import banded
 from tabkd._drawn_columns import for_used_columns
 from tabkd._in_sql import InSql
@@ -340,7 +341,11 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
             labelling = rows.limit(self.max_label_seconds)
         self.labelling_ = labelling.noted()
         bar.stage(labelling.told(), labelling.n_rows)
-        return rows
+        if not is_worth_choosing(labelling):
+            return rows
+        chosen, n_chosen = with_disputed(rows, self.schema_, real, rng)
+        self.labelling_ = self.labelling_._replace(n_chosen=n_chosen)
+        return chosen
 
     def _fit_student(
         self, real: SoftRows, synthetic: SoftStream, monotonic_cst: np.ndarray, rng: np.random.RandomState

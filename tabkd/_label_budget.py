@@ -32,11 +32,14 @@ class Labelling(NamedTuple):
         the student follows the teacher before it has read them all.
     rows_per_second : float or None
         How fast the teacher answered the first rows; None if the budget did not limit the number.
+    n_chosen : int
+        The number of those that were chosen because two first students disagree on them; the others are random.
     """
 
     n_rows: int
     n_wanted: int
     rows_per_second: float | None = None
+    n_chosen: int = 0
 
     def noted(self) -> Labelling:
         """The same without a rate that had no effect, because it differs from run to run."""

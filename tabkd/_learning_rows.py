@@ -269,7 +269,21 @@ class SyntheticRows(TaughtRows):
         rng = np.random.RandomState(self._seed)
         for start in range(0, self.n_rows, CHUNK_ROWS):
             codes = self._chunk(start, rng)
-            yield self._taught(codes, self._answers(start, codes), np.full(len(codes), self._weight))
+            yield self._weighted(codes, self._answers(start, codes))
+
+    @property
+    def n_timed(self) -> int:
+        """The number of the first rows that were labelled already, to time the teacher."""
+        return 0 if self._trial is None else len(self._trial.codes)
+
+    def others(self, n: int) -> np.ndarray:
+        """The codes, shape (n, d), of n further rows."""
+        return self._codes(n, np.random.RandomState([self._seed, 2]))
+
+    def taught(self, codes: np.ndarray) -> SoftRows:
+        """Rows with these codes, shape (n, d), labelled by the teacher."""
+        self._bar.advance(len(codes))
+        return self._weighted(codes, self._teaching.answers(codes))
 
     def unlabelled(self, n: int) -> np.ndarray:
         """The codes, shape (n, d), of the first n rows or of all, without asking the teacher."""
@@ -293,6 +307,9 @@ class SyntheticRows(TaughtRows):
             # A student that needed a second chunk shows that others will: none of the rows is optional any longer.
             self.is_optional &= start == 0
         return self._answered[start]
+
+    def _weighted(self, codes: np.ndarray, answers: np.ndarray) -> SoftRows:
+        return self._taught(codes, answers, np.full(len(codes), self._weight))
 
     def _codes(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return with_unseen(self._draw(n, rng), self._unseen, rng)

@@ -45,8 +45,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
     max_label_seconds : float or None, default=600.0
         With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
         timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then
-        depends on the speed of the machine, and `labelling_` records it. Other teachers label the same rows as without
-        a limit.
+        depends on the speed of the machine, and `labelling_` records it. If that is from 2000 to 6000, and takes a
+        minute or more, half of them are rows on which two first students disagree. Other teachers label the same rows
+        as without a limit.
     temperature : float, default=1.0
         Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
         power of T.
@@ -96,8 +97,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         labels are from answers of copies (`noise`); None if not measured.
     labelling_ : Labelling
         How many synthetic rows the teacher labelled (`n_rows`), and the most that it would have labelled without a time
-        limit (`n_wanted`). If the time limit reduced their number, also how fast it answered (`rows_per_second`);
-        otherwise the student followed the teacher after fewer rows.
+        limit (`n_wanted`). If the time limit reduced their number, also how fast it answered (`rows_per_second`), and
+        how many were chosen because first students disagree on them (`n_chosen`); otherwise the student followed the
+        teacher after fewer rows.
     schema_ : TableSchema
         The columns of the table at fit: their kinds, dtypes and categories.
     reference_ : dict

@@ -102,7 +102,7 @@ class Report(Findings):
     provenance : dict or None
         settings, versions, platform, the SHA-256 of test_rows and model, own_rows (where the soft targets of the
         labelled rows came from: source, optimism, spikes), labelling (how many synthetic rows the teacher labelled:
-        n_rows, n_wanted, rows_per_second), network (of an MLP: hidden_layer_sizes, unexplained), and for
+        n_rows, n_wanted, rows_per_second, n_chosen), network (of an MLP: hidden_layer_sizes, unexplained), and for
         `tabkd distill` the command.
     review : list of dict
         Which rows are alerts of student and teacher, for each review budget: ``budget``, the share of the test rows

@@ -43,10 +43,11 @@ def auto(teacher, **params):
 
 def test_a_slow_teacher_labels_as_many_rows_as_it_can(slow, X, y):
     model = auto(slow(seconds_a_row=1e-4), max_label_seconds=0.3).fit(X, y)
-    n_rows, n_wanted, rate = model.labelling_
+    n_rows, n_wanted, rate, n_chosen = model.labelling_
     assert n_wanted == 40_000
     assert 1000 <= n_rows <= 3000
     assert 0 < rate <= 1e4
+    assert n_chosen == 0  # they are labelled in less than a minute
 
 
 def test_rows_that_timed_a_slow_teacher_are_not_labelled_again(slow, X, y):

@@ -246,7 +246,7 @@ def test_the_command_of_the_page_does_it_again():
     assert report.provenance["versions"]["tabkd"]
     assert report.provenance["own_rows"]["source"] in ("teacher", "out-of-bag", "out-of-fold", "beside")
     assert report.provenance["own_rows"]["source"] in report.to_html()
-    assert set(report.provenance["labelling"]) == {"n_rows", "n_wanted", "rows_per_second"}
+    assert set(report.provenance["labelling"]) == {"n_rows", "n_wanted", "rows_per_second", "n_chosen"}
     assert "What the teacher labelled" in report.to_html()
 
 
