@@ -57,7 +57,7 @@ def with_disputed(
     n_chosen = min(n_rows // 2, n_rows - rows.n_timed)
     if n_chosen == 0:
         return rows, 0
-    rows.note(f"{n_chosen:,} of them are chosen: rows on which two first students disagree.")
+    rows.note(f"{n_chosen:,} of the rows to label are chosen: two first students disagree on them.")
     rows.n_rows -= n_chosen
     first = rows.kept()
     committee = [_first_student(schema, real, first, rng) for _ in range(2)]

@@ -138,7 +138,7 @@ def test_a_fit_under_a_budget_chooses_and_says_so(X, y, monkeypatch, capsys):
     model = classifier(Slow(), **params, verbose=1).fit(X, y)
     n_rows, n_wanted, _, n_chosen = model.labelling_
     assert (n_wanted, n_chosen) == (40_000, n_rows // 2)
-    assert f"{n_chosen:,} of them are chosen" in capsys.readouterr().out
+    assert f"{n_chosen:,} of the rows to label are chosen" in capsys.readouterr().out
     assert isinstance(model, DistilledClassifier)
     assert model.score(X, y) > 0.7
 
