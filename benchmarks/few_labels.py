@@ -14,7 +14,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
 from benchmarks.ablation import held_out
-from benchmarks.answers import measures
+from benchmarks.answers import losses, prior
+from benchmarks.fidelity_tables import LEAST_SKILL
 from benchmarks.problems import Problem
 from benchmarks.runs import Runs, markdown
 from tabkd import DistilledClassifier, DistilledRegressor
@@ -37,10 +38,14 @@ def run(problems: Iterable[Problem], seeds: int, runs: Runs, student: str, quick
 
 
 def _measured(problem: Problem, seed: int, student: str, labels: Sequence[int]) -> Iterable[dict[str, Any]]:
-    """The shares of the teacher's skill that students of as many random, and of half as many chosen, rows keep."""
+    """The losses of the prior, of the teacher, and of students of random and of half chosen rows."""
     split = held_out(problem, seed)
     regression = split.task == "regression"
     teacher = (DefaultTeacherRegressor if regression else DefaultTeacherClassifier)(random_state=seed)
+
+    def loss(model) -> float:
+        return losses(split, (model.predict if regression else model.predict_proba)(split.X_test)).mean()
+
     if labels:
         teacher.fit(split.X_train, split.y_train)
     for n_labels in labels:
@@ -55,36 +60,40 @@ def _measured(problem: Problem, seed: int, student: str, labels: Sequence[int]) 
         random.synthetic.is_optional = chosen.synthetic.is_optional = True
         disputed, _ = with_disputed(chosen.synthetic, model.schema_, chosen.real, check_random_state(seed))
         ways = {"random": random, "chosen": replace(chosen, synthetic=disputed)}
-        record: dict[str, Any] = {"labels": n_labels}
+        record = {"labels": n_labels, "prior": prior(split).mean(), "teacher": loss(teacher)}
         for way, learnt in ways.items():
             fitted = copy(model)
             fitted._learn(learnt, check_random_state(seed))
-            answers = [
-                m.predict(split.X_test) if regression else m.predict_proba(split.X_test) for m in (fitted, teacher)
-            ]
-            record[way] = measures(split, *answers)["kept"]
+            record[way] = loss(fitted)
         yield record
 
 
 def table(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Means over the splits: the skill that random rows keep, and what chosen ones add, for each number of labels."""
+    """The skill that random rows keep, and what chosen ones add, of the sums over splits; for each number of labels.
+
+    Tables whose teacher has next to no skill are left out, and named below.
+    """
     if not records:
         return ["There are no tables."]
-    frame = pd.DataFrame(records)
-    frame["gain"] = frame["chosen"] - frame["random"]
-    means = frame.pivot_table(index="table", columns="labels", values=["random", "gain"], sort=False)
-    numbers = sorted(frame["labels"].unique())
+    sums = (
+        pd.DataFrame(records).groupby(["table", "labels"], sort=False)[["prior", "teacher", "random", "chosen"]].sum()
+    )
+    skill = sums["prior"] - sums["teacher"]
+    weak = (skill < LEAST_SKILL * sums["prior"]).groupby(level="table", sort=False).any()
+    kept = (sums["prior"] - sums["random"]) / skill
+    gain = (sums["random"] - sums["chosen"]) / skill
+    both = pd.concat({"kept": kept, "gain": gain}, axis=1).unstack("labels")[lambda frame: ~weak[frame.index]]
+    numbers = sums.index.unique("labels")
     header = ["table", *(text for n in numbers for text in (f"{n:,} random labels", "half of them chosen"))]
     rows = [
-        [str(name), *(cell for n in numbers for cell in (f"{of['random', n]:.1%}", f"{of['gain', n]:+.1%}"))]
-        for name, of in means.iterrows()
+        [str(name), *(cell for n in numbers for cell in (f"{of['kept', n]:.1%}", f"{of['gain', n]:+.1%}"))]
+        for name, of in both.iterrows()
     ]
-    middle, last = means.median(), []
+    last = ["**median**"]
     for n in numbers:
-        gains = means["gain", n].dropna()
-        p = f", p = {wilcoxon(gains, alternative='greater').pvalue:.2g}" if len(gains) > 1 and gains.any() else ""
-        last += [
-            f"{middle['random', n]:.1%}",
-            f"{middle['gain', n]:+.1%}; better on {(gains > 0).sum()} of {len(gains)}{p}",
-        ]
-    return markdown(header, [*rows, ["**median**", *last]])
+        gains = both["gain", n].dropna()
+        p = f", p = {wilcoxon(gains, alternative='greater').pvalue:.2g}" if len(gains) > 1 else ""
+        last += [f"{both['kept', n].median():.1%}"]
+        last += [f"{gains.median():+.1%}; better on {(gains > 0).sum()} of {len(gains)}{p}"]
+    left_out = [f"- {name}: left out, the teacher has next to no skill" for name in weak.index[weak]]
+    return [*markdown(header, [*rows, last]), *(["", *left_out] if left_out else [])]

@@ -20,7 +20,7 @@ from benchmarks.fidelity import (
 from benchmarks.runs import Runs, markdown
 
 # A teacher that saves less than this share of the prior's loss has next to no skill that could be kept.
-_LEAST_SKILL = 0.05
+LEAST_SKILL = 0.05
 _RARE = 0.15
 _RIVALS = (ON_LABELS[STUDENT], *ON_THE_LABELS, *list(AUTOGLUON)[:2])
 
@@ -46,7 +46,7 @@ def write(runs: Runs) -> str:
 def weak_teachers(frame: pd.DataFrame) -> list[str]:
     """The tables whose teacher saves too little of the prior's loss, on the mean of the splits."""
     teacher = frame[frame.contestant == TEACHER].groupby("table")[["loss", "prior_loss"]].mean()
-    return list(teacher.index[teacher.loss > (1 - _LEAST_SKILL) * teacher.prior_loss])
+    return list(teacher.index[teacher.loss > (1 - LEAST_SKILL) * teacher.prior_loss])
 
 
 def kept(frame: pd.DataFrame) -> pd.DataFrame:

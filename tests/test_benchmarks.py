@@ -155,6 +155,18 @@ def test_a_contestant_that_lacks_a_split_is_compared_on_those_that_it_has():
     assert ranks == {TEACHER: 1.0, STUDENT: 2.5, "scikit-learn MLP": 2.5}
 
 
+def test_a_weak_teacher_is_left_out_of_the_table_of_few_labels():
+    from benchmarks.few_labels import table
+
+    def record(name, teacher, random, chosen):
+        return {"table": name, "labels": 4000, "prior": 1.0, "teacher": teacher, "random": random, "chosen": chosen}
+
+    lines = table([record("t", 0.5, 0.6, 0.55), record("t", 0.7, 0.72, 0.73), record("weak", 0.99, 0.5, 0.1)])
+    assert lines[2] == "| t | 85.0% | +5.0% |"
+    assert lines[3].startswith("| **median** | 85.0% | +5.0%; better on 1 of 1 |")
+    assert lines[-1].startswith("- weak:")
+
+
 def test_constraints_of_the_monotone_benchmark_follow_the_training_rows():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(400, 3)), columns=["up", "down", "noise"]).assign(same=1.0, town="a")
