@@ -40,7 +40,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     max_label_seconds : float or None, default=600.0
         With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
         timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then
-        depends on the speed of the machine, and `labelling_` records it. If that is from 2000 to 6000, and takes a
+        depends on the speed of the machine, and `labelling_` records it. If that is from 3000 to 6000, and takes a
         minute or more, half of them are rows on which two first students disagree. Other teachers label the same rows
         as without a limit.
     temperature : float, default=1.0

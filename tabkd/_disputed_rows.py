@@ -10,7 +10,7 @@ from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream
 
 # With more labels, random rows teach as much; with fewer, half of them are too few for the first students.
-_FEWEST_ROWS, _MOST_ROWS = 2_000, 6_000
+_FEWEST_ROWS, _MOST_ROWS = 3_000, 6_000
 # Two first students take some seconds; where labels take less than this, they would not be worth it.
 _LEAST_SECONDS = 60
 # The number of rows for each that is chosen.

@@ -116,7 +116,7 @@ def test_without_labels_left_nothing_is_chosen(X):
         (Labelling(4000, 40_000, 40.0), True),
         (Labelling(40_000, 40_000, 400.0), False),
         (Labelling(20_000, 40_000, 40.0), False),  # random ones teach as much
-        (Labelling(1000, 40_000, 0.1), False),  # too few to spare half of them
+        (Labelling(2000, 40_000, 0.1), False),  # too few to spare half of them
         (Labelling(4000, 40_000, 4000.0), False),  # quicker labelled than chosen
         (Labelling(4000, 4000), False),
     ],
