@@ -83,7 +83,7 @@ def table(records: Sequence[dict[str, Any]]) -> list[str]:
     kept = (sums["prior"] - sums["random"]) / skill
     gain = (sums["random"] - sums["chosen"]) / skill
     both = pd.concat({"kept": kept, "gain": gain}, axis=1).unstack("labels")[lambda frame: ~weak[frame.index]]
-    numbers = sums.index.unique("labels")
+    numbers = sorted(sums.index.unique("labels"))
     header = ["table", *(text for n in numbers for text in (f"{n:,} random labels", "half of them chosen"))]
     rows = [
         [str(name), *(cell for n in numbers for cell in (f"{of['kept', n]:.1%}", f"{of['gain', n]:+.1%}"))]
