@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tabkd._label_budget import Labelling
-from tabkd._learning_rows import SyntheticRows
+from tabkd._learning_rows import CHUNK_ROWS, SyntheticRows
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream
 
@@ -13,7 +13,7 @@ from tabkd.students import MLPStudent, SoftRows, SoftStream
 _FEWEST_ROWS, _MOST_ROWS = 3_000, 6_000
 # Two first students take some seconds; where labels take less than this, they would not be worth it.
 _LEAST_SECONDS = 60
-# The number of rows for each that is chosen.
+# The number of candidates for each row that is chosen; in all, no more than a student reads at a time.
 _CANDIDATES = 40
 # Probabilities are compared from here up, so that two nearly impossible classes are no dispute.
 _LEAST_PROBABILITY = 1e-4
@@ -61,10 +61,10 @@ def with_disputed(
     rows.n_rows -= n_chosen
     first = rows.kept()
     committee = [_first_student(schema, real, first, rng) for _ in range(2)]
-    candidates = rows.others(_CANDIDATES * n_chosen)
+    candidates = rows.others(min(_CANDIDATES * n_chosen, CHUNK_ROWS))
     one, other = (student.predict_codes(candidates) for student in committee)
     disputed = disagreement(one, other, committee[0].task_)
-    chosen = rows.taught(candidates[np.argsort(-disputed, kind="stable")[:n_chosen]])
+    chosen = rows.label(candidates[np.argsort(-disputed, kind="stable")[:n_chosen]])
     # In one chunk, because a student that follows the teacher may leave further ones unread.
     return SoftStream(n_rows, [SoftRows.concatenate([*first, chosen])], first.noise, first.is_optional), n_chosen
 

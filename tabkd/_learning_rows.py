@@ -280,7 +280,7 @@ class SyntheticRows(TaughtRows):
         """The codes, shape (n, d), of n further rows."""
         return self._codes(n, np.random.RandomState([self._seed, 2]))
 
-    def taught(self, codes: np.ndarray) -> SoftRows:
+    def label(self, codes: np.ndarray) -> SoftRows:
         """Rows with these codes, shape (n, d), labelled by the teacher."""
         self._bar.advance(len(codes))
         return self._weighted(codes, self._teaching.answers(codes))
