@@ -40,9 +40,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     max_label_seconds : float or None, default=600.0
         With `n_synthetic="auto"`, about how long the teacher may take to label synthetic rows; None for no limit. It is
         timed on the first rows. A slow teacher labels as many as it can in this time, at least 1000: their number then
-        depends on the speed of the machine, and `labelling_` records it. If that is from 3000 to 6000, and takes a
-        minute or more, half of them are rows on which two first students disagree. Other teachers label the same rows
-        as without a limit.
+        depends on the speed of the machine, and `labelling_` records it. If that is from 3000 to 6000, and takes
+        half a minute or more, half of them are rows on which two first students disagree. Other teachers label the same
+        rows as without a limit.
     temperature : float, default=1.0
         Hinton's T: the student learns the teacher's probabilities to the power of 1/T, and its own are raised to the
         power of T. A file is only written if float32 can reproduce that: below 1 it loses small probabilities.

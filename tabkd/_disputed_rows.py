@@ -12,7 +12,7 @@ from tabkd.students import MLPStudent, SoftRows, SoftStream
 # With more labels, random rows teach as much; with fewer, half of them are too few for the first students.
 _FEWEST_ROWS, _MOST_ROWS = 3_000, 6_000
 # Two first students take some seconds; where labels take less than this, they would not be worth it.
-_LEAST_SECONDS = 60
+_LEAST_SECONDS = 30
 # The number of candidates for each row that is chosen; in all, no more than a student reads at a time.
 _CANDIDATES = 40
 # Probabilities are compared from here up, so that two nearly impossible classes are no dispute.

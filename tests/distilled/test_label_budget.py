@@ -47,7 +47,7 @@ def test_a_slow_teacher_labels_as_many_rows_as_it_can(slow, X, y):
     assert n_wanted == 40_000
     assert 1000 <= n_rows <= 3000
     assert 0 < rate <= 1e4
-    assert n_chosen == 0  # they are labelled in less than a minute
+    assert n_chosen == 0  # they are labelled in less than half a minute
 
 
 def test_rows_that_timed_a_slow_teacher_are_not_labelled_again(slow, X, y):
