@@ -90,7 +90,7 @@ def within_budget(
     --------
     >>> labelling, trial = within_budget(lambda n: np.zeros((n, 3)), lambda codes: codes[:, :1], 40_000, 60.0)
     >>> labelling.noted(), trial
-    (Labelling(n_rows=40000, n_wanted=40000, rows_per_second=None), None)
+    (Labelling(n_rows=40000, n_wanted=40000, rows_per_second=None, n_chosen=0), None)
     """
     asked: list[Trial] = []
     spent = 0.0
