@@ -67,6 +67,7 @@ def lessons(X, task):
 def test_half_of_the_rows_are_those_that_first_students_dispute(X, task):
     teacher, teaching, rows, real = lessons(X, task)
     random = rows.unlabelled(N_ROWS // 2)
+    assert (rows.others(N_ROWS // 2) != random).any(axis=1).mean() > 0.5
     stream, n_chosen = with_disputed(rows, teaching.schema, real, np.random.RandomState(0))
     found = SoftRows.concatenate(list(stream))
     assert len(found) == stream.n_rows == N_ROWS
