@@ -71,7 +71,7 @@ def _measured(problem: Problem, seed: int, student: str, labels: Sequence[int]) 
 def table(records: Sequence[dict[str, Any]]) -> list[str]:
     """The skill that random rows keep, and what chosen ones add, of the sums over splits; for each number of labels.
 
-    Tables whose teacher has next to no skill are left out, and named below.
+    Tables with a teacher of almost no skill are left out; their names follow the table.
     """
     if not records:
         return ["There are no tables."]
@@ -95,5 +95,5 @@ def table(records: Sequence[dict[str, Any]]) -> list[str]:
         p = f", p = {wilcoxon(gains, alternative='greater').pvalue:.2g}" if len(gains) > 1 else ""
         last += [f"{both['kept', n].median():.1%}"]
         last += [f"{gains.median():+.1%}; better on {(gains > 0).sum()} of {len(gains)}{p}"]
-    left_out = [f"- {name}: left out, the teacher has next to no skill" for name in weak.index[weak]]
+    left_out = [f"- {name} is left out: its teacher has almost no skill." for name in weak.index[weak]]
     return [*markdown(header, [*rows, last]), *(["", *left_out] if left_out else [])]

@@ -9,11 +9,11 @@ from tabkd._learning_rows import CHUNK_ROWS, SyntheticRows
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream
 
-# With more labels, random rows teach as much; with fewer, half of them are too few for the first students.
+# Around the 4,000 rows for which it was measured to help; with 2,000 it may do harm (docs/benchmarks.md, few labels).
 _FEWEST_ROWS, _MOST_ROWS = 3_000, 6_000
 # Two first students take some seconds; where labels take less than this, they would not be worth it.
 _LEAST_SECONDS = 30
-# The number of candidates for each row that is chosen; in all, no more than a student reads at a time.
+# Candidates for each chosen row. Their total is limited to the rows that a student reads at a time.
 _CANDIDATES = 40
 # Probabilities are compared from here up, so that two nearly impossible classes are no dispute.
 _LEAST_PROBABILITY = 1e-4
@@ -38,7 +38,7 @@ def with_disputed(
     Parameters
     ----------
     rows : SyntheticRows
-        Random rows, as many as the teacher may label in all. Afterwards it has only those that were not chosen.
+        Random rows, as many as the teacher may label. The chosen rows replace the second half, which is removed.
     schema : TableSchema
         Their columns.
     real : SoftRows
