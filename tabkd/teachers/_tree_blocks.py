@@ -1,7 +1,7 @@
 """LightGBM's answers, found a few trees at a time.
 
-LightGBM takes each row through all trees before the next row. A large ensemble does not fit into the cache of a core, so
-every row fetches its trees again. Here all rows go through some trees, which stay in the cache, before the next trees.
+LightGBM takes each row through all trees before the next row. A large ensemble does not fit into the cache of a core,
+so every row fetches its trees again. Here all rows go through some trees, which stay in the cache, before the next ones.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 _TREES = 16
 # Each block is a call with costs of its own, so few rows or few trees are not divided.
 _LEAST_ROWS, _LEAST_BLOCKS = 512, 4
-# LightGBM's own answers to so many rows are compared once.
-_COMPARED = 256
-_TOLERANCE = 1e-9
 _LINKS = {
-    "binary": lambda raw: expit(raw),
+    "binary": expit,
     "multiclass": lambda raw: softmax(raw, axis=1),
     "regression": lambda raw: raw,
 }
