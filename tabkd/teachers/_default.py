@@ -18,7 +18,7 @@ from tabkd._threads import lightgbm_threads, xgboost_threads
 from tabkd._typing import RandomState, TableLike
 from tabkd._validation import TakesTables, check_labels, check_table, check_targets
 from tabkd._weights import check_weights
-from tabkd.teachers._tree_blocks import answers
+from tabkd.teachers._by_blocks import answers
 
 if TYPE_CHECKING:
     import lightgbm
