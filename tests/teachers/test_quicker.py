@@ -153,6 +153,7 @@ IN_BLOCKS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:'force_all_finite'")  # by LightGBM before 4.6
 @pytest.mark.parametrize("frozen", [False, True], ids=["fitted", "frozen"])
 @pytest.mark.parametrize("place", IN_BLOCKS)
 @pytest.mark.parametrize("objective", ["binary", "multiclass", "regression"])
