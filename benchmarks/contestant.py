@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sklearn.ensemble import VotingClassifier
 
-from benchmarks.big_teacher import BigTeacher
+from benchmarks.big_teacher import LIGHTGBM, XGBOOST
 from tabkd._pace import Predictor
 
 # Each library runs with one thread, and with one for each core.
@@ -24,7 +25,7 @@ _TRIAL_CALLS = 1_000
 class Material:
     """What contestants are made of; `folder` keeps what takes long to compile."""
 
-    teacher: BigTeacher
+    teacher: VotingClassifier
     X: np.ndarray
     y: np.ndarray
     folder: Path
@@ -73,13 +74,20 @@ def bare(session) -> Predictor:
 
 
 def halves(material: Material) -> tuple:
-    """The boosters of LightGBM and of XGBoost."""
-    return material.teacher.lightgbm_.booster_, material.teacher.xgboost_.get_booster()
+    """The teacher's estimators of LightGBM and of XGBoost."""
+    members = material.teacher.named_estimators_
+    return members[LIGHTGBM], members[XGBOOST]
+
+
+def boosters(material: Material) -> tuple:
+    """Their boosters."""
+    first, second = halves(material)
+    return first.booster_, second.get_booster()
 
 
 def files(material: Material) -> tuple[bytes, bytes]:
     """Both halves as their libraries store them."""
-    first, second = halves(material)
+    first, second = boosters(material)
     return first.model_to_string().encode(), bytes(second.save_raw("ubj"))
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from benchmarks.big_teacher import BigTeacher
+from benchmarks.big_teacher import big_teacher
 from benchmarks.cost import peak_gigabytes
 from benchmarks.problems import Problem, problems
 from benchmarks.runs import Runs, markdown
@@ -90,7 +90,7 @@ class _Bench:
         self._folder, self._X = folder, problem.X
         split = problem.split(0)
         default = DefaultTeacherClassifier(random_state=0)
-        large = make_pipeline(TableCodes(), BigTeacher(n_estimators=20 if quick else 500))
+        large = make_pipeline(TableCodes(), big_teacher(n_estimators=20 if quick else 500))
         self._teachers = {
             name: teacher.fit(split.X_train, split.y_train)
             for name, teacher in zip(_TEACHERS, (default, large), strict=True)

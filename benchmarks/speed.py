@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.datasets import make_classification
 
 from benchmarks import one_row
-from benchmarks.big_teacher import BigTeacher
+from benchmarks.big_teacher import big_teacher
 from benchmarks.contestant import TRIAL_ROWS, Contestant, Material
 from benchmarks.runs import Runs
 from benchmarks.speed_contestants import contestants
@@ -87,7 +87,7 @@ def run(output: Path | None, quick: bool) -> str:
 def _measure(runs: Runs, plan: Plan, quick: bool, folder: Path) -> None:
     n_rows = max(plan.batch_rows)
     X, y = _simulate(plan.n_train + n_rows)
-    teacher = BigTeacher(n_estimators=plan.n_estimators).fit(X[n_rows:], y[n_rows:])
+    teacher = big_teacher(n_estimators=plan.n_estimators).fit(X[n_rows:], y[n_rows:])
     material = Material(teacher, X[n_rows:], y[n_rows:], folder, plan.n_synthetic)
     found, absent = contestants(material)
     X = X[:n_rows]

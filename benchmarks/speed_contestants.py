@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import ThreadpoolController
 
-from benchmarks.contestant import THREADS, Contestant, Material, bare, files, halves, two_columns
+from benchmarks.contestant import THREADS, Contestant, Material, bare, boosters, files, halves, two_columns
 from benchmarks.speed_converted import converted
 from tabkd import DistilledClassifier, load
 from tabkd._pace import Predictor
@@ -68,7 +68,7 @@ def _students(material: Material) -> dict[str, Contestant]:
 
 def _teacher(material: Material) -> Contestant:
     """The teacher as a user calls it, by the interface of scikit-learn."""
-    first, second = material.teacher.lightgbm_, material.teacher.xgboost_
+    first, second = halves(material)
 
     def predictor(threads: tuple[int, int]) -> Predictor:
         def predict(X):
@@ -83,7 +83,7 @@ def _teacher(material: Material) -> Contestant:
 
 def _boosters(material: Material) -> Contestant:
     """The two boosters alone, without what scikit-learn's interface checks for each call."""
-    first, second = halves(material)
+    first, second = boosters(material)
     copies = {n: second.copy() for n in THREADS}
     for n, copy in copies.items():
         copy.set_param({"nthread": n})

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from benchmarks.contestant import THREADS, Contestant, Material, bare, check, files, halves, two_columns
+from benchmarks.contestant import THREADS, Contestant, Material, bare, boosters, check, files, halves, two_columns
 from tabkd._pace import Predictor
 
 
@@ -36,7 +36,7 @@ def _onnx_teacher(material: Material) -> Contestant:
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     types = [("X", FloatTensorType([None, material.X.shape[1]]))]
-    first, second = halves(material)
+    first, second = boosters(material)
     models = (
         convert_lightgbm(first, initial_types=types, zipmap=False),
         convert_xgboost(second, initial_types=types),
@@ -101,7 +101,7 @@ def _tl2cgen_library(half: str, material: Material) -> Path:
 
     path = _compiled(material, f"{half}.so")
     if not path.exists():
-        first, second = halves(material)
+        first, second = boosters(material)
         frontend = treelite.frontend
         model = frontend.from_lightgbm(first) if half == "lightgbm" else frontend.from_xgboost(second)
         units = max(2, material.teacher.n_estimators // 20)
@@ -139,14 +139,14 @@ def _onedal_models(material: Material) -> list:
     """Both halves as models of oneDAL."""
     from daal4py import mb
 
-    return [mb.convert_model(half) for half in (material.teacher.lightgbm_, material.teacher.xgboost_)]
+    return [mb.convert_model(half) for half in halves(material)]
 
 
 def _single_row_teacher(material: Material) -> Contestant:
     """LightGBM's call for a single row, and XGBoost, which has none, by oneDAL."""
     import daal4py
 
-    first, (_, second) = SingleRow(halves(material)[0], material.X.shape[1]), _onedal_models(material)
+    first, (_, second) = SingleRow(boosters(material)[0], material.X.shape[1]), _onedal_models(material)
 
     def predict(X):
         if daal4py.num_threads() != 1:

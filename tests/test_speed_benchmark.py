@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import one_row
-from benchmarks.big_teacher import BigTeacher
+from benchmarks.big_teacher import LIGHTGBM, big_teacher
 from benchmarks.contestant import Contestant, Material, check
 from benchmarks.speed_converted import SingleRow, converted
 from tabkd.students import TreeStudent
@@ -17,11 +17,11 @@ from tabkd.students import TreeStudent
 def material(tmp_path_factory):
     X = np.random.default_rng(0).normal(size=(1500, 4)).astype(np.float32)
     y = (X[:, 0] + X[:, 1] ** 2 > 1).astype(int)
-    return Material(BigTeacher(n_jobs=1, n_estimators=3).fit(X, y), X, y, tmp_path_factory.mktemp("speed"), 200)
+    return Material(big_teacher(n_estimators=3, n_jobs=1).fit(X, y), X, y, tmp_path_factory.mktemp("speed"), 200)
 
 
 def test_the_call_for_a_single_row_gives_the_probability_of_the_booster(material):
-    booster = material.teacher.lightgbm_.booster_
+    booster = material.teacher.named_estimators_[LIGHTGBM].booster_
     single = SingleRow(booster, 4)
     found = [single(material.X[i : i + 1]) for i in range(50)]
     np.testing.assert_allclose(found, booster.predict(material.X[:50]))
