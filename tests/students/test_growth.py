@@ -1,9 +1,11 @@
 """The MLP that reads more rows, and becomes wider, only where its teacher is hard to follow."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
 from tabkd import DistilledRegressor
@@ -11,6 +13,8 @@ from tabkd._label_budget import Labelling
 from tabkd._own_rows import label_noise
 from tabkd._tables.schema import TableSchema
 from tabkd.students import MLPStudent, SoftRows, SoftStream, TreeStudent
+from tabkd.students._encoding import knots
+from tabkd.students._encoding.surrogate import surrogates
 from tabkd.students._network.size import Size, most_unexplained
 from tabkd.students._soft_rows import held_back
 from tabkd.students._training.school import n_passes
@@ -77,6 +81,28 @@ def test_a_student_that_does_not_follow_its_teacher_is_made_wider_and_follows_be
     errors = [((student.predict_codes(test.codes) - test.targets) ** 2).mean() for student in (usual, grown)]
     assert grown.hidden_layer_sizes_ == tuple(w.shape[1] for w in grown.coefs_[:-1]) == WIDER
     assert errors[1] < 0.9 * errors[0]
+
+
+def test_networks_of_two_sizes_share_the_splits_of_one_surrogate(monkeypatch):
+    asked = []
+    monkeypatch.setattr(knots, "surrogates", lambda *question: asked.append(question) or surrogates(*question))
+    grown = fitted(rough)
+    assert grown.hidden_layer_sizes_ == WIDER
+    assert len(asked) == 1
+    assert "_find_splits" not in vars(grown)
+    alone = clone(grown.encoder_).fit_rows(grown.schema_, rows(rough, 600, 0))
+    np.testing.assert_array_equal(grown.encoder_.unit_scale_, alone.unit_scale_)
+
+
+@pytest.mark.parametrize("changed", range(6))
+def test_another_question_about_splits_is_asked_anew(changed):
+    rng = np.random.default_rng(0)
+    question = [rng.random((90, 2)), np.empty((90, 0)), rng.random((90, 1)), np.ones(90), 0, 1]
+    find = knots.RememberedSplits()
+    first = find(*question)
+    assert find(*deepcopy(question)) is first
+    question[changed] = np.ones((90, 1)) if changed == 1 else question[changed] * 2 + 1
+    assert find(*question) is not first
 
 
 def test_a_student_that_follows_its_teacher_stays_as_small_as_it_is():

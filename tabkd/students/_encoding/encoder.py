@@ -8,7 +8,7 @@ level. If it has too many levels, each level is replaced by its mean soft target
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from numbers import Integral
 from typing import Any, Self
@@ -127,7 +127,9 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         codes = schema.encode(X)
         return self.fit_rows(schema, SoftRows(codes, targets.reshape(len(targets), -1), np.ones(len(codes))))
 
-    def fit_rows(self, schema: TableSchema, rows: SoftRows) -> Self:
+    def fit_rows(
+        self, schema: TableSchema, rows: SoftRows, find_splits: Callable[..., list[Splits]] = surrogate_splits
+    ) -> Self:
         """Learn the encoding from encoded rows with their soft targets.
 
         Parameters
@@ -136,6 +138,9 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
             The columns of the table.
         rows : SoftRows
             Rows encoded by `schema`.
+        find_splits : function, default=surrogate_splits
+            Finds the splits among which the knots are chosen; `RememberedSplits` saves time if another encoder is
+            fitted on the same rows.
 
         Returns
         -------
@@ -159,7 +164,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         knots = [np.empty(0)] * values.shape[1]
         if n_knots := self._n_knots(values):
-            splits = surrogate_splits(values, levels, targets, weights, seed, self.n_jobs)
+            splits = find_splits(values, levels, targets, weights, seed, self.n_jobs)
             if n_knots < self.n_knots:
                 values, splits = self._without_unused(values, splits)
             knots = share_knots(splits, self._n_knots(values))

@@ -13,6 +13,7 @@ from tabkd._sklearn import Interval, Options, StrOptions
 from tabkd._typing import RandomState
 from tabkd.onnx._graph import Graph
 from tabkd.onnx._inputs import Inputs
+from tabkd.students._encoding.knots import RememberedSplits
 from tabkd.students._network.muon import muon
 from tabkd.students._network.network import Network
 from tabkd.students._network.one_byte import in_bytes, write_layer
@@ -204,6 +205,7 @@ class MLPStudent(MinibatchStudent):
         if can_grow:
             stages.append((size.wider(), rest))
         most = most_unexplained(rest.noise, len(real))
+        self._find_splits = RememberedSplits()
         for stage, rows in stages:
             self._fit_sized(stage, real, rows)
             self.unexplained_ = self._share_left(unlearnt)
@@ -212,7 +214,8 @@ class MLPStudent(MinibatchStudent):
                 f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} is good enough)"
             )
             if self.unexplained_ <= most:
-                return
+                break
+        del self._find_splits
 
     def _fit_sized(self, size: Size, real: SoftRows, synthetic: SoftStream) -> None:
         self._size = size

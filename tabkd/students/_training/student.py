@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from tabkd._sklearn import N_JOBS, Interval, StrOptions
 from tabkd._typing import RandomState
 from tabkd.students._encoding.encoder import TableEncoder
+from tabkd.students._encoding.knots import Splits, surrogate_splits
 from tabkd.students._soft_rows import SoftRows, SoftStream, log_frequencies
 from tabkd.students._student import Student
 from tabkd.students._training.batches import cross_entropy, squared_error, usual_batch_size
@@ -40,6 +41,8 @@ class MinibatchStudent(Student):
         "random_state": ["random_state"],
     }
     on_simplex = True
+    # Networks of two sizes share the splits that their encoders find.
+    _find_splits: Callable[..., list[Splits]] = staticmethod(surrogate_splits)
     n_knots: int
     max_levels: int
     max_units: int
@@ -73,7 +76,7 @@ class MinibatchStudent(Student):
             max_units=max_units,
             n_jobs=self.n_jobs,
             random_state=rng.randint(2**31 - 1),
-        ).fit_rows(self.schema_, real)
+        ).fit_rows(self.schema_, real, self._find_splits)
 
     def _unit_limits(self) -> tuple[int, int]:
         """The parameters `n_knots` and `max_units` of the encoder."""
