@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from copy import copy as shallow_copy
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
-from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabkd._disputed_rows import is_worth_choosing, with_disputed
 from tabkd._doubt import banded
 from tabkd._drawn_columns import for_used_columns
+from tabkd._in_onnx import InOnnx
 from tabkd._in_sql import InSql
 from tabkd._label_budget import Labelling
 from tabkd._labelled_parquet import LabelledParquet
@@ -37,7 +36,6 @@ from tabkd._named_parts import NamedParts
 from tabkd._own_rows import OwnRows, Refit, label_noise, unlearnt_answers
 from tabkd._progress import Silent, progress
 from tabkd._reference import ranked, reference
-from tabkd._signed import Signed
 from tabkd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, routing_enabled, validate_params
 from tabkd._student_constraints import asked_directions, constrained, student_directions
 from tabkd._tables.schema import TableSchema
@@ -47,12 +45,9 @@ from tabkd._typing import ColumnLike, RandomState, TableLike
 from tabkd._validation import TakesTables, check_table
 from tabkd._weights import check_weights, weight_params
 from tabkd.augment import AUGMENTERS
-from tabkd.onnx import Graph, Inputs
-from tabkd.onnx._convertible import Convertible, Output
 from tabkd.students import STUDENTS, SoftRows, SoftStream, Student
 from tabkd.students._foreign import as_student
 from tabkd.students._student import Legend, predicted
-from tabkd.students._student_graph import further_tensors
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
@@ -60,9 +55,6 @@ from tabkd.teachers._quicker import quicker
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, set_seed, unfitted_copy, unfrozen
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
-    from tabkd._export.metadata import Measured
     from tabkd.evaluation import Report
 
 _DEFAULT_TEACHERS = (DefaultTeacherClassifier, DefaultTeacherRegressor)
@@ -72,7 +64,7 @@ _REFERENCE_ROWS = 10_000
 _PROBE_ROWS = 256
 
 
-class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
+class Distilled(InOnnx, InSql, TakesTables, NamedParts):
     """The common part of the classifier and the regressor."""
 
     _task: Task
@@ -381,46 +373,6 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
     def _scores_of_codes(self, codes: np.ndarray) -> np.ndarray:
         return self._task.predictions(predicted(self._student, codes), self.temperature)
 
-    def to_onnx(
-        self, path: str | PathLike | None = None, report: Measured | None = None, *, contributions: bool = False
-    ) -> ModelProto:
-        """Write the student as one ONNX model that takes the raw columns, and verify that it gives the same scores.
-
-        Parameters
-        ----------
-        path : str or path-like, optional
-            Where to write the file. It appears whole or not at all.
-        report : tabkd.evaluation.Report, optional
-            The report whose `skill_kept` is written into the model's metadata, and also its `doubt` unless
-            `measure_doubt` was called.
-        contributions : bool, default=False
-            Whether the graph also has the output `contributions`, float32 of shape (n, d), or (n, M, d) for more than
-            two classes or several targets, as computed by the method `contributions`. The baseline is in the metadata.
-            `tabkd.load` scores as fast as without it. In ONNX Runtime, ask for the contributions of an MLP in slices of
-            at most some hundred rows: a row takes the memory of about a thousand evaluations.
-
-        Returns
-        -------
-        onnx.ModelProto
-            The model, as in the file.
-
-        Raises
-        ------
-        tabkd.onnx.ParityError
-            If ONNX Runtime does not reproduce the student, or contributions do not add up to the scores; nothing is
-            written then.
-        tabkd.onnx.MonotoneError
-            If a monotone constraint of the student is not proved; nothing is written then.
-        NotImplementedError
-            If the student cannot be converted, or has no contributions.
-        TypeError
-            If `contributions` is not a bool, or `report` is not a report.
-        """
-        from tabkd._export.build import export
-
-        check_is_fitted(self)
-        return export(self, path, report, contributions=contributions)
-
     def report(self, X_test: TableLike, y_test: ColumnLike, **options: Any) -> Report:
         """Measure the student against its teacher with :func:`tabkd.evaluation.evaluate`, and export it for that.
 
@@ -462,42 +414,6 @@ class Distilled(Signed, InSql, Convertible, TakesTables, NamedParts):
                 proto = self.to_onnx()
             options["exported"] = ExportedStudent(proto.SerializeToString())
         return evaluate(self, X_test, y_test, **options)
-
-    def onnx_outputs(self) -> list[Output]:
-        """List the outputs of the graph: those of the task, then further ones of the student.
-
-        Returns
-        -------
-        list of Output
-            Their names, types and widths, in their order.
-        """
-        check_is_fitted(self)
-        further = self._student.further_onnx_outputs()
-        if self._is_explained:
-            further.append(self._contributions_output())
-        return [*self._task.onnx_outputs(self._student), *further]
-
-    def onnx_tensors(self, graph: Graph, variables: Sequence[Any]) -> list[str]:
-        """Write the graph: the student's, and the nodes that turn its targets into probabilities and labels.
-
-        Parameters
-        ----------
-        graph : tabkd.onnx.Graph
-            Takes the nodes.
-        variables : sequence of skl2onnx Variable
-            The inputs.
-
-        Returns
-        -------
-        list of str
-            The tensor of each output.
-        """
-        inputs = Inputs(graph, variables, self.schema_)
-        tensors = self._student.write_onnx(graph, inputs)
-        further = further_tensors(self._student, tensors)
-        if self._is_explained:
-            further.append(self._write_contributions(graph, inputs))
-        return [*self._task.onnx_tensors(graph, tensors.targets, self._student, self.temperature), *further]
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe the routing of metadata: `fit` takes them for itself, for the teacher and for the splitter.

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from copy import copy
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tabkd._doubt import measured_doubt
-from tabkd._reasons import CONTRIBUTIONS
 from tabkd._tables.schema import TableSchema
 from tabkd._task import Task
 from tabkd._typing import TableLike
 from tabkd._validation import check_table
-from tabkd.onnx import Graph, Inputs
-from tabkd.onnx._convertible import Output
 from tabkd.scoring._contributions import as_explanation, plain_values
 from tabkd.students import Student
 from tabkd.students._registry import check_contributions
@@ -33,8 +29,6 @@ class Signed:
     _task: Task
     _student: Student
     _training_scores: np.ndarray
-    # Whether the graph gives contributions: only in the copy that `to_onnx` converts.
-    _is_explained = False
 
     @abstractmethod
     def _scores(self, X: TableLike) -> np.ndarray:
@@ -154,18 +148,3 @@ class Signed:
     def _explain_codes(self, codes: np.ndarray) -> np.ndarray:
         """Contributions, (n, M, d)."""
         return self._task.raw_factor(self.temperature) * self._student.explain_codes(codes)
-
-    def _explained(self) -> Self:
-        """The same model, whose graph also gives the contributions of the columns."""
-        check_contributions(self._student)
-        model = copy(self)
-        model._is_explained = True
-        return model
-
-    def _contributions_output(self) -> Output:
-        n_scores, d = len(self._base_values()), len(self.schema_.columns)
-        return Output(CONTRIBUTIONS, "FLOAT", (d,) if n_scores == 1 else (n_scores, d))
-
-    def _write_contributions(self, graph: Graph, inputs: Inputs) -> str:
-        found, factor = self._student.write_contributions(graph, inputs), self._task.raw_factor(self.temperature)
-        return found if factor == 1 else graph.node("Mul", [found, graph.float32(factor)])
