@@ -1,4 +1,4 @@
-"""The steps of a network: Muon for the weights of hidden layers, Adam for all others."""
+"""The steps of a network: Muon for the weights of hidden layers that have no limits, Adam for all others."""
 
 import numpy as np
 import optax
@@ -45,6 +45,21 @@ def test_hidden_weights_take_steps_of_muon_and_all_others_those_of_adam(scale):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_weights_with_limits_take_steps_of_adam_and_do_not_turn_those_of_muon():
+    layers = [(random(8, 6), random(6)), (random(6, 2), random(2))]
+    gradients = [(random(8, 6, seed=1), random(6, seed=2)), (random(6, 2, seed=3), random(2, seed=4))]
+    limited = np.arange(8) < 5
+    low, high = np.where(limited, [[0], [-np.inf]], [[-np.inf], [np.inf]])
+    limits = [(np.tile(bound[:, None], 6), np.tile(bound[:, None], 6)) for bound in (low, high)]
+    limits = [tuple(bound for bound, _ in limits), (random(6, 2), random(6, 2))]
+    ((found, _), _), _ = muon().update(gradients, muon().init(layers), layers, limits=limits)
+    ((of_adam, _), _), _ = adam().update(gradients, adam().init(layers), layers)
+    np.testing.assert_array_equal(found[limited], of_adam[limited])
+    alone = [(np.where(limited[:, None], 0, gradients[0][0]), gradients[0][1]), gradients[1]]
+    ((expected, _), _), _ = muon().update(alone, muon().init(layers), layers)
+    np.testing.assert_array_equal(found[~limited], expected[~limited])
+
+
 class WithAdam(MLPStudent):
     _optimizer = staticmethod(adam)
 
@@ -56,3 +71,21 @@ def test_a_network_follows_its_teacher_further_than_with_adam():
     students = [student(**settings).fit(X[:2000], y[:2000]) for student in (MLPStudent, WithAdam)]
     with_muon, with_adam = (1 - student.score(X[2000:], y[2000:]) for student in students)
     assert with_muon < 0.8 * with_adam
+
+
+def muon_for_all():
+    regardless = muon()
+    return optax.GradientTransformation(regardless.init, lambda *gradients: regardless.update(*gradients))
+
+
+class WithMuonForAll(MLPStudent):
+    _optimizer = staticmethod(muon_for_all)
+
+
+def test_a_monotone_network_follows_its_teacher_further_than_with_muon_for_all():
+    X = np.random.RandomState(0).rand(3000, 4)
+    y = np.minimum(X[:, 0], X[:, 1]) + 2 * np.minimum(X[:, 2], X[:, 3])
+    settings = {"monotonic_cst": [1] * 4, "hidden_layer_sizes": (64, 32), "max_iter": 30, "random_state": 0}
+    students = [student(**settings).fit(X[:2000], y[:2000]) for student in (MLPStudent, WithMuonForAll)]
+    ours, for_all = (1 - student.score(X[2000:], y[2000:]) for student in students)
+    assert ours < 0.8 * for_all

@@ -117,7 +117,7 @@ class MLPStudent(MinibatchStudent):
     two million rows.
 
     The hidden layers' weights are learnt by Muon (Jordan et al., 2024), with steps as large as those of Adam (Liu et
-    al., 2025), and biases and the last layer by Adam.
+    al., 2025); biases, the last layer and weights that monotone constraints limit by Adam.
 
     With `monotonic_cst`, half of the units of each hidden layer are free and read no constrained column; the others
     rise or fall with the constrained columns in their directions. A weight of the wrong sign is set to zero after each

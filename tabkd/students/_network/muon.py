@@ -1,8 +1,9 @@
-"""The steps of a network: Muon for the weights of hidden layers, Adam for all others.
+"""The steps of a network: Muon for the weights of hidden layers that have no limits, Adam for all others.
 
 The momentum M of a weight matrix is replaced by a matrix with the same singular vectors whose singular values are all
 about one, so that a step moves the layer's output along rare directions as far as along frequent ones. A teacher's
-answers have less noise than labels, so those directions are worth learning.
+answers have less noise than labels, so those directions are worth learning. Weights with limits cannot take all of
+such a step: cut off, it would move the layer in other directions.
 
 K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024: the iteration.
 N. Amsel et al., "The Polar Express", 2025: the best polynomial of each iteration.
@@ -34,18 +35,26 @@ def muon() -> Any:
     def init(layers: Any) -> Any:
         return adam.init(layers), [jnp.zeros_like(weights) for weights, _ in layers[:-1]]
 
-    def update(gradients: Any, state: Any, layers: Any = None) -> Any:
+    def update(gradients: Any, state: Any, layers: Any = None, *, limits: Any = (), **_: Any) -> Any:
         of_adam, momenta = state
-        *hidden, last = gradients
-        momenta = [_mean(momentum, dw) for momentum, (dw, _) in zip(momenta, hidden, strict=True)]
+        free = [(low < 0) & (high > 0) for low, high in limits[:-1]] or [None] * len(momenta)
+        of_hidden = [_only(dw, where) for (dw, _), where in zip(gradients[:-1], free, strict=True)]
+        momenta = [_mean(momentum, dw) for momentum, dw in zip(momenta, of_hidden, strict=True)]
         (*steps, last), of_adam = adam.update(gradients, of_adam, layers)
         steps = [
-            (_step(_mean(momentum, dw)), of_bias)
-            for momentum, (dw, _), (_, of_bias) in zip(momenta, hidden, steps, strict=True)
+            (_only(_step(_mean(momentum, dw)), where, of_weights), of_bias)
+            for momentum, dw, where, (of_weights, of_bias) in zip(momenta, of_hidden, free, steps, strict=True)
         ]
         return [*steps, last], (of_adam, momenta)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _only(values: Any, where: Any, others: Any = 0.0) -> Any:
+    """The values at these weights, and others elsewhere; None is everywhere."""
+    import jax.numpy as jnp
+
+    return values if where is None else jnp.where(where, values, others)
 
 
 def _mean(momentum: Any, gradient: Any) -> Any:

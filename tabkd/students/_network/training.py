@@ -111,8 +111,9 @@ def compiled(loss: Callable, activation: Callable, optimizer: Callable) -> Calla
     """The scan over a block; jit compiles it once for each shape in a process."""
     import jax
     import jax.numpy as jnp
+    import optax
 
-    steps_of = optimizer()
+    steps_of = optax.with_extra_args_support(optimizer())
 
     def outputs(layers: Any, units: Any, batch: Any) -> Any:
         hidden = features(units, batch)
@@ -131,7 +132,7 @@ def compiled(loss: Callable, activation: Callable, optimizer: Callable) -> Calla
             layers, state = carry
             batch, rate = inputs
             value, gradients = jax.value_and_grad(mean_loss)(layers, units, batch)
-            updates, state = steps_of.update(gradients, state, layers)
+            updates, state = steps_of.update(gradients, state, layers, limits=limits)
             layers = [
                 (w - rate * (dw + decay * w), b - rate * db) for (w, b), (dw, db) in zip(layers, updates, strict=True)
             ]
