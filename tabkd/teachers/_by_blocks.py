@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, softmax
 
+from tabkd._threads import n_threads
+
 if TYPE_CHECKING:
     import lightgbm
 
@@ -105,7 +107,8 @@ class ByBlocks:
         matrix = _matrix(X) if X.shape[0] >= _LEAST_ROWS and self._agrees is not False else None
         if matrix is None:
             return ask(X)
-        found = answers(self.estimator.booster_, matrix, self.estimator.objective_)
+        threads = n_threads(self.estimator.n_jobs or None)  # 0 means all cores, too
+        found = answers(self.estimator.booster_, matrix, self.estimator.objective_, num_threads=threads)
         found = np.column_stack([1 - found, found]) if self.estimator.objective_ == "binary" else found
         if self._agrees is None:
             some = X[:_COMPARED]

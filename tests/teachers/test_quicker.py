@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from tabkd._threads import n_threads
 from tabkd.teachers import DefaultTeacherClassifier
 from tabkd.teachers._quicker import quicker
 from tests.distilled.quick import classifier
@@ -125,12 +126,12 @@ def labels(frame, objective):
 
 @pytest.fixture
 def rounds(monkeypatch):
-    """From where to where LightGBM was asked."""
+    """From where LightGBM was asked, for how many rounds, and in how many threads."""
     found = []
     predict = lightgbm.Booster.predict
 
     def noted(self, data, start_iteration=0, num_iteration=None, **params):
-        found.append((start_iteration, num_iteration))
+        found.append((start_iteration, num_iteration, params.get("num_threads")))
         return predict(self, data, start_iteration=start_iteration, num_iteration=num_iteration, **params)
 
     monkeypatch.setattr(lightgbm.Booster, "predict", noted)
@@ -167,7 +168,7 @@ def test_lightgbm_answers_a_few_trees_at_a_time(frame, objective, place, frozen,
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
     in_turn = sorted({of for of in rounds if of[1] is not None and of[1] > 0})
     assert len(in_turn) > 4
-    assert sum(n for _, n in in_turn) == 90
+    assert sum(n for _, n, _ in in_turn) == 90
     assert getattr(teacher, method)(X).shape == expected.shape
 
 
@@ -188,12 +189,20 @@ def test_a_sigmoid_of_its_own_is_noticed(frame):
     np.testing.assert_array_equal(quicker(fitted, 1).predict_proba(X), fitted.predict_proba(X))
 
 
+@pytest.mark.parametrize(("n_jobs", "expected"), [(1, 1), (2, 2), (0, n_threads(None)), (None, n_threads(None))])
+def test_it_answers_in_as_many_threads_as_it_has(frame, n_jobs, expected, rounds):
+    X = frame[["a", "b"]]
+    fitted = booster("binary", n_jobs=n_jobs).fit(X[:300], labels(frame, "binary")[:300])
+    quicker(fitted, 3).predict_proba(X)
+    assert {threads for _, n, threads in rounds if n} == {expected}
+
+
 def test_categories_and_few_rows_are_left_to_lightgbm(frame, rounds):
     X = frame.assign(c=frame["c"].astype("category"))
     fitted = booster("binary").fit(X[:300], labels(frame, "binary")[:300])
     for rows in (X, X[:100]):
         np.testing.assert_array_equal(quicker(fitted, 1).predict_proba(rows), fitted.predict_proba(rows))
-    assert {n for _, n in rounds} == {None}
+    assert {n for _, n, _ in rounds} == {None}
 
 
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
