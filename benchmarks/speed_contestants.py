@@ -107,7 +107,7 @@ def _yggdrasil(material: Material) -> Contestant:
 
     learner = ydf.GradientBoostedTreesLearner(
         label="y",
-        num_trees=2 * material.teacher.n_estimators,
+        num_trees=2 * halves(material)[0].n_estimators,
         max_depth=6,
         shrinkage=0.05,
         validation_ratio=0.0,

@@ -104,7 +104,7 @@ def _tl2cgen_library(half: str, material: Material) -> Path:
         first, second = boosters(material)
         frontend = treelite.frontend
         model = frontend.from_lightgbm(first) if half == "lightgbm" else frontend.from_xgboost(second)
-        units = max(2, material.teacher.n_estimators // 20)
+        units = max(2, halves(material)[0].n_estimators // 20)
         # Thresholds as small whole numbers lose nothing, and are several times faster.
         params = {"parallel_comp": units, "quantize": 1}
         tl2cgen.export_lib(model, "gcc", path, params=params, nthread=THREADS[-1])

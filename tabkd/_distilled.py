@@ -51,7 +51,7 @@ from tabkd.students._student import Legend, predicted
 from tabkd.teachers import DefaultTeacherClassifier, DefaultTeacherRegressor
 from tabkd.teachers._answers import soft_targets, soft_targets_of_codes
 from tabkd.teachers._by_heart import KnownRows
-from tabkd.teachers._quicker import quicker
+from tabkd.teachers._on_all_cores import on_all_cores
 from tabkd.teachers._teacher import check_teacher, fit_teacher, is_frozen, set_seed, unfitted_copy, unfrozen
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ class Distilled(InOnnx, InSql, TakesTables, NamedParts):
         bar.stage("augmenter")
         augmenter = for_used_columns(augmenter, real, rng, self.n_jobs)
         seed = rng.randint(2**31 - 1)
-        teaching = replace(teaching, teacher=quicker(teaching.teacher, self.n_jobs))
+        teaching = replace(teaching, teacher=on_all_cores(teaching.teacher, self.n_jobs))
         is_optional = self.n_synthetic == "auto"
         rows = SyntheticRows(
             teaching, augmenter, codes, n_rows, weight, seed, bar, noise=noise, is_optional=is_optional

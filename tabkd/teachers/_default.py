@@ -18,7 +18,6 @@ from tabkd._threads import lightgbm_threads, xgboost_threads
 from tabkd._typing import RandomState, TableLike
 from tabkd._validation import TakesTables, check_labels, check_table, check_targets
 from tabkd._weights import check_weights
-from tabkd.teachers._by_blocks import answers
 
 if TYPE_CHECKING:
     import lightgbm
@@ -300,7 +299,7 @@ class DefaultTeacherClassifier(ClassifierMixin, _BoostedMean):
         """
         codes = self._without_unseen(codes)
         lightgbm, xgboost = self.boosters_
-        mean = _mean_prediction(lightgbm, xgboost, codes, "binary" if len(self.classes_) == 2 else "multiclass")
+        mean = _mean_prediction(lightgbm, xgboost, codes)
         if mean.ndim == 1:
             return np.column_stack([1 - mean, mean])
         return mean / mean.sum(axis=1, keepdims=True)  # XGBoost's float32 sums to one only nearly
@@ -418,7 +417,7 @@ class DefaultTeacherRegressor(RegressorMixin, _BoostedMean):
             In the shape of `y` at fit.
         """
         codes = self._without_unseen(codes)
-        outputs = [_mean_prediction(lightgbm, xgboost, codes, "regression") for lightgbm, xgboost in self.boosters_]
+        outputs = [_mean_prediction(lightgbm, xgboost, codes) for lightgbm, xgboost in self.boosters_]
         scaled = outputs[0] if self._one_dimensional else np.column_stack(outputs)
         return scaled * self.target_scale_ + self.target_mean_
 
@@ -439,13 +438,11 @@ def _require_xgboost() -> None:
         ) from error
 
 
-def _mean_prediction(
-    lightgbm: lightgbm.Booster, xgboost: xgboost.Booster, codes: np.ndarray, objective: str
-) -> np.ndarray:
+def _mean_prediction(lightgbm: lightgbm.Booster, xgboost: xgboost.Booster, codes: np.ndarray) -> np.ndarray:
     # Each library has its own threads, which keep spinning and slow down the other library's. That costs several
     # milliseconds for any number of rows, so for few rows LightGBM uses one thread.
     threads: dict[str, Any] = {"num_threads": 1} if len(codes) <= _SMALL_BATCH else {}
-    return (answers(lightgbm, codes, objective, **threads) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
+    return (lightgbm.predict(codes, **threads) + xgboost.inplace_predict(codes, missing=np.nan)) / 2
 
 
 def _split(stratum: np.ndarray, fraction: float, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:

@@ -140,7 +140,7 @@ class TableEncoder(EncoderGraph, Convertible, TransformerMixin, TakesTables, Bas
             Rows encoded by `schema`.
         find_splits : function, default=surrogate_splits
             Finds the splits among which the knots are chosen; `RememberedSplits` saves time if another encoder is
-            fitted on the same rows.
+            fitted on the same rows with the same seed.
 
         Returns
         -------

@@ -206,16 +206,18 @@ class MLPStudent(MinibatchStudent):
             stages.append((size.wider(), rest))
         most = most_unexplained(rest.noise, len(real))
         self._find_splits = RememberedSplits()
-        for stage, rows in stages:
-            self._fit_sized(stage, real, rows)
-            self.unexplained_ = self._share_left(unlearnt)
-            rest.note(
-                f"MLP {self.hidden_layer_sizes_}, {self.n_iter_} × {len(real) + rows.n_rows:,} rows: "
-                f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} is good enough)"
-            )
-            if self.unexplained_ <= most:
-                break
-        del self._find_splits
+        try:
+            for stage, rows in stages:
+                self._fit_sized(stage, real, rows)
+                self.unexplained_ = self._share_left(unlearnt)
+                rest.note(
+                    f"MLP {self.hidden_layer_sizes_}, {self.n_iter_} × {len(real) + rows.n_rows:,} rows: "
+                    f"{self.unexplained_:.1%} of the teacher unexplained ({most:.1%} is good enough)"
+                )
+                if self.unexplained_ <= most:
+                    return
+        finally:
+            del self._find_splits  # it holds the encoded table
 
     def _fit_sized(self, size: Size, real: SoftRows, synthetic: SoftStream) -> None:
         self._size = size

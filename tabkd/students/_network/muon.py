@@ -42,7 +42,7 @@ def muon() -> Any:
         momenta = [_mean(momentum, dw) for momentum, dw in zip(momenta, of_hidden, strict=True)]
         (*steps, last), of_adam = adam.update(gradients, of_adam, layers)
         steps = [
-            (_only(_step(_mean(momentum, dw)), where, of_weights), of_bias)
+            (_only(_step(_mean(momentum, dw), where), where, of_weights), of_bias)
             for momentum, dw, where, (of_weights, of_bias) in zip(momenta, of_hidden, free, steps, strict=True)
         ]
         return [*steps, last], (of_adam, momenta)
@@ -62,9 +62,13 @@ def _mean(momentum: Any, gradient: Any) -> Any:
     return _MOMENTUM * momentum + (1 - _MOMENTUM) * gradient
 
 
-def _step(momentum: Any) -> Any:
-    """The step of a weight matrix (fan_in, fan_out), before the learning rate."""
-    return orthogonal(momentum) * (_STEP_SIZE * max(momentum.shape) ** 0.5)
+def _step(momentum: Any, where: Any) -> Any:
+    """The step of a weight matrix (fan_in, fan_out), before the learning rate; other rows than these are zeros."""
+    import jax.numpy as jnp
+
+    n_rows, n_columns = momentum.shape
+    larger = max(n_rows, n_columns) if where is None else jnp.maximum(where.any(axis=1).sum(), n_columns)
+    return orthogonal(momentum) * (_STEP_SIZE * larger**0.5)
 
 
 def orthogonal(matrix: Any) -> Any:
